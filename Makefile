@@ -1,0 +1,49 @@
+# Everything a developer types; `make demo` and `make test` need Python 3.11 and make, nothing else.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types layers format bench image clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt 'pip>=25.1'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --group dev
+	@touch $@
+
+demo: $(STAMP) ## run the whole daemon on an embedded world, under a minute
+	$(BIN)/autoscaler demo $(ARGS)
+
+test: $(STAMP) ## all tests; real parts are skipped where their binaries are missing
+	$(BIN)/pytest $(ARGS)
+
+check: lint types layers ## lint, types, layers
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+layers: $(STAMP)
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## rewrite the sources in the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP) ## measure forecasts, replay scores, speed and memory (minutes)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
+	$(BIN)/python tests/bench/run.py $(ARGS)
+
+image: ## build the container image (needs a container engine)
+	docker build --tag predictive-autoscaler:dev --file deploy/Dockerfile .
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) build dist artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -1,0 +1,63 @@
+"""The answer of a reconcile: a number, the chain of rules that shaped it, and the reason.
+
+A decision renders itself; nobody reassembles prose elsewhere.
+"""
+
+from dataclasses import dataclass, field
+
+from autoscaler.decide.reason import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One rule that changed the number, `from` what `to` what."""
+
+    reason: Reason
+    before: int
+    after: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What one signal asks for by itself.
+
+    None = this signal proposes nothing (unknown); both are floors, the larger counts.
+    """
+
+    metric: str
+    predictive: int | None
+    reactive: int | None
+    usage_ratio: float | None = None
+
+    @property
+    def replicas(self) -> int | None:
+        """The larger of both, None when neither is known."""
+        known = [n for n in (self.predictive, self.reactive) if n is not None]
+        return max(known, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """Replicas before damping; None = no signal is known; `may_lower` False = some doubt."""
+
+    replicas: int | None
+    reason: Reason
+    proposals: tuple[Proposal, ...] = ()
+    may_lower: bool = True
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Replicas after damping: current, desired, why, and every step between."""
+
+    current_replicas: int
+    desired_replicas: int
+    reason: Reason
+    chain: tuple[Limit, ...] = field(default=())
+
+    @property
+    def rescale(self) -> bool:
+        """Whether there is something to write."""
+        return self.desired_replicas != self.current_replicas

@@ -1,0 +1,180 @@
+"""What is known about one workload at one reconcile: values the adapters fill and the rules read.
+
+*Unknown* is a value here (`Sample.value is None`), never a zero: absent, NaN, stale or partial data
+may hold or raise a recommendation, it never lowers one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TargetRef:
+    """The identity of a workload."""
+
+    namespace: str
+    name: str
+    kind: str = "Deployment"
+    api_version: str = "apps/v1"
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class PodPhase(StrEnum):
+    """A pod's phase as the API server reports it."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    """One pod, as far as scaling rules care.
+
+    `requests` is cores (cpu) or bytes (memory) by (container, resource); absent = not declared.
+    """
+
+    name: str
+    created_at: datetime
+    phase: PodPhase = PodPhase.RUNNING
+    ready: bool = True
+    deleted: bool = False
+    started_at: datetime | None = None
+    ready_transition_at: datetime | None = None
+    template_hash: str = ""
+    requests: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadFacts:
+    """One scale target as the informers last saw it.
+
+    `spec_replicas` is what is ordered, `status_replicas` what exists, `ready_replicas` what serves.
+    `resource_version` is that of the object whose `spec_replicas` was read: a patch carries it.
+    `lead_times` are created -> Ready of recent pods of the current template, newest last.
+    """
+
+    target: TargetRef
+    spec_replicas: int
+    status_replicas: int
+    ready_replicas: int
+    resource_version: str
+    seen_at: datetime
+    rollout_in_progress: bool = False
+    template_hash: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    pods: tuple[PodFacts, ...] | None = None
+    """None when pods are not watched; the rules then reckon with the counts alone."""
+    requests: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """Of the pod template: cores or bytes by (container, resource)."""
+    lead_times: tuple[timedelta, ...] = ()
+    replicas_manager: str | None = None
+    """Field manager that last wrote `spec.replicas`, from managedFields."""
+    rival: str | None = None
+    """`HorizontalPodAutoscaler shop/checkout` when another autoscaler claims the target."""
+
+
+class Doubt(StrEnum):
+    """Why a sample cannot be trusted whole."""
+
+    ABSENT = "absent"
+    NOT_A_NUMBER = "not a number"
+    STALE = "stale"
+    PARTIAL = "partial"
+    DUPLICATED = "duplicated"
+    WARNED = "answered with warnings"
+    UNREACHABLE = "source unreachable"
+    REFUSED = "query refused"
+    CLOCK_SKEW = "clock skew"
+    FOREIGN = "another cluster's series"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The newest answer for one signal: a value and its age travel together.
+
+    `value` is the total over the workload in the metric's unit (requests/s, cores); None = unknown.
+    A partial sample keeps its value (a lower bound: it may raise, never lower) and says so in
+    `doubt`.
+    """
+
+    value: float | None
+    sampled_at: datetime | None = None
+    n_series: int = 0
+    by_pod: Mapping[str, float] | None = None
+    doubt: Doubt | None = None
+    detail: str = ""
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the value may lower a recommendation."""
+        return self.value is not None and self.doubt is None
+
+
+class CapacitySource(StrEnum):
+    """Where the load that one ready pod may carry came from."""
+
+    POLICY = "policy"
+    REQUEST = "container request"
+    LEARNED = "learned"
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """The load one ready pod may carry, in the metric's unit; 90 % bounds when learned."""
+
+    per_pod: float
+    source: CapacitySource
+    low: float | None = None
+    high: float | None = None
+
+
+class Trust(StrEnum):
+    """Whether a series' forecast steers."""
+
+    WARMING = "Warming"
+    TRUSTED = "Trusted"
+    DEMOTED = "Demoted"
+    STALE = "Stale"
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastFacts:
+    """The forecast of one signal: quantiles of its maximum over [now + lead, now + lead + hold].
+
+    `quantile` is the load exceeded with chance `risk`; `reactive_quantile` the same from
+    persistence
+    alone, which sizes a demoted series. `skill` is 1 - loss / persistence loss; `coverage` the
+    share of
+    recent windows that stayed at or below their quantile.
+    """
+
+    median: float
+    quantile: float
+    reactive_quantile: float
+    risk: float
+    lead_time: timedelta
+    hold: timedelta
+    trust: Trust
+    skill: float | None = None
+    coverage: float | None = None
+    burst: bool = False
+    """A jump is under way: scale-in is frozen and the scale-out cooldown overridden."""
+    age: timedelta = timedelta(0)
+    """How old the newest sample behind this forecast is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One metric of the policy at this reconcile: measured, sized and forecast."""
+
+    metric: str
+    sample: Sample
+    capacity: Capacity | None = None
+    forecast: ForecastFacts | None = None

@@ -1,0 +1,30 @@
+"""What can go wrong, split by what the caller should do about it.
+
+Adapters translate foreign errors into these at once (`raise ... from error`), with the object,
+the status and the reason in the message.
+Any of them means *hold* for one workload; none of them may lower a replica count.
+"""
+
+
+class AutoscalerError(Exception):
+    """The base of every error this project raises on purpose."""
+
+
+class PolicyError(AutoscalerError):
+    """A policy is wrong: the message names source, field path, value and what is allowed."""
+
+
+class MetricUnavailableError(AutoscalerError):
+    """A metrics source gave no trustworthy answer: the load is unknown, which is not zero."""
+
+
+class ScaleRefusedError(AutoscalerError):
+    """The API server refused to read or write a scale: hold, report once per cycle, go on."""
+
+
+class ScaleConflictError(ScaleRefusedError):
+    """Somebody else wrote the object since it was read: re-read it and decide again."""
+
+
+class TraceError(AutoscalerError):
+    """A recorded load cannot be replayed: the message names file, line and value."""

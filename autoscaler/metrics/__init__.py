@@ -1,0 +1,1 @@
+"""Load in: Prometheus, named sources, history arrays with gaps."""

@@ -1,0 +1,1 @@
+"""What the user wrote: the schema of a `WorkloadPolicy`, its parsing, its sources."""

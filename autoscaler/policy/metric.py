@@ -1,0 +1,210 @@
+"""Which load is read: HPA's metric types verbatim, and `RequestRate` of our own.
+
+HPA's `Resource`, `ContainerResource`, `Pods`, `Object` and `External` are each backed by PromQL
+here;
+there is no metrics APIService to ask.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from autoscaler.policy.base import Section
+from autoscaler.policy.quantity import Quantity
+
+# Kubernetes refuses longer names; a longer PromQL query than this is a mistake or an attack.
+Name = Annotated[str, Field(min_length=1, max_length=253)]
+Query = Annotated[str, Field(min_length=1, max_length=10_000)]
+Labels = Annotated[dict[Name, Annotated[str, Field(max_length=1024)]], Field(max_length=32)]
+
+
+class TargetType(StrEnum):
+    """How a target is to be read."""
+
+    UTILIZATION = "Utilization"
+    AVERAGE_VALUE = "AverageValue"
+    VALUE = "Value"
+
+
+_TARGET_FIELD = {
+    TargetType.UTILIZATION: "averageUtilization",
+    TargetType.AVERAGE_VALUE: "averageValue",
+    TargetType.VALUE: "value",
+}
+
+
+class Target(Section):
+    """What one pod (for `Value`: the whole workload) should carry; the field given sets `type`."""
+
+    type: TargetType = TargetType.AVERAGE_VALUE
+    average_utilization: Annotated[int, Field(gt=0, le=10_000)] | None = None
+    average_value: Annotated[Quantity, Field(gt=0)] | None = None
+    value: Annotated[Quantity, Field(gt=0)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _infer_type(cls, raw: object) -> object:
+        if isinstance(raw, dict) and "type" not in raw:
+            for kind, field in _TARGET_FIELD.items():
+                if raw.get(field) is not None:
+                    return {**raw, "type": kind}
+        return raw
+
+    @model_validator(mode="after")
+    def _exactly_the_field_of_its_type(self) -> Self:
+        given = {
+            field
+            for field, value in (
+                ("averageUtilization", self.average_utilization),
+                ("averageValue", self.average_value),
+                ("value", self.value),
+            )
+            if value is not None
+        }
+        wanted = _TARGET_FIELD[self.type]
+        if given != {wanted}:
+            found = ", ".join(sorted(given)) or "nothing"
+            raise ValueError(f"a target of type {self.type} takes exactly {wanted}, got {found}")
+        return self
+
+    @property
+    def amount(self) -> float:
+        """The number of the field given: percent for Utilization, else the metric's unit."""
+        return float(self.average_utilization or self.average_value or self.value or 0.0)
+
+
+class RequestRate(Section):
+    """Requests per second into the workload, from a named source or a PromQL query.
+
+    `target.averageValue` is the capacity: requests/s one ready pod may carry; left out, it is
+    learned.
+    `labels` overrides the source's parameters (service name, router, renamed labels).
+    """
+
+    source: Name | None = None
+    query: Query | None = None
+    labels: Labels = {}
+    target: Target | None = None
+
+    @model_validator(mode="after")
+    def _one_origin_and_a_per_pod_target(self) -> Self:
+        if (self.source is None) == (self.query is None):
+            raise ValueError("give exactly one of source and query")
+        if self.target is not None and self.target.type is not TargetType.AVERAGE_VALUE:
+            raise ValueError(
+                "requestRate.target takes averageValue: requests/s one ready pod may carry"
+            )
+        return self
+
+
+class Resource(Section):
+    """CPU of the whole pod, every container summed (HPA `Resource`)."""
+
+    name: Literal["cpu", "memory"]
+    query: Query | None = None
+    target: Target
+
+
+class ContainerResource(Section):
+    """CPU of one named container (HPA `ContainerResource`): sidecars never dilute it."""
+
+    name: Literal["cpu", "memory"]
+    container: Name
+    query: Query | None = None
+    target: Target
+
+
+class MetricIdentifier(Section):
+    """A metric by name, with an optional label selector."""
+
+    name: Name
+    selector: Labels = {}
+
+
+class PodsMetric(Section):
+    """A metric of each pod, averaged over pods (HPA `Pods`)."""
+
+    metric: MetricIdentifier
+    query: Query | None = None
+    target: Target
+
+
+class ObjectReference(Section):
+    """A named object of the same namespace."""
+
+    api_version: Name = "v1"
+    kind: Name
+    name: Name
+
+
+class ObjectMetric(Section):
+    """A metric of one other object (HPA `Object`)."""
+
+    described_object: ObjectReference
+    metric: MetricIdentifier
+    query: Query | None = None
+    target: Target
+
+
+class ExternalMetric(Section):
+    """A metric from outside the cluster's objects (HPA `External`)."""
+
+    metric: MetricIdentifier
+    query: Query | None = None
+    target: Target
+
+
+class MetricType(StrEnum):
+    """The kinds of metric a policy may name."""
+
+    REQUEST_RATE = "RequestRate"
+    RESOURCE = "Resource"
+    CONTAINER_RESOURCE = "ContainerResource"
+    PODS = "Pods"
+    OBJECT = "Object"
+    EXTERNAL = "External"
+
+
+class MetricSpec(Section):
+    """One entry of `metrics`: a type and the section of that type."""
+
+    type: MetricType
+    request_rate: RequestRate | None = None
+    resource: Resource | None = None
+    container_resource: ContainerResource | None = None
+    pods: PodsMetric | None = None
+    object: ObjectMetric | None = None
+    external: ExternalMetric | None = None
+
+    @model_validator(mode="after")
+    def _exactly_the_section_of_its_type(self) -> Self:
+        wanted = self.type[0].lower() + self.type[1:]
+        sections = {
+            "requestRate": self.request_rate,
+            "resource": self.resource,
+            "containerResource": self.container_resource,
+            "pods": self.pods,
+            "object": self.object,
+            "external": self.external,
+        }
+        given = {name for name, section in sections.items() if section is not None}
+        if given != {wanted}:
+            found = ", ".join(sorted(given)) or "nothing"
+            raise ValueError(
+                f"a metric of type {self.type} takes exactly the section {wanted}, got {found}"
+            )
+        return self
+
+    @property
+    def target(self) -> Target | None:
+        """The target of whichever section is given; None means the capacity is learned."""
+        section = (
+            self.request_rate
+            or self.resource
+            or self.container_resource
+            or self.pods
+            or self.object
+            or self.external
+        )
+        return section.target if section else None

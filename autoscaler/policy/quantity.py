@@ -1,0 +1,108 @@
+"""How much and how long: Kubernetes quantities, durations and shares, parsed once at the edge.
+
+References
+----------
+Kubernetes API reference, "Quantity"; Go `time.ParseDuration` (the forms users know from YAML).
+"""
+
+import math
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer
+
+_QUANTITY = re.compile(
+    r"([+-]?\d{1,15}(?:\.\d{1,12})?(?:[eE][+-]?\d{1,2})?)([numkMGTPE]|[KMGTPE]i)?"
+)
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d|w)")
+_SUFFIX = {
+    **{
+        "n": 1e-9,
+        "u": 1e-6,
+        "m": 1e-3,
+        "k": 1e3,
+        "M": 1e6,
+        "G": 1e9,
+        "T": 1e12,
+        "P": 1e15,
+        "E": 1e18,
+    },
+    **{f"{unit}i": 1024.0**power for power, unit in enumerate("KMGTPE", start=1)},
+}
+_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+
+def parsed_quantity(value: Any) -> float:
+    """Return a Kubernetes quantity ("120", "250m", "1.5k", "2Gi") as a finite float."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"{value!r} is not a quantity such as 120, 250m or 1.5k")
+    if isinstance(value, int | float):
+        number = float(value)
+    else:
+        match = _QUANTITY.fullmatch(value.strip())
+        if match is None:
+            raise ValueError(f"{value!r} is not a quantity such as 120, 250m or 1.5k")
+        number = float(match[1]) * _SUFFIX.get(match[2] or "", 1.0)
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is not a finite quantity")
+    return number
+
+
+def parsed_duration(value: Any) -> timedelta:
+    """Return a duration ("90s", "5m", "1h30m", or seconds), never negative."""
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"{value!r} is not a duration such as 90s, 5m or 1h30m")
+    if isinstance(value, int | float):
+        return _bounded_duration(float(value), value)
+    text = value.strip()
+    parts = _DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f"{value!r} is not a duration such as 90s, 5m or 1h30m")
+    return _bounded_duration(
+        sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts), value
+    )
+
+
+def _bounded_duration(seconds: float, written: object) -> timedelta:
+    if not 0 <= seconds <= 366 * 86400.0:
+        raise ValueError(f"{written!r} is not between 0s and 366d")
+    return timedelta(seconds=seconds)
+
+
+def parsed_share(value: Any) -> float:
+    """Return a share ("1%", "0.3 %" or 0.01) as a float between 0 and 1."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"{value!r} is not a share such as 1% or 0.01")
+    try:
+        text = str(value).strip()
+        share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        raise ValueError(f"{value!r} is not a share such as 1% or 0.01") from None
+    if not 0 <= share <= 1:
+        raise ValueError(f"{value!r} is not between 0% and 100%")
+    return share
+
+
+def duration_text(duration: timedelta) -> str:
+    """Return the shortest exact text of a duration: `1h30m`, `90s` -> `1m30s`, `0s`."""
+    seconds = duration.total_seconds()
+    text = ""
+    for unit in ("d", "h", "m"):
+        whole, seconds = divmod(seconds, _UNIT_SECONDS[unit])
+        text += f"{whole:.0f}{unit}" if whole else ""
+    return text + f"{seconds:g}s" if seconds or not text else text
+
+
+def share_text(share: float) -> str:
+    """Return a share as a percentage: 0.003 -> `0.3%`."""
+    return f"{share * 100:.6g}%"
+
+
+Quantity = Annotated[
+    float, BeforeValidator(parsed_quantity), PlainSerializer(lambda v: f"{v:.15g}")
+]
+Duration = Annotated[timedelta, BeforeValidator(parsed_duration), PlainSerializer(duration_text)]
+Share = Annotated[float, BeforeValidator(parsed_share), PlainSerializer(share_text)]

@@ -1,0 +1,98 @@
+"""What may a policy say: one `WorkloadPolicy` per Deployment, HPA's field names where HPA has one.
+
+Defaults are filled in here, so `autoscaler validate --show` prints what is really in force.
+Every bound exists to refuse nonsense at the edge, with the field's path and the value in the
+message.
+"""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+
+from autoscaler.policy.base import Section
+from autoscaler.policy.behavior import Behavior
+from autoscaler.policy.metric import MetricSpec, Name
+from autoscaler.policy.quantity import Duration, Share, duration_text, parsed_duration
+from autoscaler.policy.schedule import ScheduleEntry
+
+# A larger Deployment than this is a typing error; HPA itself takes any int32.
+MOST_REPLICAS = 100_000
+
+
+class Mode(StrEnum):
+    """Whether decisions are only recorded, or carried out."""
+
+    FORECAST_ONLY = "ForecastOnly"
+    FORECAST_AND_SCALE = "ForecastAndScale"
+
+
+class Actuator(StrEnum):
+    """What is written: the `scale` subresource, or `minReplicas` of an existing HPA."""
+
+    SCALE = "scale"
+    HPA = "hpa"
+
+
+class ScaleTargetRef(Section):
+    """The workload that is scaled: anything with a `scale` subresource."""
+
+    api_version: Name = "apps/v1"
+    kind: Name = "Deployment"
+    name: Name
+    namespace: Name | None = None
+
+
+def _auto_or_duration(value: Any) -> timedelta | None:
+    return None if value is None or value == "auto" else parsed_duration(value)
+
+
+LeadTime = Annotated[
+    timedelta | None,
+    BeforeValidator(_auto_or_duration),
+    PlainSerializer(lambda v: "auto" if v is None else duration_text(v)),
+]
+
+
+class Forecast(Section):
+    """How the forecast is used; risk is the only knob."""
+
+    risk: Annotated[Share, Field(ge=0.0005, le=0.5)] = 0.01
+    """Chance of being short that is accepted; below 0.05 % no fortnight of history can calibrate
+    it."""
+    lead_time: LeadTime = None
+    """From a decision to a Ready pod; None (`auto`) means measured."""
+    time_zone: Name = "UTC"
+    """IANA zone whose days and weeks the load follows."""
+
+
+class Cooldown(Section):
+    """No second rescale in a direction until this long after the last one in it."""
+
+    scale_up: Duration = timedelta(0)
+    scale_down: Duration = timedelta(minutes=5)
+
+
+class WorkloadPolicy(Section):
+    """Everything the user decided about one workload."""
+
+    scale_target_ref: ScaleTargetRef
+    mode: Mode = Mode.FORECAST_ONLY
+    actuator: Actuator = Actuator.SCALE
+    min_replicas: int = Field(default=1, ge=0, le=MOST_REPLICAS)
+    max_replicas: int = Field(ge=1, le=MOST_REPLICAS)
+    metrics: tuple[MetricSpec, ...] = Field(min_length=1, max_length=16)
+    forecast: Forecast = Forecast()
+    cooldown: Cooldown = Cooldown()
+    behavior: Behavior = Behavior()
+    schedule: tuple[ScheduleEntry, ...] = Field(default=(), max_length=100)
+    paused: bool = False
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> Self:
+        if self.min_replicas > self.max_replicas:
+            raise ValueError(
+                f"minReplicas {self.min_replicas} is above maxReplicas {self.max_replicas}"
+            )
+        return self

@@ -1,0 +1,96 @@
+"""What the loop asks of the world: metrics, a cluster, a clock.
+
+Three worlds answer: the cluster (`run`), a simulated one (`demo`) and the tests' own fakes.
+Every call is a batch over all workloads, so that ten thousand policies cost a few queries.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoscaler.decide.facts import Sample, TargetRef, WorkloadFacts
+from autoscaler.policy.metric import MetricSpec
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSeries:
+    """The identity of one load series: one metric of one workload's policy."""
+
+    target: TargetRef
+    metric: MetricSpec
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class History:
+    """One policy as it was written, and where it stands (a file, or ConfigMap and key).
+
+    Column k is the mean load of the `step` that ends at `end_at - (n_samples - 1 - k) * step`.
+    """
+
+    load: FloatArray
+    step: timedelta
+    end_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDocument:
+    """One policy as it was written: text and where it stands (a file, or ConfigMap and key).
+
+    `namespace` is the ConfigMap's own; None for a file, which may name any namespace.
+    """
+
+    source: str
+    text: str
+    namespace: str | None = None
+
+
+class Clock(Protocol):
+    """Where `now` comes from; read once per reconcile."""
+
+    def now(self) -> datetime:
+        """Return the current instant, timezone-aware."""
+
+
+class Metrics(Protocol):
+    """Load in."""
+
+    def newest(
+        self,
+        series: Sequence[LoadSeries],
+        *,
+        now: datetime,
+        workloads: Mapping[TargetRef, WorkloadFacts],
+    ) -> list[Sample]:
+        """Return the newest sample of each series, in order; never raises for one series' sake."""
+
+    def history(
+        self, series: Sequence[LoadSeries], *, start: datetime, end: datetime, step: timedelta
+    ) -> History:
+        """Return the recorded loads of all series on one grid; gaps are NaN, never 0."""
+
+
+class Cluster(Protocol):
+    """Kubernetes, as far as scaling needs it."""
+
+    def policies(self) -> Sequence[PolicyDocument]:
+        """Return every policy document as last watched."""
+
+    def workloads(self, targets: Sequence[TargetRef]) -> Mapping[TargetRef, WorkloadFacts]:
+        """Return what the watch knows; an absent key is a target that does not exist."""
+
+    def reread(self, target: TargetRef) -> WorkloadFacts:
+        """Read one target from the API server itself, after a conflict."""
+
+    def patch_scale(self, target: TargetRef, replicas: int, *, resource_version: str) -> None:
+        """Write `spec.replicas`; raise `ScaleConflictError` or `ScaleRefusedError`."""
+
+    def record_event(
+        self, target: TargetRef, *, reason: str, message: str, warning: bool = False
+    ) -> None:
+        """Attach an Event to the target; a failure to do so is logged, never raised."""

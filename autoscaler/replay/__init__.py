@@ -1,0 +1,1 @@
+"""Worlds without a cluster: recorded load, simulated pods, baselines, scores."""

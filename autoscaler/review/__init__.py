@@ -1,0 +1,1 @@
+"""Decisions out: records, logs, explain, page."""

@@ -1,0 +1,1 @@
+"""Coefficients of the pooled prior, as numbers."""
