@@ -1,0 +1,170 @@
+"""What will be asked of each workload: drives one forecast engine for every load series at once.
+
+The engine (`models/`) knows rows of numbers; this module knows which row is whose, fills rows from
+recorded history, closes one column a minute from the newest samples, and hands out `ForecastFacts`.
+Reading history is slow and is nobody's business at reconcile time: `missing_history` names what is
+wanted, some other thread reads it, `accept_history` takes it in.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from models.engine import ForecastBatch, ForecastEngine
+from numpy.typing import NDArray
+
+from autoscaler.decide.facts import ForecastFacts, Sample, Trust
+from autoscaler.ports import History, LoadSeries
+from autoscaler.roster import Roster
+
+STEP = timedelta(minutes=1)
+# A fortnight holds two of every weekday: the least from which a week can be told from chance.
+HISTORY = timedelta(days=14)
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Horizon:
+    """What is asked of the forecast, one entry per series: seconds, seconds, chance."""
+
+    lead_seconds: FloatArray
+    hold_seconds: FloatArray
+    risk: FloatArray
+
+
+class Forecasts:
+    """One engine row per load series, kept in step with the roster."""
+
+    def __init__(self, engine: ForecastEngine | None = None) -> None:
+        self._engine = engine or ForecastEngine(step_seconds=int(STEP.total_seconds()))
+        self._row_of: dict[str, int] = {}
+        self._wanting: dict[str, LoadSeries] = {}
+        self._rows: IntArray = np.empty(0, dtype=np.intp)
+        self._minute: int | None = None
+
+    def follow(self, roster: Roster) -> None:
+        """Give every series of the roster a row, and free the rows of those that left."""
+        present = set(roster.series_keys)
+        gone = [key for key in self._row_of if key not in present]
+        if gone:
+            self._engine.remove(np.array([self._row_of.pop(key) for key in gone], dtype=np.intp))
+        fresh = {
+            key: series
+            for key, series in zip(roster.series_keys, roster.series, strict=True)
+            if key not in self._row_of
+        }
+        self._row_of.update(zip(fresh, self._engine.add(len(fresh)).tolist(), strict=True))
+        self._wanting = {k: s for k, s in (self._wanting | fresh).items() if k in present}
+        self._rows = np.array([self._row_of[key] for key in roster.series_keys], dtype=np.intp)
+
+    def missing_history(self, *, limit: int) -> dict[str, LoadSeries]:
+        """Return up to `limit` series whose past was not read yet, by key."""
+        return dict(list(self._wanting.items())[:limit])
+
+    def accept_history(self, keys: Sequence[str], history: History) -> None:
+        """Take in the past of the given series and learn from it at once."""
+        known = [i for i, key in enumerate(keys) if key in self._row_of]
+        rows = np.array([self._row_of[keys[i]] for i in known], dtype=np.intp)
+        end_seconds = history.end_at.timestamp()
+        self._engine.backfill(rows, history.load[known], end_seconds=end_seconds)
+        self._engine.learn(rows, now_seconds=end_seconds)
+        for key in keys:
+            self._wanting.pop(key, None)
+
+    def observe(self, samples: Sequence[Sample], *, now: datetime) -> None:
+        """Close the last minute with the newest trusted samples; within a minute, do nothing."""
+        minute = int(now.timestamp() // STEP.total_seconds())
+        if self._rows.size == 0 or minute == self._minute:
+            return
+        self._minute = minute
+        values = np.array([_learnable(s, now=now) for s in samples], dtype=np.float64)
+        self._engine.append(values, end_seconds=minute * STEP.total_seconds(), rows=self._rows)
+
+    def learn(self, *, now: datetime, part: int, parts: int) -> None:
+        """Refit every `parts`-th row, beginning with `part`: the hour's work in equal slices."""
+        rows = np.sort(self._rows)[part::parts]
+        if rows.size:
+            self._engine.learn(rows, now_seconds=now.timestamp())
+
+    def predict(self, horizon: Horizon) -> list[ForecastFacts | None]:
+        """Return one forecast per series of the roster; None where nothing was ever measured."""
+        if self._rows.size == 0:
+            return []
+        batch = self._engine.predict(
+            rows=self._rows,
+            lead_seconds=horizon.lead_seconds,
+            hold_seconds=horizon.hold_seconds,
+            risk=horizon.risk,
+        )
+        return forecast_facts(batch, horizon)
+
+
+def _learnable(sample: Sample, *, now: datetime) -> float:
+    """Return what may enter the history: a trusted value of this last minute or two, else NaN."""
+    if not sample.trusted or sample.value is None or sample.sampled_at is None:
+        return float("nan")
+    return sample.value if now - sample.sampled_at <= 2 * STEP else float("nan")
+
+
+def forecast_facts(batch: ForecastBatch, horizon: Horizon) -> list[ForecastFacts | None]:
+    """Return the batch as one value per series, None where nothing is known."""
+    columns = (
+        batch.median,
+        batch.quantile,
+        batch.reactive_quantile,
+        horizon.risk,
+        horizon.lead_seconds,
+        horizon.hold_seconds,
+        batch.trust,
+        batch.skill,
+        batch.coverage,
+        batch.burst,
+        batch.age_seconds,
+    )
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [
+        _facts(*row) if known else None
+        for known, row in zip(batch.known.tolist(), rows, strict=True)
+    ]
+
+
+def _facts(  # noqa: PLR0913, PLR0917 - one row of the batch, in its column order
+    median: float,
+    quantile: float,
+    reactive: float,
+    risk: float,
+    lead: float,
+    hold: float,
+    trust: int,
+    skill: float,
+    coverage: float,
+    burst: bool,
+    age: float,
+) -> ForecastFacts:
+    return ForecastFacts(
+        median=median,
+        quantile=quantile,
+        reactive_quantile=reactive,
+        risk=risk,
+        lead_time=timedelta(seconds=lead),
+        hold=timedelta(seconds=hold),
+        trust=_TRUST[trust],
+        skill=None if math.isnan(skill) else skill,
+        coverage=None if math.isnan(coverage) else coverage,
+        burst=burst,
+        age=timedelta(seconds=age),
+    )
+
+
+_TRUST = (Trust.WARMING, Trust.TRUSTED, Trust.DEMOTED, Trust.STALE)
+
+
+def history_span(now: datetime) -> tuple[datetime, datetime]:
+    """Return start and end of the past that is read back, on the minute grid."""
+    seconds = STEP.total_seconds()
+    end = datetime.fromtimestamp(now.timestamp() // seconds * seconds, tz=UTC)
+    return end - HISTORY, end

@@ -1,0 +1,66 @@
+"""Who is governed: the policies in force, laid out as one batch of load series.
+
+A roster is compiled when the policies change, not at every cycle: each policy knows at which
+position
+of the batch its own series begin.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from autoscaler.decide.facts import TargetRef
+from autoscaler.policy.metric import MetricSpec
+from autoscaler.policy.schema import WorkloadPolicy
+from autoscaler.ports import LoadSeries
+
+
+@dataclass(frozen=True, slots=True)
+class Governed:
+    """One policy in force: where it stands, what it governs, where its series begin."""
+
+    source: str
+    target: TargetRef
+    policy: WorkloadPolicy
+    first_series: int
+
+    @property
+    def series_slice(self) -> slice:
+        """The positions of this policy's metrics in every batch array."""
+        return slice(self.first_series, self.first_series + len(self.policy.metrics))
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Every governed workload and every load series, in one order."""
+
+    governed: tuple[Governed, ...] = ()
+    series: tuple[LoadSeries, ...] = ()
+    series_keys: tuple[str, ...] = ()
+    """Identities that outlive an edit: the same metric of the same target keeps its history."""
+
+    @property
+    def targets(self) -> tuple[TargetRef, ...]:
+        """Every governed workload."""
+        return tuple(governed.target for governed in self.governed)
+
+
+def compiled(policies: Mapping[TargetRef, tuple[str, WorkloadPolicy]]) -> Roster:
+    """Return the roster of the given policies, by target with their sources."""
+    governed: list[Governed] = []
+    series: list[LoadSeries] = []
+    for target, (source, policy) in policies.items():
+        governed.append(Governed(source, target, policy, len(series)))
+        series.extend(LoadSeries(target, metric) for metric in policy.metrics)
+    keys = tuple(_series_key(one.target, one.metric) for one in series)
+    return Roster(tuple(governed), tuple(series), keys)
+
+
+def _series_key(target: TargetRef, metric: MetricSpec) -> str:
+    """Identify a load by what is measured; a new target value is the same load."""
+    what = metric.model_dump_json(
+        by_alias=True, exclude={name: {"target"} for name in _SECTIONS}, exclude_none=True
+    )
+    return f"{target.api_version}/{target.kind}/{target}/{what}"
+
+
+_SECTIONS = ("request_rate", "resource", "container_resource", "pods", "object", "external")
