@@ -1,0 +1,36 @@
+"""What the engine answers: one entry per row asked for, arrays throughout."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ForecastBatch:
+    """Quantiles of the maximum load over [now + lead, now + lead + hold], shape (n_rows,) each.
+
+    Loads are finite, never negative and bounded; 0 where `known` is False, which means *no sample
+    was ever seen*, not an absence of load.
+    """
+
+    known: BoolArray
+    median: FloatArray
+    quantile: FloatArray
+    """The load exceeded with chance `risk`."""
+    reactive_quantile: FloatArray
+    """The same from persistence alone: it sizes a demoted series."""
+    trust: NDArray[np.int8]
+    """`models.trust.Trust` codes."""
+    skill: FloatArray
+    """1 - loss / persistence loss at this risk; NaN before there is anything to compare."""
+    coverage: FloatArray
+    """Share of recent windows that stayed at or below their quantile; NaN before the first."""
+    burst: BoolArray
+    """A jump is under way: nothing may scale in."""
+    age_seconds: FloatArray
+    """How old the newest sample is; inf where `known` is False."""

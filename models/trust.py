@@ -1,0 +1,18 @@
+"""Whether a series' forecast steers: `Warming`, `Trusted`, `Demoted`, `Stale`, as array codes.
+
+A batch answers with integers; `TRUST_NAMES[code]` is the word that users read.
+"""
+
+from enum import IntEnum
+
+
+class Trust(IntEnum):
+    """The code of a trust state; the order is part of the interface."""
+
+    WARMING = 0
+    TRUSTED = 1
+    DEMOTED = 2
+    STALE = 3
+
+
+TRUST_NAMES = ("Warming", "Trusted", "Demoted", "Stale")
