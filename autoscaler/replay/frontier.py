@@ -1,0 +1,60 @@
+"""How good is an HPA that was tuned in hindsight: its lower envelope of cost against slow share.
+
+Both readings of a comparison are taken off it, log-interpolated: the slow share it has at our cost,
+and the cost it has at our slow share. Always both: the first alone can be bought.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoscaler.replay.hpa import HpaConfigs, hpa_run
+from autoscaler.replay.world import needed_replicas
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frontier:
+    """Pareto points of the sweep, cost ascending and slow share descending."""
+
+    cost: FloatArray
+    slow: FloatArray
+    least_slow: float
+    """Half a tick as a share: what zero slow ticks are taken for in a logarithm."""
+
+    def slow_at(self, cost: float) -> float:
+        """Return the envelope's slow share at this cost; its ends beyond its ends."""
+        at = np.interp(np.log(cost), np.log(self.cost), np.log(self.slow))
+        return float(np.exp(at))
+
+    def cost_at(self, slow: float) -> float:
+        """Return the envelope's cost at this slow share; its ends beyond its ends."""
+        slow = max(slow, self.least_slow)
+        at = np.interp(np.log(slow), np.log(self.slow[::-1]), np.log(self.cost[::-1]))
+        return float(np.exp(at))
+
+
+def frontier_of(points_cost: FloatArray, points_slow: FloatArray, *, n_ticks: int) -> Frontier:
+    """Return the Pareto envelope of (cost, slow) points."""
+    least = 0.5 / max(n_ticks, 1)
+    slow = np.maximum(points_slow, least)
+    order = np.lexsort((slow, points_cost))
+    cost, slow = points_cost[order], slow[order]
+    best = np.concatenate([[np.inf], np.minimum.accumulate(slow)[:-1]])
+    keep = slow < best
+    return Frontier(cost[keep], slow[keep], least)
+
+
+def hpa_frontier(
+    offered: FloatArray, measured: FloatArray, *, startup_seconds: float, first: int
+) -> Frontier:
+    """Sweep HPAs over a load in pods at the knee and return their envelope."""
+    configs = HpaConfigs.swept()
+    run = hpa_run(offered, measured, configs, startup_seconds=startup_seconds, first=first)
+    known = np.isfinite(offered)
+    bound = max(int(needed_replicas(offered).sum()), 1)
+    slow = (offered[known, None] > run.ready[known] + 1e-9).mean(axis=0)
+    cost = run.desired[known].sum(axis=0, dtype=np.int64) / bound
+    return frontier_of(cost, slow, n_ticks=int(known.sum()))

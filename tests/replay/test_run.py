@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from autoscaler.policy.schema import WorkloadPolicy
+from autoscaler.replay.run import replay
+from autoscaler.replay.trace import Trace
+
+
+def policy():
+    return WorkloadPolicy.model_validate(
+        {
+            "scaleTargetRef": {"name": "shop"},
+            "maxReplicas": 100,
+            "metrics": [
+                {
+                    "type": "RequestRate",
+                    "requestRate": {"query": "q", "target": {"averageValue": "10"}},
+                }
+            ],
+        }
+    )
+
+
+def recorded(days=1):
+    minute = np.arange(days * 1440)
+    rng = np.random.default_rng(7)
+    load = 200 + 150 * np.sin(minute / 1440 * 2 * np.pi) + rng.normal(0, 5, len(minute))
+    return Trace("synthetic", 1_700_000_040.0, 60, load)
+
+
+def test_one_decision_per_tick_beside_the_frontier():
+    result = replay(policy(), recorded(), risk=0.01)
+
+    assert len(result.replicas) == len(result.seconds) == 5760
+    assert result.replicas.min() >= 1
+    assert result.ours.cost < 2.0
+    assert result.scores is not None
+
+
+@pytest.mark.parametrize("share", [0.1, 0.37, 0.5, 0.77, 0.93])
+def test_a_replay_cut_short_decides_the_same_until_there(share):
+    whole = recorded()
+    end = whole.start_seconds + share * 86400
+    full = replay(policy(), whole, compare=False)
+    cut = replay(policy(), whole.cut(end), compare=False)
+
+    n = int((end - whole.start_seconds) // 15)
+    np.testing.assert_array_equal(full.replicas[:n], cut.replicas[:n])
