@@ -46,6 +46,8 @@ class Recommendation:
     proposals: tuple[Proposal, ...] = ()
     may_lower: bool = True
     detail: str = ""
+    keep_replicas: int | None = None
+    """Replicas needed again within the next stabilization window: scale-in stops there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from autoscaler.decide.reason import Reason
+
 
 @dataclass(frozen=True, slots=True)
 class TimestampedRecommendation:
@@ -21,21 +23,42 @@ class ScaleEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """The last count we wrote, and the resourceVersion it was written over."""
+
+    replicas: int
+    at: datetime
+    over_version: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkloadState:
     """The memory of one workload: what was recommended, what was done, since when it is watched."""
 
     started_at: datetime
     recommendations: tuple[TimestampedRecommendation, ...] = ()
+    """Before damping, oldest first; those that can no longer be a window's extreme are dropped."""
     scale_events: tuple[ScaleEvent, ...] = ()
     last_scale_up_at: datetime | None = None
     last_scale_down_at: datetime | None = None
+    recovered: bool = False
+    """Whether `recommendations` was read back from history: a restart then needs no hold."""
+    seen_at: datetime | None = None
+    """The reconcile before this one; a larger step than usual is a clock that jumped."""
+    doubts: tuple[tuple[Reason, datetime], ...] = ()
+    """Every doubt in force and since when."""
+    order: Order | None = None
+    reverted_at: tuple[datetime, ...] = ()
+    """When somebody else overwrote our order, newest last."""
 
     def with_recommendation(
         self, replicas: int, *, now: datetime, keep: timedelta
     ) -> "WorkloadState":
         """Return the state after one more recommendation, dropping those older than `keep`."""
-        recent = tuple(r for r in self.recommendations if now - r.at <= keep)
-        return replace(self, recommendations=(*recent, TimestampedRecommendation(now, replicas)))
+        newest = TimestampedRecommendation(now, replicas)
+        return replace(
+            self, recommendations=(*telling(self.recommendations, replicas, now - keep), newest)
+        )
 
     def with_rescale(self, change: int, *, now: datetime, keep: timedelta) -> "WorkloadState":
         """Return the state after a rescale by `change` pods, dropping events older than `keep`."""
@@ -46,3 +69,32 @@ class WorkloadState:
             last_scale_up_at=now if change > 0 else self.last_scale_up_at,
             last_scale_down_at=now if change < 0 else self.last_scale_down_at,
         )
+
+    def since(self, doubt: Reason) -> datetime | None:
+        """Return since when a doubt is in force."""
+        return next((at for reason, at in self.doubts if reason is doubt), None)
+
+
+def telling(
+    history: tuple[TimestampedRecommendation, ...], newest: int, cutoff: datetime
+) -> tuple[TimestampedRecommendation, ...]:
+    """Return those that may yet be the highest or the lowest of some window, oldest first.
+
+    One with a later one at least as high and a later one at most as low can be neither: the answers
+    stay exact while the memory stays logarithmic in the window.
+    """
+    highest = lowest = newest
+    kept: list[TimestampedRecommendation] = []
+    for earlier in reversed(history):
+        replicas = earlier.replicas
+        if replicas > highest:
+            highest = replicas
+        elif replicas < lowest:
+            lowest = replicas
+        else:
+            continue
+        if earlier.at < cutoff:
+            break
+        kept.append(earlier)
+    kept.reverse()
+    return tuple(kept)

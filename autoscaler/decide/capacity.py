@@ -1,0 +1,32 @@
+"""How much load may one ready pod carry, as far as the policy and the pod template say it."""
+
+from autoscaler.decide.facts import Capacity, CapacitySource, WorkloadFacts
+from autoscaler.policy.metric import MetricSpec, MetricType, TargetType
+
+
+def declared_capacity(metric: MetricSpec, workload: WorkloadFacts) -> Capacity | None:
+    """Return the capacity in the metric's unit; None = it has to be learned, or has no meaning.
+
+    A `Value` target is a total for the whole workload: no pod has a share of it.
+    """
+    target = metric.target
+    if target is None or target.type is TargetType.VALUE:
+        return None
+    if target.type is TargetType.AVERAGE_VALUE:
+        return Capacity(target.amount, CapacitySource.POLICY)
+    request = requested_per_pod(metric, workload)
+    if not request:
+        return None
+    return Capacity(request * target.amount / 100.0, CapacitySource.REQUEST)
+
+
+def requested_per_pod(metric: MetricSpec, workload: WorkloadFacts) -> float | None:
+    """Return cores or bytes one pod requests in the metric's scope; None = not declared."""
+    if metric.type is MetricType.CONTAINER_RESOURCE and metric.container_resource is not None:
+        section = metric.container_resource
+        return workload.requests.get((section.container, section.name))
+    if metric.type is MetricType.RESOURCE and metric.resource is not None:
+        wanted = metric.resource.name
+        amounts = [n for (_, resource), n in workload.requests.items() if resource == wanted]
+        return sum(amounts) if amounts else None
+    return None

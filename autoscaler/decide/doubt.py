@@ -1,0 +1,130 @@
+"""What forbids scaling in just now, since when, and until when at the latest.
+
+Every doubt has a reason, a hold, a bound in time and a way out; none of them ever lowers.
+Doubts about one sample are judged in `recommend`; these are about the workload as a whole.
+
+| doubt | begins | ends | at the latest |
+|---|---|---|---|
+| rollout | a rollout runs | it is complete | 30 min: a stuck rollout has failed long before |
+| pods not ready | fewer pods serve than are needed | enough serve | 15 min |
+| contradiction | one metric reads nothing, another is busy | they agree | 30 min |
+| load vanished | the need falls to a tenth within minutes | - | 10 min |
+| burst | the forecast reports a jump | - | 10 min after the last report |
+| clock jump | time ran backwards, or skipped minutes | - | one stabilization window |
+| restart | we start without history | - | one stabilization window |
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from autoscaler.decide.decision import Recommendation
+from autoscaler.decide.facts import Signal, WorkloadFacts
+from autoscaler.decide.reason import Reason
+from autoscaler.decide.state import WorkloadState
+
+Doubts = tuple[tuple[Reason, datetime], ...]
+
+# The latest end of each hold. A rollout fails its progress deadline after 10 min; three of them.
+# Retry storms and bursts come within minutes of what caused them.
+LONGEST_HOLD = {
+    Reason.ROLLOUT_HOLD: timedelta(minutes=30),
+    Reason.PODS_NOT_READY_HOLD: timedelta(minutes=15),
+    Reason.METRICS_CONTRADICT_HOLD: timedelta(minutes=30),
+    Reason.LOAD_VANISHED_HOLD: timedelta(minutes=10),
+    Reason.BURST_HOLD: timedelta(minutes=10),
+}
+# These outlast what began them; the others end with it.
+_LATCHED = frozenset({Reason.LOAD_VANISHED_HOLD, Reason.BURST_HOLD, Reason.CLOCK_JUMP_HOLD})
+
+# A need that falls below a tenth within a window is not a trend; below five pods it is noise.
+VANISHED_SHARE = 0.1
+_VANISHED_FROM_REPLICAS = 5
+# A metric that reads less than a hundredth of one pod beside one that is a quarter busy lies.
+_NOTHING = 0.01
+_BUSY = 0.25
+_NOTHING_LEFT = timedelta(0)
+# How far back a need is remembered for telling a fall from a trend: HPA's default window.
+VANISHED_WITHIN = timedelta(minutes=5)
+# A cycle that comes this late was not late, the clock moved or we were suspended.
+FORWARD_JUMP = timedelta(minutes=5)
+BACKWARD_JUMP = timedelta(seconds=5)
+
+
+def updated_doubts(
+    signals: Sequence[Signal],
+    recommendation: Recommendation,
+    *,
+    workload: WorkloadFacts,
+    state: WorkloadState,
+    window: timedelta,
+    now: datetime,
+) -> Doubts:
+    """Return every doubt in force and since when, given those of the cycle before.
+
+    `window` is the scale-in stabilization window: the span of holds without one of their own.
+    """
+    present = _present(signals, recommendation, workload, state, now)
+    if not present and not state.doubts:
+        return ()
+    kept: list[tuple[Reason, datetime]] = []
+    for reason, since in state.doubts:
+        if reason in _LATCHED:
+            renewed = reason is Reason.BURST_HOLD and reason in present
+            if renewed or hold_left(reason, since, window=window, now=now) > _NOTHING_LEFT:
+                kept.append((reason, now if renewed else since))
+        elif reason in present:
+            kept.append((reason, since))
+    known = {reason for reason, _ in kept}
+    return (*kept, *((reason, now) for reason in present if reason not in known))
+
+
+def _present(
+    signals: Sequence[Signal],
+    recommendation: Recommendation,
+    workload: WorkloadFacts,
+    state: WorkloadState,
+    now: datetime,
+) -> list[Reason]:
+    """Return what there is to doubt in this cycle's facts."""
+    present: list[Reason] = []
+    needed = recommendation.replicas
+    if workload.rollout_in_progress:
+        present.append(Reason.ROLLOUT_HOLD)
+    if needed is not None and workload.ready_replicas < needed:
+        present.append(Reason.PODS_NOT_READY_HOLD)
+    if len(signals) > 1 and _contradicting(recommendation):
+        present.append(Reason.METRICS_CONTRADICT_HOLD)
+    if needed is not None and _vanished(needed, state, now):
+        present.append(Reason.LOAD_VANISHED_HOLD)
+    for signal in signals:
+        if signal.forecast is not None and signal.forecast.burst:
+            present.append(Reason.BURST_HOLD)
+            break
+    if state.seen_at is not None and not -BACKWARD_JUMP <= now - state.seen_at <= FORWARD_JUMP:
+        present.append(Reason.CLOCK_JUMP_HOLD)
+    return present
+
+
+def _contradicting(recommendation: Recommendation) -> bool:
+    """Whether one metric reads nothing while another is busy."""
+    ratios = [p.usage_ratio for p in recommendation.proposals if p.usage_ratio is not None]
+    return len(ratios) > 1 and min(ratios) < _NOTHING and max(ratios) > _BUSY
+
+
+def _vanished(needed: int, state: WorkloadState, now: datetime) -> bool:
+    """Whether the need fell to a tenth of what it was minutes ago."""
+    cutoff = now - VANISHED_WITHIN
+    before = max((r.replicas for r in state.recommendations if r.at > cutoff), default=0)
+    return before >= _VANISHED_FROM_REPLICAS and needed <= max(1, int(VANISHED_SHARE * before))
+
+
+def hold_left(reason: Reason, since: datetime, *, window: timedelta, now: datetime) -> timedelta:
+    """Return how long a doubt may still hold; zero or less = no longer."""
+    return since + LONGEST_HOLD.get(reason, window) - now
+
+
+def restart_hold_left(state: WorkloadState, *, window: timedelta, now: datetime) -> timedelta:
+    """Return how long after our own start nothing is lowered: one window, none with history."""
+    if state.recovered:
+        return timedelta(0)
+    return state.started_at + window - now

@@ -1,0 +1,52 @@
+"""How long until a pod ordered now is Ready: measured on this workload, not configured.
+
+Created to Ready holds scheduling, image pull, start and readiness, whatever they are here.
+Deliberately no mean: half of the pods are later than that, and the late ones are the ones missed.
+"""
+
+import math
+from collections.abc import Sequence
+from datetime import timedelta
+
+# No better reason than experience: most services pull, start and pass readiness within it, and too
+# long a lead only starts pods early.
+DEFAULT_LEAD_TIME = timedelta(seconds=120)
+# Below five pods the 90th percentile is just the largest, and one lucky pod would set it.
+FEWEST_PODS = 5
+# One late pod in ten is absorbed by the risk quantile; the very slowest is often a broken node.
+_SHARE = 0.9
+DEFAULT_CYCLE = timedelta(seconds=15)
+# A rate over one minute, scraped every 15 to 30 s, describes the load of about this long ago.
+DEFAULT_METRIC_AGE = timedelta(seconds=30)
+# The window asked of the forecast spans at least this: a shorter peak is not seen in minute data.
+_SHORTEST_HOLD = timedelta(minutes=1)
+
+
+def lead_time(
+    lead_times: Sequence[timedelta],
+    *,
+    configured: timedelta | None = None,
+    cycle: timedelta = DEFAULT_CYCLE,
+    metric_age: timedelta = DEFAULT_METRIC_AGE,
+) -> timedelta:
+    """Return the P90 of created -> Ready, never below one cycle plus the metric's age.
+
+    Parameters
+    ----------
+    lead_times
+        Of recent pods of the current template, any order.
+    configured
+        The policy's own word, which is taken as it is but for the lower bound.
+    """
+    if configured is not None:
+        measured = configured
+    elif len(lead_times) < FEWEST_PODS:
+        measured = max(DEFAULT_LEAD_TIME, *lead_times, timedelta(0))
+    else:
+        measured = sorted(lead_times)[math.ceil(_SHARE * len(lead_times)) - 1]
+    return max(measured, cycle + metric_age)
+
+
+def hold_seconds(cycle: timedelta) -> float:
+    """Return the length of the forecast's window: until the next chance to correct, and a bit."""
+    return max(2 * cycle, _SHORTEST_HOLD).total_seconds()

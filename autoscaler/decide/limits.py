@@ -1,0 +1,163 @@
+"""The rules between a recommendation and a decision, each a step that may change the number.
+
+Order: hold on doubt -> stabilize -> churn -> cool down -> limit rate -> bounds -> paused direction.
+A step returns the `Limit` it imposes, or None when it leaves the number alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from autoscaler.decide.cooldown import cooldown_left
+from autoscaler.decide.decision import Limit, Recommendation
+from autoscaler.decide.doubt import hold_left, restart_hold_left
+from autoscaler.decide.facts import WorkloadFacts
+from autoscaler.decide.pause import paused_direction
+from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
+from autoscaler.decide.reason import Reason
+from autoscaler.decide.stabilization import stabilized_replicas
+from autoscaler.decide.state import WorkloadState
+from autoscaler.policy.quantity import duration_text
+from autoscaler.policy.schema import WorkloadPolicy
+
+_ZERO = timedelta(0)
+# HPA's tolerance, turned from "never" into "not yet": a smaller scale-in than this share waits.
+SMALL_STEP = 0.1
+# Three default windows after the last rescale; then even one pod is worth taking away.
+SMALL_STEP_WAIT = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that a step may look at."""
+
+    current: int
+    recommendation: Recommendation
+    workload: WorkloadFacts
+    policy: WorkloadPolicy
+    state: WorkloadState
+    bounds: tuple[int, int]
+    now: datetime
+
+
+Step = Callable[[int, Case], Limit | None]
+
+
+def held(number: int, case: Case) -> Limit | None:
+    """Keep what is there while anything forbids scaling in."""
+    if number >= case.current:
+        return None
+    recommendation, state = case.recommendation, case.state
+    if not recommendation.may_lower:
+        return Limit(recommendation.reason, number, case.current, recommendation.detail)
+    window, now = case.policy.behavior.scale_down_window, case.now
+    left = restart_hold_left(state, window=window, now=now)
+    if left > _ZERO:
+        return Limit(Reason.RESTART_HOLD, number, case.current, _for(left))
+    for reason, since in state.doubts:
+        if reason is Reason.SCALED_TO_ZERO:
+            continue
+        left = hold_left(reason, since, window=window, now=now)
+        if left > _ZERO:
+            return Limit(reason, number, case.current, f"at most {_for(left)}")
+    return None
+
+
+def stabilized(number: int, case: Case) -> Limit | None:
+    """Follow the highest recommendation of the scale-in window, the lowest of the scale-out one."""
+    behavior = case.policy.behavior
+    after = stabilized_replicas(
+        number,
+        current_replicas=case.current,
+        history=case.state.recommendations,
+        up_window=behavior.scale_up_window,
+        down_window=behavior.scale_down_window,
+        now=case.now,
+    )
+    if after == number:
+        return None
+    lifted = after > number
+    reason = Reason.SCALE_DOWN_STABILIZED if lifted else Reason.SCALE_UP_STABILIZED
+    return Limit(reason, number, after)
+
+
+def kept_for_later(number: int, case: Case) -> Limit | None:
+    """Keep what is needed again soon, and let small scale-ins wait for a larger one."""
+    if number >= case.current:
+        return None
+    again = case.recommendation.keep_replicas
+    if again is not None and again > number:
+        return Limit(Reason.CHURN_HOLD, number, min(again, case.current), "needed again soon")
+    if case.current - number > SMALL_STEP * case.current:
+        return None
+    left = _small_step_wait_left(case)
+    if left > _ZERO:
+        return Limit(Reason.CHURN_HOLD, number, case.current, f"small step, {_for(left)}")
+    return None
+
+
+def _small_step_wait_left(case: Case) -> timedelta:
+    """Return how long a small scale-in still waits after the last rescale in either direction."""
+    return max(
+        cooldown_left(last_rescale_at=at, cooldown=SMALL_STEP_WAIT, now=case.now)
+        for at in (case.state.last_scale_up_at, case.state.last_scale_down_at)
+    )
+
+
+def cooled_down(number: int, case: Case) -> Limit | None:
+    """Wait for the cooldown of the direction; a burst does not wait to grow."""
+    if number == case.current:
+        return None
+    cooldown, state = case.policy.cooldown, case.state
+    if number < case.current:
+        last, span = state.last_scale_down_at, cooldown.scale_down
+    elif state.doubts and state.since(Reason.BURST_HOLD) is not None:
+        return None
+    else:
+        last, span = state.last_scale_up_at, cooldown.scale_up
+    if last is None or not span:
+        return None
+    left = cooldown_left(last_rescale_at=last, cooldown=span, now=case.now)
+    return Limit(Reason.COOLDOWN_ACTIVE, number, case.current, _for(left)) if left else None
+
+
+def rate_limited(number: int, case: Case) -> Limit | None:
+    """Go no further at once than `behavior` allows."""
+    behavior, events, now = case.policy.behavior, case.state.scale_events, case.now
+    if number > case.current:
+        limit = scale_up_limit(case.current, rules=behavior.scale_up, events=events, now=now)
+        return Limit(Reason.SCALE_UP_LIMIT, number, limit) if number > limit else None
+    if number < case.current:
+        limit = scale_down_limit(case.current, rules=behavior.scale_down, events=events, now=now)
+        return Limit(Reason.SCALE_DOWN_LIMIT, number, limit) if number < limit else None
+    return None
+
+
+def bounded(number: int, case: Case) -> Limit | None:
+    """Stay within the bounds, at once and whatever the rate: they are the user's own word."""
+    low, high = case.bounds
+    if number < low:
+        return Limit(Reason.TOO_FEW_REPLICAS, number, low)
+    if number > high:
+        return Limit(Reason.TOO_MANY_REPLICAS, number, high)
+    return None
+
+
+def not_paused(number: int, case: Case) -> Limit | None:
+    """Respect a pause of one direction."""
+    return paused_direction(number, workload=case.workload)
+
+
+def _for(left: timedelta) -> str:
+    return f"{duration_text(timedelta(seconds=round(left.total_seconds())))} left"
+
+
+STEPS: tuple[Step, ...] = (
+    held,
+    stabilized,
+    kept_for_later,
+    cooled_down,
+    rate_limited,
+    bounded,
+    not_paused,
+)

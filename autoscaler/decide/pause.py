@@ -1,0 +1,60 @@
+"""Has somebody told us to stand still: pause by policy or annotation, and `spec.replicas: 0`.
+
+A pause stops acting, never observing: recommendations go on being made and remembered.
+Whatever an annotation says that is not plainly "false" pauses: a typing error must not unpause.
+"""
+
+from collections.abc import Mapping
+
+from autoscaler.decide.decision import Limit
+from autoscaler.decide.facts import WorkloadFacts
+from autoscaler.decide.reason import Reason
+from autoscaler.policy.schema import MOST_REPLICAS, WorkloadPolicy
+
+PAUSED = "autoscaler/paused"
+PAUSED_SCALE_IN = "autoscaler/paused-scale-in"
+PAUSED_SCALE_OUT = "autoscaler/paused-scale-out"
+PAUSED_REPLICAS = "autoscaler/paused-replicas"
+
+
+def standstill(number: int, *, workload: WorkloadFacts, policy: WorkloadPolicy) -> Limit | None:
+    """Return the limit that overrides everything else, None when nobody stops us.
+
+    `autoscaler/paused-replicas` is taken at its word, also outside of the policy's bounds.
+    """
+    current, annotations = workload.spec_replicas, workload.annotations
+    if annotations:
+        fixed = annotations.get(PAUSED_REPLICAS)
+        if fixed is not None:
+            return _fixed(number, fixed, current)
+        if _is_set(annotations, PAUSED):
+            return Limit(Reason.PAUSED, number, current, f"annotation {PAUSED}")
+    if policy.paused:
+        return Limit(Reason.PAUSED, number, current, "policy")
+    if current == 0 and policy.min_replicas > 0:
+        return Limit(Reason.SCALING_DISABLED, number, 0, "spec.replicas is 0")
+    return None
+
+
+def paused_direction(number: int, *, workload: WorkloadFacts) -> Limit | None:
+    """Return the limit of a pause in one direction, None when it does not apply."""
+    current, annotations = workload.spec_replicas, workload.annotations
+    if not annotations or number == current:
+        return None
+    if number < current and _is_set(annotations, PAUSED_SCALE_IN):
+        return Limit(Reason.SCALE_IN_PAUSED, number, current, f"annotation {PAUSED_SCALE_IN}")
+    if number > current and _is_set(annotations, PAUSED_SCALE_OUT):
+        return Limit(Reason.SCALE_OUT_PAUSED, number, current, f"annotation {PAUSED_SCALE_OUT}")
+    return None
+
+
+def _is_set(annotations: Mapping[str, str], name: str) -> bool:
+    text = annotations.get(name)
+    return text is not None and text.strip().lower() != "false"
+
+
+def _fixed(number: int, text: str, current: int) -> Limit:
+    stripped = text.strip()
+    if stripped.isascii() and stripped.isdigit() and int(stripped) <= MOST_REPLICAS:
+        return Limit(Reason.PAUSED_REPLICAS, number, int(stripped))
+    return Limit(Reason.PAUSED, number, current, f"{PAUSED_REPLICAS} {text!r} is not a count")

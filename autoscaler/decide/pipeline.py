@@ -1,0 +1,205 @@
+"""What to do, and what to remember of it: the one entry for the loop and for replay alike.
+
+recommend -> doubt -> stabilize -> cool down -> limit rate -> schedule and bounds -> final.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from autoscaler.decide.contention import back_off_left, reversed_order, with_reversal
+from autoscaler.decide.decision import Decision, Limit, Recommendation
+from autoscaler.decide.doubt import VANISHED_WITHIN, updated_doubts
+from autoscaler.decide.facts import Signal, WorkloadFacts
+from autoscaler.decide.limits import STEPS, Case
+from autoscaler.decide.pause import standstill
+from autoscaler.decide.reason import Reason
+from autoscaler.decide.recommend import recommended
+from autoscaler.decide.state import Order, TimestampedRecommendation, WorkloadState, telling
+from autoscaler.decide.zero import idle
+from autoscaler.policy.behavior import Behavior
+from autoscaler.policy.schema import WorkloadPolicy
+
+# No rate limit may look back further than autoscaling/v2 allows a period to be.
+_LONGEST_PERIOD = timedelta(seconds=1800)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One reconcile: what is wanted, what is decided, and what is remembered either way."""
+
+    recommendation: Recommendation
+    decision: Decision
+    state_if_held: WorkloadState
+    resource_version: str
+    at: datetime
+
+    @property
+    def state_if_rescaled(self) -> WorkloadState:
+        """The state after the decision was carried out."""
+        decision = self.decision
+        change = decision.desired_replicas - decision.current_replicas
+        order = Order(decision.desired_replicas, self.at, self.resource_version)
+        return replace(
+            self.state_if_held.with_rescale(change, now=self.at, keep=_LONGEST_PERIOD),
+            order=order,
+        )
+
+    def state_after(self, *, rescaled: bool) -> WorkloadState:
+        """Return the state after the decision was, or was not, carried out."""
+        return self.state_if_rescaled if rescaled else self.state_if_held
+
+
+def reconciled(
+    signals: Sequence[Signal],
+    *,
+    workload: WorkloadFacts,
+    policy: WorkloadPolicy,
+    state: WorkloadState,
+    now: datetime,
+) -> Outcome:
+    """Recommend, decide and remember, for one workload at one instant.
+
+    Parameters
+    ----------
+    signals
+        One per entry of `policy.metrics`, in that order.
+    state
+        What the outcome of the reconcile before said to remember.
+    """
+    recommendation = recommended(signals, workload=workload, policy=policy, state=state, now=now)
+    observed = _observed(
+        signals, recommendation, workload=workload, policy=policy, state=state, now=now
+    )
+    decision = decide(recommendation, workload=workload, policy=policy, state=observed, now=now)
+    after = _remembered(observed, recommendation, policy=policy, workload=workload, now=now)
+    return Outcome(recommendation, decision, after, workload.resource_version, now)
+
+
+def decide(
+    recommendation: Recommendation,
+    *,
+    workload: WorkloadFacts,
+    policy: WorkloadPolicy,
+    state: WorkloadState,
+    now: datetime,
+) -> Decision:
+    """Damp and bound a recommendation; the last rule that changed it names the reason.
+
+    The chain leads from the recommendation (from current, when there is none) to the decision
+    without a gap.
+    """
+    current = workload.spec_replicas
+    number = current if recommendation.replicas is None else recommendation.replicas
+    stop = standstill(number, workload=workload, policy=policy) or _contested(
+        number, workload=workload, state=state, now=now
+    )
+    if stop is not None:
+        return Decision(current, stop.after, stop.reason, (stop,))
+    bounds = (policy.min_replicas, policy.max_replicas)
+    case = Case(current, recommendation, workload, policy, state, bounds, now)
+    chain: list[Limit] = []
+    for step in STEPS:
+        limit = step(number, case)
+        if limit is not None:
+            chain.append(limit)
+            number = limit.after
+    reason = chain[-1].reason if chain else recommendation.reason
+    return Decision(current, number, reason, tuple(chain))
+
+
+def _contested(
+    number: int, *, workload: WorkloadFacts, state: WorkloadState, now: datetime
+) -> Limit | None:
+    """Keep our hands off while somebody else insists on another number."""
+    if not state.reverted_at or back_off_left(state.reverted_at, now=now) <= timedelta(0):
+        return None
+    manager = workload.replicas_manager or "an unknown field manager"
+    return Limit(
+        Reason.REPLICAS_CONTESTED, number, workload.spec_replicas, f"overwritten by {manager}"
+    )
+
+
+def _observed(
+    signals: Sequence[Signal],
+    recommendation: Recommendation,
+    *,
+    workload: WorkloadFacts,
+    policy: WorkloadPolicy,
+    state: WorkloadState,
+    now: datetime,
+) -> WorkloadState:
+    """Return the state with this cycle's facts: doubts, reversals, the first recommendation."""
+    window = policy.behavior.scale_down_window
+    doubts = updated_doubts(
+        signals, recommendation, workload=workload, state=state, window=window, now=now
+    )
+    if policy.min_replicas == 0:
+        doubts = _with_idleness(doubts, state, now, idle=idle(signals, now=now))
+    order, reverted_at = state.order, state.reverted_at
+    if reversed_order(workload, state):
+        order, reverted_at = None, with_reversal(reverted_at, now=now)
+    return WorkloadState(
+        state.started_at,
+        _seeded(state.recommendations, workload.spec_replicas, window=window, now=now),
+        state.scale_events,
+        state.last_scale_up_at,
+        state.last_scale_down_at,
+        state.recovered,
+        now,
+        doubts,
+        order,
+        reverted_at,
+    )
+
+
+def _with_idleness(
+    doubts: tuple[tuple[Reason, datetime], ...], state: WorkloadState, now: datetime, *, idle: bool
+) -> tuple[tuple[Reason, datetime], ...]:
+    """Remember since when nothing is asked of the workload."""
+    others = tuple(pair for pair in doubts if pair[0] is not Reason.SCALED_TO_ZERO)
+    if not idle:
+        return others
+    return (*others, (Reason.SCALED_TO_ZERO, state.since(Reason.SCALED_TO_ZERO) or now))
+
+
+def _seeded(
+    history: tuple[TimestampedRecommendation, ...],
+    current_replicas: int,
+    *,
+    window: timedelta,
+    now: datetime,
+) -> tuple[TimestampedRecommendation, ...]:
+    """Return the history, with current as the first recommendation when a window knows nothing.
+
+    So does HPA at first sight; after a gap as long as the window we know no more than then.
+    """
+    if not history or history[-1].at <= now - window:
+        return (*history, TimestampedRecommendation(now, current_replicas)) if window else history
+    return history
+
+
+def _remembered(
+    state: WorkloadState,
+    recommendation: Recommendation,
+    *,
+    policy: WorkloadPolicy,
+    workload: WorkloadFacts,
+    now: datetime,
+) -> WorkloadState:
+    """Return the state with this recommendation, unless doubt made it a mere lower bound."""
+    replicas = recommendation.replicas
+    if replicas is None:
+        return state
+    if not recommendation.may_lower and replicas < workload.spec_replicas:
+        return state
+    newest = TimestampedRecommendation(now, replicas)
+    cutoff = now - _memory(policy.behavior)
+    return replace(
+        state, recommendations=(*telling(state.recommendations, replicas, cutoff), newest)
+    )
+
+
+def _memory(behavior: Behavior) -> timedelta:
+    """Return how far back any rule looks at recommendations."""
+    return max(behavior.scale_up_window, behavior.scale_down_window, VANISHED_WITHIN)

@@ -1,0 +1,108 @@
+"""How far may one rescale go: `behavior.*.policies` of autoscaling/v2.
+
+Each policy allows a change since the start of its period; `selectPolicy` picks among them.
+What was added or removed within the period is reckoned out first, in both directions, so that a
+dip and a recovery do not use up the allowance.
+"""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from autoscaler.decide.decision import Limit
+from autoscaler.decide.reason import Reason
+from autoscaler.decide.state import ScaleEvent
+from autoscaler.policy.behavior import (
+    Behavior,
+    RateLimitType,
+    ScalingPolicy,
+    ScalingRules,
+    SelectPolicy,
+)
+
+
+def scale_up_limit(
+    current_replicas: int, *, rules: ScalingRules, events: Sequence[ScaleEvent], now: datetime
+) -> int:
+    """Return the most replicas the rules allow now, never below current."""
+    if rules.select_policy is SelectPolicy.DISABLED:
+        return current_replicas
+    limits = [
+        _raised(_replicas_at_start(current_replicas, policy, events, now), policy)
+        for policy in rules.policies
+    ]
+    if not limits:
+        return current_replicas
+    limit = min(limits) if rules.select_policy is SelectPolicy.MIN else max(limits)
+    return max(limit, current_replicas)
+
+
+def scale_down_limit(
+    current_replicas: int, *, rules: ScalingRules, events: Sequence[ScaleEvent], now: datetime
+) -> int:
+    """Return the fewest replicas the rules allow now, never above current."""
+    if rules.select_policy is SelectPolicy.DISABLED:
+        return current_replicas
+    limits = [
+        _lowered(_replicas_at_start(current_replicas, policy, events, now), policy)
+        for policy in rules.policies
+    ]
+    if not limits:
+        return current_replicas
+    limit = max(limits) if rules.select_policy is SelectPolicy.MIN else min(limits)
+    return min(limit, current_replicas)
+
+
+def _replicas_at_start(
+    current_replicas: int, policy: ScalingPolicy, events: Sequence[ScaleEvent], now: datetime
+) -> int:
+    """Return the replicas at the start of the period; an event exactly that old is before it."""
+    if not events:
+        return current_replicas
+    start_at = now - timedelta(seconds=policy.period_seconds)
+    return current_replicas - sum(event.change for event in events if event.at > start_at)
+
+
+def _raised(base: int, policy: ScalingPolicy) -> int:
+    if policy.type is RateLimitType.PODS:
+        return base + policy.value
+    return math.ceil(base * (1 + policy.value / 100))
+
+
+def _lowered(base: int, policy: ScalingPolicy) -> int:
+    if policy.type is RateLimitType.PODS:
+        return base - policy.value
+    return int(base * (1 - policy.value / 100))
+
+
+def rate_limited_replicas(
+    recommended_replicas: int,
+    *,
+    current_replicas: int,
+    bounds: tuple[int, int],
+    behavior: Behavior,
+    events: Sequence[ScaleEvent],
+    now: datetime,
+) -> Limit:
+    """Return HPA's last step with a behavior section: the speed limit or the bound.
+
+    `bounds` is (min, max); max is not applied on the way down, nor min on the way up.
+    A `Limit` that changes nothing has the reason `DesiredWithinRange`.
+    """
+    low, high = bounds
+    after, reason = recommended_replicas, Reason.DESIRED_WITHIN_RANGE
+    if recommended_replicas > current_replicas:
+        limit = scale_up_limit(current_replicas, rules=behavior.scale_up, events=events, now=now)
+        cap = min(limit, high)
+        if recommended_replicas > cap:
+            after = cap
+            reason = Reason.SCALE_UP_LIMIT if limit < high else Reason.TOO_MANY_REPLICAS
+    elif recommended_replicas < current_replicas:
+        limit = scale_down_limit(
+            current_replicas, rules=behavior.scale_down, events=events, now=now
+        )
+        floor = max(limit, low)
+        if recommended_replicas < floor:
+            after = floor
+            reason = Reason.SCALE_DOWN_LIMIT if limit > low else Reason.TOO_FEW_REPLICAS
+    return Limit(reason, recommended_replicas, after)

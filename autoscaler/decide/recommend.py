@@ -1,0 +1,199 @@
+"""How many replicas load and forecast ask for, before any damping.
+
+    recommendation = max over metrics of max(predictive, reactive)
+
+Predictive is the forecast's risk quantile over what one pod carries.
+Reactive is a floor: what is measured now must be carried in any case.
+A trusted forecast needs no tolerance, which would only keep replicas that neither forecast nor
+measurement wants; without a trusted forecast HPA's own formula speaks, tolerance included, beside
+the quantile of mere persistence.
+Unknown load may hold or raise, never lower.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from autoscaler.decide.decision import Proposal, Recommendation
+from autoscaler.decide.facts import Capacity, ForecastFacts, Signal, Trust, WorkloadFacts
+from autoscaler.decide.measured import known_load
+from autoscaler.decide.reason import Reason
+from autoscaler.decide.sizing import replicas_for
+from autoscaler.decide.state import WorkloadState
+from autoscaler.decide.total_metric import replicas_for_average_value, replicas_for_value
+from autoscaler.decide.usage_ratio import tolerances_of
+from autoscaler.decide.zero import IDLE_BEFORE_ZERO, idle
+from autoscaler.policy.metric import MetricSpec, TargetType
+from autoscaler.policy.schema import WorkloadPolicy
+
+# Through an outage of metrics the forecast carries the floor this long: most outages are over by
+# then, and a daily rhythm read this long ago still says where the day is going.
+FORECAST_CARRIES = timedelta(hours=4)
+
+_TRUST_DETAIL = {
+    Trust.TRUSTED: "",
+    Trust.WARMING: "forecast warming",
+    Trust.DEMOTED: "forecast demoted",
+    Trust.STALE: "forecast stale",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """The facts every signal of one workload shares."""
+
+    workload: WorkloadFacts
+    policy: WorkloadPolicy
+    now: datetime
+
+
+def recommended(
+    signals: Sequence[Signal],
+    *,
+    workload: WorkloadFacts,
+    policy: WorkloadPolicy,
+    state: WorkloadState,
+    now: datetime,
+) -> Recommendation:
+    """Return the replicas that load and forecast ask for; the largest signal wins.
+
+    Parameters
+    ----------
+    signals
+        One per entry of `policy.metrics`, in that order.
+    """
+    case = _Case(workload, policy, now)
+    proposals: list[Proposal] = []
+    doubt: Reason | None = None
+    for signal, metric in zip(signals, policy.metrics, strict=True):
+        proposal, doubted = _proposed(signal, metric, case)
+        proposals.append(proposal)
+        doubt = doubt or doubted
+    known = [n for proposal in proposals if (n := proposal.replicas) is not None]
+    replicas = max(known, default=None)
+    if replicas == 0 and policy.min_replicas == 0 and not _idle_long_enough(signals, state, now):
+        replicas = 1
+    return Recommendation(
+        replicas,
+        _reason(replicas, workload.spec_replicas, proposals, doubt),
+        tuple(proposals),
+        may_lower=doubt is None,
+        detail=_detail(signals),
+        keep_replicas=_kept(signals),
+    )
+
+
+def _proposed(signal: Signal, metric: MetricSpec, case: _Case) -> tuple[Proposal, Reason | None]:
+    """Return what one signal asks for, and the doubt that forbids lowering on its word."""
+    load = known_load(signal.sample, now=case.now)
+    capacity, forecast = signal.capacity, signal.forecast
+    if capacity is None:
+        return _without_capacity(signal, metric, load, case)
+    predictive = _predictive(forecast, capacity, measured=load is not None)
+    if load is None:
+        carried = predictive is not None
+        unknown = Reason.FORECAST_CARRIES_FLOOR if carried else Reason.METRICS_UNKNOWN_HOLD
+        return Proposal(signal.metric, predictive, None), unknown
+    trusted = forecast is not None and forecast.trust is Trust.TRUSTED and predictive is not None
+    reactive, ratio = _reactive(load, capacity, case, trusted=trusted)
+    doubt = None if signal.sample.doubt is None else Reason.METRICS_PARTIAL_HOLD
+    return Proposal(signal.metric, predictive, reactive, ratio), doubt
+
+
+def _predictive(
+    forecast: ForecastFacts | None, capacity: Capacity, *, measured: bool
+) -> int | None:
+    """Return what the forecast asks for: its quantile, or that of persistence without trust.
+
+    Blind, only a trusted forecast of bounded age may ask for anything.
+    """
+    if forecast is None:
+        return None
+    if forecast.trust is Trust.TRUSTED:
+        if forecast.age > FORECAST_CARRIES:
+            return None
+        return replicas_for(forecast.quantile, capacity)
+    return replicas_for(forecast.reactive_quantile, capacity) if measured else None
+
+
+def _reactive(
+    load: float, capacity: Capacity, case: _Case, *, trusted: bool
+) -> tuple[int, float | None]:
+    """Return what the measured load asks for, and how far it is from what is there."""
+    existing = case.workload.status_replicas
+    behavior = case.policy.behavior
+    if trusted and behavior.scale_up.tolerance is None and behavior.scale_down.tolerance is None:
+        ratio = load / (capacity.per_pod * existing) if existing else None
+        return replicas_for(load, capacity), ratio
+    tolerances = tolerances_of(behavior, default=0.0) if trusted else tolerances_of(behavior)
+    proposal = replicas_for_average_value(
+        load, target=capacity.per_pod, current_replicas=existing, tolerances=tolerances
+    )
+    return proposal.replicas, proposal.usage_ratio if existing else None
+
+
+def _without_capacity(
+    signal: Signal, metric: MetricSpec, load: float | None, case: _Case
+) -> tuple[Proposal, Reason | None]:
+    """Size a `Value` target, which needs no capacity; anything else waits until it is learned."""
+    target = metric.target
+    if target is None or target.type is not TargetType.VALUE:
+        return Proposal(signal.metric, None, None), Reason.CAPACITY_UNKNOWN_HOLD
+    if load is None:
+        return Proposal(signal.metric, None, None), Reason.METRICS_UNKNOWN_HOLD
+    proposal = replicas_for_value(
+        load,
+        target=target.amount,
+        current_replicas=case.workload.spec_replicas,
+        ready_replicas=case.workload.ready_replicas,
+        tolerances=tolerances_of(case.policy.behavior),
+    )
+    doubt = None if signal.sample.doubt is None else Reason.METRICS_PARTIAL_HOLD
+    return Proposal(signal.metric, None, proposal.replicas, proposal.usage_ratio), doubt
+
+
+def _kept(signals: Sequence[Signal]) -> int | None:
+    """Return the replicas needed again before a scale-in would have paid off."""
+    kept: int | None = None
+    for signal in signals:
+        forecast = signal.forecast
+        if (
+            forecast is not None
+            and forecast.scale_in_quantile is not None
+            and forecast.trust is Trust.TRUSTED
+            and signal.capacity is not None
+        ):
+            kept = max(kept or 0, replicas_for(forecast.scale_in_quantile, signal.capacity))
+    return kept
+
+
+def _idle_long_enough(signals: Sequence[Signal], state: WorkloadState, now: datetime) -> bool:
+    since = state.since(Reason.SCALED_TO_ZERO)
+    return since is not None and now - since >= IDLE_BEFORE_ZERO and idle(signals, now=now)
+
+
+def _reason(
+    replicas: int | None, current: int, proposals: Sequence[Proposal], doubt: Reason | None
+) -> Reason:
+    """Return what a person would give as the reason for this number."""
+    if replicas is None or (doubt is not None and replicas <= current):
+        return doubt or Reason.METRICS_UNKNOWN_HOLD
+    if replicas == current:
+        return Reason.DESIRED_WITHIN_RANGE
+    if replicas < current:
+        return Reason.SCALED_TO_ZERO if replicas == 0 else Reason.ALL_BELOW_TARGET
+    if doubt is Reason.FORECAST_CARRIES_FLOOR:
+        return doubt
+    if current == 0:
+        return Reason.WOKEN_FROM_ZERO
+    forecast = max((p.predictive for p in proposals if p.predictive is not None), default=0)
+    measured = max((p.reactive for p in proposals if p.reactive is not None), default=0)
+    return Reason.FORECAST_ABOVE_TARGET if forecast > measured else Reason.METRIC_ABOVE_TARGET
+
+
+def _detail(signals: Sequence[Signal]) -> str:
+    """Return why the forecast does not steer, empty when it does."""
+    for signal in signals:
+        if signal.forecast is not None and signal.forecast.trust is not Trust.TRUSTED:
+            return _TRUST_DETAIL[signal.forecast.trust]
+    return ""
