@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from models.engine import ForecastBatch, ForecastEngine
 from numpy.typing import NDArray
 
 from autoscaler.decide.facts import ForecastFacts, Sample, Trust
 from autoscaler.ports import History, LoadSeries
 from autoscaler.roster import Roster
+from models.engine import ForecastBatch, ForecastEngine
 
 STEP = timedelta(minutes=1)
 # A fortnight holds two of every weekday: the least from which a week can be told from chance.
@@ -76,12 +76,16 @@ class Forecasts:
             self._wanting.pop(key, None)
 
     def observe(self, samples: Sequence[Sample], *, now: datetime) -> None:
-        """Close the last minute with the newest trusted samples; within a minute, do nothing."""
-        minute = int(now.timestamp() // STEP.total_seconds())
-        if self._rows.size == 0 or minute == self._minute:
+        """Show the engine the newest trusted samples; they close a step once a minute."""
+        if self._rows.size == 0:
+            return
+        values = np.array([_learnable(s, now=now) for s in samples], dtype=np.float64)
+        at = _measured_at(samples, now=now)
+        minute = int(at // STEP.total_seconds())
+        if minute == self._minute:
+            self._engine.observe_now(values, at_seconds=at, rows=self._rows)
             return
         self._minute = minute
-        values = np.array([_learnable(s, now=now) for s in samples], dtype=np.float64)
         self._engine.append(values, end_seconds=minute * STEP.total_seconds(), rows=self._rows)
 
     def learn(self, *, now: datetime, part: int, parts: int) -> None:
@@ -90,11 +94,12 @@ class Forecasts:
         if rows.size:
             self._engine.learn(rows, now_seconds=now.timestamp())
 
-    def predict(self, horizon: Horizon) -> list[ForecastFacts | None]:
+    def predict(self, horizon: Horizon, *, now: datetime) -> list[ForecastFacts | None]:
         """Return one forecast per series of the roster; None where nothing was ever measured."""
         if self._rows.size == 0:
             return []
         batch = self._engine.predict(
+            now_seconds=now.timestamp(),
             rows=self._rows,
             lead_seconds=horizon.lead_seconds,
             hold_seconds=horizon.hold_seconds,
@@ -108,6 +113,12 @@ def _learnable(sample: Sample, *, now: datetime) -> float:
     if not sample.trusted or sample.value is None or sample.sampled_at is None:
         return float("nan")
     return sample.value if now - sample.sampled_at <= 2 * STEP else float("nan")
+
+
+def _measured_at(samples: Sequence[Sample], *, now: datetime) -> float:
+    """Return when the newest trusted sample was taken, unix seconds; `now` when there is none."""
+    instants = [s.sampled_at for s in samples if s.trusted and s.sampled_at is not None]
+    return min(max(instants, default=now), now).timestamp()
 
 
 def forecast_facts(batch: ForecastBatch, horizon: Horizon) -> list[ForecastFacts | None]:

@@ -64,3 +64,16 @@ def _series_key(target: TargetRef, metric: MetricSpec) -> str:
 
 
 _SECTIONS = ("request_rate", "resource", "container_resource", "pods", "object", "external")
+
+
+def metric_label(metric: MetricSpec) -> str:
+    """Return how people call a metric: its type and what tells it from its neighbours."""
+    if metric.request_rate is not None:
+        return f"{metric.type} {metric.request_rate.source or 'query'}"
+    if metric.container_resource is not None:
+        section = metric.container_resource
+        return f"{metric.type} {section.container} {section.name}"
+    if metric.resource is not None:
+        return f"{metric.type} {metric.resource.name}"
+    named = metric.pods or metric.object or metric.external
+    return f"{metric.type} {named.metric.name}" if named else str(metric.type)

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from autoscaler.replay.ticks import TICK_SECONDS
+
 FloatArray = NDArray[np.float64]
 
-TICK_SECONDS = 15
 _DAY = 86_400
 _WEEKEND_SHARE = 0.55  # a shop whose customers are at work on weekdays
 
@@ -80,13 +81,13 @@ def _slow_noise(rng: np.random.Generator, n: int, spread: float) -> FloatArray:
     for i, shock in enumerate(shocks.tolist()):
         value = keep * value + shock
         wander[i] = value
-    return np.exp(wander)
+    return np.asarray(np.exp(wander))
 
 
 def _launch(t: FloatArray, *, live_seconds: float) -> FloatArray:
     """Return 0 before the launch at 13:00 of the first live day, 1 an hour after it."""
     at = np.floor(live_seconds / _DAY) * _DAY + 13 * 3600
-    return np.clip((t - at) / 3600, 0, 1)
+    return np.asarray(np.clip((t - at) / 3600, 0, 1))
 
 
 def _flash(t: FloatArray, *, live_seconds: float, end_seconds: float) -> FloatArray:
@@ -94,14 +95,6 @@ def _flash(t: FloatArray, *, live_seconds: float, end_seconds: float) -> FloatAr
     at = live_seconds + 0.75 * (end_seconds - live_seconds)
     age = t - at
     return np.where(age < 0, 0.0, np.exp(-np.maximum(age, 0) / 900) * (age < 3600))
-
-
-def trailing_mean(load: FloatArray, ticks: int) -> FloatArray:
-    """Return the mean of the last `ticks` values at each tick, NaN until there are so many."""
-    sums = np.concatenate([[0.0], np.cumsum(load)])
-    mean = np.full(len(load), np.nan)
-    mean[ticks - 1 :] = (sums[ticks:] - sums[:-ticks]) / ticks
-    return mean
 
 
 def names_and_shapes() -> Sequence[tuple[str, Shape]]:

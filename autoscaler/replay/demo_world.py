@@ -10,17 +10,16 @@ load of the last 60 s, 30 s old.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
 from autoscaler.decide.facts import Sample, TargetRef, WorkloadFacts
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError
 from autoscaler.ports import FloatArray, History, LoadSeries, PolicyDocument
-from autoscaler.replay.demo_load import TICK_SECONDS, trailing_mean
+from autoscaler.replay.ticks import METRIC_AGE_SECONDS, TICK_SECONDS, measured_load
 
-METRIC_AGE = timedelta(seconds=30)
-_METRIC_WINDOW_TICKS = 60 // TICK_SECONDS
+METRIC_AGE = timedelta(seconds=METRIC_AGE_SECONDS)
 _REMEMBERED_LEAD_TIMES = 20
 
 
@@ -47,11 +46,9 @@ class DemoDeployment:
     pods: list[datetime] = field(default_factory=list)
     version: int = 1
     lead_times: tuple[timedelta, ...] = ()
-    rescales: int = 0
 
     def scale_to(self, replicas: int, *, now: datetime) -> None:
         """Create or remove pods; the newest go first, those not ready before those that serve."""
-        self.rescales += replicas != len(self.pods)
         self.version += 1
         missing = replicas - len(self.pods)
         if missing > 0:
@@ -126,7 +123,7 @@ class DemoMetrics:
     def __init__(self, loads: Mapping[TargetRef, FloatArray], *, start: datetime) -> None:
         self._start = start
         self._loads = loads
-        self._measured = {t: trailing_mean(load, _METRIC_WINDOW_TICKS) for t, load in loads.items()}
+        self._measured = {target: measured_load(load) for target, load in loads.items()}
 
     def newest(
         self,
@@ -136,10 +133,9 @@ class DemoMetrics:
         workloads: Mapping[TargetRef, WorkloadFacts],
     ) -> list[Sample]:
         """Return the mean of the 60 s that ended 30 s ago; a target without pods still has load."""
-        sampled_at = now - METRIC_AGE
-        tick = self._tick(sampled_at) - 1  # the last tick that has ended by then
+        tick = self._tick(now)
         return [
-            Sample(float(self._measured[one.target][tick]), sampled_at, n_series=1)
+            Sample(float(self._measured[one.target][tick]), now - METRIC_AGE, n_series=1)
             for one in series
         ]
 
@@ -154,10 +150,6 @@ class DemoMetrics:
         )
         return History(load, step, end)
 
-    def load_at(self, target: TargetRef, now: datetime) -> float:
-        """Return the load offered at this very tick: for scoring, never for deciding."""
-        return float(self._loads[target][self._tick(now)])
-
     def _tick(self, at: datetime) -> int:
         return int((at - self._start).total_seconds()) // TICK_SECONDS
 
@@ -165,8 +157,3 @@ class DemoMetrics:
         first = self._tick(start)
         padded = np.concatenate([np.full(max(0, -first), np.nan), load[max(0, first) :]])
         return np.asarray(padded[: n_steps * ticks].reshape(n_steps, ticks).mean(axis=1))
-
-
-def minute_floor(at: datetime) -> datetime:
-    """Return the start of the minute."""
-    return datetime.fromtimestamp(at.timestamp() // 60 * 60, tz=UTC)

@@ -1,0 +1,134 @@
+"""Flags and environment in, a command out; nothing else happens here.
+
+Every flag is also an environment variable: `--prometheus-url` is `AUTOSCALER_PROMETHEUS_URL`.
+Exit codes: 0 done, 1 the command failed and said why, 2 wrong input (a flag, a policy, a trace).
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from autoscaler import __version__
+from autoscaler.errors import AutoscalerError, PolicyError, TraceError
+from autoscaler.policy.quantity import parsed_duration, parsed_share
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = parser().parse_args(argv)
+    command = importlib.import_module(f"autoscaler.commands.{arguments.command}")
+    try:
+        return int(command.main(arguments))
+    except (PolicyError, TraceError) as error:
+        print(f"autoscaler {arguments.command}: {error}", file=sys.stderr)
+        return 2
+    except AutoscalerError as error:
+        print(f"autoscaler {arguments.command}: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        sys.stderr.close()
+        return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the whole command line."""
+    top = argparse.ArgumentParser(
+        prog="autoscaler",
+        description="A predictive horizontal autoscaler for Kubernetes.",
+        epilog="Every flag is also an environment variable: --interval is AUTOSCALER_INTERVAL.",
+    )
+    top.add_argument("--version", action="version", version=f"autoscaler {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _run(commands.add_parser("run", help="run the daemon against a cluster"))
+    _demo(commands.add_parser("demo", help="run the daemon on an embedded world, in a minute"))
+    _replay(commands.add_parser("replay", help="play a recorded load, before you let it act"))
+    _validate(commands.add_parser("validate", help="check policy files (exit 2 when one is wrong)"))
+    return top
+
+
+def _flag(command: argparse.ArgumentParser, name: str, **options: Any) -> None:
+    """Add a flag whose default may come from the environment."""
+    variable = "AUTOSCALER_" + name.lstrip("-").replace("-", "_").upper()
+    written = os.environ.get(variable)
+    if options.get("action") == "store_true":
+        options["default"] = (written or "").lower() in {"1", "true", "yes"}
+    elif written:
+        options["default"] = written
+        options.pop("required", None)
+    options["help"] = f"{options.get('help', '')} [{variable}]"
+    command.add_argument(name, **options)
+
+
+def _run(command: argparse.ArgumentParser) -> None:
+    _flag(command, "--kubeconfig", metavar="FILE", help="kubeconfig; default: in-cluster account")
+    _flag(command, "--prometheus-url", metavar="URL", default="http://prometheus:9090")
+    _flag(command, "--prometheus-token-file", metavar="FILE", help="bearer token, read again")
+    _flag(command, "--prometheus-headers-file", metavar="FILE", help="'Name: value' lines")
+    _flag(command, "--prometheus-ca-file", metavar="FILE", help="CA of the server's certificate")
+    _flag(command, "--prometheus-timeout", type=_duration, default="10s", help="per query")
+    _flag(command, "--namespace", metavar="N", help="watch one namespace; default: all")
+    _flag(command, "--own-namespace", metavar="N", help="whose policies may name other namespaces")
+    _flag(command, "--interval", type=_duration, default="15s", help="between reconciles")
+    _flag(command, "--once", action="store_true", help="reconcile once and exit")
+    _flag(command, "--dry-run", action="store_true", help="treat every policy as ForecastOnly")
+    _flag(command, "--log-format", choices=("json", "text"), default="json")
+    _flag(command, "--log-level", choices=("debug", "info", "warning", "error"), default="info")
+    _flag(command, "--metrics-port", type=_port, default="8080", help="0 = none")
+    _flag(command, "--health-port", type=_port, default="8081", help="0 = none")
+
+
+def _demo(command: argparse.ArgumentParser) -> None:
+    _flag(command, "--days", type=_positive, default="2", help="days to live through")
+    _flag(command, "--speed", type=_positive, help="simulated seconds per second; default: fastest")
+    _flag(command, "--seed", type=int, default="7", help="of the synthetic load")
+    _flag(command, "--startup", type=_duration, default="120s", help="until a pod is ready")
+    _flag(command, "--risk", type=_share, default="1%", help="accepted chance of being short")
+    _flag(command, "--log-format", choices=("json", "text"), default="text")
+
+
+def _replay(command: argparse.ArgumentParser) -> None:
+    _flag(command, "--policy", metavar="P.yaml", required=True)
+    _flag(command, "--trace", metavar="T.csv[.gz]", required=True, help="timestamp,value")
+    _flag(command, "--startup", type=_duration, default="120s", help="until a pod is ready")
+    _flag(command, "--risk", type=_share, help="overrides the policy's forecast.risk")
+    _flag(command, "--decisions", metavar="OUT.csv", help="write timestamp,replicas per 15 s tick")
+    _flag(command, "--output", choices=("table", "json"), default="table")
+
+
+def _validate(command: argparse.ArgumentParser) -> None:
+    command.add_argument("files", nargs="+", metavar="FILE", help="policy files or folders")
+    _flag(command, "--show", action="store_true", help="print each policy with its defaults")
+
+
+def _duration(text: str) -> timedelta:
+    try:
+        return parsed_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _share(text: str) -> float:
+    try:
+        return parsed_share(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)

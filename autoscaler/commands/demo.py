@@ -1,0 +1,215 @@
+"""`autoscaler demo`: the daemon of `run` on an embedded world, days in under a minute.
+
+Only the three ports differ from a cluster: simulated pods, a synthetic load, a clock that is
+moved on
+after every cycle.
+At the end the same load is given to the HPA, and both are scored.
+"""
+
+import argparse
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from autoscaler.daemon import Daemon, World
+from autoscaler.decide.facts import TargetRef
+from autoscaler.forecasting import HISTORY
+from autoscaler.policy.quantity import share_text
+from autoscaler.ports import FloatArray, PolicyDocument
+from autoscaler.replay.demo_load import names_and_shapes, synthetic_load
+from autoscaler.replay.demo_world import DemoClock, DemoCluster, DemoDeployment, DemoMetrics
+from autoscaler.replay.hpa import HpaConfigs, hpa_run
+from autoscaler.replay.ticks import TICK_SECONDS, measured_load
+from autoscaler.replay.world import Outcome, outcome
+from autoscaler.review import log
+from autoscaler.review.log import DecisionLog
+from autoscaler.review.record import DecisionRecord
+
+NAMESPACE = "shop"
+CAPACITY = 120.0
+TICK = timedelta(seconds=TICK_SECONDS)
+LEARN_EVERY = timedelta(minutes=1)
+# Two targets people use: half full, and the seventy percent of most examples.
+HPA_TARGETS = (0.5, 0.7)
+# A Friday: the demo's two days cross from a working day into a weekend.
+BEGIN = datetime(2026, 11, 20, 5, 0, tzinfo=UTC)
+
+POLICY = """\
+scaleTargetRef: {{kind: Deployment, name: {name}, namespace: {namespace}}}
+mode: ForecastAndScale
+minReplicas: 2
+maxReplicas: 200
+metrics:
+  - type: RequestRate
+    requestRate: {{source: linkerd, target: {{averageValue: "{capacity:g}"}}}}
+forecast: {{risk: {risk}}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The embedded world and everything that can be asked of it."""
+
+    clock: DemoClock
+    cluster: DemoCluster
+    metrics: DemoMetrics
+    deployments: dict[TargetRef, DemoDeployment]
+    loads: dict[TargetRef, FloatArray]
+    end: datetime
+
+
+def built_scene(*, days: float, seed: int, startup: timedelta, risk: float) -> Scene:
+    """Return the world at `BEGIN`, each Deployment sized for the load of that moment."""
+    start, end = BEGIN - HISTORY, BEGIN + timedelta(days=days)
+    loads: dict[TargetRef, FloatArray] = {}
+    for number, (name, shape) in enumerate(names_and_shapes()):
+        loads[TargetRef(NAMESPACE, name)] = synthetic_load(
+            shape,
+            start_seconds=start.timestamp(),
+            live_seconds=BEGIN.timestamp(),
+            end_seconds=end.timestamp(),
+            seed=seed + number,
+        )
+    first = int(HISTORY / TICK)
+    deployments = {
+        target: DemoDeployment(startup, pods=[start] * int(load[first] / CAPACITY + 2))
+        for target, load in loads.items()
+    }
+    documents = [
+        PolicyDocument(
+            f"demo/{t.name}",
+            POLICY.format(
+                name=t.name, namespace=NAMESPACE, capacity=CAPACITY, risk=share_text(risk)
+            ),
+        )
+        for t in loads
+    ]
+    clock = DemoClock(BEGIN)
+    cluster = DemoCluster(deployments, documents, clock)
+    return Scene(clock, cluster, DemoMetrics(loads, start=start), deployments, loads, end)
+
+
+class Witness:
+    """Keeps what the demo shows at the end: what was ordered at every tick, and each rescale."""
+
+    def __init__(self, scene: Scene, show: Callable[[DecisionRecord], None]) -> None:
+        self._scene = scene
+        self._show = show
+        self.desired: dict[TargetRef, list[int]] = {t: [] for t in scene.deployments}
+
+    def record(self, record: DecisionRecord) -> None:
+        """Show a record that did something."""
+        if record.rescaled:
+            self._show(record)
+
+    def count_tick(self) -> None:
+        """Remember what is ordered now."""
+        for target, deployment in self._scene.deployments.items():
+            self.desired[target].append(len(deployment.pods))
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Live through the demo's days and print the comparison."""
+    log.configure(log_format=arguments.log_format, level=logging.INFO)
+    scene = built_scene(
+        days=arguments.days,
+        seed=arguments.seed,
+        startup=arguments.startup,
+        risk=arguments.risk,
+    )
+    witness = Witness(scene, DecisionLog().write)
+    daemon = Daemon(
+        World(scene.metrics, scene.cluster, scene.clock),
+        interval=TICK,
+        record=witness.record,
+    )
+    daemon.read_all_history()
+    _live(daemon, scene, witness, speed=arguments.speed)
+    Console().print(comparison(scene, witness, startup=arguments.startup))
+    return 0
+
+
+def _live(daemon: Daemon, scene: Scene, witness: Witness, *, speed: float | None) -> None:
+    """Run a cycle per tick and move the clock on, as fast as asked."""
+    cycles = int((scene.end - scene.clock.now()) / TICK)
+    per_learn = LEARN_EVERY // TICK
+    with _progress() as progress:
+        task = progress.add_task("living", total=cycles)
+        for cycle in range(cycles):
+            daemon.cycle()
+            witness.count_tick()
+            if cycle % per_learn == 0:
+                daemon.learn()
+            scene.clock.advance(TICK)
+            progress.update(task, advance=1, description=f"{scene.clock.now():%a %H:%M}")
+            if speed:
+                time.sleep(TICK_SECONDS / speed)
+
+
+def _progress() -> Progress:
+    """Return a bar on the terminal's error stream; silent where that is not a terminal."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
+def comparison(scene: Scene, witness: Witness, *, startup: timedelta) -> Table:
+    """Return slow time, overload, cost and rescales of us and of HPAs on the same load."""
+    table = Table(title="The same load, the same pods", title_justify="left")
+    table.add_column("workload")
+    table.add_column("controller")
+    for heading in ("slow", "overload", "cost", "rescales/h"):
+        table.add_column(heading, justify="right")
+    for target, load in scene.loads.items():
+        desired = np.array(witness.desired[target], dtype=np.int64)
+        live = load[-len(desired) :] / CAPACITY
+        for name, ordered in {"autoscaler": desired, **_hpas(load, desired, startup)}.items():
+            score = outcome(live, ordered, startup_seconds=startup.total_seconds())
+            table.add_row(target.name, name, *_cells(score))
+        table.add_section()
+    table.caption = (
+        "slow: share of time above what the ready pods carry; overload: above their physical\n"
+        "limit; cost: pod time over the bound of somebody who knows the future."
+    )
+    return table
+
+
+def _hpas(
+    load: FloatArray, desired: NDArray[np.int64], startup: timedelta
+) -> dict[str, NDArray[np.int64]]:
+    """Return what HPAs by CPU would have ordered, from the same first tick on."""
+    offered = load[-len(desired) :] / CAPACITY
+    run = hpa_run(
+        offered,
+        measured_load(load)[-len(desired) :] / CAPACITY,
+        HpaConfigs(np.array(HPA_TARGETS), np.full(len(HPA_TARGETS), fill_value=True)),
+        startup_seconds=startup.total_seconds(),
+        first=int(desired[0]),
+    )
+    return {
+        f"HPA cpu {share_text(target)}": run.desired[:, column].astype(np.int64)
+        for column, target in enumerate(HPA_TARGETS)
+    }
+
+
+def _cells(score: Outcome) -> tuple[str, str, str, str]:
+    return (
+        f"{score.slow:.2%}",
+        f"{score.overload:.2%}",
+        f"{score.cost:.2f}",
+        f"{score.rescales_per_hour:.1f}",
+    )

@@ -1,0 +1,198 @@
+"""What runs when: reconcile every few seconds, learn every hour in slices, until told to stop.
+
+All work on policies, states and forecasts happens in one thread, in jobs that never overlap; only
+reading history, which waits for Prometheus, has a thread of its own and hands its answer over.
+A late cycle is skipped, not queued: the next one sees newer facts anyway.
+"""
+
+import logging
+import queue
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from autoscaler.decide.facts import TargetRef
+from autoscaler.errors import MetricUnavailableError
+from autoscaler.forecasting import STEP, Forecasts, history_span
+from autoscaler.loop import CycleSummary, Reconciler
+from autoscaler.policy.book import PolicyBook
+from autoscaler.ports import Clock, Cluster, History, Metrics
+from autoscaler.review.log import log_event
+from autoscaler.review.record import DecisionRecord
+from autoscaler.roster import Roster, compiled
+
+logger = logging.getLogger(__name__)
+
+# An hour's learning in sixty slices: none is long enough to delay a reconcile.
+LEARN_SLICES = 60
+# Series whose past is asked for at once: bounds memory and the size of one answer.
+HISTORY_BATCH = 200
+# A source that cannot answer now is asked again after this long, and the daemon goes on without.
+HISTORY_RETRY = timedelta(seconds=30)
+
+
+class SystemClock:
+    """The real time, in UTC."""
+
+    def now(self) -> datetime:
+        """Return the current instant."""
+        return datetime.now(tz=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The three ports: what the daemon sees of the outside."""
+
+    metrics: Metrics
+    cluster: Cluster
+    clock: Clock
+
+
+class Daemon:
+    """One cycle, one slice of learning, one batch of history: the work, without the waiting."""
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        interval: timedelta,
+        record: Callable[[DecisionRecord], None],
+        namespace: str | None = None,
+    ) -> None:
+        self._world = world
+        self._forecasts = Forecasts()
+        self._book = PolicyBook(own_namespace=namespace)
+        self._roster = Roster()
+        self._arrived: queue.SimpleQueue[tuple[Sequence[str], History]] = queue.SimpleQueue()
+        self._slice = 0
+        self._reconciler = Reconciler(
+            metrics=world.metrics,
+            cluster=world.cluster,
+            forecasts=self._forecasts,
+            interval=interval,
+            record=record,
+        )
+
+    def cycle(self) -> CycleSummary:
+        """Take in changed policies and arrived history, then reconcile everything once."""
+        now = self._world.clock.now()
+        self.refresh_policies()
+        self._accept_history()
+        return self._reconciler.reconcile(self._roster, now=now)
+
+    def refresh_policies(self) -> None:
+        """Compile the roster again if a policy changed; report what is wrong once per change."""
+        book = self._book.updated(self._world.cluster.policies())
+        if book is self._book:
+            return
+        for problem in book.problems - self._book.problems:
+            log_event(logger, logging.ERROR, "policy_refused", error=problem)
+        self._book = book
+        self._roster = compiled(
+            {
+                TargetRef(key.namespace, key.name, key.kind, key.api_version): policy
+                for key, policy in book.policies.items()
+            }
+        )
+        self._forecasts.follow(self._roster)
+
+    def learn(self) -> None:
+        """Refit the next slice of all series."""
+        self._forecasts.learn(now=self._world.clock.now(), part=self._slice, parts=LEARN_SLICES)
+        self._slice = (self._slice + 1) % LEARN_SLICES
+
+    def read_history(self) -> bool:
+        """Read the past of the next series that lack it; return whether any was wanted.
+
+        Runs outside the reconcile's thread: it only reads, and leaves the answer in a queue.
+        """
+        if not self._arrived.empty():
+            return False  # the last batch waits for the next cycle to take it in
+        wanted = self._forecasts.missing_history(limit=HISTORY_BATCH)
+        if not wanted:
+            return False
+        start, end = history_span(self._world.clock.now())
+        history = self._world.metrics.history(
+            list(wanted.values()), start=start, end=end, step=STEP
+        )
+        self._arrived.put((list(wanted), history))
+        return True
+
+    def read_all_history(self) -> None:
+        """Read and learn the past of every series before the first cycle."""
+        self.refresh_policies()
+        while self.read_history():
+            self._accept_history()
+
+    def _accept_history(self) -> None:
+        while not self._arrived.empty():
+            keys, history = self._arrived.get()
+            self._forecasts.accept_history(keys, history)
+
+
+def serve(daemon: Daemon, *, interval: timedelta, stop: threading.Event) -> None:
+    """Run the jobs until `stop` is set; the cycle under way is finished first."""
+    scheduler = BackgroundScheduler(
+        timezone=UTC,
+        executors={"core": ThreadPoolExecutor(1), "history": ThreadPoolExecutor(1)},
+        job_defaults={"coalesce": True, "max_instances": 1},
+    )
+    _schedule(scheduler, daemon, interval=interval)
+    scheduler.start()
+    stop.wait()
+    scheduler.shutdown(wait=True)
+
+
+def _schedule(scheduler: BackgroundScheduler, daemon: Daemon, *, interval: timedelta) -> None:
+    """Add the three jobs; a cycle that could not start within half an interval is skipped."""
+    now = datetime.now(tz=UTC)
+    late = max(1, int(interval.total_seconds() / 2))
+    scheduler.add_job(
+        daemon.cycle,
+        "interval",
+        seconds=interval.total_seconds(),
+        executor="core",
+        misfire_grace_time=late,
+        next_run_time=now,
+        id="reconcile",
+    )
+    scheduler.add_job(
+        daemon.learn,
+        "interval",
+        seconds=3600 / LEARN_SLICES,
+        executor="core",
+        misfire_grace_time=None,
+        id="learn",
+    )
+    scheduler.add_job(
+        read_history_or_retry,
+        "interval",
+        args=[daemon],
+        seconds=HISTORY_RETRY.total_seconds(),
+        executor="history",
+        misfire_grace_time=None,
+        next_run_time=now,
+        id="history",
+    )
+
+
+def read_history_or_retry(daemon: Daemon) -> None:
+    """Read what history can be read; when the source cannot answer, say so and try again later."""
+    try:
+        while daemon.read_history():
+            pass
+    except MetricUnavailableError as error:
+        log_event(logger, logging.WARNING, "history_unavailable", error=str(error))
+
+
+def stop_on_signals() -> threading.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

@@ -1,0 +1,234 @@
+"""What happens every fifteen seconds: observe, forecast, recommend, decide, act, record.
+
+One reconcile serves all policies as a batch: one read of the watch, a few queries, one forecast,
+then
+one pure decision each; only what changes is written.
+A reconcile never fits a model and never reads history.
+Whatever fails holds: for everybody when the metrics are gone, for one workload when its policy is.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from autoscaler.decide.capacity import declared_capacity
+from autoscaler.decide.decision import Decision, Recommendation
+from autoscaler.decide.facts import ForecastFacts, Sample, Signal, TargetRef, WorkloadFacts
+from autoscaler.decide.lead_time import hold_seconds, lead_time
+from autoscaler.decide.pipeline import Outcome, reconciled
+from autoscaler.decide.reason import Reason
+from autoscaler.decide.state import WorkloadState
+from autoscaler.errors import ScaleConflictError, ScaleRefusedError
+from autoscaler.forecasting import Forecasts, Horizon
+from autoscaler.policy.schema import Mode
+from autoscaler.ports import Cluster, Metrics
+from autoscaler.review.log import log_event
+from autoscaler.review.record import DecisionRecord
+from autoscaler.roster import Governed, Roster, metric_label
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CycleSummary:
+    """How one reconcile went, for the daemon's own metrics."""
+
+    at: datetime
+    governed: int = 0
+    rescaled: int = 0
+    refused: int = 0
+    broken: int = 0
+
+
+class Reconciler:
+    """The memory between cycles: each workload's state, and the forecasts."""
+
+    def __init__(
+        self,
+        *,
+        metrics: Metrics,
+        cluster: Cluster,
+        forecasts: Forecasts,
+        interval: timedelta,
+        record: Callable[[DecisionRecord], None],
+    ) -> None:
+        self._metrics = metrics
+        self._cluster = cluster
+        self._forecasts = forecasts
+        self._interval = interval
+        self._record = record
+        self._states: dict[TargetRef, WorkloadState] = {}
+
+    def reconcile(self, roster: Roster, *, now: datetime) -> CycleSummary:
+        """Decide every policy of the roster once, at `now`."""
+        workloads = self._cluster.workloads(roster.targets)
+        samples = self._metrics.newest(roster.series, now=now, workloads=workloads)
+        self._forecasts.observe(samples, now=now)
+        horizon = horizon_of(roster, workloads, interval=self._interval)
+        forecasts = self._forecasts.predict(horizon, now=now)
+        self._forget(set(roster.targets))
+        outcomes = [
+            self._reconcile_one(
+                governed,
+                signals_of(governed, samples, forecasts, workloads.get(governed.target)),
+                workload=workloads.get(governed.target),
+                now=now,
+            )
+            for governed in roster.governed
+        ]
+        return CycleSummary(
+            now,
+            governed=len(outcomes),
+            rescaled=sum(r is not None and r.rescaled for r in outcomes),
+            refused=sum(r is not None and bool(r.not_rescaled_because) for r in outcomes),
+            broken=sum(r is None for r in outcomes),
+        )
+
+    def _reconcile_one(
+        self,
+        governed: Governed,
+        signals: tuple[Signal, ...],
+        *,
+        workload: WorkloadFacts | None,
+        now: datetime,
+    ) -> DecisionRecord | None:
+        """Decide and act for one policy; whatever is wrong with it stays its own problem."""
+        try:
+            if workload is None:
+                record = _not_found(governed, signals, now=now)
+            else:
+                record = self._decide_and_act(governed, signals, workload=workload, now=now)
+            self._record(record)
+        except Exception:  # the one boundary: a broken policy never stops its neighbours
+            logger.exception(
+                "policy_failed",
+                extra={"fields": {"policy": governed.source, "target": str(governed.target)}},
+            )
+            return None
+        return record
+
+    def _decide_and_act(
+        self,
+        governed: Governed,
+        signals: tuple[Signal, ...],
+        *,
+        workload: WorkloadFacts,
+        now: datetime,
+    ) -> DecisionRecord:
+        """Decide and write; where somebody else wrote first, decide once more on fresh facts."""
+        target, policy = governed.target, governed.policy
+        state = self._states.get(target) or WorkloadState(started_at=now)
+        outcome = reconciled(signals, workload=workload, policy=policy, state=state, now=now)
+        try:
+            held_because = self._act(governed, outcome)
+        except ScaleConflictError as conflict:
+            try:
+                workload = self._cluster.reread(target)
+                outcome = reconciled(
+                    signals, workload=workload, policy=policy, state=state, now=now
+                )
+                held_because = self._act(governed, outcome)
+            except ScaleRefusedError as error:  # lost twice: somebody else is steering
+                held_because = f"{Reason.REPLICAS_CONTESTED}: {error or conflict}"
+        rescaled = outcome.decision.rescale and not held_because
+        self._states[target] = outcome.state_after(rescaled=rescaled)
+        return DecisionRecord(
+            at=now,
+            policy=governed.source,
+            target=target,
+            mode=policy.mode,
+            workload=workload,
+            signals=signals,
+            recommendation=outcome.recommendation,
+            decision=outcome.decision,
+            rescaled=rescaled,
+            not_rescaled_because=held_because,
+        )
+
+    def _act(self, governed: Governed, outcome: Outcome) -> str:
+        """Write the decision if there is one to write; return why it was not written."""
+        decision, target = outcome.decision, governed.target
+        if not decision.rescale:
+            return ""
+        if governed.policy.mode is Mode.FORECAST_ONLY:
+            return f"mode is {Mode.FORECAST_ONLY}"
+        try:
+            self._cluster.patch_scale(
+                target, decision.desired_replicas, resource_version=outcome.resource_version
+            )
+        except ScaleConflictError:
+            raise
+        except ScaleRefusedError as error:
+            log_event(logger, logging.ERROR, "scale_refused", target=str(target), error=str(error))
+            return str(error)
+        self._cluster.record_event(
+            target,
+            reason="SuccessfulRescale",
+            message=f"New size: {decision.desired_replicas}; reason: {decision.reason}",
+        )
+        return ""
+
+    def _forget(self, present: set[TargetRef]) -> None:
+        """Drop the state of workloads that no policy governs any more."""
+        for target in self._states.keys() - present:
+            del self._states[target]
+
+
+def horizon_of(
+    roster: Roster, workloads: Mapping[TargetRef, WorkloadFacts], *, interval: timedelta
+) -> Horizon:
+    """Return what to ask for every series: from lead time on, until the next chance."""
+    leads: list[float] = []
+    risks: list[float] = []
+    for governed in roster.governed:
+        workload = workloads.get(governed.target)
+        lead = lead_time(
+            () if workload is None else workload.lead_times,
+            configured=governed.policy.forecast.lead_time,
+            cycle=interval,
+        )
+        leads += [lead.total_seconds()] * len(governed.policy.metrics)
+        risks += [governed.policy.forecast.risk] * len(governed.policy.metrics)
+    return Horizon(
+        lead_seconds=np.array(leads, dtype=np.float64),
+        hold_seconds=np.full(len(leads), hold_seconds(interval)),
+        risk=np.array(risks, dtype=np.float64),
+    )
+
+
+def signals_of(
+    governed: Governed,
+    samples: Sequence[Sample],
+    forecasts: Sequence[ForecastFacts | None],
+    workload: WorkloadFacts | None,
+) -> tuple[Signal, ...]:
+    """Return what is measured, forecast and bearable for each metric of one policy."""
+    here = governed.series_slice
+    return tuple(
+        Signal(
+            metric=metric_label(metric),
+            sample=sample,
+            capacity=None if workload is None else declared_capacity(metric, workload),
+            forecast=forecast,
+        )
+        for metric, sample, forecast in zip(
+            governed.policy.metrics, samples[here], forecasts[here], strict=True
+        )
+    )
+
+
+def _not_found(governed: Governed, signals: tuple[Signal, ...], *, now: datetime) -> DecisionRecord:
+    return DecisionRecord(
+        at=now,
+        policy=governed.source,
+        target=governed.target,
+        mode=governed.policy.mode,
+        workload=None,
+        signals=signals,
+        recommendation=Recommendation(None, Reason.TARGET_NOT_FOUND),
+        decision=Decision(0, 0, Reason.TARGET_NOT_FOUND),
+        rescaled=False,
+    )

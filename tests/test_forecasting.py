@@ -1,0 +1,135 @@
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from autoscaler.decide.facts import Doubt, Sample, TargetRef, Trust
+from autoscaler.forecasting import STEP, Forecasts, Horizon, history_span
+from autoscaler.policy.schema import WorkloadPolicy
+from autoscaler.ports import History
+from autoscaler.roster import compiled
+
+NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+CHECKOUT, SEARCH = TargetRef("shop", "checkout"), TargetRef("shop", "search")
+
+
+def roster_of(*targets):
+    return compiled(
+        {
+            target: (
+                "test",
+                WorkloadPolicy.model_validate(
+                    {
+                        "scaleTargetRef": {"name": target.name},
+                        "maxReplicas": 10,
+                        "metrics": [{"type": "RequestRate", "requestRate": {"source": "linkerd"}}],
+                    }
+                ),
+            )
+            for target in targets
+        }
+    )
+
+
+def horizon(n):
+    return Horizon(np.full(n, 120.0), np.full(n, 60.0), np.full(n, 0.01))
+
+
+def constant_history(n_series, value):
+    load = np.full((n_series, 24 * 60), value)
+    return History(load, STEP, NOW)
+
+
+def sample(value, *, age=timedelta(seconds=30), doubt=None):
+    return Sample(value, NOW - age, n_series=1, doubt=doubt)
+
+
+def test_nothing_measured_yet_means_no_forecast():
+    forecasts = Forecasts()
+    forecasts.follow(roster_of(CHECKOUT))
+
+    assert forecasts.predict(horizon(1), now=NOW) == [None]
+
+
+def test_no_series_means_no_forecasts():
+    assert Forecasts().predict(horizon(0), now=NOW) == []
+
+
+def test_a_constant_past_forecasts_itself():
+    forecasts = Forecasts()
+    forecasts.follow(roster_of(CHECKOUT, SEARCH))
+    wanted = forecasts.missing_history(limit=10)
+    forecasts.accept_history(list(wanted), constant_history(2, 500.0))
+
+    got = forecasts.predict(horizon(2), now=NOW)
+
+    assert [f.median for f in got] == pytest.approx([500.0, 500.0], rel=0.02)
+    assert all(f.quantile >= f.median for f in got)
+
+
+def test_history_is_wanted_once_per_series():
+    forecasts = Forecasts()
+    forecasts.follow(roster_of(CHECKOUT, SEARCH))
+
+    first = forecasts.missing_history(limit=1)
+    forecasts.accept_history(list(first), constant_history(1, 500.0))
+
+    assert len(first) == 1
+    assert len(forecasts.missing_history(limit=10)) == 1
+
+
+def test_a_series_that_left_is_forgotten_and_its_row_is_clean_for_the_next():
+    forecasts = Forecasts()
+    forecasts.follow(roster_of(CHECKOUT))
+    forecasts.accept_history(list(forecasts.missing_history(limit=1)), constant_history(1, 500.0))
+
+    forecasts.follow(roster_of(SEARCH))
+
+    assert forecasts.predict(horizon(1), now=NOW) == [None]
+
+
+def test_history_that_arrives_for_a_series_that_left_is_dropped():
+    forecasts = Forecasts()
+    forecasts.follow(roster_of(CHECKOUT))
+    wanted = list(forecasts.missing_history(limit=1))
+    forecasts.follow(roster_of(SEARCH))
+
+    forecasts.accept_history(wanted, constant_history(1, 500.0))
+
+    assert forecasts.predict(horizon(1), now=NOW) == [None]
+
+
+@pytest.mark.parametrize(
+    "newest",
+    [
+        pytest.param(sample(None, doubt=Doubt.ABSENT), id="absent"),
+        pytest.param(sample(1.0, doubt=Doubt.PARTIAL), id="partial"),
+        pytest.param(sample(1.0, age=timedelta(minutes=10)), id="ten minutes old"),
+    ],
+)
+def test_what_is_not_trusted_is_never_learned(newest):
+    forecasts = Forecasts()
+    forecasts.follow(roster_of(CHECKOUT))
+    forecasts.accept_history(list(forecasts.missing_history(limit=1)), constant_history(1, 500.0))
+
+    forecasts.observe([newest], now=NOW + STEP)
+
+    [got] = forecasts.predict(horizon(1), now=NOW + STEP)
+    assert got.median == pytest.approx(500.0, rel=0.05)
+
+
+def test_a_forecast_without_fresh_samples_is_stale():
+    forecasts = Forecasts()
+    forecasts.follow(roster_of(CHECKOUT))
+    forecasts.accept_history(list(forecasts.missing_history(limit=1)), constant_history(1, 500.0))
+
+    [got] = forecasts.predict(horizon(1), now=NOW + timedelta(hours=2))
+
+    assert got.trust is Trust.STALE
+    assert got.age == timedelta(hours=2)
+
+
+def test_the_past_that_is_read_ends_on_a_minute():
+    start, end = history_span(NOW + timedelta(seconds=42))
+
+    assert (start, end) == (NOW - timedelta(days=14), NOW)

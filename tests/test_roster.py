@@ -1,0 +1,53 @@
+from autoscaler.decide.facts import TargetRef
+from autoscaler.policy.schema import WorkloadPolicy
+from autoscaler.roster import Governed, compiled
+
+CHECKOUT = TargetRef("shop", "checkout")
+SEARCH = TargetRef("shop", "search")
+
+
+def policy(name, *, per_pod="120", sources=("linkerd",)):
+    return WorkloadPolicy.model_validate(
+        {
+            "scaleTargetRef": {"name": name},
+            "maxReplicas": 10,
+            "metrics": [
+                {
+                    "type": "RequestRate",
+                    "requestRate": {"source": source, "target": {"averageValue": per_pod}},
+                }
+                for source in sources
+            ],
+        }
+    )
+
+
+def test_each_policy_knows_where_its_series_begin():
+    two, one = policy("checkout", sources=("linkerd", "istio")), policy("search")
+
+    roster = compiled({CHECKOUT: ("a", two), SEARCH: ("b", one)})
+
+    assert roster.governed == (Governed("a", CHECKOUT, two, 0), Governed("b", SEARCH, one, 2))
+    assert [s.target for s in roster.series] == [CHECKOUT, CHECKOUT, SEARCH]
+    assert roster.governed[1].series_slice == slice(2, 3)
+    assert roster.targets == (CHECKOUT, SEARCH)
+
+
+def test_an_edited_target_value_keeps_the_series_and_so_its_history():
+    before = compiled({CHECKOUT: ("a", policy("checkout", per_pod="120"))})
+    after = compiled({CHECKOUT: ("a", policy("checkout", per_pod="90"))})
+
+    assert before.series_keys == after.series_keys
+
+
+def test_another_source_is_another_series():
+    before = compiled({CHECKOUT: ("a", policy("checkout"))})
+    after = compiled({CHECKOUT: ("a", policy("checkout", sources=("istio",)))})
+
+    assert before.series_keys != after.series_keys
+
+
+def test_the_same_metric_of_two_workloads_is_two_series():
+    roster = compiled({CHECKOUT: ("a", policy("checkout")), SEARCH: ("b", policy("search"))})
+
+    assert len(set(roster.series_keys)) == 2
