@@ -13,7 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscaler.decide.facts import Sample, TargetRef, WorkloadFacts
+from autoscaler.policy.document import PolicyDocument
 from autoscaler.policy.metric import MetricSpec
+
+__all__ = ["Clock", "Cluster", "History", "LoadSeries", "Metrics", "PolicyDocument"]
 
 FloatArray = NDArray[np.float64]
 
@@ -28,7 +31,7 @@ class LoadSeries:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
-    """One policy as it was written, and where it stands (a file, or ConfigMap and key).
+    """Recorded loads on one grid, shape (n_series, n_samples), oldest first, NaN where unknown.
 
     Column k is the mean load of the `step` that ends at `end_at - (n_samples - 1 - k) * step`.
     """
@@ -36,18 +39,6 @@ class History:
     load: FloatArray
     step: timedelta
     end_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyDocument:
-    """One policy as it was written: text and where it stands (a file, or ConfigMap and key).
-
-    `namespace` is the ConfigMap's own; None for a file, which may name any namespace.
-    """
-
-    source: str
-    text: str
-    namespace: str | None = None
 
 
 class Clock(Protocol):

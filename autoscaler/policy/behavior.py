@@ -15,7 +15,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from autoscaler.policy.base import Section
-from autoscaler.policy.quantity import Share
+from autoscaler.policy.quantity import Share, WholeNumber
 
 
 class SelectPolicy(StrEnum):
@@ -37,14 +37,14 @@ class ScalingPolicy(Section):
     """One rate limit: at most `value` pods or percent within `period_seconds`."""
 
     type: RateLimitType
-    value: int = Field(gt=0, le=1_000_000)
-    period_seconds: int = Field(gt=0, le=1800)
+    value: WholeNumber = Field(gt=0, le=1_000_000)
+    period_seconds: WholeNumber = Field(gt=0, le=1800)
 
 
 class ScalingRules(Section):
     """The rules of one direction; `tolerance` None means the default of 10 %."""
 
-    stabilization_window_seconds: int | None = Field(default=None, ge=0, le=3600)
+    stabilization_window_seconds: WholeNumber | None = Field(default=None, ge=0, le=3600)
     select_policy: SelectPolicy = SelectPolicy.MAX
     policies: tuple[ScalingPolicy, ...] = Field(default=(), max_length=16)
     tolerance: Share | None = None

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from autoscaler.policy.base import Section
-from autoscaler.policy.quantity import Quantity
+from autoscaler.policy.quantity import Quantity, WholeNumber
 
 # Kubernetes refuses longer names; a longer PromQL query than this is a mistake or an attack.
 Name = Annotated[str, Field(min_length=1, max_length=253)]
@@ -38,7 +38,7 @@ class Target(Section):
     """What one pod (for `Value`: the whole workload) should carry; the field given sets `type`."""
 
     type: TargetType = TargetType.AVERAGE_VALUE
-    average_utilization: Annotated[int, Field(gt=0, le=10_000)] | None = None
+    average_utilization: Annotated[WholeNumber, Field(gt=0, le=10_000)] | None = None
     average_value: Annotated[Quantity, Field(gt=0)] | None = None
     value: Annotated[Quantity, Field(gt=0)] | None = None
 

@@ -106,3 +106,13 @@ Quantity = Annotated[
 ]
 Duration = Annotated[timedelta, BeforeValidator(parsed_duration), PlainSerializer(duration_text)]
 Share = Annotated[float, BeforeValidator(parsed_share), PlainSerializer(share_text)]
+
+
+def refused_bool(value: Any) -> Any:
+    """Refuse `true` where a number is wanted; Python would read it as 1."""
+    if isinstance(value, bool):
+        raise ValueError(f"{str(value).lower()} is not a whole number")
+    return value
+
+
+WholeNumber = Annotated[int, BeforeValidator(refused_bool)]

@@ -14,8 +14,15 @@ from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 from autoscaler.policy.base import Section
 from autoscaler.policy.behavior import Behavior
 from autoscaler.policy.metric import MetricSpec, Name
-from autoscaler.policy.quantity import Duration, Share, duration_text, parsed_duration
+from autoscaler.policy.quantity import (
+    Duration,
+    Share,
+    WholeNumber,
+    duration_text,
+    parsed_duration,
+)
 from autoscaler.policy.schedule import ScheduleEntry
+from autoscaler.policy.time_zone import TimeZone
 
 # A larger Deployment than this is a typing error; HPA itself takes any int32.
 MOST_REPLICAS = 100_000
@@ -63,7 +70,7 @@ class Forecast(Section):
     it."""
     lead_time: LeadTime = None
     """From a decision to a Ready pod; None (`auto`) means measured."""
-    time_zone: Name = "UTC"
+    time_zone: TimeZone = "UTC"
     """IANA zone whose days and weeks the load follows."""
 
 
@@ -80,8 +87,8 @@ class WorkloadPolicy(Section):
     scale_target_ref: ScaleTargetRef
     mode: Mode = Mode.FORECAST_ONLY
     actuator: Actuator = Actuator.SCALE
-    min_replicas: int = Field(default=1, ge=0, le=MOST_REPLICAS)
-    max_replicas: int = Field(ge=1, le=MOST_REPLICAS)
+    min_replicas: WholeNumber = Field(default=1, ge=0, le=MOST_REPLICAS)
+    max_replicas: WholeNumber = Field(ge=1, le=MOST_REPLICAS)
     metrics: tuple[MetricSpec, ...] = Field(min_length=1, max_length=16)
     forecast: Forecast = Forecast()
     cooldown: Cooldown = Cooldown()

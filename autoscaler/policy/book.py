@@ -1,0 +1,148 @@
+"""Which policies are in force: the last good version of every document, one owner per workload.
+
+An edit that is broken, or that claims a workload somebody else governs, is reported and changes
+nothing: whatever governed before goes on governing.
+A document that disappears takes its policy with it.
+
+Only what changed is read again: ten thousand unchanged documents cost one comparison each.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from autoscaler.errors import PolicyError
+from autoscaler.policy.document import PolicyDocument
+from autoscaler.policy.parsing import policy_of
+from autoscaler.policy.schema import WorkloadPolicy
+
+# What kubectl does with a manifest that names no namespace.
+_NAMESPACE_OF_FILES = "default"
+
+
+class PolicyKey(NamedTuple):
+    """The workload a policy governs, in the field order of `TargetRef`: `TargetRef(*key)`."""
+
+    namespace: str
+    name: str
+    kind: str
+    api_version: str
+
+    @property
+    def claim(self) -> tuple[str, str, str]:
+        """What two policies must not share; `apps/v1` and `apps/v1beta2` name the same object."""
+        return (self.namespace, self.kind, self.name)
+
+
+def policy_key(policy: WorkloadPolicy, *, namespace: str | None) -> PolicyKey:
+    """Return what a policy of a ConfigMap in `namespace` (None: of a file) governs."""
+    target = policy.scale_target_ref
+    return PolicyKey(
+        target.namespace or namespace or _NAMESPACE_OF_FILES,
+        target.name,
+        target.kind,
+        target.api_version,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One document: what it says now, and what of it is in force."""
+
+    document: PolicyDocument
+    says: WorkloadPolicy | None
+    problem: str | None
+    in_force: WorkloadPolicy | None = None
+
+    def key(self, policy: WorkloadPolicy) -> PolicyKey:
+        return policy_key(policy, namespace=self.document.namespace)
+
+    @property
+    def precedence(self) -> int:
+        """0 for who keeps the workload it governs, 1 for who moves to another, 2 for newcomers."""
+        if self.in_force is None:
+            return 2
+        stays = self.says is None or self.key(self.says).claim == self.key(self.in_force).claim
+        return 0 if stays else 1
+
+
+class PolicyBook:
+    """Every policy in force, and everything that is wrong; changes by returning a new book."""
+
+    def __init__(self, *, own_namespace: str | None = None) -> None:
+        self._own_namespace = own_namespace
+        self._entries: dict[tuple[str | None, str], _Entry] = {}
+        self._policies: dict[PolicyKey, tuple[str, WorkloadPolicy]] = {}
+        self._problems: frozenset[str] = frozenset()
+
+    @property
+    def policies(self) -> Mapping[PolicyKey, tuple[str, WorkloadPolicy]]:
+        """Source and policy by governed workload."""
+        return self._policies
+
+    @property
+    def problems(self) -> frozenset[str]:
+        """What is wrong now; what was not in the book before is news."""
+        return self._problems
+
+    def updated(self, documents: Sequence[PolicyDocument]) -> "PolicyBook":
+        """Return the book after reading `documents`; the same object when nothing changed."""
+        known = self._entries
+        entries: dict[tuple[str | None, str], _Entry] = {}
+        changed = False
+        for document in documents:
+            identity = (document.namespace, document.source)
+            entry = known.get(identity)
+            if entry is None or not (entry.document is document or entry.document == document):
+                entry = self._read(document, before=entry)
+                changed = True
+            entries[identity] = entry
+        if not changed and len(entries) == len(known):
+            return self
+        return self._with(entries)
+
+    def _read(self, document: PolicyDocument, *, before: _Entry | None) -> _Entry:
+        in_force = before.in_force if before else None
+        try:
+            says = policy_of(document, own_namespace=self._own_namespace)
+        except PolicyError as error:
+            return _Entry(document, None, _with_consequence(str(error), in_force), in_force)
+        return _Entry(document, says, None, in_force)
+
+    def _with(self, entries: dict[tuple[str | None, str], _Entry]) -> "PolicyBook":
+        """Settle who governs what: who governs already stays, newcomers in order of their source.
+
+        A document that moves to another workload gives up its old one first, and gets it back
+        when the new one is taken.
+        """
+        book = PolicyBook(own_namespace=self._own_namespace)
+        owners: dict[tuple[str, str, str], tuple[str, WorkloadPolicy, PolicyKey]] = {}
+        problems = {entry.problem for entry in entries.values() if entry.problem}
+        in_order = sorted(entries.items(), key=lambda item: (item[1].precedence, item[0][1]))
+        for identity, entry in in_order:
+            settled = entry.in_force
+            for wanted in (entry.says, entry.in_force):
+                if wanted is None:
+                    continue
+                key = entry.key(wanted)
+                owner = owners.setdefault(key.claim, (entry.document.source, wanted, key))
+                if owner[1] is wanted:
+                    settled = wanted
+                    break
+                problems.add(_contested(key, owner[0], entry.document.source))
+                settled = None
+            book._entries[identity] = replace(entry, in_force=settled)
+        book._policies = {key: (source, policy) for source, policy, key in owners.values()}
+        book._problems = frozenset(problems)
+        return book
+
+
+def _with_consequence(problem: str, in_force: WorkloadPolicy | None) -> str:
+    return problem if in_force is None else f"{problem}\nthe last good version stays in force"
+
+
+def _contested(key: PolicyKey, owner: str, refused: str) -> str:
+    return (
+        f"{refused}: scaleTargetRef: {key.kind} {key.namespace}/{key.name} "
+        f"is governed by {owner} already; {refused} is refused"
+    )

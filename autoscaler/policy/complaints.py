@@ -1,0 +1,92 @@
+"""What is wrong with a policy, said so that its author can fix it without asking anybody.
+
+pydantic knows every error and where it is; here each becomes one line of field path as written,
+the value, and what is allowed.
+"""
+
+import difflib
+import types
+from collections.abc import Sequence
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from autoscaler.policy.base import Section
+from autoscaler.policy.schema import WorkloadPolicy
+
+# Long enough to recognize what was written, short enough for one line of log.
+_LONGEST_VALUE = 80
+
+
+def complaints(error: ValidationError) -> list[str]:
+    """Return one line per error, in the order of the schema."""
+    found = error.errors(include_url=False)
+    return [_complaint(details) for details in found if not _follows_from_another(details, found)]
+
+
+def _follows_from_another(details: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
+    """Whether a list is "too short" only because its items are wrong, which is said already."""
+    depth = len(details["loc"])
+    return details["type"] == "too_short" and any(
+        len(other["loc"]) > depth and other["loc"][:depth] == details["loc"] for other in found
+    )
+
+
+def field_path(location: Sequence[str | int]) -> str:
+    """Return a location as users write it: `metrics[0].requestRate.target`."""
+    path = ""
+    for step in location:
+        path += f"[{step}]" if isinstance(step, int) else f".{step}"
+    return path.removeprefix(".")
+
+
+def shown(value: Any) -> str:
+    """Return a value on one line, cut to what identifies it."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
+
+
+def _complaint(details: ErrorDetails) -> str:
+    location = details["loc"]
+    path = field_path(location)
+    if details["type"] == "extra_forbidden":
+        return f"{path}: no such field; {_allowed_beside(location)}"
+    if details["type"] == "missing":
+        return f"{path}: is required"
+    message = details["msg"].removeprefix("Value error, ")
+    if details["type"] == "value_error":  # ours: it holds the value
+        return f"{path}: {message}" if path else message
+    message = message[0].lower() + message[1:].replace("after validation, not", "got")
+    return f"{path}: {shown(details['input'])}: {message}"
+
+
+def _allowed_beside(location: Sequence[str | int]) -> str:
+    """Return which fields stand where an unknown one was found, the likeliest first."""
+    *parents, wrong = location
+    fields = _fields_at(parents)
+    alike = difflib.get_close_matches(str(wrong), fields, n=1)
+    guess = f"did you mean {alike[0]}? " if alike else ""
+    return f"{guess}allowed: {', '.join(fields)}"
+
+
+def _fields_at(location: Sequence[str | int]) -> list[str]:
+    section: type[Section] | None = WorkloadPolicy
+    for step in location:
+        if section is None or isinstance(step, int):
+            continue
+        fields = {field.alias or name: field for name, field in section.model_fields.items()}
+        section = _section_in(fields[step].annotation) if step in fields else None
+    if section is None:
+        return []
+    return [field.alias or name for name, field in section.model_fields.items()]
+
+
+def _section_in(annotation: Any) -> type[Section] | None:
+    """Return the section a field's type holds, be it optional or in a tuple."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    if get_origin(annotation) in {Union, types.UnionType, tuple, Annotated}:
+        found = (_section_in(argument) for argument in get_args(annotation))
+        return next((section for section in found if section is not None), None)
+    return None

@@ -1,0 +1,15 @@
+"""One policy as it was written, before anybody asked whether it makes sense."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDocument:
+    """One policy as it was written, and where it stands (a file, or ConfigMap and key).
+
+    `namespace` is the ConfigMap's own; None for a file, which may name any namespace.
+    """
+
+    source: str
+    text: str
+    namespace: str | None = None

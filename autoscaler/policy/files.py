@@ -1,0 +1,105 @@
+"""Which policies stand in files: YAML files, folders of them, and ConfigMap manifests.
+
+A file may hold several documents.
+A document that is a ConfigMap is read as the cluster would read it: each key of `data` is a policy
+bound to the ConfigMap's namespace.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from autoscaler.errors import PolicyError
+from autoscaler.policy.book import PolicyBook
+from autoscaler.policy.document import PolicyDocument
+from autoscaler.policy.schema import WorkloadPolicy
+from autoscaler.policy.yaml_text import MOST_CHARACTERS, documents
+
+CONFIG_MAP_LABEL = "autoscaler/policies"
+_SUFFIXES = {".yaml", ".yml"}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedFiles:
+    """Every good policy by source, and every problem, each of which may span several lines."""
+
+    policies: Mapping[str, WorkloadPolicy]
+    problems: tuple[str, ...]
+
+
+def checked_files(paths: Sequence[Path], *, own_namespace: str | None = None) -> CheckedFiles:
+    """Read and check policy files and folders, as `autoscaler validate` does; never raises."""
+    found: list[PolicyDocument] = []
+    problems: list[str] = []
+    for path in paths:
+        try:
+            found += policy_documents(path)
+        except PolicyError as error:
+            problems.append(str(error))
+    book = PolicyBook(own_namespace=own_namespace).updated(found)
+    policies = dict(sorted(book.policies.values(), key=lambda named: named[0]))
+    return CheckedFiles(policies, (*problems, *sorted(book.problems)))
+
+
+def policy_documents(path: Path) -> list[PolicyDocument]:
+    """Return every policy document of a file, or of each YAML file directly in a folder.
+
+    Raises
+    ------
+    PolicyError
+        When the path cannot be read, is not YAML, or holds nothing.
+    """
+    try:
+        if path.is_dir():
+            files = sorted(file for file in path.iterdir() if _is_policy_file(file))
+            found = [document for file in files for document in _of_file(file)]
+        else:
+            found = list(_of_file(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError(f"{path}: cannot be read: {error}") from error
+    if not found:
+        raise PolicyError(f"{path}: holds no policy")
+    return found
+
+
+def _is_policy_file(file: Path) -> bool:
+    """Leave out what a mounted ConfigMap puts beside its keys (`..data`) and editors' leftovers."""
+    return file.suffix in _SUFFIXES and not file.name.startswith(".") and file.is_file()
+
+
+def _of_file(path: Path) -> Iterator[PolicyDocument]:
+    with path.open(encoding="utf-8") as opened:
+        text = opened.read(MOST_CHARACTERS + 1)
+    try:
+        values = documents(text)
+    except PolicyError as error:
+        raise PolicyError(f"{path}: {error}") from error
+    for number, value in enumerate(values, start=1):
+        source = str(path) if len(values) == 1 else f"{path} document {number}"
+        if isinstance(value, dict) and value.get("kind") == "ConfigMap":
+            yield from _of_config_map(value, source=source)
+        else:
+            yield PolicyDocument(source, text if len(values) == 1 else _as_text(value))
+
+
+def _of_config_map(manifest: dict[str, Any], *, source: str) -> Iterator[PolicyDocument]:
+    """Yield the documents of a ConfigMap manifest, if the daemon would watch it."""
+    metadata, data = manifest.get("metadata"), manifest.get("data")
+    if not isinstance(metadata, dict) or not isinstance(data, dict):
+        raise PolicyError(f"{source}: a ConfigMap with policies has metadata and data")
+    labels = metadata.get("labels")
+    watched = labels.get(CONFIG_MAP_LABEL) if isinstance(labels, dict) else None
+    if watched not in {"true", True}:
+        raise PolicyError(f'{source}: metadata.labels["{CONFIG_MAP_LABEL}"]: must be "true"')
+    namespace = str(metadata.get("namespace") or "default")
+    for key, text in data.items():
+        where = f"{source}: ConfigMap {namespace}/{metadata.get('name')} key {key}"
+        yield PolicyDocument(where, str(text), namespace)
+
+
+def _as_text(value: Any) -> str:
+    """Write one of several documents down again: a `PolicyDocument` holds one policy's text."""
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True)

@@ -1,0 +1,143 @@
+"""Which policies are in force after good edits, bad edits and contested ones."""
+
+import time
+
+import pytest
+
+from autoscaler.policy.book import PolicyBook, PolicyKey
+from autoscaler.policy.document import PolicyDocument
+
+KEY = PolicyKey("shop", "checkout", "Deployment", "apps/v1")
+
+
+def document(
+    *, name: str = "checkout", most: object = 60, source: str = "shop/a", namespace: str = "shop"
+) -> PolicyDocument:
+    text = (
+        f"scaleTargetRef: {{name: {name}}}\nmaxReplicas: {most}\n"
+        "metrics: [{type: RequestRate, requestRate: {source: linkerd}}]\n"
+    )
+    return PolicyDocument(source, text, namespace)
+
+
+def book(*documents: PolicyDocument) -> PolicyBook:
+    return PolicyBook(own_namespace="autoscaler").updated(documents)
+
+
+def in_force(found: PolicyBook) -> dict[str, tuple[str, int]]:
+    return {
+        key.name: (source, policy.max_replicas) for key, (source, policy) in found.policies.items()
+    }
+
+
+def test_a_policy_is_keyed_by_the_workload_it_governs():
+    assert list(book(document()).policies) == [KEY]
+
+
+def test_nothing_changed_is_the_same_book():
+    first = book(document())
+
+    assert first.updated([document()]) is first
+
+
+def test_a_good_edit_takes_effect():
+    assert in_force(book(document()).updated([document(most=70)])) == {"checkout": ("shop/a", 70)}
+
+
+def test_a_broken_edit_keeps_the_last_good_version_and_says_so():
+    after = book(document()).updated([document(most="many")])
+
+    assert in_force(after) == {"checkout": ("shop/a", 60)}
+    assert after.problems == {
+        "shop/a: maxReplicas: 'many': input should be a valid integer, "
+        "unable to parse string as an integer\nthe last good version stays in force"
+    }
+
+
+def test_a_broken_newcomer_leaves_its_neighbours_untouched():
+    after = book(document(), document(name="cart", most="many", source="shop/b"))
+
+    assert in_force(after) == {"checkout": ("shop/a", 60)}
+
+
+def test_a_repaired_edit_clears_the_problem():
+    after = book(document()).updated([document(most="many")]).updated([document(most=70)])
+
+    assert (in_force(after), after.problems) == ({"checkout": ("shop/a", 70)}, frozenset())
+
+
+def test_a_removed_document_takes_its_policy_with_it():
+    assert in_force(book(document()).updated([])) == {}
+
+
+CONTESTED = (
+    "shop/{0}: scaleTargetRef: Deployment shop/checkout is governed by shop/{1} already; "
+    "shop/{0} is refused"
+)
+
+
+def test_the_owner_stays_when_a_second_policy_claims_its_workload():
+    after = book(document(source="shop/b")).updated(
+        [document(source="shop/a", most=5), document(source="shop/b")]
+    )
+
+    assert in_force(after) == {"checkout": ("shop/b", 60)}
+    assert after.problems == {CONTESTED.format("a", "b")}
+
+
+def test_of_two_newcomers_the_first_by_source_governs_whatever_their_order():
+    pair = [document(source="shop/b"), document(source="shop/a")]
+
+    assert in_force(book(*pair)) == in_force(book(*pair[::-1])) == {"checkout": ("shop/a", 60)}
+
+
+def test_the_refused_one_takes_over_when_the_owner_goes():
+    contested = book(document(source="shop/a"), document(source="shop/b", most=5))
+
+    after = contested.updated([document(source="shop/b", most=5)])
+
+    assert (in_force(after), after.problems) == ({"checkout": ("shop/b", 5)}, frozenset())
+
+
+def test_a_policy_that_moves_to_a_taken_workload_goes_on_governing_its_old_one():
+    before = book(document(), document(name="cart", source="shop/b"))
+
+    after = before.updated([document(), document(name="checkout", source="shop/b")])
+
+    assert in_force(after) == {"checkout": ("shop/a", 60), "cart": ("shop/b", 60)}
+    assert after.problems == {CONTESTED.format("b", "a")}
+
+
+def test_two_policies_may_swap_their_workloads():
+    before = book(document(), document(name="cart", source="shop/b"))
+
+    after = before.updated([document(name="cart"), document(source="shop/b")])
+
+    assert in_force(after) == {"cart": ("shop/a", 60), "checkout": ("shop/b", 60)}
+    assert not after.problems
+
+
+def test_a_broken_edit_of_the_owner_still_keeps_the_second_policy_out():
+    both = [document(most="many"), document(source="shop/b")]
+
+    assert in_force(book(document()).updated(both)) == {"checkout": ("shop/a", 60)}
+
+
+@pytest.mark.parametrize("fresh_text", [False, True], ids=["same objects", "equal texts"])
+def test_ten_thousand_unchanged_documents_cost_less_than_50_ms(fresh_text):
+    def documents() -> list[PolicyDocument]:
+        return [document(name=f"app-{i}", source=f"shop/{i}") for i in range(10_000)]
+
+    kept = documents()
+    full = PolicyBook().updated(kept)
+    again = documents() if fresh_text else kept
+
+    fastest = min(_seconds(lambda: full.updated(again)) for _ in range(5))
+
+    assert fastest < 0.05
+
+
+def _seconds(work) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start

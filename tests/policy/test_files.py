@@ -1,0 +1,96 @@
+"""Which policies stand in files, folders and ConfigMap manifests."""
+
+from pathlib import Path
+
+from autoscaler.policy.files import checked_files
+
+GOOD = """
+scaleTargetRef: {name: NAME}
+maxReplicas: 60
+metrics: [{type: RequestRate, requestRate: {source: linkerd}}]
+"""
+
+
+def policy(name: str) -> str:
+    return GOOD.replace("NAME", name)
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_file_may_hold_several_policies(tmp_path):
+    file = write(tmp_path / "all.yaml", f"{policy('a')}---{policy('b')}")
+
+    checked = checked_files([file])
+
+    assert list(checked.policies) == [f"{file} document 1", f"{file} document 2"]
+    assert checked.problems == ()
+
+
+def test_a_folder_is_every_yaml_file_in_it(tmp_path):
+    write(tmp_path / "a.yaml", policy("a"))
+    write(tmp_path / "b.yml", policy("b"))
+    write(tmp_path / ".hidden.yaml", "nonsense")
+    write(tmp_path / "README.md", "nonsense")
+
+    checked = checked_files([tmp_path])
+
+    assert list(checked.policies) == [f"{tmp_path}/a.yaml", f"{tmp_path}/b.yml"]
+
+
+def test_every_problem_of_every_file_is_reported(tmp_path):
+    broken = write(tmp_path / "broken.yaml", policy("a").replace("60", "0"))
+    absent = tmp_path / "absent.yaml"
+    empty = write(tmp_path / "empty.yaml", "# nothing\n")
+
+    assert checked_files([broken, absent, empty]).problems == (
+        f"{absent}: cannot be read: [Errno 2] No such file or directory: '{absent}'",
+        f"{empty}: holds no policy",
+        f"{broken}: maxReplicas: 0: input should be greater than or equal to 1",
+    )
+
+
+def test_two_policies_for_one_workload_name_each_other(tmp_path):
+    files = [write(tmp_path / f"{name}.yaml", policy("checkout")) for name in ("a", "b")]
+
+    assert checked_files(files).problems == (
+        f"{files[1]}: scaleTargetRef: Deployment default/checkout is governed by {files[0]} "
+        f"already; {files[1]} is refused",
+    )
+
+
+MANIFEST = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: policies, namespace: shop, labels: {autoscaler/policies: "true"}}
+data:
+  checkout: |
+    scaleTargetRef: {name: checkout, namespace: OTHER}
+    maxReplicas: 60
+    metrics: [{type: RequestRate, requestRate: {source: linkerd}}]
+"""
+
+
+def test_a_config_map_manifest_is_read_as_the_cluster_would(tmp_path):
+    file = write(tmp_path / "map.yaml", MANIFEST.replace("OTHER", "shop"))
+
+    assert list(checked_files([file]).policies) == [f"{file}: ConfigMap shop/policies key checkout"]
+
+
+def test_a_config_map_manifest_is_bound_to_its_namespace(tmp_path):
+    file = write(tmp_path / "map.yaml", MANIFEST.replace("OTHER", "bank"))
+
+    assert checked_files([file]).problems == (
+        f"{file}: ConfigMap shop/policies key checkout: scaleTargetRef.namespace: 'bank': "
+        "a ConfigMap of namespace shop governs only workloads of shop",
+    )
+
+
+def test_a_config_map_without_the_label_would_never_be_watched(tmp_path):
+    file = write(tmp_path / "map.yaml", MANIFEST.replace('"true"', '"false"'))
+
+    assert checked_files([file]).problems == (
+        f'{file}: metadata.labels["autoscaler/policies"]: must be "true"',
+    )

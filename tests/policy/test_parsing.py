@@ -1,0 +1,199 @@
+"""What a document says, and what is said about a wrong one."""
+
+from datetime import timedelta
+
+import pytest
+
+from autoscaler.errors import PolicyError
+from autoscaler.policy.parsing import parsed_policy
+from autoscaler.policy.schema import Mode, WorkloadPolicy
+from autoscaler.policy.yaml_text import documents
+
+GOOD = """
+scaleTargetRef: {name: checkout}
+maxReplicas: 60
+metrics:
+  - type: RequestRate
+    requestRate: {source: linkerd, target: {averageValue: "120"}}
+"""
+
+
+def parsed(text: str, **where: str | None) -> WorkloadPolicy:
+    place: dict[str, str | None] = {"namespace": "shop", "own_namespace": "autoscaler"}
+    return parsed_policy(text, source="shop/policies checkout", **{**place, **where})
+
+
+def complaints(text: str, **where: str | None) -> list[str]:
+    with pytest.raises(PolicyError) as caught:
+        parsed(text, **where)
+    return [line.removeprefix("shop/policies checkout: ") for line in str(caught.value).split("\n")]
+
+
+def with_field(line: str) -> str:
+    return f"{GOOD}{line}\n"
+
+
+def test_a_short_policy_gets_the_documented_defaults():
+    policy = parsed(GOOD)
+
+    assert policy.mode is Mode.FORECAST_ONLY
+    assert policy.min_replicas == 1
+    assert policy.forecast.risk == 0.01
+    assert policy.forecast.lead_time is None
+    assert policy.cooldown.scale_down == timedelta(minutes=5)
+    assert policy.behavior.scale_down_window == timedelta(minutes=5)
+
+
+def test_the_shown_policy_reads_back_as_itself():
+    policy = parsed(
+        with_field("cooldown: {scaleDown: 1h30m}\nforecast: {risk: 0.3%, leadTime: 90s}")
+    )
+
+    shown = policy.model_dump_json(by_alias=True, exclude_none=True)
+
+    assert parsed(shown) == policy
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        pytest.param(
+            "maxReplica: 3",
+            "maxReplica: no such field; did you mean maxReplicas? allowed: scaleTargetRef, mode, "
+            "actuator, minReplicas, maxReplicas, metrics, forecast, cooldown, behavior, schedule, "
+            "paused",
+            id="a misspelt field names its likeliest neighbour",
+        ),
+        pytest.param(
+            "min_replicas: 3",
+            "min_replicas: no such field; did you mean minReplicas? allowed: scaleTargetRef, mode, "
+            "actuator, minReplicas, maxReplicas, metrics, forecast, cooldown, behavior, schedule, "
+            "paused",
+            id="snake case is not how the field is written",
+        ),
+        pytest.param(
+            "minReplicas: true", "minReplicas: true is not a whole number", id="true is not 1"
+        ),
+        pytest.param(
+            "minReplicas: 61", "minReplicas 61 is above maxReplicas 60", id="bounds out of order"
+        ),
+        pytest.param(
+            "minReplicas: 99999999999999999999999",
+            "minReplicas: 99999999999999999999999: input should be less than or equal to 100000",
+            id="a huge number",
+        ),
+        pytest.param(
+            "mode: Auto",
+            "mode: 'Auto': input should be 'ForecastOnly' or 'ForecastAndScale'",
+            id="an unknown mode lists the known ones",
+        ),
+        pytest.param(
+            "forecast: {timeZone: Europe/Berln}",
+            "forecast.timeZone: 'Europe/Berln' is not an IANA time zone; "
+            "did you mean Europe/Berlin?",
+            id="an unknown time zone",
+        ),
+        pytest.param(
+            "forecast: {risk: 1e999}",
+            "forecast.risk: inf is not between 0% and 100%",
+            id="an infinite risk",
+        ),
+        pytest.param(
+            "maxReplicas: 4", "line 7, column 1: 'maxReplicas' stands twice", id="a key twice"
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_field_value_and_what_is_allowed(line, complaint):
+    assert complaints(with_field(line)) == [complaint]
+
+
+def test_every_mistake_is_listed_not_only_the_first():
+    text = """
+scaleTargetRef: {name: checkout}
+minReplicas: 5
+maxReplicas: 4
+metrics:
+  - type: RequestRate
+    requestRate: {source: linkerd, target: {averageValue: ten}}
+  - type: ContainerResource
+    containerResource: {name: gpu, container: app, target: {averageUtilization: 70}}
+cooldown: {scaleDown: soon}
+"""
+
+    assert complaints(text) == [
+        "metrics[0].requestRate.target.averageValue: "
+        "'ten' is not a quantity such as 120, 250m or 1.5k",
+        "metrics[1].containerResource.name: 'gpu': input should be 'cpu' or 'memory'",
+        "cooldown.scaleDown: 'soon' is not a duration such as 90s, 5m or 1h30m",
+        "minReplicas 5 is above maxReplicas 4",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        pytest.param("", "holds no policies; give exactly one", id="empty"),
+        pytest.param(f"{GOOD}---{GOOD}", "holds 2 policies; give exactly one", id="two in one key"),
+        pytest.param("42", "a policy is a mapping of fields, got 42", id="not a mapping"),
+        pytest.param("a: [", "line 2, column 1: did not find expected node content", id="not YAML"),
+        pytest.param(
+            "[" * 40, "line 1, column 33: nested deeper than 32 levels", id="nested too deep"
+        ),
+        pytest.param("a: &a [*a]", "line 1, column 8: *a contains itself", id="an endless alias"),
+        pytest.param(
+            "a: !!python/object/apply:os.system [ls]",
+            "line 1, column 4: could not determine a constructor for the tag "
+            "'tag:yaml.org,2002:python/object/apply:os.system'",
+            id="a tag that would run something",
+        ),
+        pytest.param("x" * 300_000, "300000 characters: at most 262144 are read", id="too long"),
+    ],
+)
+def test_text_that_holds_no_policy_is_refused(text, complaint):
+    assert complaints(text) == [complaint]
+
+
+def test_an_alias_bomb_is_refused_before_it_is_built():
+    levels = [f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 10)}]" for i in range(1, 12)]
+    bomb = "\n".join(["l0: &l0 [x, x, x, x, x, x, x, x, x, x]", *levels])
+
+    assert complaints(bomb) == ["line 5, column 10: expands to over 20000 values"]
+
+
+def test_a_plain_anchor_is_still_welcome():
+    text = GOOD + "behavior: {scaleUp: &rules {selectPolicy: Min}, scaleDown: *rules}\n"
+
+    assert parsed(text).behavior.scale_down.select_policy == "Min"
+
+
+@pytest.mark.parametrize(
+    ("scalar", "read"),
+    [
+        pytest.param("22:00", "22:00", id="a time is not sexagesimal"),
+        pytest.param("2026-11-27 08:00:00", "2026-11-27 08:00:00", id="a date stays text"),
+        pytest.param("no", "no", id="Norway"),
+    ],
+)
+def test_scalars_stay_what_was_written(scalar, read):
+    assert documents(f"start: {scalar}") == [{"start": read}]
+
+
+@pytest.mark.parametrize(
+    ("namespace", "target", "refused"),
+    [
+        pytest.param("shop", "shop", False, id="a ConfigMap governs its own namespace"),
+        pytest.param("shop", "bank", True, id="a ConfigMap does not govern another"),
+        pytest.param("autoscaler", "bank", False, id="the daemon's own namespace may name others"),
+        pytest.param(None, "bank", False, id="a file may name any"),
+    ],
+)
+def test_namespaces_are_isolated(namespace, target, refused):
+    text = GOOD.replace("{name: checkout}", f"{{name: checkout, namespace: {target}}}")
+
+    if refused:
+        assert complaints(text, namespace=namespace) == [
+            "scaleTargetRef.namespace: 'bank': a ConfigMap of namespace shop "
+            "governs only workloads of shop"
+        ]
+    else:
+        assert parsed(text, namespace=namespace).scale_target_ref.namespace == target
