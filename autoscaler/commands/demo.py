@@ -16,9 +16,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from autoscaler.commands.progress import progress_bar
+from autoscaler.commands.replay import outcome_cells
 from autoscaler.daemon import Daemon, World
 from autoscaler.decide.facts import TargetRef
 from autoscaler.forecasting import HISTORY
@@ -28,7 +29,7 @@ from autoscaler.replay.demo_load import names_and_shapes, synthetic_load
 from autoscaler.replay.demo_world import DemoClock, DemoCluster, DemoDeployment, DemoMetrics
 from autoscaler.replay.hpa import HpaConfigs, hpa_run
 from autoscaler.replay.ticks import TICK_SECONDS, measured_load
-from autoscaler.replay.world import Outcome, outcome
+from autoscaler.replay.world import outcome
 from autoscaler.review import log
 from autoscaler.review.log import DecisionLog
 from autoscaler.review.record import DecisionRecord
@@ -141,30 +142,16 @@ def _live(daemon: Daemon, scene: Scene, witness: Witness, *, speed: float | None
     """Run a cycle per tick and move the clock on, as fast as asked."""
     cycles = int((scene.end - scene.clock.now()) / TICK)
     per_learn = LEARN_EVERY // TICK
-    with _progress() as progress:
-        task = progress.add_task("living", total=cycles)
+    with progress_bar("living") as advance:
         for cycle in range(cycles):
             daemon.cycle()
             witness.count_tick()
             if cycle % per_learn == 0:
                 daemon.learn()
             scene.clock.advance(TICK)
-            progress.update(task, advance=1, description=f"{scene.clock.now():%a %H:%M}")
+            advance(cycle + 1, cycles)
             if speed:
                 time.sleep(TICK_SECONDS / speed)
-
-
-def _progress() -> Progress:
-    """Return a bar on the terminal's error stream; silent where that is not a terminal."""
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    )
 
 
 def comparison(scene: Scene, witness: Witness, *, startup: timedelta) -> Table:
@@ -179,7 +166,7 @@ def comparison(scene: Scene, witness: Witness, *, startup: timedelta) -> Table:
         live = load[-len(desired) :] / CAPACITY
         for name, ordered in {"autoscaler": desired, **_hpas(load, desired, startup)}.items():
             score = outcome(live, ordered, startup_seconds=startup.total_seconds())
-            table.add_row(target.name, name, *_cells(score))
+            table.add_row(target.name, name, *outcome_cells(score))
         table.add_section()
     table.caption = (
         "slow: share of time above what the ready pods carry; overload: above their physical\n"
@@ -204,12 +191,3 @@ def _hpas(
         f"HPA cpu {share_text(target)}": run.desired[:, column].astype(np.int64)
         for column, target in enumerate(HPA_TARGETS)
     }
-
-
-def _cells(score: Outcome) -> tuple[str, str, str, str]:
-    return (
-        f"{score.slow:.2%}",
-        f"{score.overload:.2%}",
-        f"{score.cost:.2f}",
-        f"{score.rescales_per_hour:.1f}",
-    )
