@@ -1,0 +1,257 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from autoscaler.decide.facts import Doubt, Sample, TargetRef, WorkloadFacts
+from autoscaler.decide.reason import Reason
+from autoscaler.errors import ScaleConflictError, ScaleRefusedError
+from autoscaler.forecasting import Forecasts
+from autoscaler.loop import Reconciler, horizon_of
+from autoscaler.policy.schema import WorkloadPolicy
+from autoscaler.roster import compiled
+
+NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+TICK = timedelta(seconds=15)
+CHECKOUT, SEARCH = TargetRef("shop", "checkout"), TargetRef("shop", "search")
+
+
+def policy_for(target, **changes):
+    return WorkloadPolicy.model_validate(
+        {
+            "scaleTargetRef": {"name": target.name},
+            "mode": "ForecastAndScale",
+            "minReplicas": 2,
+            "maxReplicas": 50,
+            "metrics": [
+                {
+                    "type": "RequestRate",
+                    "requestRate": {"source": "linkerd", "target": {"averageValue": "100"}},
+                }
+            ],
+            **changes,
+        }
+    )
+
+
+class FakeCluster:
+    """Deployments whose pods are ready at once; refuses or loses races as it is told."""
+
+    def __init__(self, **replicas):
+        self.replicas = {TargetRef("shop", name): n for name, n in replicas.items()}
+        self.version = 1
+        self.errors = []
+        self.written = []
+        self.events = []
+
+    def workloads(self, targets):
+        return {t: self.facts(t) for t in targets if t in self.replicas}
+
+    def facts(self, target):
+        n = self.replicas[target]
+        return WorkloadFacts(target, n, n, n, str(self.version), NOW)
+
+    def reread(self, target):
+        return self.facts(target)
+
+    def patch_scale(self, target, replicas, *, resource_version):
+        if self.errors:
+            raise self.errors.pop(0)
+        self.written.append((target.name, replicas, resource_version))
+        self.replicas[target] = replicas
+        self.version += 1
+
+    def record_event(self, target, *, reason, message, warning=False):
+        self.events.append((target.name, reason, message))
+
+
+class FakeMetrics:
+    """One load for everybody, or none."""
+
+    def __init__(self, load):
+        self.load = load
+
+    def newest(self, series, *, now, workloads):
+        doubt = Doubt.UNREACHABLE if self.load is None else None
+        return [Sample(self.load, now - TICK, n_series=1, doubt=doubt) for _ in series]
+
+
+class Bench:
+    """A reconciler over fakes, its records kept."""
+
+    def __init__(self, cluster, load, policies):
+        self.cluster, self.metrics, self.records = cluster, FakeMetrics(load), []
+        self.roster = compiled({t: (f"policy of {t.name}", p) for t, p in policies.items()})
+        self.forecasts = Forecasts()
+        self.forecasts.follow(self.roster)
+        self.reconciler = Reconciler(
+            metrics=self.metrics,
+            cluster=cluster,
+            forecasts=self.forecasts,
+            interval=TICK,
+            record=self.records.append,
+        )
+        self.now = NOW
+
+    def run(self, cycles=1):
+        for _ in range(cycles):
+            summary = self.reconciler.reconcile(self.roster, now=self.now)
+            self.now += TICK
+        return summary
+
+
+def bench(load=1000.0, *, policies=None, **replicas):
+    return Bench(FakeCluster(**replicas), load, policies or {CHECKOUT: policy_for(CHECKOUT)})
+
+
+def test_load_above_what_the_pods_carry_is_scaled_and_told():
+    world = bench(1000.0, checkout=4)
+
+    summary = world.run()
+
+    [record] = world.records
+    assert (record.rescaled, record.decision.current_replicas) == (True, 4)
+    assert world.cluster.written == [("checkout", record.decision.desired_replicas, "1")]
+    assert world.cluster.events[0][1] == "SuccessfulRescale"
+    assert (summary.governed, summary.rescaled, summary.broken) == (1, 1, 0)
+
+
+def test_forecast_only_records_the_same_and_writes_nothing():
+    acting = bench(1000.0, checkout=4)
+    policies = {CHECKOUT: policy_for(CHECKOUT, mode="ForecastOnly")}
+    watching = bench(1000.0, checkout=4, policies=policies)
+    acting.run()
+    watching.run()
+
+    [did], [would] = acting.records, watching.records
+    assert would.decision == did.decision
+    assert (would.rescaled, would.not_rescaled_because) == (False, "mode is ForecastOnly")
+    assert watching.cluster.written == watching.cluster.events == []
+
+
+def test_a_lost_race_is_decided_again_on_what_the_other_wrote():
+    world = bench(1000.0, checkout=4)
+    world.cluster.errors = [ScaleConflictError("shop/checkout: 409 Conflict")]
+    world.cluster.reread = lambda target: replace(
+        world.cluster.facts(target), spec_replicas=8, status_replicas=8, resource_version="77"
+    )
+
+    world.run()
+
+    [record] = world.records
+    assert record.decision.current_replicas == 8
+    assert world.cluster.written[0][2] == "77"
+
+
+def test_a_race_lost_twice_is_left_to_the_other():
+    world = bench(1000.0, checkout=4)
+    world.cluster.errors = [ScaleConflictError("409"), ScaleConflictError("409 again")]
+
+    world.run()
+
+    [record] = world.records
+    assert not record.rescaled
+    assert record.not_rescaled_because == "ReplicasContested: 409 again"
+    assert world.cluster.written == []
+
+
+def test_a_forbidden_patch_holds_and_the_neighbour_goes_on():
+    world = bench(
+        1000.0,
+        checkout=4,
+        search=4,
+        policies={CHECKOUT: policy_for(CHECKOUT), SEARCH: policy_for(SEARCH)},
+    )
+    world.cluster.errors = [ScaleRefusedError("shop/checkout: 403 Forbidden")]
+
+    world.run()
+
+    refused, scaled = world.records
+    assert refused.not_rescaled_because == "shop/checkout: 403 Forbidden"
+    assert scaled.rescaled
+    assert [name for name, *_ in world.cluster.written] == ["search"]
+
+
+def test_a_policy_that_breaks_its_own_turn_does_not_stop_its_neighbour(caplog):
+    world = bench(
+        1000.0,
+        checkout=4,
+        search=4,
+        policies={CHECKOUT: policy_for(CHECKOUT), SEARCH: policy_for(SEARCH)},
+    )
+    world.cluster.errors = [RuntimeError("a bug of ours")]
+
+    summary = world.run()
+
+    assert (summary.governed, summary.broken) == (2, 1)
+    assert [r.target for r in world.records] == [SEARCH]
+    assert "a bug of ours" in caplog.text
+
+
+def test_a_target_that_does_not_exist_is_told_and_nothing_is_written():
+    world = bench(1000.0, search=4)
+
+    world.run()
+
+    [record] = world.records
+    assert record.decision.reason is Reason.TARGET_NOT_FOUND
+    assert world.cluster.written == []
+
+
+def test_lost_metrics_never_lower():
+    world = bench(1000.0, checkout=12)
+    world.run(4 * 60)
+    before = world.cluster.replicas[CHECKOUT]
+    world.metrics.load = None
+
+    world.run(4 * 60 * 6)
+
+    assert world.cluster.replicas[CHECKOUT] >= before
+    assert world.records[-1].signals[0].sample.doubt is Doubt.UNREACHABLE
+
+
+def test_metrics_that_come_back_steer_again():
+    world = bench(None, checkout=12)
+    world.run(40)
+    world.metrics.load = 3000.0
+
+    world.run(4)
+
+    assert world.cluster.replicas[CHECKOUT] >= 30
+
+
+def test_load_that_goes_is_followed_down_after_the_stabilization_window():
+    world = bench(1000.0, checkout=12)
+    world.run(40)
+    world.metrics.load = 500.0
+
+    world.run(4 * 60)
+
+    assert 5 <= world.cluster.replicas[CHECKOUT] < 10
+
+
+def test_a_policy_that_left_leaves_no_memory():
+    world = bench(1000.0, checkout=4)
+    world.run()
+    world.roster = compiled({})
+    world.forecasts.follow(world.roster)
+    world.run()
+
+    assert world.reconciler._states == {}
+
+
+@pytest.mark.parametrize(
+    ("forecast", "lead_seconds"),
+    [
+        pytest.param({}, 120.0, id="nothing measured: the default"),
+        pytest.param({"leadTime": "90s"}, 90.0, id="configured"),
+        pytest.param({"leadTime": "1s"}, 45.0, id="never below a cycle plus the metric's age"),
+    ],
+)
+def test_the_lead_time_asked_of_the_forecast(forecast, lead_seconds):
+    roster = compiled({CHECKOUT: ("test", policy_for(CHECKOUT, forecast=forecast))})
+
+    got = horizon_of(roster, FakeCluster(checkout=2).workloads([CHECKOUT]), interval=TICK)
+
+    assert got.lead_seconds.tolist() == [lead_seconds]
+    assert got.risk.tolist() == [0.01]
