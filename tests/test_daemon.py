@@ -1,0 +1,145 @@
+import logging
+import threading
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from autoscaler.daemon import Daemon, World, read_history_or_retry, serve
+from autoscaler.decide.facts import TargetRef
+from autoscaler.errors import MetricUnavailableError
+from autoscaler.ports import PolicyDocument
+from autoscaler.replay.demo_world import DemoClock, DemoCluster, DemoDeployment, DemoMetrics
+
+NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+TICK = timedelta(seconds=15)
+CHECKOUT = TargetRef("shop", "checkout")
+POLICY = """\
+scaleTargetRef: {{name: checkout}}
+mode: ForecastAndScale
+minReplicas: {least}
+maxReplicas: {most}
+metrics:
+  - type: RequestRate
+    requestRate: {{source: linkerd, target: {{averageValue: "100"}}}}
+"""
+
+
+def document(least=1, most=50):
+    text = POLICY.format(least=least, most=most)
+    return PolicyDocument("ConfigMap shop/autoscaler key checkout", text, "shop")
+
+
+class Bench:
+    """A daemon over a world whose load is 1000 requests/s at all times."""
+
+    def __init__(self, *documents):
+        self.clock = DemoClock(NOW)
+        self.deployment = DemoDeployment(timedelta(seconds=60), pods=[NOW] * 4)
+        self.cluster = DemoCluster({CHECKOUT: self.deployment}, documents, self.clock)
+        start = NOW - timedelta(days=15)
+        self.metrics = DemoMetrics({CHECKOUT: np.full(16 * 5760, 1000.0)}, start=start)
+        self.records = []
+        world = World(self.metrics, self.cluster, self.clock)
+        self.daemon = Daemon(world, interval=TICK, record=self.records.append)
+
+    def edit(self, *documents):
+        self.cluster._documents = documents
+
+    def cycle(self, n=1):
+        for _ in range(n):
+            self.daemon.cycle()
+            self.clock.advance(TICK)
+
+
+def test_a_policy_takes_effect_at_the_next_cycle():
+    bench = Bench()
+    bench.cycle()
+    bench.edit(document())
+
+    bench.cycle()
+
+    assert len(bench.deployment.pods) == 8  # twice as many: the default rate limit
+
+
+def test_an_edit_takes_effect_at_the_next_cycle():
+    bench = Bench(document())
+    bench.cycle(2)
+    bench.edit(document(least=25))
+
+    bench.cycle()
+
+    assert len(bench.deployment.pods) == 25  # a floor knows no rate limit
+
+
+def test_a_broken_edit_keeps_the_last_good_policy_and_says_so_once(caplog):
+    bench = Bench(document())
+    bench.cycle(2)
+    before = len(bench.deployment.pods)
+    bench.edit(document(least="few"))
+
+    with caplog.at_level(logging.ERROR):
+        bench.cycle(5)
+
+    assert len(bench.deployment.pods) == before
+    assert bench.records[-1].decision.current_replicas == before
+    complaints = [r.fields["error"] for r in caplog.records if r.getMessage() == "policy_refused"]
+    assert len(complaints) == 1
+    assert "minReplicas" in complaints[0]
+    assert "few" in complaints[0]
+
+
+def test_history_is_read_before_the_first_cycle_and_steers_it():
+    bench = Bench(document())
+    bench.daemon.read_all_history()
+
+    bench.cycle()
+
+    [record] = bench.records
+    assert record.signals[0].forecast.median == pytest.approx(1000.0, rel=0.02)
+
+
+def test_a_second_batch_of_history_waits_until_the_first_is_taken_in():
+    bench = Bench(document())
+    bench.daemon.refresh_policies()
+
+    assert bench.daemon.read_history()
+    assert not bench.daemon.read_history()
+
+
+def test_a_source_without_history_is_told_and_tried_again(caplog):
+    bench = Bench(document())
+    bench.daemon.refresh_policies()
+
+    def refuse(*_, **__):
+        raise MetricUnavailableError("http://prometheus: 503 Service Unavailable")
+
+    bench.metrics.history, answers = refuse, bench.metrics.history
+    read_history_or_retry(bench.daemon)
+    bench.metrics.history = answers
+
+    assert "history_unavailable" in caplog.text
+    assert bench.daemon.read_history()
+
+
+def test_learning_goes_through_all_slices_without_history():
+    bench = Bench(document())
+    bench.cycle()
+
+    for _ in range(61):
+        bench.daemon.learn()
+
+
+def test_the_jobs_run_until_they_are_told_to_stop_and_finish_the_cycle():
+    bench = Bench(document())
+    stop = threading.Event()
+    done = []
+
+    def record(_):
+        stop.set()
+        done.append(len(bench.cluster.events))
+
+    bench.daemon._reconciler._record = record
+    serve(bench.daemon, interval=TICK, stop=stop)
+
+    assert done
