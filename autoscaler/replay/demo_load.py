@@ -30,6 +30,10 @@ class Shape:
     evening_peak: float
     morning_hour: float = 9.5
     evening_hour: float = 19.5
+    daily_rush_hour: float | None = None
+    """When doors open every day: the load jumps within two minutes and ebbs away in an hour."""
+    daily_rush_share: float = 0.0
+    """How high it jumps, as a share of the load."""
     launch_share: float = 0.0
     """How much a launch on the first live day adds for good, as a share of the load."""
     flash_share: float = 0.0
@@ -50,6 +54,7 @@ def synthetic_load(
     t = np.arange(start_seconds, end_seconds, TICK_SECONDS)
     rng = np.random.default_rng(seed)
     level = _rhythm(shape, t) * _weekly(t) * _slow_noise(rng, len(t), shape.roughness)
+    level *= 1 + shape.daily_rush_share * _rush(t, hour=shape.daily_rush_hour)
     level *= 1 + shape.launch_share * _launch(t, live_seconds=live_seconds)
     level *= 1 + shape.flash_share * _flash(t, live_seconds=live_seconds, end_seconds=end_seconds)
     return np.asarray(rng.poisson(level * TICK_SECONDS) / TICK_SECONDS, dtype=np.float64)
@@ -84,6 +89,14 @@ def _slow_noise(rng: np.random.Generator, n: int, spread: float) -> FloatArray:
     return np.asarray(np.exp(wander))
 
 
+def _rush(t: FloatArray, *, hour: float | None) -> FloatArray:
+    """Return 1 two minutes after the hour, ebbing away within an hour; 0 without an hour."""
+    if hour is None:
+        return np.zeros(len(t))
+    age = (t - hour * 3600) % _DAY
+    return np.asarray(np.minimum(age / 120, 1.0) * np.exp(-age / 1200) * (age < 2 * 3600))
+
+
 def _launch(t: FloatArray, *, live_seconds: float) -> FloatArray:
     """Return 0 before the launch at 13:00 of the first live day, 1 an hour after it."""
     at = np.floor(live_seconds / _DAY) * _DAY + 13 * 3600
@@ -98,9 +111,12 @@ def _flash(t: FloatArray, *, live_seconds: float, end_seconds: float) -> FloatAr
 
 
 def names_and_shapes() -> Sequence[tuple[str, Shape]]:
-    """Return the demo's three workloads: a shop with a launch, a steady catalogue, a flash sale."""
+    """Return the demo's three workloads: a launch, a daily rush, a flash crowd."""
     return (
         ("checkout", Shape(120, 1500, 2400, launch_share=0.35)),
-        ("catalog", Shape(400, 2600, 3400, roughness=0.05)),
-        ("tickets", Shape(200, 900, 1600, flash_share=1.8, roughness=0.06)),
+        ("catalog", Shape(400, 2600, 3400, daily_rush_hour=7.0, daily_rush_share=1.5)),
+        (
+            "tickets",
+            Shape(300, 900, 1600, daily_rush_hour=10.0, daily_rush_share=2.0, flash_share=1.8),
+        ),
     )
