@@ -1,11 +1,59 @@
-"""Between which numbers must the answer lie: the policy's bounds, and HPA's built-in growth cap."""
+"""Between which numbers the answer must lie: the policy's, the schedule's, HPA's growth cap.
+
+Bounds are the user's own word: they hold at once, whatever the rate and whatever is unknown.
+"""
+
+from dataclasses import dataclass
 
 from autoscaler.decide.decision import Limit
 from autoscaler.decide.reason import Reason
+from autoscaler.decide.schedule import ScheduledBounds
 
 # HPA's built-in cap without a behavior section: never more than double, four are always allowed.
 SCALE_UP_LIMIT_FACTOR = 2
 SCALE_UP_LIMIT_MINIMUM = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The lowest and the highest count in force, and which rule set each."""
+
+    low: int
+    high: int
+    low_reason: Reason = Reason.TOO_FEW_REPLICAS
+    high_reason: Reason = Reason.TOO_MANY_REPLICAS
+    low_detail: str = ""
+    high_detail: str = ""
+
+
+def bounds_in_force(min_replicas: int, max_replicas: int, scheduled: ScheduledBounds) -> Bounds:
+    """Return the policy's bounds narrowed by the schedule.
+
+    `max_replicas` is never exceeded; where a floor is above a ceiling the floor wins, because too
+    many replicas cost money and too few cost users.
+    """
+    floor, ceiling = scheduled.floor, scheduled.ceiling
+    raised = floor is not None and floor > min_replicas
+    low = min(floor, max_replicas) if floor is not None and raised else min_replicas
+    lowered = ceiling is not None and ceiling < max_replicas
+    high = max(ceiling, low) if ceiling is not None and lowered else max_replicas
+    return Bounds(
+        low,
+        high,
+        Reason.SCHEDULE_FLOOR if raised else Reason.TOO_FEW_REPLICAS,
+        Reason.SCHEDULE_CEILING if lowered else Reason.TOO_MANY_REPLICAS,
+        scheduled.floor_name if raised else "",
+        scheduled.ceiling_name if lowered else "",
+    )
+
+
+def bounded_replicas(number: int, bounds: Bounds) -> Limit | None:
+    """Return the bound that a number breaks, None when it lies between them."""
+    if number < bounds.low:
+        return Limit(bounds.low_reason, number, bounds.low, bounds.low_detail)
+    if number > bounds.high:
+        return Limit(bounds.high_reason, number, bounds.high, bounds.high_detail)
+    return None
 
 
 def growth_capped_replicas(

@@ -133,6 +133,8 @@ class Capacity:
     source: CapacitySource
     low: float | None = None
     high: float | None = None
+    saturated_at: float | None = None
+    """Load at which a pod has nothing left; given, small counts get square-root head-room."""
 
 
 class Trust(StrEnum):

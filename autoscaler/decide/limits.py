@@ -8,13 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from autoscaler.decide.bounds import bounded_replicas, bounds_in_force
 from autoscaler.decide.cooldown import cooldown_left
 from autoscaler.decide.decision import Limit, Recommendation
 from autoscaler.decide.doubt import hold_left, restart_hold_left
 from autoscaler.decide.facts import WorkloadFacts
+from autoscaler.decide.lead_time import lead_time
 from autoscaler.decide.pause import paused_direction
 from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
 from autoscaler.decide.reason import Reason
+from autoscaler.decide.schedule import NO_SCHEDULE, scheduled_bounds
 from autoscaler.decide.stabilization import stabilized_replicas
 from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.quantity import duration_text
@@ -36,7 +39,6 @@ class Case:
     workload: WorkloadFacts
     policy: WorkloadPolicy
     state: WorkloadState
-    bounds: tuple[int, int]
     now: datetime
 
 
@@ -135,12 +137,17 @@ def rate_limited(number: int, case: Case) -> Limit | None:
 
 def bounded(number: int, case: Case) -> Limit | None:
     """Stay within the bounds, at once and whatever the rate: they are the user's own word."""
-    low, high = case.bounds
-    if number < low:
-        return Limit(Reason.TOO_FEW_REPLICAS, number, low)
-    if number > high:
-        return Limit(Reason.TOO_MANY_REPLICAS, number, high)
-    return None
+    policy = case.policy
+    if not policy.schedule:
+        if policy.min_replicas <= number <= policy.max_replicas:
+            return None
+        scheduled = NO_SCHEDULE
+    else:
+        lead = lead_time(case.workload.lead_times, configured=policy.forecast.lead_time)
+        scheduled = scheduled_bounds(policy.schedule, lead_time=lead, now=case.now)
+    return bounded_replicas(
+        number, bounds_in_force(policy.min_replicas, policy.max_replicas, scheduled)
+    )
 
 
 def not_paused(number: int, case: Case) -> Limit | None:

@@ -1,4 +1,4 @@
-"""Has somebody told us to stand still: pause by policy or annotation, and `spec.replicas: 0`.
+"""Whether somebody told us to stand still: a pause, `spec.replicas: 0`, another autoscaler.
 
 A pause stops acting, never observing: recommendations go on being made and remembered.
 Whatever an annotation says that is not plainly "false" pauses: a typing error must not unpause.
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from autoscaler.decide.decision import Limit
 from autoscaler.decide.facts import WorkloadFacts
 from autoscaler.decide.reason import Reason
-from autoscaler.policy.schema import MOST_REPLICAS, WorkloadPolicy
+from autoscaler.policy.schema import MOST_REPLICAS, Actuator, Mode, WorkloadPolicy
 
 PAUSED = "autoscaler/paused"
 PAUSED_SCALE_IN = "autoscaler/paused-scale-in"
@@ -31,9 +31,16 @@ def standstill(number: int, *, workload: WorkloadFacts, policy: WorkloadPolicy) 
             return Limit(Reason.PAUSED, number, current, f"annotation {PAUSED}")
     if policy.paused:
         return Limit(Reason.PAUSED, number, current, "policy")
+    if workload.rival is not None and _steers(policy):
+        return Limit(Reason.REPLICAS_CONTESTED, number, current, f"governed by {workload.rival}")
     if current == 0 and policy.min_replicas > 0:
         return Limit(Reason.SCALING_DISABLED, number, 0, "spec.replicas is 0")
     return None
+
+
+def _steers(policy: WorkloadPolicy) -> bool:
+    """Whether we would write `scale` ourselves: a dry run beside a live HPA disturbs nobody."""
+    return policy.mode is Mode.FORECAST_AND_SCALE and policy.actuator is Actuator.SCALE
 
 
 def paused_direction(number: int, *, workload: WorkloadFacts) -> Limit | None:

@@ -96,8 +96,7 @@ def decide(
     )
     if stop is not None:
         return Decision(current, stop.after, stop.reason, (stop,))
-    bounds = (policy.min_replicas, policy.max_replicas)
-    case = Case(current, recommendation, workload, policy, state, bounds, now)
+    case = Case(current, recommendation, workload, policy, state, now)
     chain: list[Limit] = []
     for step in STEPS:
         limit = step(number, case)

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from autoscaler.decide.decision import Proposal, Recommendation
 from autoscaler.decide.facts import Capacity, ForecastFacts, Signal, Trust, WorkloadFacts
 from autoscaler.decide.measured import known_load
+from autoscaler.decide.pod_metric import hpa_proposal, load_without_booting
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.sizing import replicas_for
 from autoscaler.decide.state import WorkloadState
@@ -95,7 +96,10 @@ def _proposed(signal: Signal, metric: MetricSpec, case: _Case) -> tuple[Proposal
         unknown = Reason.FORECAST_CARRIES_FLOOR if carried else Reason.METRICS_UNKNOWN_HOLD
         return Proposal(signal.metric, predictive, None), unknown
     trusted = forecast is not None and forecast.trust is Trust.TRUSTED and predictive is not None
-    reactive, ratio = _reactive(load, capacity, case, trusted=trusted)
+    if signal.sample.by_pod is not None:
+        reactive, ratio = _reactive_by_pod(signal, metric, (load, capacity), case, trusted=trusted)
+    else:
+        reactive, ratio = _reactive(load, capacity, case, trusted=trusted)
     doubt = None if signal.sample.doubt is None else Reason.METRICS_PARTIAL_HOLD
     return Proposal(signal.metric, predictive, reactive, ratio), doubt
 
@@ -130,6 +134,30 @@ def _reactive(
         load, target=capacity.per_pod, current_replicas=existing, tolerances=tolerances
     )
     return proposal.replicas, proposal.usage_ratio if existing else None
+
+
+def _reactive_by_pod(
+    signal: Signal,
+    metric: MetricSpec,
+    load_and_capacity: tuple[float, Capacity],
+    case: _Case,
+    *,
+    trusted: bool,
+) -> tuple[int, float | None]:
+    """Return the same where each pod is measured: what booting pods burn is no load."""
+    load, capacity = load_and_capacity
+    if not trusted:
+        proposal = hpa_proposal(
+            signal.sample,
+            metric,
+            workload=case.workload,
+            tolerances=tolerances_of(case.policy.behavior),
+            now=case.now,
+        )
+        if proposal is not None:
+            return proposal.replicas, proposal.usage_ratio
+    served = load_without_booting(signal.sample, load, metric, workload=case.workload, now=case.now)
+    return _reactive(served, capacity, case, trusted=trusted)
 
 
 def _without_capacity(

@@ -6,8 +6,22 @@ from autoscaler.decide.facts import Capacity
 
 # Loads and capacities are measured to four digits at best: 3.0000000001 pods are three.
 _ROUNDING = 1e-9
+# One standard deviation of a Poisson stream: about one request in six waits, whatever the size.
+_HEAD_ROOM = 1.0
 
 
 def replicas_for(load: float, capacity: Capacity) -> int:
-    """Return the fewest ready pods that carry `load`, in the unit of the capacity."""
-    return math.ceil(load / capacity.per_pod - _ROUNDING)
+    """Return the fewest ready pods that carry `load`, in the unit of the capacity.
+
+    A share of head-room that is ample for fifty pods is none for two: chance swings with the square
+    root of the load. Where saturation is known, a few pods get that root on top.
+
+    References
+    ----------
+    Halfin and Whitt (1981), "Heavy-traffic limits for queues with many exponential servers".
+    """
+    replicas = math.ceil(load / capacity.per_pod - _ROUNDING)
+    if capacity.saturated_at is None:
+        return replicas
+    busy = load / capacity.saturated_at
+    return max(replicas, math.ceil(busy + _HEAD_ROOM * math.sqrt(busy) - _ROUNDING))

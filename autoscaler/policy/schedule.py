@@ -1,19 +1,32 @@
-"""When do other bounds hold: floors and ceilings by time zone, one-off or recurring.
+"""When other bounds hold: floors and ceilings by time zone, one-off or recurring.
 
-`start` and `end` are either local wall-clock instants ("2026-11-27 08:00", one-off) or
-five-field cron
-expressions ("0 8 * * 1-5", recurring); both of one kind.
-Overlapping entries: the highest floor and the lowest ceiling win.
+`start` and `end` are either local wall-clock instants ("2026-11-27 08:00", one-off) or five-field
+cron expressions ("0 8 * * 1-5", recurring); both of one kind.
+Entries are half-open, [start, end). Overlapping entries: the highest floor and the lowest ceiling
+win.
+
+Where a zone sets its clock forward, a wall-clock time that does not exist is the instant of the
+change; where it sets it back, a start is the first and an end the last of both: a floor may hold
+too long, never too short.
 """
 
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from autoscaler.policy.base import Section
+from autoscaler.policy.cron import parsed_cron
 from autoscaler.policy.metric import Name
 
 ScheduleTime = Annotated[str, Field(min_length=1, max_length=64)]
+
+_ONE_OFF = "%Y-%m-%d %H:%M"
+_MINUTE = timedelta(minutes=1)
+# No zone ever moved its clock by more at once; within it, wall-clock order is not time order.
+_LARGEST_SHIFT = timedelta(hours=3)
 
 
 class ScheduleEntry(Section):
@@ -26,8 +39,116 @@ class ScheduleEntry(Section):
     min_replicas: Annotated[int, Field(ge=0, le=100_000)] | None = None
     max_replicas: Annotated[int, Field(ge=0, le=100_000)] | None = None
 
+    @field_validator("time_zone")
+    @classmethod
+    def _is_an_iana_zone(cls, name: str) -> str:
+        zone(name)
+        return name
+
+    @field_validator("start", "end")
+    @classmethod
+    def _is_an_instant_or_recurs(cls, text: str) -> str:
+        if one_off(text) is None:
+            parsed_cron(text)
+        return text
+
     @model_validator(mode="after")
     def _limits_something(self) -> Self:
         if self.min_replicas is None and self.max_replicas is None:
             raise ValueError("give minReplicas, maxReplicas or both")
+        low, high = self.min_replicas, self.max_replicas
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"minReplicas {low} is above maxReplicas {high}")
         return self
+
+    @model_validator(mode="after")
+    def _starts_before_it_ends(self) -> Self:
+        start, end = one_off(self.start), one_off(self.end)
+        if (start is None) != (end is None):
+            raise ValueError(
+                f"start {self.start!r} and end {self.end!r} are not of one kind: "
+                "both 'YYYY-MM-DD HH:MM' or both cron"
+            )
+        if start is not None and end is not None and start >= end:
+            raise ValueError(f"start {self.start!r} is not before end {self.end!r}")
+        if start is None and self.start == self.end:
+            raise ValueError(f"start and end are both {self.start!r}")
+        return self
+
+
+@lru_cache(maxsize=1024)
+def zone(name: str) -> ZoneInfo:
+    """Return the IANA time zone of that name.
+
+    Raises
+    ------
+    ValueError
+        There is none.
+    """
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):
+        raise ValueError(f"{name!r} is not an IANA time zone such as Europe/Berlin") from None
+
+
+@lru_cache(maxsize=4096)
+def one_off(text: str) -> datetime | None:
+    """Return "YYYY-MM-DD HH:MM" as a naive local instant, None when it is something else."""
+    try:
+        return datetime.strptime(text, _ONE_OFF)  # noqa: DTZ007 - wall clock of a zone named beside it
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=65536)
+def latest_start(text: str, time_zone: str, minute: datetime) -> datetime | None:
+    """Return the latest start at or before a UTC minute; None = none yet."""
+    return _latest(text, time_zone, minute, last_of_both=False)
+
+
+@lru_cache(maxsize=65536)
+def latest_end(text: str, time_zone: str, minute: datetime) -> datetime | None:
+    """Return the latest end at or before a UTC minute; None = none yet."""
+    return _latest(text, time_zone, minute, last_of_both=True)
+
+
+def _latest(text: str, name: str, minute: datetime, *, last_of_both: bool) -> datetime | None:
+    """Return the latest occurrence at or before a UTC minute, as an instant in UTC."""
+    here = zone(name)
+    once = one_off(text)
+    if once is not None:
+        at = instant(once, here, last_of_both=last_of_both)
+        return at if at <= minute else None
+    beyond = minute.astimezone(here).replace(tzinfo=None) + _LARGEST_SHIFT
+    for occurrence in parsed_cron(text).backwards(beyond):
+        at = instant(occurrence, here, last_of_both=last_of_both)
+        if at <= minute:
+            return at
+    return None
+
+
+def instant(wall_clock: datetime, here: ZoneInfo, *, last_of_both: bool) -> datetime:
+    """Return the instant, in UTC, of a naive wall-clock time in a zone.
+
+    Parameters
+    ----------
+    last_of_both
+        Which one to take of a time that comes twice when the clock is set back.
+    """
+    before = wall_clock.replace(tzinfo=here, fold=0).astimezone(UTC)
+    after = wall_clock.replace(tzinfo=here, fold=1).astimezone(UTC)
+    if after < before:
+        return _clock_change(after, before, here)
+    return after if last_of_both else before
+
+
+def _clock_change(earlier: datetime, later: datetime, here: ZoneInfo) -> datetime:
+    """Return the minute between two at which the zone's offset changes."""
+    offset_before = earlier.astimezone(here).utcoffset()
+    while later - earlier > _MINUTE:
+        middle = earlier + (later - earlier) // 2 // _MINUTE * _MINUTE
+        if middle.astimezone(here).utcoffset() == offset_before:
+            earlier = middle
+        else:
+            later = middle
+    return later

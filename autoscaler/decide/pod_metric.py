@@ -1,0 +1,124 @@
+"""What HPA would see of this workload's pods: our facts in the shape of its per-pod rules.
+
+Only CPU needs it: a booting pod burns CPU that nobody asked for, and a total cannot tell.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from autoscaler.decide.facts import PodFacts, Sample, WorkloadFacts
+from autoscaler.decide.pod_classes import HPA_TIMING, MeasuredPod, booting
+from autoscaler.decide.replica_calculator import (
+    HpaProposal,
+    PodMetric,
+    ReplicaCalculationError,
+    replicas_for_pod_metric,
+)
+from autoscaler.decide.usage_ratio import Tolerances
+from autoscaler.policy.metric import MetricSpec, MetricType, TargetType
+
+_MILLI = 1000
+_PER_POD = frozenset({MetricType.RESOURCE, MetricType.CONTAINER_RESOURCE, MetricType.PODS})
+
+
+def hpa_proposal(
+    sample: Sample,
+    metric: MetricSpec,
+    *,
+    workload: WorkloadFacts,
+    tolerances: Tolerances,
+    now: datetime,
+) -> HpaProposal | None:
+    """Return HPA's answer from samples by pod; None = no such metric, or HPA has no answer."""
+    target = metric.target
+    by_pod, pods = sample.by_pod, workload.pods
+    if by_pod is None or not pods or target is None or metric.type not in _PER_POD:
+        return None
+    by_request = target.type is TargetType.UTILIZATION
+    amount = round(target.amount * (1 if by_request else _MILLI))
+    scope = scope_of(metric)
+    try:
+        return replicas_for_pod_metric(
+            [_measured(pod, by_pod, scope, now) for pod in pods],
+            current_replicas=workload.spec_replicas,
+            metric=PodMetric(target.type, amount, scope[1] == "cpu", tolerances),
+        )
+    except ReplicaCalculationError:
+        return None
+
+
+def load_without_booting(
+    sample: Sample, load: float, metric: MetricSpec, *, workload: WorkloadFacts, now: datetime
+) -> float:
+    """Return the load without what booting pods burn; only CPU is corrected."""
+    if sample.by_pod is None or workload.pods is None or scope_of(metric)[1] != "cpu":
+        return load
+    boot = sum(
+        sample.by_pod.get(pod.name, 0.0)
+        for pod in workload.pods
+        if _is_young(pod, now) and booting(_aged(pod, now), HPA_TIMING)
+    )
+    return max(load - boot, 0.0)
+
+
+def scope_of(metric: MetricSpec) -> tuple[str | None, str]:
+    """Return (container, resource) of a resource metric; ("", "") of any other."""
+    if metric.container_resource is not None:
+        return metric.container_resource.container, metric.container_resource.name
+    if metric.resource is not None:
+        return None, metric.resource.name
+    return "", ""
+
+
+def _is_young(pod: PodFacts, now: datetime) -> bool:
+    started_at = pod.started_at or pod.created_at
+    return (
+        not pod.ready
+        or (now - started_at).total_seconds() < HPA_TIMING.cpu_initialization_period_seconds
+    )
+
+
+def _measured(
+    pod: PodFacts, by_pod: Mapping[str, float], scope: tuple[str | None, str], now: datetime
+) -> MeasuredPod:
+    usage = by_pod.get(pod.name)
+    return _aged(
+        pod,
+        now,
+        request_milli=_request_milli(pod, scope),
+        usage_milli=None if usage is None else round(usage * _MILLI),
+    )
+
+
+def _aged(
+    pod: PodFacts,
+    now: datetime,
+    *,
+    request_milli: int | None = None,
+    usage_milli: int | None = None,
+) -> MeasuredPod:
+    return MeasuredPod(
+        pod.name,
+        pod.phase,
+        pod.ready,
+        pod.deleted,
+        _age_seconds(pod.started_at, now),
+        _age_seconds(pod.ready_transition_at, now),
+        request_milli,
+        usage_milli,
+        has_sample=usage_milli is not None,
+    )
+
+
+def _age_seconds(at: datetime | None, now: datetime) -> float | None:
+    return None if at is None else (now - at).total_seconds()
+
+
+def _request_milli(pod: PodFacts, scope: tuple[str | None, str]) -> int | None:
+    container, resource = scope
+    amounts = [
+        amount
+        for (its_container, its_resource), amount in pod.requests.items()
+        if its_resource == resource and container in {None, its_container}
+    ]
+    return round(sum(amounts) * _MILLI) if amounts else None
