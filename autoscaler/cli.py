@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     _demo(commands.add_parser("demo", help="run the daemon on an embedded world, in a minute"))
     _replay(commands.add_parser("replay", help="play a recorded load, before you let it act"))
     _validate(commands.add_parser("validate", help="check policy files (exit 2 when one is wrong)"))
+    _schema(commands.add_parser("schema", help="print the JSON Schema of a decision line"))
     return top
 
 
@@ -102,6 +103,10 @@ def _replay(command: argparse.ArgumentParser) -> None:
 def _validate(command: argparse.ArgumentParser) -> None:
     command.add_argument("files", nargs="+", metavar="FILE", help="policy files or folders")
     _flag(command, "--show", action="store_true", help="print each policy with its defaults")
+
+
+def _schema(command: argparse.ArgumentParser) -> None:
+    command.add_argument("of", choices=("decision",), help="what is described")
 
 
 def _duration(text: str) -> timedelta:

@@ -5,16 +5,30 @@ only when somebody asks, because most cycles of most policies are never read.
 The dictionary is the documented log line: field names are stable, `schema` counts their changes.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from autoscaler.decide.decision import Decision, Limit, Proposal, Recommendation
 from autoscaler.decide.facts import Capacity, ForecastFacts, Signal, TargetRef, Trust, WorkloadFacts
-from autoscaler.policy.schema import Mode
+from autoscaler.decide.pause import paused_direction
+from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
+from autoscaler.decide.state import WorkloadState
+from autoscaler.policy.schema import Mode, WorkloadPolicy
+from autoscaler.review.fields import (
+    POLICY_LIMIT,
+    SCHEMA_VERSION,
+    SIGNAL_TEXT_LIMIT,
+    BoundsFields,
+    CapacityFields,
+    DecisionFields,
+    ForecastFields,
+    LimitFields,
+    RecommendationFields,
+    SignalFields,
+    bounded,
+)
 from autoscaler.review.sentence import sentence
-
-SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +49,10 @@ class DecisionRecord:
     decision: Decision
     rescaled: bool
     not_rescaled_because: str = ""
+    spec: WorkloadPolicy | None = None
+    """What the user wrote; with `state` it tells the limits in force."""
+    state: WorkloadState | None = None
+    """What the decision remembered."""
 
     @property
     def trust(self) -> Trust:
@@ -52,39 +70,57 @@ class DecisionRecord:
             self.not_rescaled_because,
             self.trust,
             self.recommendation.reason,
+            tuple(limit.reason for limit in self.decision.chain),
         )
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the log line as plain values, field names stable within a schema version."""
-        return {
+    def as_dict(self) -> DecisionFields:
+        """Return the log line as plain values; `autoscaler schema decision` documents each."""
+        line: DecisionFields = {
             "schema": SCHEMA_VERSION,
             "time": self.at.isoformat(timespec="milliseconds"),
-            "policy": self.policy,
+            "policy": bounded(self.policy, POLICY_LIMIT),
             "target": {
                 "namespace": self.target.namespace,
                 "kind": self.target.kind,
                 "name": self.target.name,
             },
-            "mode": str(self.mode),
-            "trust": str(self.trust),
+            "mode": self.mode,
+            "trust": self.trust,
             "current_replicas": self.decision.current_replicas,
             "ready_replicas": self.workload.ready_replicas if self.workload else None,
             "signals": [
-                _signal_dict(signal, proposal, self.at)
+                _signal_fields(signal, proposal, self.at)
                 for signal, proposal in zip(self.signals, self._proposals(), strict=True)
             ],
-            "recommendation": {
-                "replicas": self.recommendation.replicas,
-                "reason": str(self.recommendation.reason),
-                "may_lower": self.recommendation.may_lower,
-                "detail": self.recommendation.detail,
-            },
-            "chain": [_limit_dict(limit) for limit in self.decision.chain],
+            "recommendation": _recommendation_fields(self.recommendation),
+            "chain": [_limit_fields(limit) for limit in self.decision.chain],
+            "bounds": self._bounds(),
             "desired_replicas": self.decision.desired_replicas,
-            "reason": str(self.decision.reason),
+            "reason": self.decision.reason,
             "rescaled": self.rescaled,
-            "not_rescaled_because": self.not_rescaled_because,
-            "message": sentence(self),
+            "not_rescaled_because": bounded(self.not_rescaled_because),
+            "message": "",
+        }
+        line["message"] = sentence(line)
+        return line
+
+    def _bounds(self) -> BoundsFields | None:
+        """Return what limited the answer at this instant, by the very rules that decided."""
+        if self.spec is None or self.state is None or self.workload is None:
+            return None
+        current, behavior = self.decision.current_replicas, self.spec.behavior
+        events, now = self.state.scale_events, self.at
+        return {
+            "min_replicas": self.spec.min_replicas,
+            "max_replicas": self.spec.max_replicas,
+            "scale_down_limit": max(
+                0, scale_down_limit(current, rules=behavior.scale_down, events=events, now=now)
+            ),
+            "scale_up_limit": scale_up_limit(
+                current, rules=behavior.scale_up, events=events, now=now
+            ),
+            "scale_in_paused": paused_direction(-1, workload=self.workload) is not None,
+            "scale_out_paused": paused_direction(current + 1, workload=self.workload) is not None,
         }
 
     def _proposals(self) -> tuple[Proposal | None, ...]:
@@ -96,61 +132,74 @@ class DecisionRecord:
 _LEAST_TRUSTED_FIRST = (Trust.STALE, Trust.DEMOTED, Trust.WARMING, Trust.TRUSTED)
 
 
-def _rounded(value: float | None) -> float | None:
+def _digits(value: float) -> float:
     """Return six significant digits: enough to recompute the chain, short enough to read."""
-    return None if value is None else float(f"{value:.6g}")
+    return float(f"{value:.6g}")
 
 
-def _signal_dict(signal: Signal, proposal: Proposal | None, at: datetime) -> dict[str, Any]:
+def _rounded(value: float | None) -> float | None:
+    """Return six digits of what is known; the usage of no pods is infinite, which JSON is not."""
+    return _digits(value) if value is not None and math.isfinite(value) else None
+
+
+def _signal_fields(signal: Signal, proposal: Proposal | None, at: datetime) -> SignalFields:
     sample = signal.sample
+    age = None if sample.sampled_at is None else (at - sample.sampled_at).total_seconds()
     return {
-        "metric": signal.metric,
+        "metric": bounded(signal.metric, SIGNAL_TEXT_LIMIT),
         "value": _rounded(sample.value),
-        "age_seconds": (
-            None
-            if sample.sampled_at is None
-            else _rounded((at - sample.sampled_at).total_seconds())
-        ),
+        "age_seconds": _rounded(age),
         "series": sample.n_series,
-        "doubt": None if sample.doubt is None else str(sample.doubt),
-        "detail": sample.detail,
-        "capacity": None if signal.capacity is None else _capacity_dict(signal.capacity),
-        "forecast": None if signal.forecast is None else _forecast_dict(signal.forecast),
+        "doubt": sample.doubt,
+        "detail": bounded(sample.detail, SIGNAL_TEXT_LIMIT),
+        "capacity": None if signal.capacity is None else _capacity_fields(signal.capacity),
+        "forecast": None if signal.forecast is None else _forecast_fields(signal.forecast),
         "usage_ratio": None if proposal is None else _rounded(proposal.usage_ratio),
         "predictive_replicas": None if proposal is None else proposal.predictive,
         "reactive_replicas": None if proposal is None else proposal.reactive,
     }
 
 
-def _capacity_dict(capacity: Capacity) -> dict[str, Any]:
+def _capacity_fields(capacity: Capacity) -> CapacityFields:
     return {
-        "per_pod": _rounded(capacity.per_pod),
-        "source": str(capacity.source),
+        "per_pod": _digits(capacity.per_pod),
+        "source": capacity.source,
         "low": _rounded(capacity.low),
         "high": _rounded(capacity.high),
     }
 
 
-def _forecast_dict(forecast: ForecastFacts) -> dict[str, Any]:
+def _forecast_fields(forecast: ForecastFacts) -> ForecastFields:
     return {
-        "lead_time_seconds": forecast.lead_time.total_seconds(),
-        "hold_seconds": forecast.hold.total_seconds(),
-        "median": _rounded(forecast.median),
-        "quantile": _rounded(forecast.quantile),
-        "reactive_quantile": _rounded(forecast.reactive_quantile),
-        "risk": forecast.risk,
-        "trust": str(forecast.trust),
+        "lead_time_seconds": _digits(forecast.lead_time.total_seconds()),
+        "hold_seconds": _digits(forecast.hold.total_seconds()),
+        "median": _digits(forecast.median),
+        "quantile": _digits(forecast.quantile),
+        "reactive_quantile": _digits(forecast.reactive_quantile),
+        "scale_in_quantile": _rounded(forecast.scale_in_quantile),
+        "risk": _digits(forecast.risk),
+        "trust": forecast.trust,
         "skill": _rounded(forecast.skill),
         "coverage": _rounded(forecast.coverage),
         "burst": forecast.burst,
-        "age_seconds": forecast.age.total_seconds(),
+        "age_seconds": _digits(forecast.age.total_seconds()),
     }
 
 
-def _limit_dict(limit: Limit) -> dict[str, Any]:
+def _recommendation_fields(recommendation: Recommendation) -> RecommendationFields:
     return {
-        "reason": str(limit.reason),
+        "replicas": recommendation.replicas,
+        "reason": recommendation.reason,
+        "may_lower": recommendation.may_lower,
+        "detail": bounded(recommendation.detail),
+        "keep_replicas": recommendation.keep_replicas,
+    }
+
+
+def _limit_fields(limit: Limit) -> LimitFields:
+    return {
+        "reason": limit.reason,
         "from": limit.before,
         "to": limit.after,
-        "detail": limit.detail,
+        "detail": bounded(limit.detail),
     }

@@ -1,0 +1,132 @@
+import io
+import json
+import logging
+from datetime import timedelta
+
+import pytest
+from review.records import CHECKOUT, NOW, record
+
+from autoscaler.decide.facts import Trust
+from autoscaler.review.fields import DECISION
+from autoscaler.review.log import HEARTBEAT, DecisionLog, configure, decision_line, log_event
+
+logger = logging.getLogger("autoscaler.tests")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def stream():
+    root, ours = logging.getLogger(), logging.getLogger("autoscaler")
+    kept = root.handlers[:], root.level, ours.level
+    yield io.StringIO()
+    root.handlers[:], _, _ = kept
+    root.setLevel(kept[1])
+    ours.setLevel(kept[2])
+
+
+def lines_of(stream):
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_decision_is_one_json_object_with_the_envelope_and_every_field(stream):
+    configure(log_format="json", level=logging.INFO, stream=stream)
+
+    DecisionLog().write(record(10, 14))
+
+    [line] = lines_of(stream)
+    assert (line["level"], line["msg"]) == ("INFO", "scale_decision")
+    assert line == {**line, **json.loads(json.dumps(record(10, 14).as_dict()))}
+    assert DECISION.validate_python(line)["desired_replicas"] == 14
+
+
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        pytest.param(record(10, 10), ["INFO"], id="unchanged cycles are DEBUG"),
+        pytest.param(record(10, 14), ["INFO", "INFO"], id="a rescale is news"),
+        pytest.param(record(trust=Trust.DEMOTED), ["INFO", "INFO"], id="so is a demotion"),
+        pytest.param(record(at=NOW + HEARTBEAT), ["INFO", "INFO"], id="so is an hour of silence"),
+        pytest.param(record(at=NOW + HEARTBEAT / 2), ["INFO"], id="half an hour is not"),
+    ],
+)
+def test_the_level_tells_whether_it_is_news(stream, second, told):
+    configure(log_format="json", level=logging.INFO, stream=stream)
+    log = DecisionLog()
+
+    log.write(record(10, 10))
+    log.write(second)
+
+    assert [line["level"] for line in lines_of(stream)] == told
+
+
+def test_every_cycle_is_there_at_debug(stream):
+    configure(log_format="json", level=logging.DEBUG, stream=stream)
+    log = DecisionLog()
+
+    for second in range(3):
+        log.write(record(at=NOW + timedelta(seconds=second)))
+
+    assert [line["level"] for line in lines_of(stream)] == ["INFO", "DEBUG", "DEBUG"]
+
+
+def test_a_forgotten_target_is_news_when_it_returns(stream):
+    configure(log_format="json", level=logging.INFO, stream=stream)
+    log = DecisionLog()
+
+    log.write(record())
+    log.forget({CHECKOUT})
+    log.write(record())
+
+    assert len(lines_of(stream)) == 2
+
+
+def test_the_text_line_is_aligned_and_holds_the_json_message(stream):
+    configure(log_format="text", level=logging.INFO, stream=stream)
+
+    DecisionLog().write(record(10, 14))
+
+    message = record(10, 14).as_dict()["message"]
+    assert stream.getvalue() == (
+        "2026-11-23 09:00:00  shop/checkout              10 -> 14   Trusted  "
+        f"ForecastAboveTarget    {message}\n"
+    )
+
+
+def test_colours_appear_on_a_terminal_only(stream):
+    terminal = Terminal()
+    configure(log_format="text", level=logging.INFO, stream=terminal)
+    DecisionLog().write(record(10, 14))
+    configure(log_format="text", level=logging.INFO, stream=stream)
+    DecisionLog().write(record(10, 14))
+
+    assert "\x1b[" in terminal.getvalue()
+    assert "\x1b[" not in stream.getvalue()
+    assert decision_line(record(10, 14).as_dict()) == stream.getvalue().rstrip("\n")
+
+
+def test_an_event_keeps_its_fields_bounded_on_one_line_and_without_credentials(stream):
+    configure(log_format="json", level=logging.INFO, stream=stream)
+
+    log_event(logger, logging.ERROR, "x_refused", n=3, error="http://u:pw@host\n" + "y" * 9999)
+
+    [line] = lines_of(stream)
+    assert (line["msg"], line["n"], line["level"]) == ("x_refused", 3, "ERROR")
+    assert line["error"].startswith("http://***@host y")
+    assert len(line["error"]) == 1000
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_a_traceback_belongs_to_its_line_and_hides_credentials(stream, log_format):
+    configure(log_format=log_format, level=logging.INFO, stream=stream)
+
+    error = ValueError("asked with token=s3cret")
+    logger.error("policy_failed", exc_info=error)
+
+    assert "ValueError" in stream.getvalue()
+    assert "s3cret" not in stream.getvalue()
+    if log_format == "json":
+        assert lines_of(stream)[0]["traceback"] == "ValueError: asked with token=***"

@@ -1,0 +1,170 @@
+import json
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from review.records import LONG_AGO, NOW, decided, policy, record, signal, workload
+
+from autoscaler.decide.decision import Limit, Proposal, Recommendation
+from autoscaler.decide.facts import Sample, Trust
+from autoscaler.decide.reason import Reason
+from autoscaler.decide.state import ScaleEvent, WorkloadState
+from autoscaler.review.fields import DECISION, SCHEMA_VERSION, SIGNAL_TEXT_LIMIT, decision_schema
+from autoscaler.review.log import decision_line
+from autoscaler.review.sentence import sentence
+
+VALIDATOR = Draft202012Validator(decision_schema())
+# containerd and CRI-O split longer lines.
+CONTAINER_LINE_LIMIT = 16 * 1024
+
+
+def test_the_schema_is_itself_valid_and_says_its_version():
+    Draft202012Validator.check_schema(decision_schema())
+
+    assert decision_schema()["properties"]["schema"]["const"] == SCHEMA_VERSION
+    assert all("description" in d for d in decision_schema()["$defs"].values() if "properties" in d)
+
+
+def test_a_record_tells_the_limits_that_were_in_force():
+    state = WorkloadState(LONG_AGO, scale_events=(ScaleEvent(NOW, 6),))
+
+    line = decided(current=16, state=state).as_dict()
+
+    assert line["bounds"] == {
+        "min_replicas": 2,
+        "max_replicas": 60,
+        "scale_down_limit": 0,
+        "scale_up_limit": 20,
+        "scale_in_paused": False,
+        "scale_out_paused": False,
+    }
+
+
+def test_a_pause_of_one_direction_is_told_even_while_nothing_moves():
+    line = decided(current=14, annotations={"autoscaler/paused-scale-in": "true"}).as_dict()
+
+    assert (line["bounds"]["scale_in_paused"], line["bounds"]["scale_out_paused"]) == (True, False)
+
+
+def test_an_infinite_ratio_is_unknown_because_json_has_no_infinity():
+    proposal = Proposal("requestRate linkerd", None, 4, math.inf)
+    made = record(recommendation=Recommendation(4, Reason.WOKEN_FROM_ZERO, (proposal,)))
+
+    assert made.as_dict()["signals"][0]["usage_ratio"] is None
+
+
+@pytest.mark.parametrize("trust", list(Trust))
+def test_the_least_trusted_signal_speaks_for_the_policy(trust):
+    made = record(trust=trust)
+
+    assert made.as_dict()["trust"] == made.trust == trust
+
+
+def test_outside_text_is_bounded_on_one_line_and_without_credentials():
+    answer = (
+        "GET http://admin:hunter2@prometheus/api: 500\nAuthorization: Bearer abc.def " + "x" * 999
+    )
+    line = decided(signal(sample=Sample(None, detail=answer), forecast=None)).as_dict()
+
+    detail = line["signals"][0]["detail"]
+
+    assert len(detail) == SIGNAL_TEXT_LIMIT
+    assert "\n" not in detail
+    assert "hunter2" not in json.dumps(line)
+    assert "abc.def" not in json.dumps(line)
+    VALIDATOR.validate(line)
+
+
+def test_the_longest_record_fits_a_line_of_a_container_runtime():
+    noisy = signal(metric="m" * 999, sample=Sample(1e300, NOW, doubt=None, detail="d" * 999))
+    limits = tuple(Limit(reason, 99_999, 99_998, "d" * 999) for reason in list(Reason)[:12])
+    made = record(signals=(noisy,) * 16, recommendation=Recommendation(None, Reason.PAUSED))
+    made = record(
+        signals=(noisy,) * 16,
+        recommendation=Recommendation(None, Reason.PAUSED, detail="d" * 999),
+        decision=type(made.decision)(1, 2, Reason.PAUSED, limits),
+    )
+
+    assert len(json.dumps(made.as_dict(), separators=(",", ":"))) < CONTAINER_LINE_LIMIT
+
+
+cycles = st.builds(
+    lambda value, quantile, current, since, high, paused: decided(
+        signal(value, quantile=quantile),
+        current=current,
+        spec=policy(maxReplicas=high, paused=paused),
+        state=WorkloadState(LONG_AGO, last_scale_down_at=NOW - since, last_scale_up_at=NOW),
+    ),
+    st.none() | st.floats(0, 1e6),
+    st.floats(0, 1e6),
+    st.integers(0, 200),
+    st.timedeltas(NOW - NOW, NOW - LONG_AGO),
+    st.integers(2, 300),
+    st.booleans(),
+)
+
+
+@settings(max_examples=200)
+@given(cycles)
+def test_a_round_trip_through_json_and_text_loses_nothing(made):
+    line = made.as_dict()
+
+    back = DECISION.validate_json(json.dumps(line, allow_nan=False))
+
+    VALIDATOR.validate(json.loads(json.dumps(line)))
+    assert back == line
+    assert sentence(back) == line["message"]
+    assert decision_line(back) == decision_line(line)
+
+
+@settings(max_examples=200)
+@given(cycles)
+def test_the_chain_leads_from_the_recommendation_to_the_decision_without_a_gap(made):
+    line = made.as_dict()
+    asked = line["recommendation"]["replicas"]
+    number = line["current_replicas"] if asked is None else asked
+
+    for limit in line["chain"]:
+        assert limit["from"] == number
+        number = limit["to"]
+
+    assert number == line["desired_replicas"]
+    assert asked == max(
+        (n for s in line["signals"] for n in proposals(s) if n is not None), default=None
+    )
+
+
+def proposals(line):
+    return line["predictive_replicas"], line["reactive_replicas"]
+
+
+@settings(max_examples=100)
+@given(cycles)
+def test_the_proposals_follow_from_the_loads_and_the_capacity_in_the_record(made):
+    one = made.as_dict()["signals"][0]
+    per_pod = one["capacity"]["per_pod"]
+
+    needs = one["forecast"]["quantile"] / per_pod
+
+    assert one["predictive_replicas"] == pytest.approx(math.ceil(needs), rel=1e-5, abs=1)
+    if one["value"] is not None:
+        assert one["reactive_replicas"] == pytest.approx(one["value"] / per_pod, rel=1e-5, abs=1)
+
+
+def test_a_target_that_is_gone_has_a_record_all_the_same():
+    made = record(0, 0, workload=None, signals=(), spec=None, state=None)
+
+    line = made.as_dict()
+
+    VALIDATOR.validate(line)
+    assert (line["ready_replicas"], line["bounds"]) == (None, None)
+
+
+def test_news_is_any_change_of_number_reason_trust_or_of_the_rules_that_limited():
+    quiet = record(10, 10, at=NOW)
+
+    assert quiet.headline == record(10, 10, at=LONG_AGO, workload=workload(10, ready=3)).headline
+    assert quiet.headline != record(10, 10, (Reason.COOLDOWN_ACTIVE, 8, 10)).headline
+    assert quiet.headline != record(10, 10, trust=Trust.DEMOTED).headline
