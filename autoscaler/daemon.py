@@ -9,6 +9,7 @@ import logging
 import queue
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -62,9 +63,12 @@ class Daemon:
         *,
         interval: timedelta,
         record: Callable[[DecisionRecord], None],
+        cycle_ended: Callable[[timedelta], None] = lambda took: None,
         namespace: str | None = None,
+        held_back: Callable[[], str] = lambda: "",
     ) -> None:
         self._world = world
+        self._cycle_ended = cycle_ended
         self._forecasts = Forecasts()
         self._book = PolicyBook(own_namespace=namespace)
         self._roster = Roster()
@@ -76,14 +80,18 @@ class Daemon:
             forecasts=self._forecasts,
             interval=interval,
             record=record,
+            held_back=held_back,
         )
 
     def cycle(self) -> CycleSummary:
         """Take in changed policies and arrived history, then reconcile everything once."""
+        began = time.perf_counter()
         now = self._world.clock.now()
         self.refresh_policies()
         self._accept_history()
-        return self._reconciler.reconcile(self._roster, now=now)
+        summary = self._reconciler.reconcile(self._roster, now=now)
+        self._cycle_ended(timedelta(seconds=time.perf_counter() - began))
+        return summary
 
     def refresh_policies(self) -> None:
         """Compile the roster again if a policy changed; report what is wrong once per change."""

@@ -9,7 +9,7 @@ Whatever fails holds: for everybody when the metrics are gone, for one workload 
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -44,7 +44,10 @@ class CycleSummary:
 
 
 class Reconciler:
-    """The memory between cycles: each workload's state, and the forecasts."""
+    """The memory between cycles: each workload's state, and the forecasts.
+
+    `held_back` says why nothing may be written at all (a dry run, a standby), empty when it may.
+    """
 
     def __init__(
         self,
@@ -54,16 +57,20 @@ class Reconciler:
         forecasts: Forecasts,
         interval: timedelta,
         record: Callable[[DecisionRecord], None],
+        held_back: Callable[[], str] = lambda: "",
     ) -> None:
         self._metrics = metrics
         self._cluster = cluster
         self._forecasts = forecasts
         self._interval = interval
         self._record = record
+        self._held_back = held_back
+        self._was_held_back = ""
         self._states: dict[TargetRef, WorkloadState] = {}
 
     def reconcile(self, roster: Roster, *, now: datetime) -> CycleSummary:
         """Decide every policy of the roster once, at `now`."""
+        self._take_over(now=now)
         workloads = self._cluster.workloads(roster.targets)
         samples = self._metrics.newest(roster.series, now=now, workloads=workloads)
         self._forecasts.observe(samples, now=now)
@@ -155,6 +162,8 @@ class Reconciler:
             return ""
         if governed.policy.mode is Mode.FORECAST_ONLY:
             return f"mode is {Mode.FORECAST_ONLY}"
+        if self._was_held_back:
+            return self._was_held_back
         try:
             self._cluster.patch_scale(
                 target, decision.desired_replicas, resource_version=outcome.resource_version
@@ -170,6 +179,17 @@ class Reconciler:
             message=f"New size: {decision.desired_replicas}; reason: {decision.reason}",
         )
         return ""
+
+    def _take_over(self, *, now: datetime) -> None:
+        """Ask once per cycle whether we may write; who begins to has started just now.
+
+        The other leader's rescales are not in our memory, so nothing is lowered for a window.
+        """
+        held_back = self._held_back()
+        if self._was_held_back and not held_back:
+            for target, state in self._states.items():
+                self._states[target] = replace(state, started_at=now, recovered=False)
+        self._was_held_back = held_back
 
     def _forget(self, present: set[TargetRef]) -> None:
         """Drop the state of workloads that no policy governs any more."""

@@ -90,7 +90,9 @@ class Bench:
             forecasts=self.forecasts,
             interval=TICK,
             record=self.records.append,
+            held_back=lambda: self.held_back,
         )
+        self.held_back = ""
         self.now = NOW
 
     def run(self, cycles=1):
@@ -196,6 +198,31 @@ def test_a_target_that_does_not_exist_is_told_and_nothing_is_written():
     [record] = world.records
     assert record.decision.reason is Reason.TARGET_NOT_FOUND
     assert world.cluster.written == []
+
+
+def test_a_standby_decides_and_writes_nothing():
+    world = bench(1000.0, checkout=4)
+    world.held_back = "standby: another replica leads"
+
+    world.run()
+
+    [record] = world.records
+    assert record.decision.rescale
+    assert record.not_rescaled_because == "standby: another replica leads"
+    assert world.cluster.written == []
+
+
+def test_who_takes_over_lowers_nothing_for_a_window():
+    world = bench(100.0, checkout=12)
+    world.held_back = "standby: another replica leads"
+    world.run(40)
+    world.held_back = ""
+
+    world.run(20)
+    assert world.cluster.written == []
+
+    world.run(20)
+    assert world.cluster.replicas[CHECKOUT] < 12
 
 
 def test_lost_metrics_never_lower():

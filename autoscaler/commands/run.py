@@ -1,0 +1,190 @@
+"""`autoscaler run`: the daemon against a real cluster and a real Prometheus.
+
+Everything is built here and handed down; nothing below looks at flags or the environment.
+With leader election a standby runs the same cycles and keeps its forecasts warm, but may not write.
+"""
+
+import argparse
+import logging
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from autoscaler import __version__
+from autoscaler.cluster.api import Connection, connect
+from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
+from autoscaler.cluster.lease import Leadership
+from autoscaler.daemon import (
+    Daemon,
+    SystemClock,
+    World,
+    read_history_or_retry,
+    serve,
+    stop_on_signals,
+)
+from autoscaler.errors import AutoscalerError
+from autoscaler.metrics.prometheus import PrometheusMetrics
+from autoscaler.metrics.settings import PrometheusSettings
+from autoscaler.review import log
+from autoscaler.review.latest import LatestRecords
+from autoscaler.review.log import DecisionLog, log_event
+from autoscaler.review.record import DecisionRecord
+from autoscaler.review.server import health_routes, review_routes, start_server
+from autoscaler.review.telemetry import Telemetry
+
+logger = logging.getLogger(__name__)
+
+# The first lists of a large cluster take a while; a server that answers none of them is down.
+FIRST_LISTS = timedelta(seconds=60)
+# A cycle that has not ended for this many intervals never will: the kubelet is to restart us.
+_STUCK_INTERVALS = 20
+
+
+class Reporting:
+    """Where every record goes, and what the daemon says of its own health."""
+
+    def __init__(self, interval: timedelta) -> None:
+        self.latest = LatestRecords()
+        self.telemetry = Telemetry(self.latest)
+        self._log = DecisionLog()
+        self._stuck_after = max(60.0, _STUCK_INTERVALS * interval.total_seconds())
+        self._cycle_ended_at: float | None = None
+        self._started_at = time.monotonic()
+
+    def record(self, record: DecisionRecord) -> None:
+        """Log, keep and count one record."""
+        self._log.write(record)
+        self.latest.keep(record)
+        self.telemetry.count(record)
+
+    def cycle_ended(self, took: timedelta) -> None:
+        """Note that a cycle is done."""
+        self.telemetry.observe_cycle(took)
+        self._cycle_ended_at = time.monotonic()
+
+    def alive(self) -> bool:
+        """Whether cycles still end."""
+        since = self._cycle_ended_at or self._started_at
+        return time.monotonic() - since < self._stuck_after
+
+    def ready(self) -> bool:
+        """Whether a first cycle is done."""
+        return self._cycle_ended_at is not None
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run until a signal says stop, or for one cycle."""
+    log.configure(log_format=arguments.log_format, level=_level(arguments.log_level))
+    stop = stop_on_signals()
+    connection = connect(Path(arguments.kubeconfig) if arguments.kubeconfig else None)
+    reporting = Reporting(arguments.interval)
+    log_event(logger, logging.INFO, "starting", version=__version__)
+    with (
+        _leadership(connection, arguments) as leads,
+        _cluster(connection, arguments, leads) as cluster,
+    ):
+        daemon = Daemon(
+            World(PrometheusMetrics(prometheus_settings(arguments)), cluster, SystemClock()),
+            interval=arguments.interval,
+            record=reporting.record,
+            cycle_ended=reporting.cycle_ended,
+            namespace=arguments.own_namespace or connection.namespace,
+            held_back=lambda: _held_back(leads, dry_run=arguments.dry_run),
+        )
+        if arguments.once:
+            read_history_or_retry(daemon)
+            daemon.cycle()
+        else:
+            _serve(daemon, reporting, arguments, stop)
+    log_event(logger, logging.INFO, "stopped")
+    return 0
+
+
+def _held_back(leads: Callable[[], bool], *, dry_run: bool) -> str:
+    """Return why nothing may be written now, empty when it may."""
+    if dry_run:
+        return "dry run"
+    return "" if leads() else "standby: another replica leads"
+
+
+def _serve(
+    daemon: Daemon, reporting: Reporting, arguments: argparse.Namespace, stop: threading.Event
+) -> None:
+    """Run the jobs, with the HTTP ports open."""
+    routes = review_routes(reporting.telemetry.registry, reporting.latest)
+    servers = [
+        start_server(routes, port=port)
+        for port, routes in (
+            (arguments.metrics_port, routes),
+            (arguments.health_port, health_routes(reporting.alive, reporting.ready)),
+        )
+        if port
+    ]
+    try:
+        serve(daemon, interval=arguments.interval, stop=stop)
+    finally:
+        for server in servers:
+            server.shutdown()
+            server.server_close()
+
+
+@contextmanager
+def _leadership(
+    connection: Connection, arguments: argparse.Namespace
+) -> Iterator[Callable[[], bool]]:
+    """Compete for the lease while the block runs; without election we always lead."""
+    if not arguments.leader_elect:
+        yield lambda: True
+        return
+    namespace = arguments.own_namespace or connection.namespace
+    if not namespace:
+        raise AutoscalerError("--leader-elect needs --own-namespace: the lease lives there")
+    identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+    leadership = Leadership(connection.client, namespace=namespace, identity=identity)
+    leadership.start()
+    try:
+        yield leadership.leads
+    finally:
+        leadership.stop()
+
+
+@contextmanager
+def _cluster(
+    connection: Connection, arguments: argparse.Namespace, leads: Callable[[], bool]
+) -> Iterator[KubernetesCluster]:
+    """Watch the cluster while the block runs."""
+    cluster = KubernetesCluster(connection.client, namespace=arguments.namespace, may_write=leads)
+    cluster.start()
+    try:
+        if not cluster.wait_synced(FIRST_LISTS):
+            raise AutoscalerError(
+                f"the API server did not answer the first lists within {FIRST_LISTS}"
+            )
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+def prometheus_settings(arguments: argparse.Namespace) -> PrometheusSettings:
+    """Return where Prometheus is and how it wants to be asked."""
+    return PrometheusSettings(
+        url=arguments.prometheus_url,
+        token_file=_path(arguments.prometheus_token_file),
+        headers_file=_path(arguments.prometheus_headers_file),
+        ca_file=_path(arguments.prometheus_ca_file),
+        timeout=arguments.prometheus_timeout,
+        history_url=arguments.prometheus_history_url,
+    )
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+def _level(name: str) -> int:
+    return logging.getLevelNamesMapping()[name.upper()]
