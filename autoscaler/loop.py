@@ -14,9 +14,16 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from autoscaler.decide.capacity import declared_capacity
+from autoscaler.capacities import Capacities
 from autoscaler.decide.decision import Decision, Recommendation
-from autoscaler.decide.facts import ForecastFacts, Sample, Signal, TargetRef, WorkloadFacts
+from autoscaler.decide.facts import (
+    Capacity,
+    ForecastFacts,
+    Sample,
+    Signal,
+    TargetRef,
+    WorkloadFacts,
+)
 from autoscaler.decide.lead_time import hold_seconds, lead_time
 from autoscaler.decide.pipeline import Outcome, reconciled
 from autoscaler.decide.reason import Reason
@@ -66,6 +73,7 @@ class Reconciler:
         self._record = record
         self._held_back = held_back
         self._was_held_back = ""
+        self._capacities = Capacities()
         self._states: dict[TargetRef, WorkloadState] = {}
 
     def reconcile(self, roster: Roster, *, now: datetime) -> CycleSummary:
@@ -80,7 +88,8 @@ class Reconciler:
         outcomes = [
             self._reconcile_one(
                 governed,
-                signals_of(governed, samples, forecasts, workloads.get(governed.target)),
+                samples[governed.series_slice],
+                forecasts[governed.series_slice],
                 workload=workloads.get(governed.target),
                 now=now,
             )
@@ -97,7 +106,8 @@ class Reconciler:
     def _reconcile_one(
         self,
         governed: Governed,
-        signals: tuple[Signal, ...],
+        samples: Sequence[Sample],
+        forecasts: Sequence[ForecastFacts | None],
         *,
         workload: WorkloadFacts | None,
         now: datetime,
@@ -105,8 +115,11 @@ class Reconciler:
         """Decide and act for one policy; whatever is wrong with it stays its own problem."""
         try:
             if workload is None:
-                record = _not_found(governed, signals, now=now)
+                record = _not_found(governed, now=now)
             else:
+                self._capacities.learn(governed, samples, workload, now=now)
+                capacities = self._capacities.of(governed, workload)
+                signals = signals_of(governed, samples, forecasts, capacities)
                 record = self._decide_and_act(governed, signals, workload=workload, now=now)
             self._record(record)
         except Exception:  # the one boundary: a broken policy never stops its neighbours
@@ -195,6 +208,7 @@ class Reconciler:
         """Drop the state of workloads that no policy governs any more."""
         for target in self._states.keys() - present:
             del self._states[target]
+        self._capacities.retain(present)
 
 
 def horizon_of(
@@ -223,31 +237,25 @@ def signals_of(
     governed: Governed,
     samples: Sequence[Sample],
     forecasts: Sequence[ForecastFacts | None],
-    workload: WorkloadFacts | None,
+    capacities: Sequence[Capacity | None],
 ) -> tuple[Signal, ...]:
     """Return what is measured, forecast and bearable for each metric of one policy."""
-    here = governed.series_slice
     return tuple(
-        Signal(
-            metric=metric_label(metric),
-            sample=sample,
-            capacity=None if workload is None else declared_capacity(metric, workload),
-            forecast=forecast,
-        )
-        for metric, sample, forecast in zip(
-            governed.policy.metrics, samples[here], forecasts[here], strict=True
+        Signal(metric_label(metric), sample, capacity, forecast)
+        for metric, sample, capacity, forecast in zip(
+            governed.policy.metrics, samples, capacities, forecasts, strict=True
         )
     )
 
 
-def _not_found(governed: Governed, signals: tuple[Signal, ...], *, now: datetime) -> DecisionRecord:
+def _not_found(governed: Governed, *, now: datetime) -> DecisionRecord:
     return DecisionRecord(
         at=now,
         policy=governed.source,
         target=governed.target,
         mode=governed.policy.mode,
         workload=None,
-        signals=signals,
+        signals=(),
         recommendation=Recommendation(None, Reason.TARGET_NOT_FOUND),
         decision=Decision(0, 0, Reason.TARGET_NOT_FOUND),
         rescaled=False,

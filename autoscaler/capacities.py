@@ -1,0 +1,121 @@
+"""What one pod carries, policy by policy: as declared, else as learned from what load costs in CPU.
+
+The rules are pure functions in `decide/`; this module only remembers each workload's fit, and shows
+it one warm minute at a time.
+Learning needs a CPU metric beside the request rate in the same policy: its container's request says
+how much there is, its samples say how much of it load costs.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from autoscaler.decide.capacity import declared_capacity, requested_per_pod
+from autoscaler.decide.facts import Capacity, Sample, TargetRef, WorkloadFacts
+from autoscaler.decide.learned_capacity import (
+    DEFAULT_UTILIZATION,
+    CapacityFit,
+    for_template,
+    learned_capacity,
+    warmed_up,
+    with_minute,
+)
+from autoscaler.policy.metric import MetricSpec, MetricType, TargetType
+from autoscaler.policy.schema import WorkloadPolicy
+from autoscaler.roster import Governed
+
+# The regression forgets per sample at one a minute.
+_EVERY = timedelta(minutes=1)
+
+
+class Capacities:
+    """One fit per workload whose policy leaves a capacity to be learned."""
+
+    def __init__(self) -> None:
+        self._fits: dict[TargetRef, CapacityFit] = {}
+        self._learned_at: dict[TargetRef, datetime] = {}
+
+    def of(self, governed: Governed, workload: WorkloadFacts) -> tuple[Capacity | None, ...]:
+        """Return the capacity for each metric of the policy; None = not known (yet)."""
+        return tuple(
+            self._learned(governed, workload)
+            if _to_be_learned(metric)
+            else declared_capacity(metric, workload)
+            for metric in governed.policy.metrics
+        )
+
+    def learn(
+        self,
+        governed: Governed,
+        samples: Sequence[Sample],
+        workload: WorkloadFacts,
+        *,
+        now: datetime,
+    ) -> None:
+        """Show one minute to the fit; a doubtful or cold one teaches nothing."""
+        rate, cpu = _places(governed.policy)
+        if rate is None or cpu is None or not self._due(governed.target, now):
+            return
+        if not (samples[rate].trusted and samples[cpu].trusted and warmed_up(workload, now=now)):
+            return
+        load, cores = samples[rate].value, samples[cpu].value
+        if load is None or cores is None:
+            return
+        fit = self._fit(governed, workload)
+        pods = workload.ready_replicas
+        self._fits[governed.target] = with_minute(
+            fit, load_per_pod=load / pods, cores_per_pod=cores / pods
+        )
+        self._learned_at[governed.target] = now
+
+    def retain(self, targets: set[TargetRef]) -> None:
+        """Forget every workload that is not among `targets`."""
+        for target in self._fits.keys() - targets:
+            del self._fits[target]
+            self._learned_at.pop(target, None)
+
+    def _due(self, target: TargetRef, now: datetime) -> bool:
+        before = self._learned_at.get(target)
+        return before is None or now - before >= _EVERY
+
+    def _fit(self, governed: Governed, workload: WorkloadFacts) -> CapacityFit:
+        """Return the fit of the template that runs; a new one inherits what was known."""
+        fit = self._fits.get(governed.target, CapacityFit(workload.template_hash))
+        if fit.template_hash == workload.template_hash:
+            return fit
+        known = _from(fit, governed.policy, workload)
+        return for_template(fit, workload.template_hash, known=known)
+
+    def _learned(self, governed: Governed, workload: WorkloadFacts) -> Capacity | None:
+        fit = self._fits.get(governed.target)
+        return None if fit is None else _from(fit, governed.policy, workload)
+
+
+def _from(fit: CapacityFit, policy: WorkloadPolicy, workload: WorkloadFacts) -> Capacity | None:
+    """Return what the fit says at the CPU target of the policy."""
+    _, place = _places(policy)
+    if place is None:
+        return None
+    metric = policy.metrics[place]
+    request = requested_per_pod(metric, workload)
+    if not request:
+        return None
+    target = metric.target
+    declared = target is not None and target.type is TargetType.UTILIZATION
+    utilization = target.amount / 100 if target and declared else DEFAULT_UTILIZATION
+    return learned_capacity(fit, request_cores=request, utilization=utilization)
+
+
+def _to_be_learned(metric: MetricSpec) -> bool:
+    return metric.type is MetricType.REQUEST_RATE and metric.target is None
+
+
+def _places(policy: WorkloadPolicy) -> tuple[int | None, int | None]:
+    """Return where the rate to be learned and the CPU metric to learn from stand in the policy."""
+    rate = cpu = None
+    for place, metric in enumerate(policy.metrics):
+        resource = metric.container_resource or metric.resource
+        if _to_be_learned(metric) and rate is None:
+            rate = place
+        elif resource is not None and resource.name == "cpu" and cpu is None:
+            cpu = place
+    return rate, cpu
