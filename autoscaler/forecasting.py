@@ -60,6 +60,7 @@ class Forecasts:
         self._row_of.update(zip(fresh, self._engine.add(len(fresh)).tolist(), strict=True))
         self._wanting = {k: s for k, s in (self._wanting | fresh).items() if k in present}
         self._rows = np.array([self._row_of[key] for key in roster.series_keys], dtype=np.intp)
+        self._engine.set_time_zone(self._rows, list(roster.time_zones))
 
     def missing_history(self, *, limit: int) -> dict[str, LoadSeries]:
         """Return up to `limit` series whose past was not read yet, by key."""

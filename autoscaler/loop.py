@@ -30,7 +30,7 @@ from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import WorkloadState
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError
 from autoscaler.forecasting import Forecasts, Horizon
-from autoscaler.policy.schema import Mode
+from autoscaler.policy.schema import Actuator, Mode
 from autoscaler.ports import Cluster, Metrics
 from autoscaler.review.log import log_event
 from autoscaler.review.record import DecisionRecord
@@ -170,28 +170,42 @@ class Reconciler:
 
     def _act(self, governed: Governed, outcome: Outcome) -> str:
         """Write the decision if there is one to write; return why it was not written."""
-        decision, target = outcome.decision, governed.target
-        if not decision.rescale:
+        by_hpa = governed.policy.actuator is Actuator.HPA
+        if not (outcome.decision.rescale or by_hpa):
             return ""
+        held_back = self._was_held_back
         if governed.policy.mode is Mode.FORECAST_ONLY:
-            return f"mode is {Mode.FORECAST_ONLY}"
-        if self._was_held_back:
-            return self._was_held_back
+            held_back = f"mode is {Mode.FORECAST_ONLY}"
+        if held_back:
+            return held_back if outcome.decision.rescale else ""
         try:
-            self._cluster.patch_scale(
-                target, decision.desired_replicas, resource_version=outcome.resource_version
-            )
+            self._write(governed.target, outcome, by_hpa=by_hpa)
         except ScaleConflictError:
             raise
         except ScaleRefusedError as error:
-            log_event(logger, logging.ERROR, "scale_refused", target=str(target), error=str(error))
+            log_event(
+                logger,
+                logging.ERROR,
+                "scale_refused",
+                target=str(governed.target),
+                error=str(error),
+            )
             return str(error)
-        self._cluster.record_event(
-            target,
-            reason="SuccessfulRescale",
-            message=f"New size: {decision.desired_replicas}; reason: {decision.reason}",
-        )
         return ""
+
+    def _write(self, target: TargetRef, outcome: Outcome, *, by_hpa: bool) -> None:
+        """Order the replicas, or give the HPA its floor; a rescale leaves an Event."""
+        desired = outcome.decision.desired_replicas
+        if by_hpa:
+            self._cluster.patch_min_replicas(target, desired)
+        else:
+            self._cluster.patch_scale(target, desired, resource_version=outcome.resource_version)
+        if outcome.decision.rescale:
+            self._cluster.record_event(
+                target,
+                reason="SuccessfulRescale",
+                message=f"New size: {desired}; reason: {outcome.decision.reason}",
+            )
 
     def _take_over(self, *, now: datetime) -> None:
         """Ask once per cycle whether we may write; who begins to has started just now.

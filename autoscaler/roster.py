@@ -37,6 +37,8 @@ class Roster:
     series: tuple[LoadSeries, ...] = ()
     series_keys: tuple[str, ...] = ()
     """Identities that outlive an edit: the same metric of the same target keeps its history."""
+    time_zones: tuple[str, ...] = ()
+    """The IANA zone whose days and weeks each series follows."""
 
     @property
     def targets(self) -> tuple[TargetRef, ...]:
@@ -51,8 +53,12 @@ def compiled(policies: Mapping[TargetRef, tuple[str, WorkloadPolicy]]) -> Roster
     for target, (source, policy) in policies.items():
         governed.append(Governed(source, target, policy, len(series)))
         series.extend(LoadSeries(target, metric) for metric in policy.metrics)
-    keys = tuple(_series_key(one.target, one.metric) for one in series)
-    return Roster(tuple(governed), tuple(series), keys)
+    return Roster(
+        tuple(governed),
+        tuple(series),
+        tuple(_series_key(one.target, one.metric) for one in series),
+        tuple(g.policy.forecast.time_zone for g in governed for _ in g.policy.metrics),
+    )
 
 
 def _series_key(target: TargetRef, metric: MetricSpec) -> str:
