@@ -8,8 +8,8 @@ Doubts about one sample are judged in `recommend`; these are about the workload 
 | rollout | a rollout runs | it is complete | 30 min: a stuck rollout has failed long before |
 | pods not ready | fewer pods serve than are needed | enough serve | 15 min |
 | contradiction | one metric reads nothing, another is busy | they agree | 30 min |
-| load vanished | the need falls to a tenth within minutes | - | 10 min |
-| burst | the forecast reports a jump | - | 10 min after the last report |
+| load vanished | the load falls below a tenth within minutes | - | 10 min |
+| burst | the forecast reports a jump | - | 15 min; then it must clear before it counts again |
 | clock jump | time ran backwards, or skipped minutes | - | one stabilization window |
 | restart | we start without history | - | one stabilization window |
 """
@@ -31,18 +31,18 @@ LONGEST_HOLD = {
     Reason.PODS_NOT_READY_HOLD: timedelta(minutes=15),
     Reason.METRICS_CONTRADICT_HOLD: timedelta(minutes=30),
     Reason.LOAD_VANISHED_HOLD: timedelta(minutes=10),
-    Reason.BURST_HOLD: timedelta(minutes=10),
+    Reason.BURST_HOLD: timedelta(minutes=15),
 }
 # These outlast what began them; the others end with it.
 _LATCHED = frozenset({Reason.LOAD_VANISHED_HOLD, Reason.BURST_HOLD, Reason.CLOCK_JUMP_HOLD})
 
-# A need that falls below a tenth within a window is not a trend; below five pods it is noise.
-VANISHED_SHARE = 0.1
-_VANISHED_FROM_REPLICAS = 5
+# A load that falls below a tenth within a window is not a trend; below three pods it is noise.
+_VANISHED_SHARE = 0.1
+_VANISHED_FROM_REPLICAS = 3
 # A metric that reads less than a hundredth of one pod beside one that is a quarter busy lies.
 _NOTHING = 0.01
 _BUSY = 0.25
-_NOTHING_LEFT = timedelta(0)
+_ZERO = timedelta(0)
 # How far back a need is remembered for telling a fall from a trend: HPA's default window.
 VANISHED_WITHIN = timedelta(minutes=5)
 # A cycle that comes this late was not late, the clock moved or we were suspended.
@@ -68,11 +68,8 @@ def updated_doubts(
         return ()
     kept: list[tuple[Reason, datetime]] = []
     for reason, since in state.doubts:
-        if reason in _LATCHED:
-            renewed = reason is Reason.BURST_HOLD and reason in present
-            if renewed or hold_left(reason, since, window=window, now=now) > _NOTHING_LEFT:
-                kept.append((reason, now if renewed else since))
-        elif reason in present:
+        lasting = reason in _LATCHED and hold_left(reason, since, window=window, now=now) > _ZERO
+        if reason in present or lasting:
             kept.append((reason, since))
     known = {reason for reason, _ in kept}
     return (*kept, *((reason, now) for reason in present if reason not in known))
@@ -94,7 +91,7 @@ def _present(
         present.append(Reason.PODS_NOT_READY_HOLD)
     if len(signals) > 1 and _contradicting(recommendation):
         present.append(Reason.METRICS_CONTRADICT_HOLD)
-    if needed is not None and _vanished(needed, state, now):
+    if needed is not None and _vanished(recommendation, workload, state, now):
         present.append(Reason.LOAD_VANISHED_HOLD)
     for signal in signals:
         if signal.forecast is not None and signal.forecast.burst:
@@ -111,11 +108,19 @@ def _contradicting(recommendation: Recommendation) -> bool:
     return len(ratios) > 1 and min(ratios) < _NOTHING and max(ratios) > _BUSY
 
 
-def _vanished(needed: int, state: WorkloadState, now: datetime) -> bool:
-    """Whether the need fell to a tenth of what it was minutes ago."""
-    cutoff = now - VANISHED_WITHIN
-    before = max((r.replicas for r in state.recommendations if r.at > cutoff), default=0)
-    return before >= _VANISHED_FROM_REPLICAS and needed <= max(1, int(VANISHED_SHARE * before))
+def _vanished(
+    recommendation: Recommendation, workload: WorkloadFacts, state: WorkloadState, now: datetime
+) -> bool:
+    """Whether the load fell below a tenth of what was needed minutes ago, and the need with it."""
+    needed, cutoff = recommendation.replicas or 0, now - VANISHED_WITHIN
+    before = 0
+    for earlier in state.recommendations:
+        if earlier.replicas > before and earlier.at > cutoff and not earlier.assumed:
+            before = earlier.replicas
+    if before < _VANISHED_FROM_REPLICAS or 2 * needed > before:
+        return False
+    ratios = [p.usage_ratio for p in recommendation.proposals if p.usage_ratio is not None]
+    return bool(ratios) and max(ratios) * workload.status_replicas < _VANISHED_SHARE * before
 
 
 def hold_left(reason: Reason, since: datetime, *, window: timedelta, now: datetime) -> timedelta:

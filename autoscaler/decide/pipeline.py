@@ -173,8 +173,8 @@ def _seeded(
 
     So does HPA at first sight; after a gap as long as the window we know no more than then.
     """
-    if not history or history[-1].at <= now - window:
-        return (*history, TimestampedRecommendation(now, current_replicas)) if window else history
+    if window and (not history or history[-1].at <= now - window):
+        return (*history, TimestampedRecommendation(now, current_replicas, assumed=True))
     return history
 
 

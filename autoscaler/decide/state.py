@@ -12,6 +12,8 @@ class TimestampedRecommendation:
 
     at: datetime
     replicas: int
+    assumed: bool = False
+    """Current, taken for a recommendation where none was known: it holds, it proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,161 @@
+"""Random policies, facts, memories and faults for the properties of a decision.
+
+Ten thousand examples of ten properties have to fit into minutes: what hypothesis need not shrink
+(policies and memories) is drawn as one seed and grown from it.
+"""
+
+import os
+from datetime import timedelta
+from functools import lru_cache
+from random import Random
+
+from decide.worlds import CAPACITY, NOW, RATE, TARGET, ago
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from autoscaler.decide.facts import (
+    Capacity,
+    CapacitySource,
+    Doubt,
+    ForecastFacts,
+    Sample,
+    Signal,
+    Trust,
+    WorkloadFacts,
+)
+from autoscaler.decide.reason import Reason
+from autoscaler.decide.state import Order, ScaleEvent, TimestampedRecommendation, WorkloadState
+from autoscaler.policy.schema import WorkloadPolicy
+
+# The full count is for CI; at a desk a few hundred find what was just broken.
+thorough = settings(
+    max_examples=10_000 if os.environ.get("CI") else 300,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+LOADS = st.floats(0, 12_000)
+LOADS_OR_NONE = st.none() | LOADS
+SAMPLE_DOUBTS = st.sampled_from((None, None, None, *Doubt))
+SEEDS = st.integers(0, 2**32)
+_LASTING = (
+    Reason.ROLLOUT_HOLD,
+    Reason.PODS_NOT_READY_HOLD,
+    Reason.BURST_HOLD,
+    Reason.CLOCK_JUMP_HOLD,
+    Reason.LOAD_VANISHED_HOLD,
+)
+
+
+def _rules(random):
+    policies = [
+        {
+            "type": random.choice(("Pods", "Percent")),
+            "value": random.randint(1, 120),
+            "periodSeconds": random.randint(15, 1800),
+        }
+        for _ in range(random.randint(0, 2))
+    ]
+    return {
+        "stabilizationWindowSeconds": random.choice((None, 0, 60, 300, 3600)),
+        "selectPolicy": random.choice(("Max", "Max", "Min", "Disabled")),
+        "policies": policies,
+        "tolerance": random.choice((None, None, 0.0, 0.3)),
+    }
+
+
+@lru_cache(maxsize=1000)
+def _policy(seed, n_metrics):
+    random = Random(seed)
+    low = random.choice((0, 1, 5, 40))
+    return WorkloadPolicy.model_validate(
+        {
+            "scaleTargetRef": {"name": "checkout"},
+            "minReplicas": low,
+            "maxReplicas": low + random.randint(1, 80),
+            "metrics": [RATE] * n_metrics,
+            "cooldown": {"scaleUp": random.randint(0, 900), "scaleDown": random.randint(0, 900)},
+            "behavior": {"scaleUp": _rules(random), "scaleDown": _rules(random)},
+        }
+    )
+
+
+def policies(n_metrics=1):
+    return st.integers(0, 999).map(lambda seed: _policy(seed, n_metrics))
+
+
+def _workload(spec, missing, rollout):
+    status = max(spec - missing % 4, 0)
+    return WorkloadFacts(
+        TARGET, spec, status, max(status - missing // 4, 0), "1", NOW, rollout_in_progress=rollout
+    )
+
+
+def workloads(rollouts=st.booleans()):  # noqa: B008 - a strategy is a value
+    return st.builds(_workload, st.integers(0, 120), st.integers(0, 12), rollouts)
+
+
+def _forecast(seed, quantile):
+    random = Random(seed)
+    return ForecastFacts(
+        median=0.8 * quantile,
+        quantile=quantile,
+        reactive_quantile=quantile * random.uniform(0.5, 1.5),
+        risk=0.01,
+        lead_time=timedelta(minutes=2),
+        hold=timedelta(minutes=1),
+        trust=random.choice(tuple(Trust)),
+        burst=random.random() < 0.1,
+        age=timedelta(minutes=random.choice((0, 0, 0, 10, 200, 300))),
+        scale_in_quantile=random.choice((None, None, quantile * random.uniform(1, 2))),
+    )
+
+
+FORECASTS = st.none() | st.builds(_forecast, SEEDS, LOADS)
+
+
+def _signal(load, doubt, forecast, seed):
+    random = Random(seed)
+    capacity = random.choice(
+        (None, CAPACITY, Capacity(7.0, CapacitySource.LEARNED, 7.0, 9.0, 10.0))
+    )
+    age = timedelta(seconds=random.choice((0, 30, 30, 30, 400, -60)))
+    return Signal("rate", Sample(load, NOW - age, 1, doubt=doubt), capacity, forecast)
+
+
+def signals(doubts=SAMPLE_DOUBTS):
+    return st.builds(_signal, LOADS_OR_NONE, doubts, FORECASTS, SEEDS)
+
+
+def _state(seed):
+    random = Random(seed)
+
+    def ages(most):
+        return sorted(
+            (random.randint(0, 2400) for _ in range(random.randint(0, most))), reverse=True
+        )
+
+    def maybe(value):
+        return random.choice((None, value))
+
+    return WorkloadState(
+        started_at=ago(random.choice((10, 200, 100_000, 100_000))),
+        recommendations=tuple(
+            TimestampedRecommendation(ago(a), random.randint(0, 120)) for a in ages(5)
+        ),
+        scale_events=tuple(ScaleEvent(ago(a), random.randint(-20, 20)) for a in ages(4)),
+        last_scale_up_at=maybe(ago(random.randint(0, 1200))),
+        last_scale_down_at=maybe(ago(random.randint(0, 1200))),
+        recovered=random.random() < 0.5,
+        seen_at=random.choice((None, ago(15), ago(15), ago(15), ago(-60), ago(900))),
+        doubts=tuple(
+            (doubt, ago(random.randint(0, 2400)))
+            for doubt in random.sample(_LASTING, random.choice((0, 0, 0, 1, 2)))
+        ),
+        order=maybe(Order(random.randint(0, 120), ago(15), random.choice("01"))),
+        reverted_at=tuple(ago(a) for a in ages(2)),
+    )
+
+
+STATES = SEEDS.map(_state)

@@ -1,0 +1,196 @@
+"""`behavior` policies and bounds: how far one rescale may go, and which rule says so."""
+
+from datetime import timedelta
+
+import pytest
+from decide.worlds import NOW, events
+
+from autoscaler.decide.bounds import (
+    Bounds,
+    bounded_replicas,
+    bounds_in_force,
+    growth_capped_replicas,
+)
+from autoscaler.decide.decision import Limit
+from autoscaler.decide.rate_limits import rate_limited_replicas, scale_down_limit, scale_up_limit
+from autoscaler.decide.reason import Reason
+from autoscaler.decide.schedule import NO_SCHEDULE, ScheduledBounds
+from autoscaler.decide.state import ScaleEvent
+from autoscaler.policy.behavior import Behavior, ScalingRules
+
+
+def rules(*policies, select="Max"):
+    return ScalingRules.model_validate(
+        {
+            "selectPolicy": select,
+            "policies": [{"type": t, "value": v, "periodSeconds": p} for t, v, p in policies],
+        }
+    )
+
+
+PODS_4, DOUBLE = ("Pods", 4, 60), ("Percent", 100, 60)
+
+
+@pytest.mark.parametrize(
+    ("policies", "select", "past", "expected"),
+    [
+        pytest.param([PODS_4], "Max", [], 14, id="four more pods"),
+        pytest.param([DOUBLE], "Max", [], 20, id="twice as many"),
+        pytest.param([PODS_4, DOUBLE], "Max", [], 20, id="Max takes the largest change"),
+        pytest.param([PODS_4, DOUBLE], "Min", [], 14, id="Min takes the smallest"),
+        pytest.param([PODS_4, DOUBLE], "Disabled", [], 10, id="Disabled allows none"),
+        pytest.param([("Percent", 25, 60)], "Max", [], 13, id="a part of a pod rounds up"),
+        pytest.param([PODS_4], "Max", [(59, 3)], 11, id="what was added in the period is used up"),
+        pytest.param([PODS_4], "Max", [(60, 3)], 14, id="exactly a period ago is before it"),
+        pytest.param(
+            [PODS_4], "Max", [(30, -3)], 17, id="what was removed in the period is given back"
+        ),
+        pytest.param([PODS_4], "Max", [(30, 9)], 10, id="never below current"),
+        pytest.param(
+            [PODS_4, ("Pods", 6, 600)], "Max", [(90, 5)], 14, id="each policy has its own period"
+        ),
+    ],
+)
+def test_scale_up_limit(policies, select, past, expected):
+    assert (
+        scale_up_limit(10, rules=rules(*policies, select=select), events=events(*past), now=NOW)
+        == expected
+    )
+
+
+@pytest.mark.parametrize(
+    ("policies", "select", "past", "expected"),
+    [
+        pytest.param([PODS_4], "Max", [], 6, id="four fewer pods"),
+        pytest.param([("Percent", 100, 60)], "Max", [], 0, id="all of them"),
+        pytest.param(
+            [PODS_4, ("Percent", 10, 60)], "Max", [], 6, id="Max takes the largest change"
+        ),
+        pytest.param([PODS_4, ("Percent", 10, 60)], "Min", [], 9, id="Min takes the smallest"),
+        pytest.param([PODS_4], "Disabled", [], 10, id="Disabled allows none"),
+        pytest.param([("Percent", 25, 60)], "Max", [], 7, id="a part of a pod is cut off"),
+        pytest.param(
+            [PODS_4], "Max", [(59, -3)], 9, id="what was removed in the period is used up"
+        ),
+        pytest.param([PODS_4], "Max", [(60, -3)], 6, id="exactly a period ago is before it"),
+        pytest.param([PODS_4], "Max", [(30, 3)], 3, id="what was added in the period may go again"),
+        pytest.param([PODS_4], "Max", [(30, -9)], 10, id="never above current"),
+    ],
+)
+def test_scale_down_limit(policies, select, past, expected):
+    assert (
+        scale_down_limit(10, rules=rules(*policies, select=select), events=events(*past), now=NOW)
+        == expected
+    )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "bounds", "expected"),
+    [
+        pytest.param(12, (1, 100), Limit(Reason.DESIRED_WITHIN_RANGE, 12, 12), id="within range"),
+        pytest.param(
+            25, (1, 100), Limit(Reason.SCALE_UP_LIMIT, 25, 20), id="the speed limit clips"
+        ),
+        pytest.param(
+            25, (1, 20), Limit(Reason.TOO_MANY_REPLICAS, 25, 20), id="an equal max is named first"
+        ),
+        pytest.param(25, (1, 15), Limit(Reason.TOO_MANY_REPLICAS, 25, 15), id="max clips"),
+        pytest.param(2, (5, 100), Limit(Reason.TOO_FEW_REPLICAS, 2, 5), id="min clips"),
+        pytest.param(
+            0, (0, 100), Limit(Reason.DESIRED_WITHIN_RANGE, 0, 0), id="down to nothing is allowed"
+        ),
+        pytest.param(
+            11,
+            (20, 100),
+            Limit(Reason.DESIRED_WITHIN_RANGE, 11, 11),
+            id="min is not applied on the way up",
+        ),
+        pytest.param(
+            9,
+            (1, 5),
+            Limit(Reason.DESIRED_WITHIN_RANGE, 9, 9),
+            id="max is not applied on the way down",
+        ),
+        pytest.param(
+            10,
+            (20, 30),
+            Limit(Reason.DESIRED_WITHIN_RANGE, 10, 10),
+            id="as many as now is never clipped",
+        ),
+    ],
+)
+def test_the_last_step_of_hpa(wanted, bounds, expected):
+    got = rate_limited_replicas(
+        wanted, current_replicas=10, bounds=bounds, behavior=Behavior(), events=(), now=NOW
+    )
+
+    assert got == expected
+
+
+def test_the_down_limit_is_named_where_it_is_above_min():
+    behavior = Behavior(scale_down=rules(PODS_4))
+    got = rate_limited_replicas(
+        2, current_replicas=10, bounds=(6, 20), behavior=behavior, events=(), now=NOW
+    )
+
+    assert got == Limit(Reason.TOO_FEW_REPLICAS, 2, 6)
+
+
+def test_no_period_ever_sees_more_added_than_allowed():
+    limit, replicas, done, counts = rules(PODS_4), 10, (), {}
+    for second in range(0, 600, 7):
+        now = NOW + timedelta(seconds=second)
+        after = scale_up_limit(replicas, rules=limit, events=done, now=now)
+        if after != replicas:
+            done = (*done, ScaleEvent(now, after - replicas))
+        replicas = counts[second] = after
+
+    assert all(counts[t] - counts[s] <= 4 for t in counts for s in counts if s <= t < s + 60)
+    assert replicas > 40
+
+
+@pytest.mark.parametrize(
+    ("current", "wanted", "expected"),
+    [
+        pytest.param(5, 7, Limit(Reason.DESIRED_WITHIN_RANGE, 7, 7), id="within range"),
+        pytest.param(1, 9, Limit(Reason.SCALE_UP_LIMIT, 9, 4), id="four are always allowed"),
+        pytest.param(5, 30, Limit(Reason.SCALE_UP_LIMIT, 30, 10), id="at most twice as many"),
+        pytest.param(15, 30, Limit(Reason.TOO_MANY_REPLICAS, 30, 20), id="max"),
+        pytest.param(
+            10, 30, Limit(Reason.TOO_MANY_REPLICAS, 30, 20), id="an equal max is named first"
+        ),
+        pytest.param(5, 1, Limit(Reason.TOO_FEW_REPLICAS, 1, 2), id="min"),
+    ],
+)
+def test_bounds_without_behavior(current, wanted, expected):
+    assert (
+        growth_capped_replicas(wanted, current_replicas=current, min_replicas=2, max_replicas=20)
+        == expected
+    )
+
+
+@pytest.mark.parametrize(
+    ("scheduled", "low", "high"),
+    [
+        pytest.param(NO_SCHEDULE, 2, 20, id="no schedule"),
+        pytest.param(ScheduledBounds(floor=8), 8, 20, id="a floor raises the minimum"),
+        pytest.param(ScheduledBounds(floor=1), 2, 20, id="a lower floor does not lower it"),
+        pytest.param(ScheduledBounds(floor=50), 20, 20, id="no floor exceeds the maximum"),
+        pytest.param(ScheduledBounds(ceiling=5), 2, 5, id="a ceiling lowers the maximum"),
+        pytest.param(ScheduledBounds(ceiling=50), 2, 20, id="a higher ceiling does not raise it"),
+        pytest.param(ScheduledBounds(floor=8, ceiling=5), 8, 8, id="a floor above a ceiling wins"),
+        pytest.param(ScheduledBounds(ceiling=0), 2, 2, id="a ceiling stops at the minimum"),
+    ],
+)
+def test_the_schedule_narrows_the_policy(scheduled, low, high):
+    bounds = bounds_in_force(2, 20, scheduled)
+
+    assert (bounds.low, bounds.high) == (low, high)
+
+
+def test_a_broken_bound_names_the_schedule_entry():
+    bounds = Bounds(8, 20, Reason.SCHEDULE_FLOOR, low_detail="sale")
+
+    assert bounded_replicas(3, bounds) == Limit(Reason.SCHEDULE_FLOOR, 3, 8, "sale")
+    assert bounded_replicas(21, bounds) == Limit(Reason.TOO_MANY_REPLICAS, 21, 20)
+    assert bounded_replicas(9, bounds) is None

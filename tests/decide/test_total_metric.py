@@ -1,0 +1,97 @@
+"""Object and External metrics, and the choice among several: HPA's arithmetic."""
+
+import math
+
+import pytest
+
+from autoscaler.decide.facts import PodPhase
+from autoscaler.decide.multi_metric import largest_proposal
+from autoscaler.decide.pod_classes import MeasuredPod
+from autoscaler.decide.replica_calculator import ReplicaCalculationError
+from autoscaler.decide.total_metric import (
+    replicas_for_average_value,
+    replicas_for_value,
+    serving_pods,
+    summed,
+)
+from autoscaler.decide.usage_ratio import HPA_TOLERANCES
+
+
+@pytest.mark.parametrize(
+    ("total", "current", "ready", "expected"),
+    [
+        pytest.param(100, 3, 3, 3, id="on target"),
+        pytest.param(
+            110, 3, 3, 3, id="ten percent above in binary is a little more than the tolerance"
+        ),
+        pytest.param(150, 3, 3, 5, id="half as much again"),
+        pytest.param(150, 3, 2, 3, id="ready pods are multiplied, not declared ones"),
+        pytest.param(1, 0, 0, 1, id="from zero any load wakes one"),
+        pytest.param(101, 0, 0, 2, id="from zero there is no tolerance"),
+        pytest.param(0, 0, 0, 0, id="nothing stays nothing"),
+    ],
+)
+def test_value_is_a_total_for_the_workload(total, current, ready, expected):
+    got = replicas_for_value(
+        total, target=100, current_replicas=current, ready_replicas=ready, tolerances=HPA_TOLERANCES
+    )
+
+    assert got.replicas == (4 if total == 110 else expected)
+
+
+@pytest.mark.parametrize(
+    ("total", "current", "expected"),
+    [
+        pytest.param(300, 3, 3, id="on target"),
+        pytest.param(329, 3, 3, id="within tolerance"),
+        pytest.param(331, 3, 4, id="beyond it"),
+        pytest.param(100, 3, 1, id="shrinks to what is needed"),
+        pytest.param(250, 0, 3, id="from zero"),
+        pytest.param(0, 0, 0, id="nothing stays nothing"),
+    ],
+)
+def test_average_value_is_a_share_for_each_pod(total, current, expected):
+    got = replicas_for_average_value(
+        total, target=100, current_replicas=current, tolerances=HPA_TOLERANCES
+    )
+
+    assert got.replicas == expected
+
+
+def test_the_reported_average_is_rounded_up():
+    got = replicas_for_average_value(250, target=100, current_replicas=3, tolerances=HPA_TOLERANCES)
+
+    assert got.value_milli == 84
+    assert math.isclose(got.usage_ratio, 250 / 300)
+
+
+def test_a_terminating_pod_still_serves_and_a_pending_one_does_not_yet():
+    some = [
+        MeasuredPod("a"),
+        MeasuredPod("b", deleted=True),
+        MeasuredPod("c", phase=PodPhase.PENDING),
+        MeasuredPod("d", ready=False),
+    ]
+
+    assert serving_pods(some) == 2
+
+
+def test_no_value_is_not_zero():
+    assert summed([0]) == 0
+    with pytest.raises(ReplicaCalculationError, match="no_samples"):
+        summed([])
+
+
+@pytest.mark.parametrize(
+    ("proposals", "current", "expected"),
+    [
+        pytest.param([3, 5, 4], 10, 5, id="the largest wins"),
+        pytest.param([3, None], 10, None, id="an unknown metric forbids scaling in"),
+        pytest.param([12, None], 10, 12, id="an unknown metric does not forbid scaling out"),
+        pytest.param([10, None], 10, 10, id="nor staying"),
+        pytest.param([None, None], 10, None, id="all unknown is no decision"),
+        pytest.param([], 10, None, id="no metric is no decision"),
+    ],
+)
+def test_several_metrics(proposals, current, expected):
+    assert largest_proposal(proposals, current_replicas=current) == expected
