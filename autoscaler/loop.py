@@ -34,7 +34,7 @@ from autoscaler.policy.schema import Actuator, Mode
 from autoscaler.ports import Cluster, Metrics
 from autoscaler.review.log import log_event
 from autoscaler.review.record import DecisionRecord
-from autoscaler.roster import Governed, Roster, metric_label
+from autoscaler.roster import Governed, Roster
 
 logger = logging.getLogger(__name__)
 
@@ -255,9 +255,9 @@ def signals_of(
 ) -> tuple[Signal, ...]:
     """Return what is measured, forecast and bearable for each metric of one policy."""
     return tuple(
-        Signal(metric_label(metric), sample, capacity, forecast)
-        for metric, sample, capacity, forecast in zip(
-            governed.policy.metrics, samples, capacities, forecasts, strict=True
+        Signal(label, sample, capacity, forecast)
+        for label, sample, capacity, forecast in zip(
+            governed.labels, samples, capacities, forecasts, strict=True
         )
     )
 

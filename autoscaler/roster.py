@@ -22,6 +22,8 @@ class Governed:
     target: TargetRef
     policy: WorkloadPolicy
     first_series: int
+    labels: tuple[str, ...]
+    """What people call each metric of the policy, in order."""
 
     @property
     def series_slice(self) -> slice:
@@ -51,7 +53,8 @@ def compiled(policies: Mapping[TargetRef, tuple[str, WorkloadPolicy]]) -> Roster
     governed: list[Governed] = []
     series: list[LoadSeries] = []
     for target, (source, policy) in policies.items():
-        governed.append(Governed(source, target, policy, len(series)))
+        labels = tuple(metric_label(metric) for metric in policy.metrics)
+        governed.append(Governed(source, target, policy, len(series), labels))
         series.extend(LoadSeries(target, metric) for metric in policy.metrics)
     return Roster(
         tuple(governed),

@@ -27,7 +27,11 @@ def test_each_policy_knows_where_its_series_begin():
 
     roster = compiled({CHECKOUT: ("a", two), SEARCH: ("b", one)})
 
-    assert roster.governed == (Governed("a", CHECKOUT, two, 0), Governed("b", SEARCH, one, 2))
+    both = ("RequestRate linkerd", "RequestRate istio")
+    assert roster.governed == (
+        Governed("a", CHECKOUT, two, 0, both),
+        Governed("b", SEARCH, one, 2, both[:1]),
+    )
     assert [s.target for s in roster.series] == [CHECKOUT, CHECKOUT, SEARCH]
     assert roster.governed[1].series_slice == slice(2, 3)
     assert roster.targets == (CHECKOUT, SEARCH)
