@@ -1,0 +1,134 @@
+"""How do we talk to the API server: raw JSON in and out, one timeout, our own errors' raw material.
+
+The client's typed models are not used on the watched path: building a `V1Pod` costs a hundred times
+what the six fields we read from it are worth.
+Everything else of the client is: its configuration, its authentication, its connection pool.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import urllib3
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+
+from autoscaler.errors import AutoscalerError
+
+Json = dict[str, Any]
+
+# A write must have failed or arrived before another leader can start: the lease runs 15 s, we stop
+# writing 10 s after the last renewal, so an answer that takes longer than this is no answer.
+REQUEST_TIMEOUT_SECONDS = 4.0
+# One connection per watched kind, and a few for writes, events and the lease.
+_CONNECTIONS = 32
+_OWN_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An API server to talk to, and the namespace we live in as far as it is known."""
+
+    client: client.ApiClient
+    namespace: str | None
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.client.close()
+
+
+def connect(kubeconfig: Path | None = None) -> Connection:
+    """Return a connection by `kubeconfig`, else by the pod's service account, else as kubectl does.
+
+    Raises
+    ------
+    AutoscalerError
+        When none of these says where the API server is.
+    """
+    settings = client.Configuration()
+    try:
+        namespace = _configured(settings, kubeconfig)
+    except (config.ConfigException, OSError) as error:
+        raise AutoscalerError(f"kubeconfig {kubeconfig or '(in cluster)'}: {error}") from error
+    settings.connection_pool_maxsize = _CONNECTIONS
+    settings.keep_alive = True  # a NAT that forgot a quiet watch is noticed
+    return Connection(client.ApiClient(settings), namespace)
+
+
+def _configured(settings: client.Configuration, kubeconfig: Path | None) -> str | None:
+    """Fill `settings`; return the namespace that goes with them."""
+    if kubeconfig is None and _OWN_NAMESPACE_FILE.exists():
+        config.load_incluster_config(settings)
+        return _OWN_NAMESPACE_FILE.read_text().strip() or None
+    file = None if kubeconfig is None else str(kubeconfig)
+    config.load_kube_config(config_file=file, client_configuration=settings)
+    _, active = config.list_kube_config_contexts(config_file=file)
+    namespace = active["context"].get("namespace")
+    return str(namespace) if namespace else None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to the API server."""
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    body: Any = None
+    content_type: str = "application/json"
+
+
+def list_path(api_version: str, plural: str, namespace: str | None) -> str:
+    """Return where a kind is listed, in one namespace or (None) in all."""
+    root = "/api/v1" if api_version == "v1" else f"/apis/{api_version}"
+    return f"{root}/namespaces/{namespace}/{plural}" if namespace else f"{root}/{plural}"
+
+
+def answered(api: client.ApiClient, request: Request) -> Json:
+    """Return the parsed answer.
+
+    Raises
+    ------
+    ApiException
+        With the server's status and message; status 0 when there was no answer at all.
+    """
+    response = opened(api, request, timeout=REQUEST_TIMEOUT_SECONDS)
+    try:
+        body = response.data
+    except urllib3.exceptions.HTTPError as error:
+        raise ApiException(status=0, reason=str(error)) from error
+    parsed = _parsed(body)
+    if not 200 <= response.status <= 299:
+        raise ApiException(status=response.status, reason=parsed.get("message", response.reason))
+    return parsed
+
+
+def opened(
+    api: client.ApiClient, request: Request, *, timeout: float | tuple[float, float]
+) -> urllib3.BaseHTTPResponse:
+    """Return the response, its body not yet read; `timeout` is in seconds, or (connect, read)."""
+    serialized = api.param_serialize(
+        request.method,
+        request.path,
+        query_params=list(request.query),
+        header_params={"Accept": "application/json", "Content-Type": request.content_type},
+        body=request.body,
+        auth_settings=["BearerToken"],
+    )
+    try:
+        response: urllib3.BaseHTTPResponse = api.call_api(
+            *serialized, _request_timeout=timeout
+        ).response
+    except urllib3.exceptions.HTTPError as error:
+        raise ApiException(status=0, reason=str(error)) from error
+    return response
+
+
+def _parsed(body: bytes) -> Json:
+    """Return a JSON object; anything in front of the API server may answer something else."""
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}

@@ -1,0 +1,152 @@
+"""Kubernetes behind the `Cluster` port: what is watched, and what is written.
+
+Reading is from the watches' store alone; only a conflict reads an object by itself.
+Writing is refused while we are not the leader, on every write, not once at start.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+
+from kubernetes.client import ApiClient
+
+from autoscaler.cluster import parsing
+from autoscaler.cluster.events import EventRecorder
+from autoscaler.cluster.informers import Informer, resources
+from autoscaler.cluster.listing import Resource
+from autoscaler.cluster.resources import Kind, Kinds
+from autoscaler.cluster.scale import Scaler
+from autoscaler.cluster.store import Store
+from autoscaler.decide.facts import TargetRef, WorkloadFacts
+from autoscaler.errors import ScaleRefusedError
+from autoscaler.ports import PolicyDocument
+
+logger = logging.getLogger(__name__)
+
+_KEDA = Kind("keda.sh/v1alpha1", "ScaledObject", "scaledobjects")
+_HPA = "HorizontalPodAutoscaler"
+# A kind met for the first time is waited for this long; later it is simply not there yet.
+_FIRST_LIST_SECONDS = 2.0
+# A kind the server does not serve is asked for again this much later: its CRD may come.
+_ASK_AGAIN_SECONDS = 60.0
+
+
+class KubernetesCluster:
+    """The `Cluster` port over one API server."""
+
+    def __init__(
+        self,
+        api: ApiClient,
+        *,
+        namespace: str | None = None,
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._may_write = may_write
+        self._store = Store()
+        self._kinds = Kinds(api)
+        self._scaler = Scaler(api, self._kinds)
+        self._events = EventRecorder(api)
+        self._informers: list[Informer] = []
+        self._watched = {("apps/v1", "Deployment")}
+        self._ask_again_at: dict[tuple[str, str], float] = {}
+
+    def start(self) -> None:
+        """Begin to watch; returns before anything is known (`wait_synced`)."""
+        self._events.start()
+        for resource in resources(self._namespace):
+            self._watch(resource)
+        if self._kinds.served(_KEDA.api_version, _KEDA.kind):
+            self._watch(Resource(_KEDA.list_path(self._namespace), parsing.scaled_object))
+
+    def stop(self) -> None:
+        """End the watches, post the last Events, close the connections."""
+        for informer in self._informers:
+            informer.stop()
+        self._events.stop()
+        self._api.close()
+
+    def synced(self) -> bool:
+        """Whether everything every installation watches has been listed once."""
+        return self.wait_synced(timedelta(0))
+
+    def wait_synced(self, within: timedelta) -> bool:
+        """Wait for the first lists; return whether they all came."""
+        deadline = time.monotonic() + within.total_seconds()
+        return bool(self._informers) and all(
+            informer.listing.wait_listed(max(0.0, deadline - time.monotonic()))
+            for informer in tuple(self._informers)
+        )
+
+    def policies(self) -> Sequence[PolicyDocument]:
+        """Return every policy document; the same object as before while none changed."""
+        return self._store.documents()
+
+    def workloads(self, targets: Sequence[TargetRef]) -> Mapping[TargetRef, WorkloadFacts]:
+        """Return what the watches know; kinds other than Deployment are watched once named."""
+        for api_version, kind in {(t.api_version, t.kind) for t in targets} - self._watched:
+            self._watch_kind(
+                next(t for t in targets if (t.api_version, t.kind) == (api_version, kind))
+            )
+        return self._store.workloads(targets)
+
+    def reread(self, target: TargetRef) -> WorkloadFacts:
+        """Read one target past the watch; `ScaleRefusedError` when it cannot be had."""
+        raw = self._scaler.read(target)
+        return self._store.facts_of(
+            parsing.workload(raw, kind=target.kind, api_version=target.api_version)
+        )
+
+    def patch_scale(self, target: TargetRef, replicas: int, *, resource_version: str) -> None:
+        """Write `spec.replicas`."""
+        self._fence(target)
+        self._scaler.patch_scale(target, replicas, resource_version=resource_version)
+
+    def patch_min_replicas(self, target: TargetRef, min_replicas: int) -> None:
+        """Write `spec.minReplicas` of the HPA that claims the target, unless it is that already."""
+        self._fence(target)
+        rival = self._store.rival(target, _HPA)
+        if rival is None:
+            raise ScaleRefusedError(f"{target}: no {_HPA} claims it")
+        if rival.min_replicas != min_replicas:
+            self._scaler.patch_hpa(
+                target, rival.name, min_replicas, resource_version=rival.resource_version
+            )
+
+    def record_event(
+        self, target: TargetRef, *, reason: str, message: str, warning: bool = False
+    ) -> None:
+        """Queue an Event on the target; never waits, never raises."""
+        seen = self._store.workload(target)
+        self._events.record(
+            target, uid=seen.uid if seen else "", reason=reason, message=message, warning=warning
+        )
+
+    def _fence(self, target: TargetRef) -> None:
+        if not self._may_write():
+            raise ScaleRefusedError(f"{target}: not the leader")
+
+    def _watch(self, resource: Resource) -> Informer:
+        informer = Informer(self._api, resource, self._store)
+        informer.start()
+        self._informers.append(informer)
+        return informer
+
+    def _watch_kind(self, target: TargetRef) -> None:
+        """Begin to watch the kind of `target`, if the server serves it with `scale`."""
+        key = (target.api_version, target.kind)
+        if time.monotonic() < self._ask_again_at.get(key, 0.0):
+            return
+        try:
+            kind = self._kinds.of(target)
+        except ScaleRefusedError as error:
+            self._ask_again_at[key] = time.monotonic() + _ASK_AGAIN_SECONDS
+            logger.warning("kind_not_scalable", extra={"fields": {"error": str(error)}})
+            return
+        trimmed = partial(parsing.workload, kind=kind.kind, api_version=kind.api_version)
+        informer = self._watch(Resource(kind.list_path(self._namespace), trimmed))
+        informer.listing.wait_listed(_FIRST_LIST_SECONDS)
+        self._watched.add(key)

@@ -1,0 +1,169 @@
+"""Who may write: leader election by Lease, the client's own, made safe to stop and to pause.
+
+The client's `LeaderElection` decides who leads.
+What is added here: every request has a time-out, a broken connection is a failed attempt instead of
+the end of the thread, a lost lease is tried for again, leaving gives it up at once, and `leads` is
+true only until ten seconds after the *beginning* of the last renewal that succeeded, by a clock
+that goes on while the process is stopped or the machine sleeps.
+Nobody else starts before fifteen seconds after that renewal, and a write takes at most four.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import urllib3
+from kubernetes.client import ApiClient, CoordinationV1Api
+from kubernetes.client.exceptions import ApiException
+from kubernetes.leaderelection import electionconfig, leaderelection
+from kubernetes.leaderelection.leaderelectionrecord import LeaderElectionRecord
+from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
+
+from autoscaler.cluster.api import REQUEST_TIMEOUT_SECONDS
+
+logger = logging.getLogger(__name__)
+
+# client-go's and the HPA controller's own numbers.
+LEASE_DURATION = timedelta(seconds=15)
+RENEW_DEADLINE = timedelta(seconds=10)
+RETRY_PERIOD = timedelta(seconds=2)
+LEASE_NAME = "predictive-autoscaler"
+
+# The client's election logs every renewal; we log what changes.
+logging.getLogger("leaderelection").setLevel(logging.WARNING)
+
+
+class _LeftError(Exception):
+    """Ends the election's thread: `stop` was called."""
+
+
+def awake_seconds() -> float:
+    """Return seconds of a clock that counts on through SIGSTOP and, on Linux, through suspend."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class Leadership:
+    """One candidate for one Lease."""
+
+    def __init__(
+        self, api: ApiClient, *, namespace: str, identity: str, name: str = LEASE_NAME
+    ) -> None:
+        self.identity = identity
+        self._lock = _Lock(api, name=name, namespace=namespace, identity=identity)
+        self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
+
+    def leads(self) -> bool:
+        """Whether we may write now."""
+        return awake_seconds() < self._lock.leads_until
+
+    def start(self) -> None:
+        """Begin to compete."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop writing and give the lease up, so that a standby starts at once."""
+        self._lock.leave()
+        if self._thread.is_alive():
+            self._thread.join(2 * RETRY_PERIOD.total_seconds())
+
+    def _run(self) -> None:
+        settings = electionconfig.Config(
+            self._lock,
+            lease_duration=int(LEASE_DURATION.total_seconds()),
+            renew_deadline=int(RENEW_DEADLINE.total_seconds()),
+            retry_period=int(RETRY_PERIOD.total_seconds()),
+            onstarted_leading=lambda: _say("leading", self.identity),
+            onstopped_leading=lambda: _say("lost_the_lease", self.identity),
+        )
+        try:
+            while True:
+                leaderelection.LeaderElection(settings).run()
+        except _LeftError:
+            _say("left_the_election", self.identity)
+
+
+class _Lock:
+    """The client's lock, remembering until when what it wrote protects us."""
+
+    def __init__(self, api: ApiClient, *, name: str, namespace: str, identity: str) -> None:
+        self.name = name
+        self.namespace = namespace
+        self.identity = identity
+        self.leads_until = 0.0
+        lease: Any = LeaseLock(name, namespace, identity)
+        lease.api_instance = _TimedLeases(CoordinationV1Api(api))
+        self._lease = lease
+        self._left = False
+        # Leaving writes from another thread than renewing does.
+        self._writing = threading.RLock()
+
+    def get(self, name: str, namespace: str) -> Any:
+        """Read the lease, unless we left."""
+        if self._left:
+            raise _LeftError
+        return self._lease.get(name, namespace)
+
+    def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
+        """Create the lease as its holder."""
+        return self._held(lambda: self._lease.create(name, namespace, election_record))
+
+    def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
+        """Take or renew the lease; the version that was read makes it a compare-and-swap."""
+        return self._held(lambda: self._lease.update(name, namespace, updated_record))
+
+    def leave(self) -> None:
+        """Hold it no longer; clear the holder if that is us."""
+        with self._writing:
+            self._left = True
+            self.leads_until = 0.0
+            found, _ = self._lease.get(self.name, self.namespace)
+            lease = self._lease.lease_reference
+            if not found or lease.spec.holder_identity != self.identity:
+                return
+            lease.spec.holder_identity = ""
+            try:
+                self._lease.api_instance.replace_namespaced_lease(
+                    name=self.name, namespace=self.namespace, body=lease
+                )
+            except ApiException as error:
+                logger.warning("lease_not_released", extra={"fields": {"error": str(error.reason)}})
+
+    def _held(self, write: Callable[[], bool]) -> bool:
+        with self._writing:
+            if self._left:
+                raise _LeftError
+            began = awake_seconds()
+            if not write():
+                return False
+            self.leads_until = began + RENEW_DEADLINE.total_seconds()
+            return True
+
+
+class _TimedLeases:
+    """The three calls the client's lock makes, each with a time-out and one kind of error."""
+
+    def __init__(self, leases: CoordinationV1Api) -> None:
+        self._leases = leases
+
+    def read_namespaced_lease(self, name: str, namespace: str) -> Any:
+        return _timed(self._leases.read_namespaced_lease, name, namespace)
+
+    def create_namespaced_lease(self, namespace: str, body: Any) -> Any:
+        return _timed(self._leases.create_namespaced_lease, namespace, body)
+
+    def replace_namespaced_lease(self, *, name: str, namespace: str, body: Any) -> Any:
+        return _timed(self._leases.replace_namespaced_lease, name, namespace, body)
+
+
+def _timed(call: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return call(*arguments, _request_timeout=REQUEST_TIMEOUT_SECONDS)
+    except urllib3.exceptions.HTTPError as error:
+        raise ApiException(status=0, reason=str(error)) from error
+
+
+def _say(event: str, identity: str) -> None:
+    logger.info(event, extra={"fields": {"identity": identity}})

@@ -1,0 +1,219 @@
+"""How is one kind of object listed and watched without ever giving up: the source of an informer.
+
+The client's `SharedInformer` keeps a cache, resumes and lists again after 410 Gone; what it does
+not do is written here, in the list function it is given:
+
+- lists arrive in pages and are trimmed page by page, so memory never holds them whole;
+- failures are retried here, with backoff and one log line, instead of a traceback per attempt;
+- a connection that is dead without saying so is noticed by the bookmarks that fail to come;
+- a watch that ends at once is not opened again at once;
+- `stop` ends a request under way.
+"""
+
+import logging
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import urllib3
+from kubernetes.client import ApiClient
+from kubernetes.client.exceptions import ApiException
+
+from autoscaler.cluster.api import Json, Request, answered, opened
+from autoscaler.cluster.objects import Seen
+
+logger = logging.getLogger(__name__)
+
+# As client-go's pager: an answer of this size is a few megabytes of pods.
+PAGE = 500
+# As client-go's reflector: the server ends a watch after five to ten minutes, at random, so that
+# the watches of many clients do not all come back in one second.
+_WATCH_SECONDS = (300, 600)
+# Bookmarks come about once a minute; two missed and a bit.
+_SILENCE_SECONDS = 130.0
+_CONNECT_SECONDS = 5.0
+# Backoff between failures, doubled each time, as client-go's reflector does it.
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 30.0
+GONE = 410
+
+
+@dataclass(frozen=True, slots=True)
+class ListMeta:
+    """The part of a list's metadata an informer reads."""
+
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list, trimmed."""
+
+    items: list[Seen]
+    metadata: ListMeta
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What is listed: where it is, and what is kept of each object (None: nothing)."""
+
+    path: str
+    trimmed: Callable[[Json], Seen | None]
+    label_selector: str | None = None
+
+
+class Listing:
+    """The list function of one informer: called with `watch=True` it returns an open stream."""
+
+    def __init__(self, api: ApiClient, resource: Resource) -> None:
+        self._api = api
+        self._resource = resource
+        self._stopping = threading.Event()
+        self._listed = threading.Event()
+        self._stream: WatchStream | None = None
+        self._failures = 0
+        self._opened_at = -_LONGEST_PAUSE_SECONDS
+
+    @property
+    def listed(self) -> bool:
+        """Whether the first list was taken in: the informer came back to watch from it."""
+        return self._listed.is_set()
+
+    def wait_listed(self, seconds: float) -> bool:
+        """Wait until the first list was taken in; return whether it was."""
+        return self._listed.wait(seconds)
+
+    def stop(self) -> None:
+        """End whatever is under way; nothing is asked any more."""
+        self._stopping.set()
+        stream = self._stream
+        if stream is not None:
+            stream.interrupt()
+
+    # The annotation tells `kubernetes.watch` to hand events on as plain JSON.
+    def __call__(
+        self, *, watch: bool = False, resource_version: str | None = None, **_: Any
+    ) -> object:
+        """List, or open a watch from `resource_version` on; try until it works or `stop`."""
+        while not self._stopping.is_set():
+            try:
+                if not watch:
+                    return self._list()
+                self._listed.set()
+                return self._watch(resource_version or "0")
+            except ApiException as error:
+                if watch and error.status == GONE:
+                    raise
+                self._report(error)
+        return _ended_stream() if watch else Items([], ListMeta("0"))
+
+    def _list(self) -> Items:
+        """Read every page; a continuation that expired starts over."""
+        seen: list[Seen] = []
+        token = ""
+        while True:
+            query = [("limit", str(PAGE)), *self._selector()]
+            if token:
+                query.append(("continue", token))
+            page = answered(self._api, Request("GET", self._resource.path, tuple(query)))
+            seen += [s for s in map(self._resource.trimmed, page.get("items") or ()) if s]
+            meta = page.get("metadata") or {}
+            token = meta.get("continue") or ""
+            if not token:
+                self._failures = 0
+                return Items(seen, ListMeta(meta.get("resourceVersion") or "0"))
+
+    def _watch(self, resource_version: str) -> "WatchStream":
+        self._pause_if_hasty()
+        query = (
+            ("watch", "true"),
+            ("allowWatchBookmarks", "true"),
+            ("resourceVersion", resource_version),
+            ("timeoutSeconds", str(random.randint(*_WATCH_SECONDS))),
+            *self._selector(),
+        )
+        response = opened(
+            self._api,
+            Request("GET", self._resource.path, query),
+            timeout=(_CONNECT_SECONDS, _SILENCE_SECONDS),
+        )
+        stream = WatchStream(response)
+        if response.status != 200:
+            reason = response.reason
+            stream.close()
+            stream.release_conn()
+            raise ApiException(status=response.status, reason=reason)
+        self._failures = 0
+        self._stream = stream
+        if self._stopping.is_set():
+            stream.interrupt()
+        return stream
+
+    def _selector(self) -> tuple[tuple[str, str], ...]:
+        selector = self._resource.label_selector
+        return (("labelSelector", selector),) if selector else ()
+
+    def _pause_if_hasty(self) -> None:
+        """Open at most one watch a second, however fast they end."""
+        now = time.monotonic()
+        self._stopping.wait(max(0.0, min(1.0, self._opened_at + 1.0 - now)))
+        self._opened_at = time.monotonic()
+
+    def _report(self, error: ApiException) -> None:
+        """Say what failed, once per streak and when it changes little; then wait."""
+        self._failures += 1
+        pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** (self._failures - 1))
+        logger.log(
+            logging.WARNING if self._failures == 1 else logging.DEBUG,
+            "watch_failed",
+            extra={
+                "fields": {
+                    "resource": self._resource.path,
+                    "status": error.status,
+                    "error": str(error.reason),
+                    "failures": self._failures,
+                }
+            },
+        )
+        self._stopping.wait(pause * random.uniform(0.5, 1.0))
+
+
+class WatchStream:
+    """A response as `kubernetes.watch` reads one; a connection that breaks is an end, no error."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
+        self._response = response
+        self.status = response.status
+
+    def stream(self, **how: Any) -> Iterator[bytes]:
+        """Return the body in pieces as they come."""
+        try:
+            yield from self._response.stream(**how)
+        except (urllib3.exceptions.HTTPError, OSError, ValueError):
+            return  # the informer watches on from the last version it saw
+
+    def interrupt(self) -> None:
+        """End the stream from another thread."""
+        connection = getattr(self._response, "connection", None)
+        sock = getattr(connection, "sock", None)
+        if sock is not None:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return  # closed already
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._response.close()
+
+    def release_conn(self) -> None:
+        """Give the connection back to its pool."""
+        self._response.release_conn()
+
+
+def _ended_stream() -> WatchStream:
+    return WatchStream(urllib3.HTTPResponse(body=b"", status=200, preload_content=False))

@@ -1,0 +1,98 @@
+"""What is kept of a Kubernetes object: the handful of fields that scaling rules read.
+
+A cluster of ten thousand workloads has fifty thousand pods; whole, they would be gigabytes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from autoscaler.decide.facts import PodFacts, TargetRef
+
+Requests = Mapping[tuple[str, str], float]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySource:
+    """A ConfigMap that holds policies."""
+
+    namespace: str
+    name: str
+    data: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A scale target: a Deployment, or anything else that has `scale` and a pod template."""
+
+    namespace: str
+    name: str
+    target: TargetRef
+    uid: str
+    resource_version: str
+    spec_replicas: int
+    status_replicas: int
+    ready_replicas: int
+    rollout_in_progress: bool
+    revision: str = ""
+    template_hash: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    requests: Requests = field(default_factory=dict)
+    replicas_manager: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSet:
+    """One pod template of a Deployment."""
+
+    namespace: str
+    name: str
+    uid: str
+    owner_uid: str
+    revision: str
+    template_hash: str
+    active: bool = True
+    """False when it is kept for roll-backs only: no pods, none wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod, whose it is, and how long it took to serve for the first time."""
+
+    namespace: str
+    name: str
+    uid: str
+    owner_uid: str
+    facts: PodFacts
+    ready_since: datetime | None = None
+    restarts: int = 0
+    found: bool = False
+    """Whether it was there before we looked: what it went through until then is not known."""
+    first_ready_at: datetime | None = None
+
+    @property
+    def lead_time(self) -> timedelta | None:
+        """From creation to Ready for the first time; None when that is not known."""
+        if self.first_ready_at is None:
+            return None
+        return max(timedelta(0), self.first_ready_at - self.facts.created_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Another autoscaler and the workload it claims."""
+
+    namespace: str
+    name: str
+    kind: str
+    resource_version: str
+    target_kind: str
+    target_name: str
+    target_group: str
+    min_replicas: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+Seen = PolicySource | Workload | ReplicaSet | Pod | Rival

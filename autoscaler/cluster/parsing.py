@@ -1,0 +1,241 @@
+"""How is a Kubernetes object read: raw JSON from the API server into the values we keep.
+
+Pure; a field the server left out has the meaning the API reference gives to its absence.
+Ownership is `ownerReferences` with `controller: true`, never a label selector: selectors overlap.
+"""
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from autoscaler.cluster.objects import Pod, PolicySource, ReplicaSet, Requests, Rival, Workload
+from autoscaler.decide.facts import PodFacts, PodPhase, TargetRef
+from autoscaler.policy.quantity import parsed_quantity
+
+Json = Mapping[str, Any]
+
+# Who labels pods with the identity of their template: Deployments, Argo Rollouts, StatefulSets.
+_TEMPLATE_LABELS = (
+    "pod-template-hash",
+    "rollouts-pod-template-hash",
+    "controller-revision-hash",
+)
+_REVISION = "deployment.kubernetes.io/revision"
+# Reasons of the Progressing condition while pods of the new template are still to come; a mere
+# change of replicas leaves it at NewReplicaSetAvailable.
+_ROLLING = frozenset({"NewReplicaSetCreated", "FoundNewReplicaSet", "ReplicaSetUpdated"})
+# Kinds whose status leaves `updatedReplicas` out when it is 0; elsewhere its absence says nothing.
+_COUNTS_UPDATED = frozenset({"Deployment", "StatefulSet", "Rollout"})
+# Pods of these are never a scale target's.
+_NEVER_SCALED = frozenset({"DaemonSet", "Job", "Node"})
+_COUNTED_RESOURCES = ("cpu", "memory")
+_PHASES = {phase.value: phase for phase in PodPhase}
+_NEVER = 2**62
+
+
+def policy_source(raw: Json) -> PolicySource:
+    """Return the documents of a ConfigMap."""
+    meta = raw["metadata"]
+    return PolicySource(meta["namespace"], meta["name"], raw.get("data") or {})
+
+
+def workload(raw: Json, *, kind: str, api_version: str) -> Workload:
+    """Return what is kept of a Deployment, StatefulSet, Rollout or the like."""
+    meta, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
+    annotations = meta.get("annotations") or {}
+    return Workload(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        target=TargetRef(meta["namespace"], meta["name"], kind, api_version),
+        uid=meta["uid"],
+        resource_version=meta["resourceVersion"],
+        spec_replicas=_count(spec, "replicas", absent=1),
+        status_replicas=_count(status, "replicas"),
+        ready_replicas=_count(status, "readyReplicas"),
+        rollout_in_progress=rollout_in_progress(raw, kind=kind),
+        revision=annotations.get(_REVISION, ""),
+        template_hash=status.get("updateRevision") or status.get("currentPodHash") or "",
+        annotations=annotations,
+        requests=requests((spec.get("template") or {}).get("spec") or {}),
+        replicas_manager=replicas_manager(meta.get("managedFields") or ()),
+    )
+
+
+def rollout_in_progress(raw: Json, *, kind: str) -> bool:
+    """Return whether pods of an old template remain, or those of the new one are still to come.
+
+    Unlike `kubectl rollout status` a changed replica count alone is no rollout: if it were, every
+    rescale of ours would freeze the next one.
+    """
+    meta, status = raw["metadata"], raw.get("status") or {}
+    if _count(meta, "generation") > _count(status, "observedGeneration", absent=_NEVER):
+        return True
+    if "updateRevision" in status and status["updateRevision"] == status.get("currentRevision"):
+        return False  # a StatefulSet that is done no longer reports updatedReplicas
+    none_updated = 0 if kind in _COUNTS_UPDATED else _NEVER
+    if _count(status, "replicas") > _count(status, "updatedReplicas", absent=none_updated):
+        return True
+    return any(
+        condition.get("type") == "Progressing" and condition.get("reason") in _ROLLING
+        for condition in status.get("conditions") or ()
+    )
+
+
+def replica_set(raw: Json) -> ReplicaSet | None:
+    """Return what is kept of a ReplicaSet; None when nobody controls it."""
+    meta = raw["metadata"]
+    owner = _controller(meta)
+    if owner is None:
+        return None
+    return ReplicaSet(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        owner_uid=owner["uid"],
+        revision=(meta.get("annotations") or {}).get(_REVISION, ""),
+        template_hash=_template_hash(meta),
+        active=_count(raw.get("spec") or {}, "replicas", absent=1) > 0
+        or _count(raw.get("status") or {}, "replicas") > 0,
+    )
+
+
+def pod(raw: Json) -> Pod | None:
+    """Return what is kept of a pod; None when no scale target can own it."""
+    meta, status = raw["metadata"], raw.get("status") or {}
+    owner = _controller(meta)
+    if owner is None or owner["kind"] in _NEVER_SCALED:
+        return None
+    ready = _condition(status, "Ready")
+    is_ready = ready.get("status") == "True"
+    changed_at = instant(ready.get("lastTransitionTime"))
+    return Pod(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        owner_uid=owner["uid"],
+        facts=PodFacts(
+            name=meta["name"],
+            created_at=_must_instant(meta["creationTimestamp"]),
+            phase=_phase(status.get("phase")),
+            ready=is_ready,
+            deleted="deletionTimestamp" in meta,
+            started_at=instant(status.get("startTime")),
+            ready_transition_at=changed_at,
+            template_hash=_template_hash(meta),
+            requests=requests(raw.get("spec") or {}),
+        ),
+        ready_since=changed_at if is_ready else None,
+        restarts=max((_count(c, "restartCount") for c in _containers(status)), default=0),
+    )
+
+
+def horizontal_pod_autoscaler(raw: Json) -> Rival:
+    """Return what an HPA claims."""
+    spec = raw.get("spec") or {}
+    return _rival(
+        raw,
+        kind="HorizontalPodAutoscaler",
+        target=spec.get("scaleTargetRef") or {},
+        min_replicas=_count(spec, "minReplicas", absent=1),
+    )
+
+
+def scaled_object(raw: Json) -> Rival:
+    """Return what a KEDA ScaledObject claims: a Deployment unless it says otherwise."""
+    spec = raw.get("spec") or {}
+    target = {"kind": "Deployment", "apiVersion": "apps/v1", **(spec.get("scaleTargetRef") or {})}
+    return _rival(
+        raw,
+        kind="ScaledObject",
+        target=target,
+        min_replicas=_count(spec, "minReplicaCount"),
+    )
+
+
+def _rival(raw: Json, *, kind: str, target: Json, min_replicas: int) -> Rival:
+    meta = raw["metadata"]
+    return Rival(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        kind=kind,
+        resource_version=meta.get("resourceVersion", ""),
+        target_kind=target.get("kind", ""),
+        target_name=target.get("name", ""),
+        target_group=group_of(target.get("apiVersion") or ""),
+        min_replicas=min_replicas,
+    )
+
+
+def group_of(api_version: str) -> str:
+    """Return the API group: `apps` of `apps/v1`, empty for the core group."""
+    group, slash, _ = api_version.partition("/")
+    return group if slash else ""
+
+
+def replicas_manager(managed_fields: Iterable[Json]) -> str | None:
+    """Return the field manager that wrote `spec.replicas` last."""
+    owners = [
+        (entry.get("time") or "", entry.get("manager") or "")
+        for entry in managed_fields
+        if "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    ]
+    return max(owners)[1] or None if owners else None
+
+
+def requests(pod_spec: Json) -> Requests:
+    """Return cores and bytes by (container, resource); a limit without a request is the request."""
+    found: dict[tuple[str, str], float] = {}
+    always_on = (
+        c for c in pod_spec.get("initContainers") or () if c.get("restartPolicy") == "Always"
+    )
+    for container in (*(pod_spec.get("containers") or ()), *always_on):
+        resources = container.get("resources") or {}
+        declared = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+        for name in _COUNTED_RESOURCES:
+            if name in declared:
+                # An amount we cannot read is not declared, as far as sizing by it goes.
+                with suppress(ValueError):
+                    found[container["name"], name] = parsed_quantity(declared[name])
+    return found
+
+
+def instant(text: str | None) -> datetime | None:
+    """Return a Kubernetes timestamp, timezone-aware."""
+    return None if not text else datetime.fromisoformat(text)
+
+
+def _must_instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _phase(text: str | None) -> PodPhase:
+    return _PHASES.get(text or "", PodPhase.UNKNOWN)
+
+
+def _count(section: Json, name: str, *, absent: int = 0) -> int:
+    """Return a count; Argo writes some as text, older ones a hash, which counts nothing."""
+    value = section.get(name)
+    try:
+        return absent if value is None else int(value)
+    except ValueError:
+        return absent
+
+
+def _controller(meta: Json) -> Json | None:
+    owners: Iterable[Json] = meta.get("ownerReferences") or ()
+    return next((owner for owner in owners if owner.get("controller")), None)
+
+
+def _template_hash(meta: Json) -> str:
+    labels = meta.get("labels") or {}
+    return next((labels[name] for name in _TEMPLATE_LABELS if name in labels), "")
+
+
+def _condition(status: Json, kind: str) -> Json:
+    conditions: Iterable[Json] = status.get("conditions") or ()
+    return next((c for c in conditions if c.get("type") == kind), {})
+
+
+def _containers(status: Json) -> Iterable[Json]:
+    return status.get("containerStatuses") or ()

@@ -1,0 +1,61 @@
+"""How is a number written: PATCH of a subresource, carrying the resourceVersion that was read.
+
+The server refuses a stale one (409), so two writers can never overwrite each other unseen.
+"""
+
+from kubernetes.client import ApiClient
+from kubernetes.client.exceptions import ApiException
+
+from autoscaler.cluster.api import Json, Request, answered
+from autoscaler.cluster.resources import Kinds
+from autoscaler.decide.facts import TargetRef
+from autoscaler.errors import ScaleConflictError, ScaleRefusedError
+
+# The name under which the API server notes our writes in managedFields.
+FIELD_MANAGER = "predictive-autoscaler"
+_CONFLICT = 409
+
+
+class Scaler:
+    """Reads and writes scale targets, past the watch."""
+
+    def __init__(self, api: ApiClient, kinds: Kinds) -> None:
+        self._api = api
+        self._kinds = kinds
+
+    def read(self, target: TargetRef) -> Json:
+        """Return the target's object as it is now; `ScaleRefusedError` when it cannot be had."""
+        path = self._kinds.of(target).object_path(target)
+        return self._request(target, Request("GET", path))
+
+    def patch_scale(self, target: TargetRef, replicas: int, *, resource_version: str) -> None:
+        """Write `spec.replicas` through `scale`."""
+        path = f"{self._kinds.of(target).object_path(target)}/scale"
+        self._request(target, _merge(path, {"replicas": replicas}, resource_version))
+
+    def patch_hpa(
+        self, target: TargetRef, name: str, min_replicas: int, *, resource_version: str
+    ) -> None:
+        """Write `spec.minReplicas` of the HPA that claims the target."""
+        path = f"/apis/autoscaling/v1/namespaces/{target.namespace}/horizontalpodautoscalers/{name}"
+        self._request(target, _merge(path, {"minReplicas": min_replicas}, resource_version))
+
+    def _request(self, target: TargetRef, request: Request) -> Json:
+        try:
+            return answered(self._api, request)
+        except ApiException as error:
+            kind = ScaleConflictError if error.status == _CONFLICT else ScaleRefusedError
+            raise kind(
+                f"{target}: {request.method} {request.path}: "
+                f"{error.status or 'no answer'} {error.reason}"
+            ) from error
+
+
+def _merge(path: str, spec: Json, resource_version: str) -> Request:
+    return Request(
+        "PATCH",
+        path,
+        query=(("fieldManager", FIELD_MANAGER),),
+        body={"metadata": {"resourceVersion": resource_version}, "spec": spec},
+        content_type="application/merge-patch+json",
+    )

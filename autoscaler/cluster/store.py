@@ -1,0 +1,261 @@
+"""What do the watches know: objects by identity and by owner, and the facts prepared from them.
+
+Facts are built when somebody asks and kept until one of the objects behind them changes, so a
+reconcile over ten thousand quiet workloads is ten thousand dictionary look-ups.
+Watches write from their own threads, the reconcile reads from its: one lock, held for
+microseconds.
+Events of different kinds arrive in any order; what belongs together is found when facts are built.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from autoscaler.cluster.objects import Pod, PolicySource, ReplicaSet, Rival, Seen, Workload
+from autoscaler.cluster.rivals import Claim, Rivals, claim_of
+from autoscaler.decide.facts import TargetRef, WorkloadFacts
+from autoscaler.ports import PolicyDocument
+
+# P90 needs tens of pods, not thousands; the newest say most about image and nodes of today.
+REMEMBERED_LEAD_TIMES = 50
+# A pod that was already Ready when we came may have been unready in between, and its transition
+# time then says nothing about its start; longer than this is taken for such a pod.
+LONGEST_FOUND_LEAD_TIME = timedelta(minutes=15)
+
+
+class _Start(NamedTuple):
+    """A pod that is gone, and how its start went."""
+
+    template_hash: str
+    ready_at: datetime
+    lead_time: timedelta
+
+
+class Store:
+    """Everything watched, thread-safe."""
+
+    def __init__(self, *, clock: Callable[[], datetime] = lambda: datetime.now(tz=UTC)) -> None:
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._facts: dict[TargetRef, WorkloadFacts] = {}
+        self._documents: tuple[PolicyDocument, ...] | None = None
+        self._sources: dict[tuple[str, str], PolicySource] = {}
+        self._workloads: dict[TargetRef, Workload] = {}
+        self._targets: dict[str, TargetRef] = {}
+        self._claimable: dict[Claim, TargetRef] = {}
+        self._replica_sets: dict[str, ReplicaSet] = {}
+        self._replica_sets_of: dict[str, set[str]] = {}
+        self._pods_of: dict[str, dict[str, Pod]] = {}
+        self._owners: dict[str, str] = {}
+        self._starts_of: dict[str, deque[_Start]] = {}
+        self._rivals = Rivals()
+
+    # Written by the watches.
+
+    def put(self, seen: Seen, *, relisted: bool = False) -> None:
+        """Take in an object as it is now; `relisted` says its history was not watched."""
+        with self._lock:
+            match seen:
+                case PolicySource():
+                    self._sources[seen.namespace, seen.name] = seen
+                    self._documents = None
+                case Workload():
+                    self._workloads[seen.target] = seen
+                    self._targets[seen.uid] = seen.target
+                    self._claimable[claim_of(seen.target)] = seen.target
+                    self._facts.pop(seen.target, None)
+                case ReplicaSet(active=False):
+                    self._remove_replica_set(seen)
+                case ReplicaSet():
+                    self._replica_sets[seen.uid] = seen
+                    self._replica_sets_of.setdefault(seen.owner_uid, set()).add(seen.uid)
+                    self._changed(seen.owner_uid)
+                case Pod():
+                    self._put_pod(seen, relisted=relisted)
+                case Rival():
+                    self._claimed(self._rivals.put(seen))
+
+    def remove(self, seen: Seen) -> None:
+        """Forget an object that is gone."""
+        with self._lock:
+            match seen:
+                case PolicySource():
+                    self._sources.pop((seen.namespace, seen.name), None)
+                    self._documents = None
+                case Workload():
+                    self._remove_workload(seen)
+                case ReplicaSet():
+                    self._remove_replica_set(seen)
+                case Pod():
+                    self._remove_pod(seen)
+                case Rival():
+                    self._claimed(self._rivals.remove(seen))
+
+    def release(self, uid: str) -> None:
+        """Forget a pod that nobody controls any more: somebody took its labels off to debug it."""
+        with self._lock:
+            pod = self._pods_of.get(self._owners.get(uid, ""), {}).get(uid)
+            if pod is not None:
+                self._remove_pod(pod)
+
+    def _put_pod(self, pod: Pod, *, relisted: bool) -> None:
+        siblings = self._pods_of.setdefault(pod.owner_uid, {})
+        before = siblings.get(pod.uid)
+        found = before.found if before else relisted
+        known = before.first_ready_at if before else None
+        first = known or _first_ready_at(pod, found=found)
+        siblings[pod.uid] = replace(pod, found=found, first_ready_at=first)
+        self._owners[pod.uid] = pod.owner_uid
+        self._changed(pod.owner_uid)
+
+    def _remove_pod(self, pod: Pod) -> None:
+        siblings = self._pods_of.get(pod.owner_uid, {})
+        last = siblings.pop(pod.uid, None)
+        self._owners.pop(pod.uid, None)
+        if not siblings:
+            self._pods_of.pop(pod.owner_uid, None)
+        uid = self._workload_uid(pod.owner_uid)
+        if last and last.lead_time is not None and last.first_ready_at and uid in self._targets:
+            starts = self._starts_of.setdefault(uid, deque(maxlen=REMEMBERED_LEAD_TIMES))
+            starts.append(_Start(last.facts.template_hash, last.first_ready_at, last.lead_time))
+        self._changed(pod.owner_uid)
+
+    def _remove_replica_set(self, seen: ReplicaSet) -> None:
+        self._replica_sets.pop(seen.uid, None)
+        siblings = self._replica_sets_of.get(seen.owner_uid, set())
+        siblings.discard(seen.uid)
+        if not siblings:
+            self._replica_sets_of.pop(seen.owner_uid, None)
+        self._changed(seen.owner_uid)
+
+    def _remove_workload(self, seen: Workload) -> None:
+        gone = self._workloads.get(seen.target)
+        if gone is None or gone.uid != seen.uid:
+            return  # deleted and created again: the newer one is already here
+        del self._workloads[seen.target]
+        self._targets.pop(seen.uid, None)
+        self._claimable.pop(claim_of(seen.target), None)
+        self._starts_of.pop(seen.uid, None)
+        self._facts.pop(seen.target, None)
+
+    def _workload_uid(self, owner_uid: str) -> str:
+        """Return whose a pod is in the end: its ReplicaSet's owner, or its owner itself."""
+        owner = self._replica_sets.get(owner_uid)
+        return owner.owner_uid if owner else owner_uid
+
+    def _changed(self, owner_uid: str) -> None:
+        target = self._targets.get(self._workload_uid(owner_uid))
+        if target is not None:
+            self._facts.pop(target, None)
+
+    def _claimed(self, claims: set[Claim]) -> None:
+        for claim in claims:
+            target = self._claimable.get(claim)
+            if target is not None:
+                self._facts.pop(target, None)
+
+    # Read by the reconcile.
+
+    def documents(self) -> tuple[PolicyDocument, ...]:
+        """Return every policy document, in a stable order; the same tuple while none changed."""
+        with self._lock:
+            if self._documents is None:
+                self._documents = tuple(
+                    PolicyDocument(f"configmap {namespace}/{name}, key {key}", text, namespace)
+                    for (namespace, name), source in sorted(self._sources.items())
+                    for key, text in sorted(source.data.items())
+                )
+            return self._documents
+
+    def workloads(self, targets: Sequence[TargetRef]) -> Mapping[TargetRef, WorkloadFacts]:
+        """Return the facts of the targets that exist."""
+        with self._lock:
+            found = self._facts
+            missing = [t for t in targets if t not in found]
+            for target in missing:
+                seen = self._workloads.get(target)
+                if seen is not None:
+                    found[target] = self._facts_of(seen)
+            return {t: found[t] for t in targets if t in found}
+
+    def facts_of(self, workload: Workload) -> WorkloadFacts:
+        """Return facts around a workload that was read past the watch."""
+        with self._lock:
+            return self._facts_of(workload)
+
+    def workload(self, target: TargetRef) -> Workload | None:
+        """Return the target as last watched."""
+        with self._lock:
+            return self._workloads.get(target)
+
+    def rival(self, target: TargetRef, kind: str) -> Rival | None:
+        """Return the rival of one kind that claims the target."""
+        with self._lock:
+            return next((r for r in self._rivals.of(target) if r.kind == kind), None)
+
+    def _facts_of(self, seen: Workload) -> WorkloadFacts:
+        pods = self._pods(seen)
+        template_hash = self._template_hash(seen)
+        return WorkloadFacts(
+            target=seen.target,
+            spec_replicas=seen.spec_replicas,
+            status_replicas=seen.status_replicas,
+            ready_replicas=seen.ready_replicas,
+            resource_version=seen.resource_version,
+            seen_at=self._clock(),
+            rollout_in_progress=seen.rollout_in_progress,
+            template_hash=template_hash,
+            annotations=seen.annotations,
+            pods=tuple(pod.facts for pod in pods),
+            requests=seen.requests,
+            lead_times=self._lead_times(seen.uid, pods, template_hash),
+            replicas_manager=seen.replicas_manager,
+            rival=next(map(str, self._rivals.of(seen.target)), None),
+        )
+
+    def _pods(self, seen: Workload) -> list[Pod]:
+        """Return the pods the workload owns, directly or through its ReplicaSets, oldest first."""
+        owners = (seen.uid, *self._replica_sets_of.get(seen.uid, ()))
+        pods = [pod for owner in owners for pod in self._pods_of.get(owner, {}).values()]
+        return sorted(pods, key=lambda pod: (pod.facts.created_at, pod.name))
+
+    def _template_hash(self, seen: Workload) -> str:
+        """Return the current template's hash: the workload's own word, else by revision."""
+        if seen.template_hash:
+            return seen.template_hash
+        for uid in self._replica_sets_of.get(seen.uid, ()):
+            replica_set = self._replica_sets[uid]
+            if replica_set.revision == seen.revision:
+                return replica_set.template_hash
+        return ""
+
+    def _lead_times(
+        self, uid: str, pods: Sequence[Pod], template_hash: str
+    ) -> tuple[timedelta, ...]:
+        """Return how long recent pods of the current template took to serve, newest last."""
+        starts = [
+            (pod.first_ready_at, pod.lead_time)
+            for pod in pods
+            if pod.facts.template_hash == template_hash
+            and pod.first_ready_at is not None
+            and pod.lead_time is not None
+        ]
+        starts += [
+            (start.ready_at, start.lead_time)
+            for start in self._starts_of.get(uid, ())
+            if start.template_hash == template_hash
+        ]
+        return tuple(lead for _, lead in sorted(starts)[-REMEMBERED_LEAD_TIMES:])
+
+
+def _first_ready_at(pod: Pod, *, found: bool) -> datetime | None:
+    """Return when a pod first served, if known; a `found` one may have served before."""
+    since = pod.ready_since
+    if since is None or pod.restarts:
+        return None
+    if found and since - pod.facts.created_at > LONGEST_FOUND_LEAD_TIME:
+        return None
+    return since

@@ -1,0 +1,221 @@
+"""What is read out of a Kubernetes object, one row per rule."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from autoscaler.cluster import parsing
+from autoscaler.cluster.objects import Rival
+from autoscaler.decide.facts import PodPhase
+
+META = {"namespace": "shop", "name": "checkout", "uid": "d1", "resourceVersion": "7"}
+CONTROLLED = [
+    {"kind": "Whatever", "uid": "x", "controller": False},
+    {"kind": "ReplicaSet", "uid": "rs1", "controller": True},
+]
+
+
+def deployment(status: dict[str, object], **meta: object) -> dict[str, object]:
+    return {"metadata": META | meta, "spec": {"replicas": 3}, "status": status}
+
+
+def progressing(reason: str) -> list[dict[str, str]]:
+    return [{"type": "Progressing", "status": "True", "reason": reason}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "expected"),
+    [
+        pytest.param(
+            "Deployment",
+            deployment({"replicas": 3, "updatedReplicas": 3, "readyReplicas": 1}),
+            False,
+            id="pods that start are no rollout",
+        ),
+        pytest.param(
+            "Deployment",
+            deployment({"replicas": 4, "updatedReplicas": 1}),
+            True,
+            id="old pods remain",
+        ),
+        pytest.param(
+            "Deployment", deployment({"replicas": 4}), True, id="no new pod yet: field left out"
+        ),
+        pytest.param(
+            "Thing", deployment({"replicas": 4}), False, id="a kind that never counts them"
+        ),
+        pytest.param(
+            "Deployment",
+            deployment({"observedGeneration": 4}, generation=5),
+            True,
+            id="the controller has not looked yet",
+        ),
+        pytest.param(
+            "Deployment",
+            deployment(
+                {
+                    "replicas": 3,
+                    "updatedReplicas": 3,
+                    "conditions": progressing("ReplicaSetUpdated"),
+                }
+            ),
+            True,
+            id="new pods still to become ready",
+        ),
+        pytest.param(
+            "Deployment",
+            deployment(
+                {
+                    "replicas": 3,
+                    "updatedReplicas": 3,
+                    "conditions": progressing("NewReplicaSetAvailable"),
+                }
+            ),
+            False,
+            id="done",
+        ),
+        pytest.param(
+            "StatefulSet",
+            deployment({"replicas": 3, "currentRevision": "a", "updateRevision": "a"}),
+            False,
+            id="StatefulSet done",
+        ),
+        pytest.param(
+            "StatefulSet",
+            deployment(
+                {
+                    "replicas": 3,
+                    "updatedReplicas": 1,
+                    "currentRevision": "a",
+                    "updateRevision": "b",
+                }
+            ),
+            True,
+            id="StatefulSet under way",
+        ),
+    ],
+)
+def test_a_rollout_is_in_progress(kind: str, raw: dict[str, object], expected: bool) -> None:
+    assert parsing.rollout_in_progress(raw, kind=kind) is expected
+
+
+def test_a_workload_whose_status_is_still_empty_has_no_pods() -> None:
+    seen = parsing.workload(deployment({}), kind="Deployment", api_version="apps/v1")
+
+    assert (seen.spec_replicas, seen.status_replicas, seen.ready_replicas) == (3, 0, 0)
+
+
+def test_replicas_left_out_are_one_as_the_api_server_has_it() -> None:
+    raw = {"metadata": META, "spec": {}}
+
+    assert parsing.workload(raw, kind="Deployment", api_version="apps/v1").spec_replicas == 1
+
+
+def test_the_generation_an_older_argo_writes_as_a_hash_is_no_rollout() -> None:
+    raw = deployment({"observedGeneration": "6b8f4d9c"}, generation=5)
+
+    assert not parsing.rollout_in_progress(raw, kind="Rollout")
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [
+        pytest.param({"requests": {"cpu": "250m"}}, {("app", "cpu"): 0.25}, id="request"),
+        pytest.param({"limits": {"cpu": "2"}}, {("app", "cpu"): 2.0}, id="limit alone"),
+        pytest.param(
+            {"limits": {"cpu": "2"}, "requests": {"cpu": "1"}}, {("app", "cpu"): 1.0}, id="both"
+        ),
+        pytest.param(
+            {"requests": {"memory": "64Mi", "gpu": "1"}}, {("app", "memory"): 2.0**26}, id="memory"
+        ),
+        pytest.param({"requests": {"cpu": "9" * 30}}, {}, id="unreadable is not declared"),
+        pytest.param({}, {}, id="nothing"),
+    ],
+)
+def test_container_requests(
+    resources: dict[str, object], expected: dict[tuple[str, str], float]
+) -> None:
+    spec = {"containers": [{"name": "app", "resources": resources}]}
+
+    assert parsing.requests(spec) == expected
+
+
+def test_an_init_container_that_stays_counts_one_that_ends_does_not() -> None:
+    cpu = {"requests": {"cpu": "1"}}
+    stays = {"name": "proxy", "restartPolicy": "Always", "resources": cpu}
+    ends = {"name": "migrate", "resources": cpu}
+
+    assert parsing.requests({"initContainers": [stays, ends]}) == {("proxy", "cpu"): 1.0}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        pytest.param([], None, id="nobody"),
+        pytest.param(
+            [
+                {"manager": "helm", "time": "2026-01-02T00:00:00Z", "f": {"f:replicas": {}}},
+                {"manager": "argocd", "time": "2026-01-03T00:00:00Z", "f": {"f:replicas": {}}},
+                {"manager": "kubectl", "time": "2026-01-04T00:00:00Z", "f": {"f:template": {}}},
+            ],
+            "argocd",
+            id="the last one that wrote spec.replicas",
+        ),
+    ],
+)
+def test_the_manager_of_replicas(fields: list[dict[str, object]], expected: str | None) -> None:
+    entries = [{**entry, "fieldsV1": {"f:spec": entry.pop("f")}} for entry in map(dict, fields)]
+
+    assert parsing.replicas_manager(entries) == expected
+
+
+def pod(**changes: object) -> dict[str, object]:
+    meta = {
+        "namespace": "shop",
+        "name": "checkout-1",
+        "uid": "p1",
+        "creationTimestamp": "2026-11-23T08:00:00Z",
+        "ownerReferences": CONTROLLED,
+        "labels": {"pod-template-hash": "abc"},
+    }
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-23T08:01:30Z"}
+    status = {"phase": "Running", "conditions": [ready]}
+    return {"metadata": meta | changes, "spec": {}, "status": status}
+
+
+def test_a_pod_is_its_controllers_and_says_when_it_became_ready() -> None:
+    seen = parsing.pod(pod())
+
+    assert seen is not None
+    assert (seen.owner_uid, seen.facts.template_hash) == ("rs1", "abc")
+    assert seen.ready_since == datetime(2026, 11, 23, 8, 1, 30, tzinfo=UTC)
+    assert (seen.facts.ready, seen.facts.phase) == (True, PodPhase.RUNNING)
+
+
+@pytest.mark.parametrize(
+    "owners",
+    [
+        pytest.param([], id="nobody's"),
+        pytest.param([{"kind": "Job", "uid": "j", "controller": True}], id="a Job's"),
+        pytest.param([{"kind": "ReplicaSet", "uid": "r"}], id="owned but not controlled"),
+    ],
+)
+def test_a_pod_no_scale_target_controls_is_left_out(owners: list[dict[str, object]]) -> None:
+    assert parsing.pod(pod(ownerReferences=owners)) is None
+
+
+def test_a_phase_of_a_later_kubernetes_is_unknown() -> None:
+    raw = pod()
+    raw["status"] = {"phase": "Hibernating"}
+    seen = parsing.pod(raw)
+
+    assert seen is not None
+    assert seen.facts.phase is PodPhase.UNKNOWN
+
+
+def test_a_scaled_object_without_a_kind_claims_a_deployment() -> None:
+    raw = {"metadata": META | {"name": "so"}, "spec": {"scaleTargetRef": {"name": "checkout"}}}
+
+    assert parsing.scaled_object(raw) == Rival(
+        "shop", "so", "ScaledObject", "7", "Deployment", "checkout", "apps", min_replicas=0
+    )

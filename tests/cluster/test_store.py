@@ -1,0 +1,167 @@
+"""What the store makes of events in any order."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from autoscaler.cluster.objects import Pod, PolicySource, ReplicaSet, Rival, Workload
+from autoscaler.cluster.store import LONGEST_FOUND_LEAD_TIME, Store
+from autoscaler.decide.facts import PodFacts, TargetRef, WorkloadFacts
+
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+TARGET = TargetRef("shop", "checkout")
+WORKLOAD = Workload("shop", "checkout", TARGET, "d1", "7", 3, 3, 2, False, revision="2")
+CURRENT = ReplicaSet("shop", "checkout-new", "rs2", "d1", "2", "new")
+OLD = ReplicaSet("shop", "checkout-old", "rs1", "d1", "1", "old")
+HPA = Rival("shop", "by-hand", "HorizontalPodAutoscaler", "1", "Deployment", "checkout", "apps")
+
+
+def pod(name: str, *, owner: str = "rs2", template: str = "new", after: int | None = None) -> Pod:
+    """Return a pod that became ready `after` seconds, or is not ready."""
+    ready_since = None if after is None else NOW + timedelta(seconds=after)
+    facts = PodFacts(name, created_at=NOW, ready=after is not None, template_hash=template)
+    return Pod("shop", name, name, owner, facts, ready_since=ready_since)
+
+
+@pytest.fixture
+def store() -> Store:
+    store = Store(clock=lambda: NOW)
+    for seen in (WORKLOAD, CURRENT, OLD):
+        store.put(seen)
+    return store
+
+
+def facts(store: Store) -> WorkloadFacts:
+    return store.workloads([TARGET])[TARGET]
+
+
+def seconds(store: Store) -> list[float]:
+    return [lead.total_seconds() for lead in facts(store).lead_times]
+
+
+def test_pods_that_came_before_their_replica_set_and_deployment_are_theirs() -> None:
+    store = Store(clock=lambda: NOW)
+    for seen in (pod("a"), pod("b"), CURRENT, WORKLOAD):
+        store.put(seen)
+
+    assert [p.name for p in facts(store).pods or ()] == ["a", "b"]
+    assert facts(store).template_hash == "new"
+
+
+def test_facts_are_the_same_object_until_something_of_theirs_changes(store: Store) -> None:
+    before = facts(store)
+    store.put(pod("elsewhere", owner="other"))
+    assert facts(store) is before
+
+    store.put(pod("a"))
+    assert facts(store) is not before
+
+
+def test_the_lead_time_is_that_of_the_first_time_ready(store: Store) -> None:
+    store.put(pod("a"))
+    store.put(pod("a", after=30))
+    store.put(pod("a"))
+    store.put(pod("a", after=4000))
+
+    assert seconds(store) == [30]
+
+
+def test_only_pods_of_the_current_template_count_newest_last(store: Store) -> None:
+    store.put(pod("a", after=40))
+    store.put(pod("b", after=30))
+    store.put(pod("c", owner="rs1", template="old", after=99))
+
+    assert seconds(store) == [30, 40]
+
+
+def test_pods_that_are_gone_are_remembered(store: Store) -> None:
+    store.put(pod("a", after=40))
+    store.remove(pod("a", after=40))
+
+    assert seconds(store) == [40]
+    assert facts(store).pods == ()
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        pytest.param(pod("a", after=60), [60.0], id="believed"),
+        pytest.param(
+            pod("a", after=int(LONGEST_FOUND_LEAD_TIME.total_seconds()) + 1), [], id="too long"
+        ),
+        pytest.param(replace(pod("a", after=60), restarts=1), [], id="it restarted"),
+    ],
+)
+def test_a_pod_that_was_ready_before_we_looked(
+    store: Store, found: Pod, expected: list[float]
+) -> None:
+    store.put(found, relisted=True)
+
+    assert seconds(store) == expected
+
+
+def test_a_slow_start_that_was_watched_is_believed(store: Store) -> None:
+    store.put(pod("a"))
+    store.put(pod("a", after=3600))
+
+    assert seconds(store) == [3600]
+
+
+def test_a_pod_whose_owner_let_go_is_no_longer_counted(store: Store) -> None:
+    store.put(pod("a"))
+    store.release("a")
+
+    assert facts(store).pods == ()
+
+
+def test_an_hpa_is_a_rival_until_it_aims_elsewhere(store: Store) -> None:
+    facts(store)
+    store.put(HPA)
+    assert facts(store).rival == "HorizontalPodAutoscaler shop/by-hand"
+
+    store.put(replace(HPA, target_name="cart"))
+    assert facts(store).rival is None
+
+
+def test_the_status_of_an_hpa_is_no_news_to_its_target(store: Store) -> None:
+    store.put(HPA)
+    before = facts(store)
+    store.put(replace(HPA, resource_version="2"))
+
+    assert facts(store) is before
+
+
+def test_keda_is_named_before_the_hpa_it_made(store: Store) -> None:
+    store.put(HPA)
+    store.put(replace(HPA, kind="ScaledObject", name="so"))
+
+    assert facts(store).rival == "ScaledObject shop/so"
+
+
+def test_a_replica_set_kept_for_roll_backs_is_forgotten(store: Store) -> None:
+    store.put(replace(CURRENT, active=False))
+
+    assert facts(store).template_hash == ""
+
+
+def test_a_deployment_created_again_is_not_removed_by_the_end_of_the_first(store: Store) -> None:
+    store.put(replace(WORKLOAD, uid="d2", spec_replicas=9))
+    store.remove(WORKLOAD)
+
+    assert facts(store).spec_replicas == 9
+
+
+def test_a_deleted_deployment_is_absent(store: Store) -> None:
+    store.remove(WORKLOAD)
+
+    assert store.workloads([TARGET]) == {}
+
+
+def test_documents_are_in_order_and_the_same_while_nothing_changes(store: Store) -> None:
+    store.put(PolicySource("shop", "b", {"y": "1", "x": "2"}))
+    store.put(PolicySource("shop", "a", {"z": "3"}))
+    documents = store.documents()
+
+    assert [d.text for d in documents] == ["3", "2", "1"]
+    assert store.documents() is documents

@@ -1,0 +1,106 @@
+"""Real parts for the tests of this folder: a control plane and a Prometheus per test run.
+
+Where binaries are missing the tests are skipped with what to install; REQUIRE_REAL=1 makes that a
+failure, as continuous integration wants it.
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from kubernetes import client
+
+from autoscaler.cluster.api import connect
+from support import control_plane, prometheus_server
+from support.control_plane import ControlPlane
+from support.processes import wait_until
+from support.prometheus_server import Exporter, PrometheusServer
+from support.workloads import Namespace
+
+_HERE = Path(__file__).parent
+_HOW = (
+    "apt-get install etcd-server prometheus openssl, and set KUBEBUILDER_ASSETS to a folder with "
+    "etcd, kube-apiserver, kube-controller-manager and kubectl"
+)
+_numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _HERE in item.path.parents:
+            item.add_marker(pytest.mark.real)
+
+
+def _require(missing: list[str]) -> None:
+    if missing and os.environ.get("REQUIRE_REAL") == "1":
+        pytest.fail(f"missing: {', '.join(missing)}; {_HOW}", pytrace=False)
+    if missing:
+        pytest.skip(f"missing: {', '.join(missing)}; {_HOW}")
+
+
+@pytest.fixture(scope="session")
+def new_control_plane(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[], ControlPlane]]:
+    """A maker of control planes, for the tests that stop theirs."""
+    _require(control_plane.missing_binaries())
+    started: list[ControlPlane] = []
+
+    def make() -> ControlPlane:
+        plane = ControlPlane(tmp_path_factory.mktemp("control-plane"))
+        started.append(plane)
+        plane.start()
+        return plane
+
+    yield make
+    for plane in started:
+        plane.stop()
+
+
+@pytest.fixture(scope="session")
+def plane(new_control_plane: Callable[[], ControlPlane]) -> ControlPlane:
+    """The control plane that the tests share; each has a namespace of its own."""
+    return new_control_plane()
+
+
+@pytest.fixture(scope="session")
+def admin(plane: ControlPlane) -> Iterator[client.ApiClient]:
+    """A client that may do everything."""
+    connection = connect(plane.admin_kubeconfig)
+    yield connection.client
+    connection.close()
+
+
+@pytest.fixture
+def namespace(plane: ControlPlane, admin: client.ApiClient) -> Iterator[Namespace]:
+    """An empty namespace of the shared control plane."""
+    name = f"shop-{next(_numbers)}"
+    plane.kubectl("create", "namespace", name)
+    yield Namespace(plane, admin, name)
+    plane.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def exporter() -> Iterator[Exporter]:
+    """A live exporter, not yet scraped."""
+    exporter = Exporter()
+    exporter.start()
+    yield exporter
+    exporter.stop()
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path, exporter: Exporter) -> Iterator[PrometheusServer]:
+    """A Prometheus that scrapes the exporter; a test imports the past, then starts it."""
+    _require(prometheus_server.missing_binaries())
+    server = PrometheusServer(tmp_path, exporter)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def eventually() -> Callable[..., None]:
+    """Polling of the world outside, the only waiting there is."""
+    return wait_until
