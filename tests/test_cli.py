@@ -144,7 +144,15 @@ def test_the_demo_ends_with_the_comparison(capsys):
 
     shown = capsys.readouterr().out
     assert code == 0
-    for word in ("checkout", "autoscaler", "HPA cpu 70%", "slow", "cost", "rescales/h"):
+    for word in (
+        "checkout",
+        "autoscaler",
+        "HPA, CPU at 70%",
+        "HPA tuned to our cost",
+        "slow",
+        "cost",
+        "rescales/h",
+    ):
         assert word in shown
 
 
