@@ -1,0 +1,167 @@
+"""How are many questions asked at once, within one deadline, by a bounded number of threads.
+
+Each thread has its own `PrometheusConnect`, made when it is first needed.
+A question that fails for a passing reason is asked again while there is time; one that is refused
+is not.
+When the time is over, what is under way is cut: the caller gets an error and the thread is free.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from prometheus_api_client import PrometheusConnect
+
+from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.settings import PrometheusSettings
+from autoscaler.metrics.transport import QueryRefusedError, Session
+
+# First pause before a question is asked again; doubled each time, and never past the deadline.
+_FIRST_PAUSE_SECONDS = 0.2
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One query at one instant, or over a range with `start`, `end` and `step`."""
+
+    promql: str
+    at: datetime
+    start: datetime | None = None
+    step: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What Prometheus said: its result as parsed JSON, and how much to believe it."""
+
+    result: list[Any]
+    warnings: tuple[str, ...] = ()
+    skew_seconds: float = 0.0
+
+
+# What reading a row raises when the answer was not Prometheus's.
+MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
+
+Outcome = Answer | MetricUnavailableError
+
+
+class _Ticket:
+    """One question on its way: which session carries it, and whether anybody still waits."""
+
+    def __init__(self, question: Question, deadline: float) -> None:
+        self.question = question
+        self.deadline = deadline
+        self._lock = threading.Lock()
+        self._session: Session | None = None
+        self._abandoned = False
+
+    def carried_by(self, session: Session | None) -> None:
+        """Note who carries the question now; raise when nobody waits for it any more."""
+        with self._lock:
+            self._session = session
+            if self._abandoned and session is not None:
+                raise MetricUnavailableError("abandoned")
+
+    def abandon(self) -> None:
+        """Give up: cut the connection if the question is under way."""
+        with self._lock:
+            self._abandoned = True
+            if self._session is not None:
+                self._session.cut()
+
+
+class Connection:
+    """Asks one Prometheus; safe to use from several threads."""
+
+    def __init__(
+        self,
+        settings: PrometheusSettings,
+        *,
+        url: str | None = None,
+        timeout: timedelta | None = None,
+    ) -> None:
+        self._settings = settings
+        self._url = (url or settings.url).rstrip("/")
+        self._timeout = (timeout or settings.timeout).total_seconds()
+        self._threads = ThreadPoolExecutor(settings.connections, thread_name_prefix="prometheus")
+        self._of_thread = threading.local()
+
+    def ask(self, questions: Sequence[Question]) -> list[Outcome]:
+        """Return an answer or an error for each question, in order, within the timeout."""
+        deadline = time.monotonic() + self._timeout
+        tickets = [_Ticket(question, deadline) for question in questions]
+        asked = [self._threads.submit(self._answered, ticket) for ticket in tickets]
+        wait(asked, timeout=max(0.0, deadline - time.monotonic()))
+        for future, ticket in zip(asked, tickets, strict=True):
+            if not future.done() and not future.cancel():
+                ticket.abandon()
+        return [_outcome(future, seconds=self._timeout) for future in asked]
+
+    def close(self) -> None:
+        """Let the threads end; what they ask is cut when its time is over, as always."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _answered(self, ticket: _Ticket) -> Answer:
+        """Ask until answered, refused, or out of time."""
+        pause = _FIRST_PAUSE_SECONDS
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return self._once(ticket)
+            except QueryRefusedError:
+                raise
+            except MetricUnavailableError:
+                pause *= 2 * random.uniform(0.5, 1.0)  # apart from whoever else was refused now
+                if attempt == _ATTEMPTS or time.monotonic() + pause >= ticket.deadline:
+                    raise
+                time.sleep(pause)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _once(self, ticket: _Ticket) -> Answer:
+        client, session = self._client()
+        session.allow(ticket.deadline - time.monotonic())
+        ticket.carried_by(session)
+        try:
+            result = _sent(client, ticket.question)
+        finally:
+            ticket.carried_by(None)
+        warnings = session.envelope.get("warnings") or []
+        if session.envelope["data"].get("resultType") == "scalar":
+            result = [{"metric": {}, "value": result}]
+        if not isinstance(result, list):
+            raise MetricUnavailableError(f"{self._url}: the result is not a list")
+        return Answer(result, tuple(map(str, warnings)), session.skew_seconds)
+
+    def _client(self) -> tuple[PrometheusConnect, Session]:
+        """Return this thread's own client."""
+        held: tuple[PrometheusConnect, Session] | None = getattr(self._of_thread, "client", None)
+        if held is None:
+            session = Session(self._settings, url=self._url)
+            client = PrometheusConnect(url=self._url, session=session, method="POST")
+            held = self._of_thread.client = (client, session)
+        return held
+
+
+def _sent(client: PrometheusConnect, question: Question) -> Any:
+    if question.start is None or question.step is None:
+        return client.custom_query(question.promql, params={"time": question.at.timestamp()})
+    step = f"{question.step.total_seconds():g}"
+    return client.custom_query_range(
+        question.promql, start_time=question.start, end_time=question.at, step=step
+    )
+
+
+def _outcome(future: Future[Answer], *, seconds: float) -> Outcome:
+    if future.cancelled() or not future.done():
+        return MetricUnavailableError(f"timed out: no answer within {seconds:g} s")
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, MetricUnavailableError):
+        return error
+    return MetricUnavailableError(f"{type(error).__name__}: {error}")

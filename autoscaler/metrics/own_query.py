@@ -1,0 +1,115 @@
+"""What is known about a query that a user wrote: whether it is whole, and what it reads.
+
+A query is put in parentheses beside other people's, so it must not close what it did not open.
+And a number is only believed when a series stands behind it: `sum(rate(x[2m])) or vector(0)`
+answers 0 when `x` is gone, so the selectors are found and asked for on their own.
+
+This is a lexer, not a parser: Prometheus says what is wrong with a query, better than we could.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_TOKEN = re.compile(
+    r"""(?P<space>\s+|\#[^\n]*)
+      | (?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`)
+      | (?P<number>[0-9][0-9a-zA-Z_.]*(?:(?<=[eE])[-+][0-9]+)?|\.[0-9]+)
+      | (?P<word>[a-zA-Z_:][a-zA-Z0-9_:]*)
+      | (?P<open>[(\[{])
+      | (?P<close>[)\]}])
+      | (?P<other>.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_CLOSES = {")": "(", "]": "[", "}": "{"}
+_LABEL_LISTS = {"by", "without", "on", "ignoring", "group_left", "group_right"}
+_WORDS = _LABEL_LISTS | {"and", "or", "unless", "offset", "bool", "atan2", "inf", "nan"}
+_AGGREGATIONS = {
+    *("sum", "avg", "count", "min", "max", "group", "stddev", "stdvar"),
+    *("topk", "bottomk", "count_values", "quantile", "limitk", "limit_ratio"),
+}
+# More selectors than this in one query is somebody's dashboard, not a load.
+_MOST_SELECTORS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class OwnQuery:
+    """A query and the selectors in it; `whole` says whether it may stand beside others."""
+
+    text: str
+    whole: bool
+    selectors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+
+
+def examined(text: str) -> OwnQuery:
+    """Return what can be said about a query without asking Prometheus."""
+    tokens = list(_tokens(text))
+    if not _whole(tokens):
+        return OwnQuery(text, False, ())
+    selectors = tuple(dict.fromkeys(_selectors(tokens)))[:_MOST_SELECTORS]
+    return OwnQuery(text, True, selectors)
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup or "other"
+        if kind != "space":
+            yield _Token(kind, match.group())
+
+
+def _whole(tokens: list[_Token]) -> bool:
+    """Whether every string ends and every bracket closes what was opened."""
+    opened: list[str] = []
+    for token in tokens:
+        if token.text in {'"', "'", "`"}:
+            return False  # a quote outside a string token opens a string that never ends
+        if token.kind == "open":
+            opened.append(token.text)
+        elif token.kind == "close" and (not opened or opened.pop() != _CLOSES[token.text]):
+            return False
+    return bool(tokens) and not opened
+
+
+def _selectors(tokens: list[_Token]) -> Iterator[str]:
+    """Yield each instant selector, without its range, offset or `@`."""
+    at = 0
+    while at < len(tokens):
+        token, following = tokens[at], _text(tokens, at + 1)
+        if token.kind == "word" and token.text in _LABEL_LISTS and following == "(":
+            at = _end_of(tokens, at + 1)
+        elif token.text == "[":
+            at = _end_of(tokens, at)
+        elif token.text == "{" or (token.kind == "word" and _is_metric(token.text, following)):
+            end = at + 1
+            if "{" in {token.text, following}:
+                end = _end_of(tokens, at if token.text == "{" else at + 1)
+            yield "".join(each.text for each in tokens[at:end])
+            at = end
+        else:
+            at += 1
+
+
+def _is_metric(word: str, following: str) -> bool:
+    if following == "(" or word.lower() in _WORDS:
+        return False
+    return not (word.lower() in _AGGREGATIONS and following in {"by", "without"})
+
+
+def _text(tokens: list[_Token], at: int) -> str:
+    return tokens[at].text if at < len(tokens) else ""
+
+
+def _end_of(tokens: list[_Token], at: int) -> int:
+    """Return the position after the bracket that closes the one at `at`."""
+    depth = 0
+    for position in range(at, len(tokens)):
+        depth += (tokens[position].kind == "open") - (tokens[position].kind == "close")
+        if depth == 0:
+            return position + 1
+    return len(tokens)

@@ -1,0 +1,131 @@
+"""How much load is there, and how much was there: the `Metrics` port on Prometheus.
+
+`newest` never raises: whatever goes wrong makes samples unknown, with the reason.
+`history` does raise when Prometheus cannot be asked, because a past full of gaps looks like a past
+without load to whoever learns from it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from autoscaler.decide.facts import Doubt, Sample, TargetRef, WorkloadFacts
+from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.answers import Table
+from autoscaler.metrics.connection import MALFORMED, Answer, Connection, Outcome, Question
+from autoscaler.metrics.history import HistoryReader
+from autoscaler.metrics.own_queries import answered, sample_of
+from autoscaler.metrics.own_query import OwnQuery, examined
+from autoscaler.metrics.plan import Group, Plan, planned
+from autoscaler.metrics.settings import PrometheusSettings
+from autoscaler.metrics.transport import QueryRefusedError
+from autoscaler.metrics.truth import Circumstances, Down, Reading, with_doubt
+from autoscaler.ports import History, LoadSeries
+
+__all__ = ["PrometheusMetrics", "PrometheusSettings"]
+
+_DOWN = "count by (job, instance, namespace, pod) (up == 0)"
+
+Workloads = Mapping[TargetRef, WorkloadFacts]
+
+
+class PrometheusMetrics:
+    """Reads loads from one Prometheus."""
+
+    def __init__(self, settings: PrometheusSettings) -> None:
+        self._connection = Connection(settings)
+        self._history = HistoryReader(settings)
+        self._series: Sequence[LoadSeries] = ()
+        self._plan = Plan([], {}, {})
+        self._own: dict[int, OwnQuery] = {}
+        self._jobs: dict[int, frozenset[str]] = {}
+
+    def close(self) -> None:
+        """Let go of connections and threads."""
+        self._connection.close()
+        self._history.close()
+
+    def newest(
+        self, series: Sequence[LoadSeries], *, now: datetime, workloads: Workloads
+    ) -> list[Sample]:
+        """Return the newest sample of each series, in order."""
+        self._follow(series)
+        samples = {index: unknown(error) for index, error in self._plan.impossible.items()}
+        groups = self._plan.groups
+        questions = [Question(group.newest_query(), at=now) for group in groups]
+        *answers, down = self._connection.ask([*questions, Question(_DOWN, at=now)])
+        around = Circumstances(now, workloads, *_targets_down(down))
+        for number, (group, answer) in enumerate(zip(groups, answers, strict=True)):
+            samples.update(self._read(number, group, answer, around))
+        samples.update(self._own_samples(around))
+        return [samples[index] for index in range(len(series))]
+
+    def history(
+        self, series: Sequence[LoadSeries], *, start: datetime, end: datetime, step: timedelta
+    ) -> History:
+        """Return the recorded loads of all series on one grid; raise when none can be read."""
+        return self._history.read(series, start=start, end=end, step=step)
+
+    def _follow(self, series: Sequence[LoadSeries]) -> None:
+        """Plan again when the series changed; at most cycles they are the very same."""
+        if series is self._series:
+            return
+        self._plan = planned(series)
+        self._own = {index: examined(text) for index, text in self._plan.queries.items()}
+        self._series, self._jobs = series, {}
+
+    def _read(
+        self, number: int, group: Group, answer: Outcome, around: Circumstances
+    ) -> Iterator[tuple[int, Sample]]:
+        """Yield the sample of each member of a group, all unknown when there is no answer."""
+        if isinstance(answer, Answer):
+            try:
+                table = Table(group.counters).read(answer.result)
+                yield from self._samples(number, group, table, around.of(answer))
+            except MALFORMED as error:
+                answer = MetricUnavailableError(f"malformed answer: {error!r}")
+        if isinstance(answer, MetricUnavailableError):
+            sample = unknown(answer)
+            yield from ((member.index, sample) for member in group.members)
+
+    def _samples(
+        self, number: int, group: Group, table: Table, around: Circumstances
+    ) -> list[tuple[int, Sample]]:
+        # A job that is down as a whole has no series left to tell which source it served.
+        jobs = self._jobs[number] = self._jobs.get(number, frozenset()) | table.jobs
+        reading = Reading(group, table, around, jobs=jobs)
+        return [(member.index, reading.sample(member)) for member in group.members]
+
+    def _own_samples(self, around: Circumstances) -> dict[int, Sample]:
+        """Return the samples of the users' own queries."""
+        outcomes = answered(
+            self._own,
+            ask=lambda texts: self._connection.ask([Question(t, at=around.now) for t in texts]),
+        )
+        samples = {}
+        for index, outcome in outcomes.items():
+            if isinstance(outcome, MetricUnavailableError):
+                samples[index] = unknown(outcome)
+                continue
+            try:
+                sample = sample_of(outcome.result, index, self._own[index], now=around.now)
+                samples[index] = with_doubt(sample, around.of(outcome))
+            except MALFORMED as error:
+                samples[index] = unknown(MetricUnavailableError(f"malformed answer: {error!r}"))
+        return samples
+
+
+def unknown(error: MetricUnavailableError) -> Sample:
+    """Return the sample of a question that was not answered."""
+    refused = isinstance(error, QueryRefusedError)
+    return Sample(None, doubt=Doubt.REFUSED if refused else Doubt.UNREACHABLE, detail=str(error))
+
+
+def _targets_down(outcome: Outcome) -> tuple[tuple[Down, ...], bool]:
+    """Return the scrape targets that are down, and whether that is known at all."""
+    if isinstance(outcome, MetricUnavailableError):
+        return (), False
+    try:
+        down = tuple(Down.of(row["metric"]) for row in outcome.result)
+    except MALFORMED:
+        return (), False
+    return down, True

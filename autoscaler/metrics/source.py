@@ -1,0 +1,156 @@
+"""What a named source is: counters, what they are keyed by, and how both become PromQL.
+
+A source is a row of a table (`sources.py`), never a class of its own.
+It names one or more counters; each says which labels identify the workload, and the reader adds up
+what the counters say about the same workload.
+So one query answers for every workload of the cluster, whatever label generation its exporter has.
+
+Two scrapes of one emitter (two kubelet jobs, two Prometheus replicas) must not count twice:
+the rate is summed per emitter (`unit`) and scrape path, the largest path is taken, then summed.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from autoscaler.metrics.promql import Matcher, Operator, by, duration, selector
+
+# Added by Prometheus servers that are deployed twice, or by whoever joins several clusters.
+REPLICA_LABEL = "prometheus_replica"
+CLUSTER_LABEL = "cluster"
+# At least four scrapes of 15 to 30 s, so that a missed one changes nothing.
+CONTROL_WINDOW = timedelta(minutes=2)
+# cAdvisor keeps its own clock of 10 to 15 s on top of the scrape's.
+CPU_WINDOW = timedelta(minutes=5)
+# Conditions that every source takes, on labels that a scrape or a federation adds.
+PINS = ("job", CLUSTER_LABEL)
+
+Parameters = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """One metric of a source; every text may refer to parameters as `{service}`.
+
+    `identity` are the labels whose values, joined with `/`, are a row's key; `key` is the same key
+    from our side. `decode` reads a row's key where an exporter packs several names into one.
+    `unit` tells emitters apart. `window` None is a gauge, which is read as it stands.
+    `extra` is load beyond the first counters' (shed requests): added when there, missed by nobody;
+    `sign` -1 takes away what was counted twice (retries).
+    """
+
+    metric: str
+    identity: tuple[str, ...]
+    key: str = "{namespace}/{name}"
+    matchers: tuple[tuple[str, Operator, str], ...] = ()
+    unit: tuple[str, ...] = ("pod",)
+    window: timedelta | None = CONTROL_WINDOW
+    decode: Callable[[str], str] | None = None
+    extra: bool = False
+    sign: int = 1
+    namespace_label: str | None = None
+    """Holds the workload's namespace, by which a query may be narrowed."""
+    name_label: str | None = None
+    """Holds the workload's name, by which a query may be narrowed."""
+    by_pod: bool = False
+    """Identity is namespace and pod (and container): whose pod it is, is known elsewhere."""
+
+    def bound(self, parameters: Parameters) -> "Counter":
+        """Return the counter with the parameters filled in that shape its query."""
+        matchers: tuple[tuple[str, Operator, str], ...] = tuple(
+            (_filled(label, parameters), operator, _filled(value, parameters))
+            for label, operator, value in self.matchers
+        )
+        pins: tuple[tuple[str, Operator, str], ...] = tuple(
+            (pin, "=", parameters[pin]) for pin in PINS if parameters.get(pin)
+        )
+        return replace(
+            self,
+            metric=_filled(self.metric, parameters),
+            identity=tuple(_filled(label, parameters) for label in self.identity),
+            matchers=matchers + pins,
+            namespace_label=self.namespace_label and _filled(self.namespace_label, parameters),
+            name_label=self.name_label and _filled(self.name_label, parameters),
+        )
+
+    def selector(self, narrowed: Sequence[Matcher] = ()) -> str:
+        """Return the instant vector selector."""
+        return selector(self.metric, (*(Matcher(*each) for each in self.matchers), *narrowed))
+
+    def load(self, selected: str, *, least_window: timedelta = timedelta(0)) -> str:
+        """Return the expression of the load by identity, every emitter counted once."""
+        emitter = (*self.identity, CLUSTER_LABEL, *self.unit)
+        each = f"sum {by((*emitter, 'job', REPLICA_LABEL))} ({self._level(selected, least_window)})"
+        return f"sum {by((*self.identity, CLUSTER_LABEL))} (max {by(emitter)} ({each}))"
+
+    def _level(self, selected: str, least_window: timedelta) -> str:
+        if self.window is None:
+            return selected
+        return f"rate({selected}[{duration(max(self.window, least_window))}])"
+
+    def parts(self, narrowed: Sequence[Matcher] = ()) -> dict[str, str]:
+        """Return every expression that one sample needs, by part.
+
+        `load` the value, `at` its time stamp, `series` and `emitters` how many stand behind it,
+        `twice` how many emitters arrive by two scrape jobs, `jobs` which scrape jobs there are.
+        """
+        selected = self.selector(narrowed)
+        if self.extra:
+            return {"load": self.load(selected)}
+        identity = by((*self.identity, CLUSTER_LABEL))
+        emitter = (*self.identity, CLUSTER_LABEL, *self.unit)
+        paths = f"count {by(emitter)} (count {by((*emitter, 'job'))} ({selected}))"
+        parts = {
+            "load": self.load(selected),
+            "at": f"max {identity} (timestamp({selected}))",
+            "twice": f"count {identity} ({paths} > 1)",
+            "jobs": f"count {by(('job',))} ({selected})",
+        }
+        if not self.by_pod:  # there the rows themselves are the emitters
+            parts["series"] = f"count {identity} ({selected})"
+            parts["emitters"] = f"count {identity} (count {by(emitter)} ({selected}))"
+        return parts
+
+    @property
+    def templates(self) -> Iterable[str]:
+        """Every text whose parameters change the query."""
+        yield from (self.metric, *self.identity)
+        for label, _, value in self.matchers:
+            yield from (label, value)
+
+
+def _filled(template: str, parameters: Parameters) -> str:
+    """Fill `{name}` of our own templates; what users gave is inserted, never read as a template."""
+    return template.format_map(parameters) if "{" in template or "}" in template else template
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSource:
+    """One row of the table: what `source: linkerd` means.
+
+    `parameters` are what `labels` of a policy may override, with their defaults; a default may
+    refer to `{name}` and `{namespace}` of the workload.
+    """
+
+    name: str
+    counts: str
+    counters: tuple[Counter, ...]
+    parameters: Mapping[str, str] = field(default_factory=dict, hash=False)
+    per_pod: bool = False
+    """Whether each series carries the pod it comes from: a silent pod is then missed."""
+
+    def filled(self, *, namespace: str, name: str, given: Parameters) -> dict[str, str]:
+        """Return every parameter for one workload."""
+        workload = {"namespace": namespace, "name": name}
+        defaults = {key: _filled(value, workload) for key, value in self.parameters.items()}
+        return {**dict.fromkeys(PINS, ""), **defaults, **given, **workload}
+
+    @property
+    def shaping(self) -> tuple[str, ...]:
+        """The parameters that change the query; the others only say which row is whose."""
+        text = "".join(part for counter in self.counters for part in counter.templates)
+        return (*PINS, *(name for name in self.parameters if f"{{{name}}}" in text))
+
+    def keys(self, parameters: Parameters) -> list[str]:
+        """Return the key of one workload's rows, per counter."""
+        return [_filled(counter.key, parameters) for counter in self.counters]

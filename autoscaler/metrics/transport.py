@@ -1,0 +1,216 @@
+"""How is one HTTP request kept from hanging, flooding or lying: a session with a deadline.
+
+`requests` bounds each read from a socket, not the answer: a server that drips one byte every nine
+seconds holds a thread for ever.
+So the connection is kept at hand and cut when the caller's patience ends, the body is read in
+pieces up to a limit, and nothing but Prometheus's own JSON is let through.
+"""
+
+import json
+import socket
+import threading
+import time
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
+
+from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.settings import PrometheusSettings
+
+# Ten thousand workloads with four pods each are about 25 MB; beyond this a query went wrong.
+MOST_BYTES = 128 * 1024 * 1024
+_PIECE = 256 * 1024
+# Long enough to say what is wrong, short enough for a log line.
+_LONGEST_EXCERPT = 200
+
+
+class QueryRefusedError(MetricUnavailableError):
+    """Prometheus understood the request and will not answer it: asking again changes nothing."""
+
+
+class _Tap:
+    """Holds the socket under way, so that another thread may cut it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+
+    def hold(self, opened: Any) -> None:
+        with self._lock:
+            self._socket = opened
+
+    def cut(self) -> None:
+        """Wake whoever waits for the socket with an error."""
+        with self._lock:
+            if self._socket is not None:
+                try:
+                    self._socket.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    return  # closed already: nobody waits for it any more
+
+
+def _tapped(connection: type[HTTPConnection], tap: _Tap) -> type[HTTPConnection]:
+    """Return a connection class that shows its socket to `tap` before each request."""
+
+    class Tapped(connection):  # type: ignore[valid-type, misc]
+        def connect(self) -> None:
+            super().connect()
+            tap.hold(self.sock)
+
+    return Tapped
+
+
+class _TappedAdapter(HTTPAdapter):
+    """One connection at a time, never retried here: the caller knows how much time is left."""
+
+    def __init__(self, tap: _Tap) -> None:
+        self._tap = tap
+        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Use pools whose connections are tapped."""
+        super().init_poolmanager(*args, **kwargs)
+        http = type(
+            "P", (HTTPConnectionPool,), {"ConnectionCls": _tapped(HTTPConnection, self._tap)}
+        )
+        https = type(
+            "S", (HTTPSConnectionPool,), {"ConnectionCls": _tapped(HTTPSConnection, self._tap)}
+        )
+        self.poolmanager.pool_classes_by_scheme = {"http": http, "https": https}
+
+
+class _Answered(requests.Response):
+    """A response whose JSON was read and checked already."""
+
+    envelope: dict[str, Any]
+
+    def json(self, **_: Any) -> Any:
+        """Return the checked JSON."""
+        return self.envelope
+
+
+class Session(requests.Session):
+    """Sends a request and returns only a well-formed, successful Prometheus answer.
+
+    `envelope` is the last answer whole: `PrometheusConnect` hands out the result alone and would
+    drop the warnings. `skew_seconds` is how far the server's clock was ahead of ours.
+    """
+
+    def __init__(self, settings: PrometheusSettings, *, url: str) -> None:
+        super().__init__()
+        # No .netrc: it would silently replace the bearer token.
+        self.trust_env = False
+        self.proxies = dict(get_environ_proxies(url, no_proxy=None))
+        self.verify = str(settings.ca_file) if settings.ca_file else True
+        self._settings = settings
+        self._tap = _Tap()
+        self._deadline = float("inf")
+        self.envelope: dict[str, Any] = {}
+        self.skew_seconds = 0.0
+
+    def mount(self, prefix: Any, adapter: Any) -> None:
+        """Keep every scheme on tapped connections, whatever adapter a library would like."""
+        super().mount(prefix, _TappedAdapter(self._tap) if hasattr(self, "_tap") else adapter)
+
+    def allow(self, seconds: float) -> None:
+        """Give the requests that follow this long, all together."""
+        self._deadline = time.monotonic() + seconds
+
+    def cut(self) -> None:
+        """Abandon the request under way."""
+        self._deadline = 0.0
+        self._tap.cut()
+
+    def request(self, method: Any, url: Any, **kwargs: Any) -> _Answered:  # type: ignore[override]
+        """Send the request; parameters of a POST travel in its body, not in the address."""
+        if str(method).upper() == "POST":
+            kwargs["data"] = kwargs.pop("params", None)
+        kwargs["headers"] = self._settings.headers()
+        kwargs["timeout"] = max(0.001, self._deadline - time.monotonic())
+        kwargs.update(stream=True, allow_redirects=False)
+        sent_at = time.time()
+        try:
+            with super().request(method, url, **kwargs) as response:
+                body = self._body(response)
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise MetricUnavailableError(f"{_place(url)}: {_cause(error)}") from error
+        self.skew_seconds = _skew(response, between=(sent_at, time.time()))
+        self.envelope = _envelope(response, body, place=_place(url))
+        answered = _Answered()
+        answered.status_code = response.status_code
+        answered.envelope = self.envelope
+        return answered
+
+    def _body(self, response: requests.Response) -> bytes:
+        """Read the body piece by piece, as long as there is time and room."""
+        pieces, n_bytes = [], 0
+        while piece := response.raw.read1(_PIECE, decode_content=True):
+            pieces.append(piece)
+            n_bytes += len(piece)
+            if n_bytes > MOST_BYTES:
+                raise MetricUnavailableError(f"answer over {MOST_BYTES >> 20} MiB")
+            if time.monotonic() > self._deadline:
+                raise requests.ReadTimeout("the answer took too long")
+        return b"".join(pieces)
+
+
+def _envelope(response: requests.Response, body: bytes, *, place: str) -> dict[str, Any]:
+    """Return the JSON of a successful answer; say what any other answer was."""
+    said = f"{place}: HTTP {response.status_code}"
+    try:
+        envelope = json.loads(body)
+    except (ValueError, RecursionError):
+        envelope = None
+    if isinstance(envelope, dict) and envelope.get("status") == "success":
+        data = envelope.get("data")
+        if response.status_code == 200 and isinstance(data, dict) and "result" in data:
+            return envelope
+    if isinstance(envelope, dict) and "error" in envelope:
+        said += f": {envelope.get('errorType', 'error')}: {envelope['error']}"
+    else:
+        excerpt = body[:_LONGEST_EXCERPT].decode("utf-8", errors="replace")
+        said += f", not a Prometheus answer: {' '.join(excerpt.split()) or 'an empty body'}"
+    # A query that is wrong stays wrong; 429 and 5xx pass, as do proxies' error pages.
+    refused = response.status_code in {400, 401, 403, 404, 405, 413, 414, 422}
+    raise (QueryRefusedError if refused else MetricUnavailableError)(said[:500])
+
+
+def _skew(response: requests.Response, *, between: tuple[float, float]) -> float:
+    """Return by how many seconds the server's clock is ahead; 0 when within what we can tell."""
+    written = response.headers.get("Date")
+    try:
+        server = parsedate_to_datetime(written) if written else None
+    except ValueError:
+        return 0.0
+    if not isinstance(server, datetime):
+        return 0.0
+    sent_at, received_at = between
+    stamp = server.timestamp()  # whole seconds, rounded down
+    if stamp + 1 < sent_at:
+        return stamp + 1 - sent_at
+    return max(0.0, stamp - received_at)
+
+
+def _place(url: object) -> str:
+    """Return an address without what may be secret in it."""
+    parts = requests.compat.urlparse(str(url))
+    return f"{parts.scheme}://{parts.hostname}:{parts.port or parts.scheme}{parts.path}"
+
+
+def _cause(error: BaseException) -> str:
+    """Return the innermost cause of a chain of wrapped connection errors."""
+    if isinstance(error, requests.Timeout):
+        return "timed out"
+    inner = error
+    while (deeper := getattr(inner, "reason", None) or inner.__cause__ or inner.__context__) and (
+        isinstance(deeper, BaseException)
+    ):
+        inner = deeper
+    return f"{type(inner).__name__}: {inner}"[:_LONGEST_EXCERPT]

@@ -1,0 +1,243 @@
+"""How much is a number worth: from rows of an answer to a `Sample` with its doubts.
+
+Absent is not zero, and a number is not the truth: each sample says how old it is, how many series
+stand behind it, and what is missing.
+What is certainly wrong (no series, NaN, stale, two clusters mixed) has no value at all; what is a
+lower bound or counted with doubt keeps its value, which may raise a recommendation and never lower
+it.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from autoscaler.decide.facts import Doubt, PodFacts, PodPhase, Sample, TargetRef, WorkloadFacts
+from autoscaler.metrics.answers import Rows, Table
+from autoscaler.metrics.connection import Answer
+from autoscaler.metrics.ownership import owner_name
+from autoscaler.metrics.plan import Group, Member
+
+# Four scrapes of 30 s: a series that is silent for longer is not being scraped.
+STALE_AFTER = timedelta(minutes=2)
+# NTP keeps clocks within a second; half a minute is a broken clock, not a slow answer.
+MOST_SKEW = timedelta(seconds=30)
+# Discovery, first scrape and the second one, without which there is no rate.
+_POD_IS_NEW = timedelta(minutes=3)
+# Prometheus warns per series; the first few say it all.
+_LONGEST_DETAIL = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """A scrape target that Prometheus cannot reach now."""
+
+    job: str
+    instance: str
+    namespace: str = ""
+    pod: str = ""
+
+    @classmethod
+    def of(cls, labels: Mapping[str, str]) -> "Down":
+        """Return the target that a row of `up` stands for."""
+        names = ("job", "instance", "namespace", "pod")
+        return cls(*(labels.get(name, "") for name in names))
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is known beside the rows: the time, the pods, the targets that are down."""
+
+    now: datetime
+    workloads: Mapping[TargetRef, WorkloadFacts]
+    down: tuple[Down, ...] = ()
+    down_is_known: bool = True
+    warnings: tuple[str, ...] = ()
+    skew: timedelta = timedelta(0)
+
+    def of(self, answer: Answer) -> "Circumstances":
+        """Return what is known beside the rows of one answer."""
+        skew = timedelta(seconds=answer.skew_seconds)
+        return replace(self, warnings=answer.warnings, skew=skew)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the counters of one source say about one workload, added up."""
+
+    load: float | None = None
+    at: float | None = None
+    n_series: int = 0
+    n_emitters: int = 0
+    twice: float = 0.0
+    foreign: bool = False
+    seen: bool = False
+    by_pod: dict[str, float] = field(default_factory=dict)
+
+    def add(self, load: float, *, sign: int = 1) -> None:
+        self.load = sign * load if self.load is None else self.load + sign * load
+
+    def dated(self, at: float | None) -> None:
+        """Take the oldest of the newest: a sum is as old as its oldest part."""
+        if at is not None:
+            self.seen = True
+            self.at = at if self.at is None else min(self.at, at)
+
+
+class Reading:
+    """The answer to one group's question, ready to be asked about each member."""
+
+    def __init__(
+        self, group: Group, table: Table, circumstances: Circumstances, *, jobs: frozenset[str]
+    ) -> None:
+        self._group = group
+        self._table = table
+        self._around = circumstances
+        self._pods = [
+            _by_pod(table.of(number, "load")) if counter.by_pod else {}
+            for number, counter in enumerate(group.counters)
+        ]
+        self._down = tuple(target for target in circumstances.down if target.job in jobs)
+
+    def sample(self, member: Member) -> Sample:
+        """Return the newest sample of one workload, with the worst that is to be said of it."""
+        found = self._found(member)
+        sample = self._valued(found)
+        if sample.value is not None and found.twice:
+            detail = "scraped by more than one job: give labels.job"
+            sample = replace(sample, doubt=Doubt.DUPLICATED, detail=detail)
+        elif sample.value is not None and (missing := self._missing(member, found)):
+            sample = replace(sample, doubt=Doubt.PARTIAL, detail=missing)
+        return with_doubt(sample, self._around)
+
+    def _found(self, member: Member) -> _Found:
+        found = _Found()
+        for number, counter in enumerate(self._group.counters):
+            if counter.by_pod:
+                self._add_pods(found, member, number)
+            elif not counter.extra:
+                self._add_row(found, member.keys[number], number)
+        for number, counter in enumerate(self._group.counters):
+            extra = self._table.of(number, "load").get(member.keys[number])
+            if counter.extra and extra is not None and found.load is not None:
+                found.add(extra, sign=counter.sign)
+        return found
+
+    def _add_row(self, found: _Found, key: str, number: int) -> None:
+        of = self._table.of
+        load = of(number, "load").get(key)
+        if load is not None:
+            found.add(load)
+        found.dated(of(number, "at").get(key))
+        found.n_series += int(of(number, "series").get(key, 0))
+        found.n_emitters += int(of(number, "emitters").get(key, 0))
+        found.twice += of(number, "twice").get(key, 0)
+        found.foreign |= key in self._table.foreign
+
+    def _add_pods(self, found: _Found, member: Member, number: int) -> None:
+        """Add the rows of the workload's pods, of the named container if one is named."""
+        pods = self._pods[number].get(member.target.namespace)
+        if not pods:
+            return
+        of = self._table.of
+        for pod in self._pods_of(member, pods):
+            for container, key, load in pods[pod]:
+                if member.container and container != member.container:
+                    continue
+                found.add(load)
+                found.by_pod[pod] = found.by_pod.get(pod, 0.0) + load
+                found.dated(of(number, "at").get(key))
+                found.n_series += 1
+                found.twice += of(number, "twice").get(key, 0)
+                found.foreign |= key in self._table.foreign
+
+    def _pods_of(self, member: Member, pods: Mapping[str, object]) -> list[str]:
+        """Return which of the pods in the answer are the workload's, by owner or else by name."""
+        facts = self._around.workloads.get(member.target)
+        if facts is not None and facts.pods is not None:
+            return [pod.name for pod in facts.pods if pod.name in pods]
+        kind, name = member.target.kind, member.target.name
+        return [pod for pod in pods if pod.startswith(name) and owner_name(pod, kind=kind) == name]
+
+    def _valued(self, found: _Found) -> Sample:
+        """Return the value, or why there is none."""
+        at = None if found.at is None else datetime.fromtimestamp(found.at, tz=UTC)
+        unknown = Sample(None, at, found.n_series)
+        if found.foreign:
+            detail = "several clusters answer: give labels.cluster"
+            return replace(unknown, doubt=Doubt.FOREIGN, detail=detail)
+        if found.load is None:
+            detail = "one sample so far, a rate needs two" if found.seen else "no series"
+            return replace(unknown, doubt=Doubt.ABSENT, detail=detail)
+        if not math.isfinite(found.load):
+            return replace(unknown, doubt=Doubt.NOT_A_NUMBER, detail=f"value {found.load}")
+        if at is None:
+            return replace(unknown, doubt=Doubt.STALE, detail="the series has ended")
+        by_pod = found.by_pod or None
+        return Sample(max(0.0, found.load), at, found.n_series, by_pod)
+
+    def _missing(self, member: Member, found: _Found) -> str:
+        """Return who should have reported and did not; empty when nobody is missed."""
+        facts = self._around.workloads.get(member.target)
+        pods = None if facts is None else facts.pods
+        down = [target for target in self._down if self._concerns(target, member, pods)]
+        if not self._around.down_is_known:
+            return "which scrape targets are down is not known"
+        if down:
+            return f"{len(down)} scrape targets are down, first {down[0].instance}"
+        if pods is None or not found.by_pod:
+            return ""
+        silent = [pod.name for pod in settled(pods, now=self._around.now)]
+        silent = [name for name in silent if name not in found.by_pod]
+        return f"{len(silent)} ready pods are silent, first {silent[0]}" if silent else ""
+
+    def _concerns(self, target: Down, member: Member, pods: tuple[PodFacts, ...] | None) -> bool:
+        """Whether a target that is down may have held some of the workload's load."""
+        if not self._group.source.per_pod or not target.pod:
+            return True
+        if target.namespace and target.namespace != member.target.namespace:
+            return False
+        if pods is not None:
+            return any(pod.name == target.pod and not pod.deleted for pod in pods)
+        return owner_name(target.pod, kind=member.target.kind) == member.target.name
+
+
+def settled(pods: Iterable[PodFacts], *, now: datetime) -> list[PodFacts]:
+    """Return the pods that serve for long enough to be in Prometheus."""
+    return [
+        pod
+        for pod in pods
+        if pod.ready
+        and not pod.deleted
+        and pod.phase is PodPhase.RUNNING
+        and now - pod.created_at > _POD_IS_NEW
+        and (pod.ready_transition_at is None or now - pod.ready_transition_at > _POD_IS_NEW)
+    ]
+
+
+def _by_pod(rows: Rows) -> dict[str, dict[str, list[tuple[str, str, float]]]]:
+    """Index rows of `namespace/pod[/container]` by namespace and pod."""
+    index: dict[str, dict[str, list[tuple[str, str, float]]]] = {}
+    for key, load in rows.items():
+        namespace, pod, *container = key.split("/")
+        pods = index.setdefault(namespace, {})
+        pods.setdefault(pod, []).append((container[0] if container else "", key, load))
+    return index
+
+
+def with_doubt(sample: Sample, around: Circumstances) -> Sample:
+    """Return a sample with what its age, the clocks and the answer's warnings say against it."""
+    if sample.value is None:
+        return sample
+    age = timedelta(0) if sample.sampled_at is None else around.now - sample.sampled_at
+    if age > STALE_AFTER:
+        detail = f"newest sample is {age.total_seconds():.0f} s old"
+        return replace(sample, value=None, by_pod=None, doubt=Doubt.STALE, detail=detail)
+    skew = around.skew or max(timedelta(0), -age)
+    if abs(skew) > MOST_SKEW:
+        detail = f"Prometheus's clock is {skew.total_seconds():+.0f} s from ours"
+        return replace(sample, doubt=Doubt.CLOCK_SKEW, detail=detail)
+    if sample.doubt is None and around.warnings:
+        detail = "; ".join(around.warnings)[:_LONGEST_DETAIL]
+        return replace(sample, doubt=Doubt.WARNED, detail=detail)
+    return sample
