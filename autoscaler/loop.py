@@ -166,6 +166,8 @@ class Reconciler:
             decision=outcome.decision,
             rescaled=rescaled,
             not_rescaled_because=held_because,
+            spec=policy,
+            state=outcome.state_if_held,
         )
 
     def _act(self, governed: Governed, outcome: Outcome) -> str:
