@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 LEARN_SLICES = 60
 # Series whose past is asked for at once: bounds memory and the size of one answer.
 HISTORY_BATCH = 200
+# How often somebody looks whether a past is wanted, or has arrived: cheap when it is neither.
+HISTORY_POLL = timedelta(seconds=1)
 # A source that cannot answer now is asked again after this long, and the daemon goes on without.
 HISTORY_RETRY = timedelta(seconds=30)
 
@@ -88,7 +91,7 @@ class Daemon:
         began = time.perf_counter()
         now = self._world.clock.now()
         self.refresh_policies()
-        self._accept_history()
+        self.accept_history()
         summary = self._reconciler.reconcile(self._roster, now=now)
         self._cycle_ended(timedelta(seconds=time.perf_counter() - began))
         return summary
@@ -120,7 +123,7 @@ class Daemon:
         Runs outside the reconcile's thread: it only reads, and leaves the answer in a queue.
         """
         if not self._arrived.empty():
-            return False  # the last batch waits for the next cycle to take it in
+            return False  # the last batch was not taken in yet
         wanted = self._forecasts.missing_history(limit=HISTORY_BATCH)
         if not wanted:
             return False
@@ -135,9 +138,10 @@ class Daemon:
         """Read and learn the past of every series before the first cycle."""
         self.refresh_policies()
         while self.read_history():
-            self._accept_history()
+            self.accept_history()
 
-    def _accept_history(self) -> None:
+    def accept_history(self) -> None:
+        """Learn the pasts that arrived since."""
         while not self._arrived.empty():
             keys, history = self._arrived.get()
             self._forecasts.accept_history(keys, history)
@@ -145,57 +149,71 @@ class Daemon:
 
 def serve(daemon: Daemon, *, interval: timedelta, stop: threading.Event) -> None:
     """Run the jobs until `stop` is set; the cycle under way is finished first."""
+    history = HistoryJob(daemon)
+    daemon.refresh_policies()
+    history.run()  # the first cycle of a small installation already knows its past
     scheduler = BackgroundScheduler(
         timezone=UTC,
         executors={"core": ThreadPoolExecutor(1), "history": ThreadPoolExecutor(1)},
         job_defaults={"coalesce": True, "max_instances": 1},
     )
-    _schedule(scheduler, daemon, interval=interval)
+    _schedule(scheduler, daemon, history, interval=interval)
+    scheduler.add_listener(_tell_skipped, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
     scheduler.start()
     stop.wait()
     scheduler.shutdown(wait=True)
 
 
-def _schedule(scheduler: BackgroundScheduler, daemon: Daemon, *, interval: timedelta) -> None:
-    """Add the three jobs; a cycle that could not start within half an interval is skipped."""
-    now = datetime.now(tz=UTC)
+def _schedule(
+    scheduler: BackgroundScheduler, daemon: Daemon, history: "HistoryJob", *, interval: timedelta
+) -> None:
+    """Add the jobs; a cycle that could not start within half an interval is skipped."""
     late = max(1, int(interval.total_seconds() / 2))
-    scheduler.add_job(
-        daemon.cycle,
-        "interval",
-        seconds=interval.total_seconds(),
-        executor="core",
-        misfire_grace_time=late,
-        next_run_time=now,
-        id="reconcile",
+    jobs: tuple[tuple[str, Callable[[], object], str, timedelta, int | None], ...] = (
+        (_RECONCILE, daemon.cycle, "core", interval, late),
+        ("learn", daemon.learn, "core", timedelta(hours=1) / LEARN_SLICES, None),
+        ("accept-history", daemon.accept_history, "core", HISTORY_POLL, None),
+        ("read-history", history.run, "history", HISTORY_POLL, None),
     )
-    scheduler.add_job(
-        daemon.learn,
-        "interval",
-        seconds=3600 / LEARN_SLICES,
-        executor="core",
-        misfire_grace_time=None,
-        id="learn",
-    )
-    scheduler.add_job(
-        read_history_or_retry,
-        "interval",
-        args=[daemon],
-        seconds=HISTORY_RETRY.total_seconds(),
-        executor="history",
-        misfire_grace_time=None,
-        next_run_time=now,
-        id="history",
-    )
+    for name, work, executor, every, grace in jobs:
+        scheduler.add_job(
+            work,
+            "interval",
+            seconds=every.total_seconds(),
+            executor=executor,
+            misfire_grace_time=grace,
+            next_run_time=datetime.now(tz=UTC),
+            id=name,
+        )
 
 
-def read_history_or_retry(daemon: Daemon) -> None:
-    """Read what history can be read; when the source cannot answer, say so and try again later."""
-    try:
-        while daemon.read_history():
-            pass
-    except MetricUnavailableError as error:
-        log_event(logger, logging.WARNING, "history_unavailable", error=str(error))
+_RECONCILE = "reconcile"
+# Its own words for a skipped job are said again by `_tell_skipped`, for the job that matters.
+logging.getLogger("apscheduler").setLevel(logging.ERROR)
+
+
+def _tell_skipped(event: JobEvent) -> None:
+    """Say that a cycle was skipped because the one before was late."""
+    if event.job_id == _RECONCILE:
+        log_event(logger, logging.WARNING, "cycle_skipped")
+
+
+class HistoryJob:
+    """Reads what history can be read; a source that cannot answer is left alone for a while."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._not_before = 0.0
+
+    def run(self) -> None:
+        """Read the next batch of pasts, if any is wanted and the source is not being left alone."""
+        if time.monotonic() < self._not_before:
+            return
+        try:
+            self._daemon.read_history()
+        except MetricUnavailableError as error:
+            self._not_before = time.monotonic() + HISTORY_RETRY.total_seconds()
+            log_event(logger, logging.WARNING, "history_unavailable", error=str(error))
 
 
 def stop_on_signals() -> threading.Event:

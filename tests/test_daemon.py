@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from autoscaler.daemon import Daemon, World, read_history_or_retry, serve
+from autoscaler.daemon import Daemon, HistoryJob, World, serve
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.ports import PolicyDocument
@@ -115,7 +115,7 @@ def test_a_source_without_history_is_told_and_tried_again(caplog):
         raise MetricUnavailableError("http://prometheus: 503 Service Unavailable")
 
     bench.metrics.history, answers = refuse, bench.metrics.history
-    read_history_or_retry(bench.daemon)
+    HistoryJob(bench.daemon).run()
     bench.metrics.history = answers
 
     assert "history_unavailable" in caplog.text
@@ -143,3 +143,20 @@ def test_the_jobs_run_until_they_are_told_to_stop_and_finish_the_cycle():
     serve(bench.daemon, interval=TICK, stop=stop)
 
     assert done
+
+
+def test_a_source_that_failed_is_left_alone_for_a_while():
+    bench = Bench(document())
+    bench.daemon.refresh_policies()
+    asked = []
+
+    def refuse(*_, **__):
+        asked.append(1)
+        raise MetricUnavailableError("http://prometheus: 503 Service Unavailable")
+
+    bench.metrics.history = refuse
+    job = HistoryJob(bench.daemon)
+    job.run()
+    job.run()
+
+    assert asked == [1]

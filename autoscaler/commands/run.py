@@ -21,9 +21,9 @@ from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
 from autoscaler.cluster.lease import Leadership
 from autoscaler.daemon import (
     Daemon,
+    HistoryJob,
     SystemClock,
     World,
-    read_history_or_retry,
     serve,
     stop_on_signals,
 )
@@ -97,7 +97,8 @@ def main(arguments: argparse.Namespace) -> int:
             held_back=lambda: _held_back(leads, dry_run=arguments.dry_run),
         )
         if arguments.once:
-            read_history_or_retry(daemon)
+            daemon.refresh_policies()
+            HistoryJob(daemon).run()
             daemon.cycle()
         else:
             _serve(daemon, reporting, arguments, stop)
