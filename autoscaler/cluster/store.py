@@ -164,7 +164,7 @@ class Store:
         with self._lock:
             if self._documents is None:
                 self._documents = tuple(
-                    PolicyDocument(f"configmap {namespace}/{name}, key {key}", text, namespace)
+                    PolicyDocument(f"ConfigMap {namespace}/{name} key {key}", text, namespace)
                     for (namespace, name), source in sorted(self._sources.items())
                     for key, text in sorted(source.data.items())
                 )

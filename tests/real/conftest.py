@@ -20,6 +20,7 @@ from support.prometheus_server import Exporter, PrometheusServer
 from support.workloads import Namespace
 
 _HERE = Path(__file__).parent
+_DEPLOY = _HERE.parents[1] / "deploy"
 _HOW = (
     "apt-get install etcd-server prometheus openssl, and set KUBEBUILDER_ASSETS to a folder with "
     "etcd, kube-apiserver, kube-controller-manager and kubectl"
@@ -80,6 +81,19 @@ def namespace(plane: ControlPlane, admin: client.ApiClient) -> Iterator[Namespac
     plane.kubectl("create", "namespace", name)
     yield Namespace(plane, admin, name)
     plane.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def installed(plane: ControlPlane) -> ControlPlane:
+    """The shared control plane after `kubectl apply -k deploy/`."""
+    plane.kubectl("apply", "-k", str(_DEPLOY))
+    return plane
+
+
+@pytest.fixture(scope="session")
+def service_account(installed: ControlPlane) -> Path:
+    """A kubeconfig of the service account that `deploy/` makes, and nothing more."""
+    return installed.service_account_kubeconfig("autoscaler-system", "predictive-autoscaler")
 
 
 @pytest.fixture

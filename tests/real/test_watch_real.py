@@ -121,7 +121,7 @@ def test_policies_are_seen_edited_and_gone(
     eventually(lambda: len(cluster.policies()) == 1, within=10, what="one document")
     document = cluster.policies()[0]
     assert (document.text, document.namespace) == ("a: 2", namespace.name)
-    assert document.source == f"configmap {namespace.name}/autoscaling, key a.yaml"
+    assert document.source == f"ConfigMap {namespace.name}/autoscaling key a.yaml"
 
     namespace.delete("configmap", "autoscaling")
     eventually(lambda: not cluster.policies(), within=10, what="no document")

@@ -111,6 +111,30 @@ class ControlPlane:
             raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr}")
         return done.stdout
 
+    def ensure_namespace(self, name: str) -> None:
+        """Create a namespace unless it is there."""
+        document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(document))
+
+    def can_i(self, account: str, verb: str, resource: str, *, namespace: str) -> str:
+        """Return what RBAC answers this account: yes or no."""
+        name, _, subresource = resource.partition("/")
+        name, _, group = name.partition(".")
+        attributes = {
+            "verb": verb,
+            "resource": name,
+            "group": group,
+            "subresource": subresource,
+            "namespace": namespace,
+        }
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {"user": account, "resourceAttributes": attributes},
+        }
+        output = self.kubectl("create", "-o", "json", "-f", "-", stdin=yaml.safe_dump(review))
+        return "yes" if json.loads(output)["status"]["allowed"] else "no"
+
     def get(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
         """Return an object as it is now."""
         output = self.kubectl("get", kind, name, "-n", namespace, "-o", "json")
