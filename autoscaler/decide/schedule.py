@@ -55,4 +55,4 @@ def in_force(entry: ScheduleEntry, *, now: datetime, ahead: timedelta = timedelt
         return False
     later = (now + ahead).astimezone(UTC).replace(second=0, microsecond=0)
     upcoming = latest_start(entry.start, entry.time_zone, later)
-    return upcoming is not None and upcoming > minute
+    return upcoming is not None and upcoming.at > minute

@@ -12,7 +12,7 @@ too long, never too short.
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
@@ -100,30 +100,39 @@ def one_off(text: str) -> datetime | None:
         return None
 
 
+class Occurrence(NamedTuple):
+    """One start or end: its instant in UTC, and the wall-clock time it was written as.
+
+    Both count in comparisons: a window that a clock change skips whole starts and ends at one
+    instant, and is over.
+    """
+
+    at: datetime
+    wall_clock: datetime
+
+
 @lru_cache(maxsize=65536)
-def latest_start(text: str, time_zone: str, minute: datetime) -> datetime | None:
+def latest_start(text: str, time_zone: str, minute: datetime) -> Occurrence | None:
     """Return the latest start at or before a UTC minute; None = none yet."""
-    return _latest(text, time_zone, minute, last_of_both=False)
+    return _latest(text, zone(time_zone), minute, last_of_both=False)
 
 
 @lru_cache(maxsize=65536)
-def latest_end(text: str, time_zone: str, minute: datetime) -> datetime | None:
+def latest_end(text: str, time_zone: str, minute: datetime) -> Occurrence | None:
     """Return the latest end at or before a UTC minute; None = none yet."""
-    return _latest(text, time_zone, minute, last_of_both=True)
+    return _latest(text, zone(time_zone), minute, last_of_both=True)
 
 
-def _latest(text: str, name: str, minute: datetime, *, last_of_both: bool) -> datetime | None:
-    """Return the latest occurrence at or before a UTC minute, as an instant in UTC."""
-    here = zone(name)
+def _latest(
+    text: str, here: ZoneInfo, minute: datetime, *, last_of_both: bool
+) -> Occurrence | None:
     once = one_off(text)
-    if once is not None:
-        at = instant(once, here, last_of_both=last_of_both)
-        return at if at <= minute else None
     beyond = minute.astimezone(here).replace(tzinfo=None) + _LARGEST_SHIFT
-    for occurrence in parsed_cron(text).backwards(beyond):
-        at = instant(occurrence, here, last_of_both=last_of_both)
+    candidates = parsed_cron(text).backwards(beyond) if once is None else (once,)
+    for wall_clock in candidates:
+        at = instant(wall_clock, here, last_of_both=last_of_both)
         if at <= minute:
-            return at
+            return Occurrence(at, wall_clock)
     return None
 
 

@@ -9,7 +9,6 @@ from datetime import timedelta
 from functools import lru_cache
 from random import Random
 
-from decide.worlds import CAPACITY, NOW, RATE, TARGET, ago
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -26,6 +25,7 @@ from autoscaler.decide.facts import (
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import Order, ScaleEvent, TimestampedRecommendation, WorkloadState
 from autoscaler.policy.schema import WorkloadPolicy
+from decide.worlds import CAPACITY, NOW, RATE, TARGET, ago
 
 # The full count is for CI; at a desk a few hundred find what was just broken.
 thorough = settings(

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
-from decide.worlds import CAPACITY, NOW, PER_POD, TARGET, forecast, policy
 
 from autoscaler.decide.facts import Doubt, Sample, Signal, Trust, WorkloadFacts
 from autoscaler.decide.pipeline import reconciled
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import WorkloadState
+from decide.worlds import CAPACITY, NOW, PER_POD, TARGET, forecast, policy
 
 TICK = timedelta(seconds=15)
 FAULT_BEGINS, FAULT_ENDS, THE_END = timedelta(hours=2), timedelta(hours=7), timedelta(hours=9)

@@ -1,6 +1,8 @@
 """Every conformance case that is there passes through the public functions."""
 
 import pytest
+
+from autoscaler.decide.replica_calculator import ReplicaCalculationError
 from decide.hpa_cases import (
     cases,
     combined,
@@ -9,8 +11,6 @@ from decide.hpa_cases import (
     rate_limited,
     stabilized,
 )
-
-from autoscaler.decide.replica_calculator import ReplicaCalculationError
 
 
 @pytest.mark.parametrize("case", cases("rate_limits"))

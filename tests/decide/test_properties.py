@@ -3,8 +3,6 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from decide.strategies import LOADS, STATES, policies, signals, thorough, workloads
-from decide.worlds import LONG_AGO, NOW
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +10,8 @@ from autoscaler.decide.facts import Doubt
 from autoscaler.decide.pipeline import reconciled
 from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
 from autoscaler.decide.reason import Reason
+from decide.strategies import LOADS, STATES, policies, signals, thorough, workloads
+from decide.worlds import LONG_AGO, NOW
 
 UNKNOWN = tuple(d for d in Doubt if d not in {Doubt.PARTIAL, Doubt.WARNED})
 # Two doubts hold because a load is suspiciously low: more load may then mean fewer replicas.

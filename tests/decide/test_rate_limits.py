@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from decide.worlds import NOW, events
 
 from autoscaler.decide.bounds import (
     Bounds,
@@ -17,6 +16,7 @@ from autoscaler.decide.reason import Reason
 from autoscaler.decide.schedule import NO_SCHEDULE, ScheduledBounds
 from autoscaler.decide.state import ScaleEvent
 from autoscaler.policy.behavior import Behavior, ScalingRules
+from decide.worlds import NOW, events
 
 
 def rules(*policies, select="Max"):

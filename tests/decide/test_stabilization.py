@@ -4,11 +4,11 @@ from datetime import timedelta
 from random import Random
 
 import pytest
-from decide.worlds import NOW, ago
 
 from autoscaler.decide.cooldown import cooldown_left
 from autoscaler.decide.stabilization import downscale_stabilized_replicas, stabilized_replicas
 from autoscaler.decide.state import TimestampedRecommendation, WorkloadState
+from decide.worlds import NOW, ago
 
 
 def history(*age_and_replicas):

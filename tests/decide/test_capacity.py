@@ -1,0 +1,177 @@
+"""How much one pod carries: declared or learned."""
+
+from datetime import timedelta
+from random import Random
+
+import pytest
+
+from autoscaler.decide.capacity import declared_capacity
+from autoscaler.decide.facts import Capacity, CapacitySource, PodFacts
+from autoscaler.decide.learned_capacity import (
+    CapacityFit,
+    for_template,
+    learned_capacity,
+    warmed_up,
+    with_minute,
+)
+from autoscaler.policy.metric import MetricSpec
+from decide.worlds import NOW, ago, workload
+
+REQUESTS = {("app", "cpu"): 0.5, ("sidecar", "cpu"): 0.1, ("app", "memory"): 2.0**30}
+
+
+def metric(kind, section):
+    return MetricSpec.model_validate({"type": kind, kind[0].lower() + kind[1:]: section})
+
+
+@pytest.mark.parametrize(
+    ("kind", "section", "expected"),
+    [
+        pytest.param(
+            "RequestRate",
+            {"source": "x", "target": {"averageValue": "120"}},
+            Capacity(120.0, CapacitySource.POLICY),
+            id="requests per pod",
+        ),
+        pytest.param("RequestRate", {"source": "x"}, None, id="to be learned"),
+        pytest.param(
+            "ContainerResource",
+            {"name": "cpu", "container": "app", "target": {"averageUtilization": 80}},
+            Capacity(0.4, CapacitySource.REQUEST),
+            id="one container",
+        ),
+        pytest.param(
+            "ContainerResource",
+            {"name": "cpu", "container": "db", "target": {"averageUtilization": 80}},
+            None,
+            id="no such container",
+        ),
+        pytest.param(
+            "Resource",
+            {"name": "cpu", "target": {"averageUtilization": 50}},
+            Capacity(0.3, CapacitySource.REQUEST),
+            id="the whole pod",
+        ),
+        pytest.param(
+            "Resource",
+            {"name": "memory", "target": {"averageUtilization": 50}},
+            Capacity(2.0**29, CapacitySource.REQUEST),
+            id="memory",
+        ),
+        pytest.param(
+            "Resource",
+            {"name": "cpu", "target": {"averageValue": "250m"}},
+            Capacity(0.25, CapacitySource.POLICY),
+            id="cores per pod",
+        ),
+        pytest.param(
+            "External",
+            {"metric": {"name": "q"}, "target": {"value": "9"}},
+            None,
+            id="a total has no share",
+        ),
+    ],
+)
+def test_declared_capacity(kind, section, expected):
+    got = declared_capacity(metric(kind, section), workload(requests=REQUESTS))
+
+    assert (got is None) == (expected is None)
+    assert got is None or (got.source, got.per_pod) == (
+        expected.source,
+        pytest.approx(expected.per_pod),
+    )
+
+
+def taught(
+    minutes, *, idle=0.05, slope=0.004, noise=0.01, outliers=0.0, load=(20, 120), fit=None, seed=3
+):
+    """A fit after so many warm minutes of cores = idle + slope * load, with noise and outliers."""
+    random, fit = Random(seed), fit or CapacityFit("v1")
+    for _ in range(minutes):
+        per_pod = random.uniform(*load)
+        cores = idle + slope * per_pod + random.gauss(0, noise)
+        cores += 2.0 if random.random() < outliers else 0.0
+        fit = with_minute(fit, load_per_pod=per_pod, cores_per_pod=max(cores, 0.0))
+    return fit
+
+
+def test_idle_and_slope_are_found_and_the_truth_lies_between_the_bounds():
+    fit = taught(600)
+    got = learned_capacity(fit, request_cores=0.5)
+
+    assert (fit.idle, fit.slope) == (pytest.approx(0.05, abs=0.01), pytest.approx(0.004, rel=0.05))
+    assert got.low <= (0.8 * 0.5 - 0.05) / 0.004 <= got.high
+    assert got.per_pod == got.low
+    assert got.saturated_at == pytest.approx((0.5 - 0.05) / 0.004, rel=0.05)
+
+
+def test_the_bounds_narrow_with_every_minute():
+    widths = [
+        (got := learned_capacity(taught(n), request_cores=0.5)).high - got.low
+        for n in (40, 200, 1000)
+    ]
+
+    assert widths == sorted(widths, reverse=True)
+
+
+def test_a_few_wild_minutes_change_little():
+    clean, wild = (
+        learned_capacity(taught(800, outliers=o), request_cores=0.5) for o in (0.0, 0.02)
+    )
+
+    assert wild.per_pod == pytest.approx(clean.per_pod, rel=0.15)
+
+
+def test_half_an_hour_of_minutes_is_the_least():
+    assert learned_capacity(taught(25), request_cores=0.5) is None
+    assert learned_capacity(taught(31), request_cores=0.5) is not None
+
+
+def test_without_spread_idle_counts_as_load_which_asks_for_more_pods():
+    flat = learned_capacity(taught(200, load=(60, 60.5)), request_cores=0.5)
+
+    assert flat.per_pod < (0.8 * 0.5 - 0.05) / 0.004
+
+
+def test_a_throttled_minute_teaches_nothing():
+    fit = taught(100)
+
+    assert with_minute(fit, load_per_pod=90.0, cores_per_pod=0.99, limit_cores=1.0) is fit
+
+
+def test_a_new_template_starts_over_and_stands_on_the_old_ones_low_end():
+    known = learned_capacity(taught(400), request_cores=0.5)
+    fresh = for_template(taught(400), "v2", known=known)
+
+    assert (fresh.weight, fresh.template_hash) == (0.0, "v2")
+    assert learned_capacity(fresh, request_cores=0.5).per_pod == known.low
+    assert for_template(fresh, "v2", known=None) is fresh
+
+
+def test_a_changed_service_is_followed_within_days():
+    fit = taught(3 * 1440, slope=0.008, fit=taught(1440, slope=0.004), seed=5)
+
+    assert fit.slope == pytest.approx(0.008, rel=0.2)
+
+
+def pod(ready_for, **fields):
+    return PodFacts("p", ago(9000), ready_transition_at=ago(ready_for), **fields)
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        pytest.param({}, True, id="counts alone, all ready"),
+        pytest.param({"ready_replicas": 9}, False, id="one is not ready"),
+        pytest.param({"rollout_in_progress": True}, False, id="a rollout"),
+        pytest.param({"pods": (pod(120), pod(9000))}, True, id="all warm"),
+        pytest.param({"pods": (pod(119), pod(9000))}, False, id="one is warming up"),
+        pytest.param({"pods": (pod(5, deleted=True), pod(9000))}, True, id="one is leaving"),
+    ],
+)
+def test_warm_minutes(facts, expected):
+    assert warmed_up(workload(10, **facts), now=NOW) is expected
+
+
+def test_nothing_runs_nothing_is_learned():
+    assert not warmed_up(workload(0), now=NOW + timedelta(hours=1))

@@ -1,0 +1,51 @@
+"""Backing off from somebody who insists on another number."""
+
+from datetime import timedelta
+
+import pytest
+
+from autoscaler.decide.contention import back_off_left, reversed_order, with_reversal
+from autoscaler.decide.state import Order
+from decide.worlds import NOW, ago, quiet, workload
+
+
+@pytest.mark.parametrize(
+    ("spec", "version", "expected"),
+    [
+        pytest.param(15, "2", False, id="our count stands"),
+        pytest.param(10, "2", True, id="another count, another version"),
+        pytest.param(10, "1", False, id="the watch still shows what was before"),
+    ],
+)
+def test_an_order_is_reversed_by_a_later_write(spec, version, expected):
+    state = quiet(order=Order(15, ago(15), "1"))
+
+    assert reversed_order(workload(spec, resource_version=version), state) is expected
+    assert not reversed_order(workload(spec, resource_version=version), quiet())
+
+
+@pytest.mark.parametrize(
+    ("ages", "minutes_left"),
+    [
+        pytest.param((), 0, id="never"),
+        pytest.param((0,), 0, id="once is nothing"),
+        pytest.param((180, 0), 5, id="twice: five minutes"),
+        pytest.param((180, 60), 4, id="of which one is over"),
+        pytest.param((600, 300, 0), 10, id="three times: ten"),
+        pytest.param((3000, 2400, 1800, 900, 0), 40, id="five times: forty"),
+        pytest.param((6000, 5000, 4000, 3000, 2000, 0), 60, id="never longer than an hour"),
+        pytest.param((90_000, 0), 0, id="a day apart is no fight"),
+    ],
+)
+def test_the_back_off_doubles(ages, minutes_left):
+    left = back_off_left(tuple(ago(age) for age in ages), now=NOW)
+
+    assert max(left, timedelta(0)) == timedelta(minutes=minutes_left)
+
+
+def test_only_the_last_reversals_are_remembered():
+    reverted = ()
+    for _ in range(20):
+        reverted = with_reversal(reverted, now=NOW)
+
+    assert len(reverted) == 6

@@ -1,0 +1,44 @@
+"""How long a pod takes, from what was seen."""
+
+from datetime import timedelta
+
+import pytest
+
+from autoscaler.decide.lead_time import hold_seconds, lead_time
+
+
+def seconds(*values):
+    return [timedelta(seconds=value) for value in values]
+
+
+@pytest.mark.parametrize(
+    ("seen", "configured", "expected"),
+    [
+        pytest.param((), None, 120, id="nothing seen: the default"),
+        pytest.param((20, 20, 20, 20), None, 120, id="four pods are too few to believe in"),
+        pytest.param((20, 20, 20, 300), None, 300, id="but enough to fear a slow start"),
+        pytest.param((60, 60, 60, 60, 60), None, 60, id="five pods count"),
+        pytest.param((*range(51, 61),), None, 59, id="nine in ten are at most that slow"),
+        pytest.param((60,) * 9 + (900,), None, 60, id="one broken node in ten is left to the risk"),
+        pytest.param((5,) * 9, None, 45, id="never below a cycle and the metric's age"),
+        pytest.param((900,) * 9, 90, 90, id="the policy's own word"),
+        pytest.param((), 1, 45, id="but for the lower bound"),
+    ],
+)
+def test_lead_time(seen, configured, expected):
+    configured = None if configured is None else timedelta(seconds=configured)
+
+    assert lead_time(seconds(*seen), configured=configured) == timedelta(seconds=expected)
+
+
+def test_a_slower_loop_and_an_older_metric_lengthen_it():
+    got = lead_time(
+        seconds(5, 5, 5, 5, 5), cycle=timedelta(minutes=1), metric_age=timedelta(minutes=2)
+    )
+
+    assert got == timedelta(minutes=3)
+
+
+def test_the_window_reaches_to_the_next_chance_to_correct():
+    assert hold_seconds(timedelta(seconds=15)) == 60.0
+    assert hold_seconds(timedelta(minutes=1)) == 120.0

@@ -1,0 +1,304 @@
+"""From a recommendation to a decision: every rule in its place, and what is remembered."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from autoscaler.decide.decision import Decision, Limit
+from autoscaler.decide.facts import Doubt
+from autoscaler.decide.reason import Reason
+from autoscaler.decide.state import Order, WorkloadState
+from autoscaler.decide.zero import IDLE_BEFORE_ZERO
+from decide.worlds import LONG_AGO, NOW, TARGET, ago, decided, outcome, quiet, signal, workload
+
+LOW, HIGH = signal(300, 300), signal(1500, 1500)
+
+
+def reasons(decision):
+    return [limit.reason for limit in decision.chain]
+
+
+def test_growth_comes_at_once():
+    assert decided(HIGH) == Decision(10, 15, Reason.METRIC_ABOVE_TARGET)
+
+
+def test_shrinking_comes_when_window_and_cooldown_are_over():
+    assert decided(LOW) == Decision(10, 3, Reason.ALL_BELOW_TARGET)
+
+
+def test_the_highest_recommendation_of_the_window_wins():
+    decision = decided(LOW, state=quiet(6, 4))
+
+    assert decision == Decision(
+        10, 6, Reason.SCALE_DOWN_STABILIZED, (Limit(Reason.SCALE_DOWN_STABILIZED, 3, 6),)
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        pytest.param(WorkloadState(ago(299), seen_at=ago(15)), Reason.RESTART_HOLD, id="restart"),
+        pytest.param(
+            quiet(0, doubts=((Reason.BURST_HOLD, ago(60)),)), Reason.BURST_HOLD, id="burst"
+        ),
+        pytest.param(
+            quiet(0, doubts=((Reason.LOAD_VANISHED_HOLD, ago(60)),)),
+            Reason.LOAD_VANISHED_HOLD,
+            id="vanished",
+        ),
+        pytest.param(replace(quiet(0), seen_at=ago(-60)), Reason.CLOCK_JUMP_HOLD, id="clock back"),
+        pytest.param(
+            replace(quiet(0), seen_at=ago(3600)), Reason.CLOCK_JUMP_HOLD, id="clock forward"
+        ),
+        pytest.param(quiet(0, last_scale_down_at=ago(299)), Reason.COOLDOWN_ACTIVE, id="cooldown"),
+    ],
+)
+def test_a_memory_that_holds(state, reason):
+    decision = decided(LOW, state=state)
+
+    assert (decision.desired_replicas, decision.reason) == (10, reason)
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        pytest.param({"rollout_in_progress": True}, Reason.ROLLOUT_HOLD, id="rollout"),
+        pytest.param({"ready_replicas": 2}, Reason.PODS_NOT_READY_HOLD, id="too few serve"),
+    ],
+)
+def test_a_cluster_that_holds(facts, reason):
+    decision = decided(LOW, facts=workload(10, **facts))
+
+    assert (decision.desired_replicas, decision.reason) == (10, reason)
+    assert decided(HIGH, facts=workload(10, **facts)).desired_replicas == 15
+
+
+@pytest.mark.parametrize(
+    ("doubt", "age", "desired"),
+    [
+        pytest.param(Reason.ROLLOUT_HOLD, 1799, 10, id="a rollout holds for half an hour"),
+        pytest.param(Reason.ROLLOUT_HOLD, 1800, 3, id="a stuck one no longer"),
+        pytest.param(Reason.PODS_NOT_READY_HOLD, 899, 10, id="unready pods for a quarter"),
+        pytest.param(Reason.PODS_NOT_READY_HOLD, 900, 3, id="and no longer"),
+    ],
+)
+def test_a_hold_is_bounded_in_time(doubt, age, desired):
+    facts = workload(10, rollout_in_progress=doubt is Reason.ROLLOUT_HOLD)
+    if doubt is Reason.PODS_NOT_READY_HOLD:
+        facts = replace(facts, ready_replicas=2)
+
+    assert (
+        decided(LOW, facts=facts, state=quiet(0, doubts=((doubt, ago(age)),))).desired_replicas
+        == desired
+    )
+
+
+def test_a_restart_with_its_history_read_back_needs_no_hold():
+    state = replace(quiet(3, 3), started_at=NOW, recovered=True)
+
+    assert decided(LOW, state=state).desired_replicas == 3
+
+
+def test_at_first_sight_current_counts_as_recommended():
+    first = outcome(LOW, state=WorkloadState(LONG_AGO))
+
+    assert (first.decision.desired_replicas, first.decision.reason) == (
+        10,
+        Reason.SCALE_DOWN_STABILIZED,
+    )
+
+
+def test_unknown_load_is_remembered_as_nothing_at_all():
+    blind = outcome(signal(None, doubt=Doubt.ABSENT), state=quiet(7))
+
+    assert blind.decision == Decision(10, 10, Reason.METRICS_UNKNOWN_HOLD)
+    assert [r.replicas for r in blind.state_if_held.recommendations] == [7]
+
+
+def test_metrics_that_contradict_each_other_hold():
+    decision = decided(signal(0.0, 10), signal(600, 600))
+
+    assert (decision.desired_replicas, decision.reason) == (10, Reason.METRICS_CONTRADICT_HOLD)
+
+
+def test_a_load_that_vanishes_holds_and_a_load_that_sinks_does_not():
+    gone, less = signal(2.0, 2.0), signal(200, 200)
+
+    assert decided(gone, state=quiet(9)).reason is Reason.LOAD_VANISHED_HOLD
+    assert decided(less, state=quiet(9)).reason is Reason.SCALE_DOWN_STABILIZED
+
+
+def test_a_burst_grows_through_the_scale_out_cooldown_and_nothing_shrinks_through_the_other():
+    cooldown = {"cooldown": {"scaleUp": "5m", "scaleDown": "5m"}}
+    busy = quiet(0, last_scale_up_at=ago(10), last_scale_down_at=ago(10))
+    bursting = signal(1500, 1500, burst=True)
+
+    assert decided(HIGH, state=busy, **cooldown).reason is Reason.COOLDOWN_ACTIVE
+    assert decided(bursting, state=busy, **cooldown).desired_replicas == 15
+    assert decided(LOW, state=busy, **cooldown).desired_replicas == 10
+
+
+def test_the_time_left_is_in_the_record():
+    decision = decided(LOW, state=quiet(0, last_scale_down_at=ago(100)))
+
+    assert decision.chain == (Limit(Reason.COOLDOWN_ACTIVE, 3, 10, "3m20s left"),)
+
+
+def test_replicas_needed_again_soon_are_kept():
+    decision = decided(signal(300, 300, scale_in_quantile=680.0))
+
+    assert decision == Decision(
+        10, 7, Reason.CHURN_HOLD, (Limit(Reason.CHURN_HOLD, 3, 7, "needed again soon"),)
+    )
+
+
+def test_a_small_scale_in_waits_for_a_larger_one_and_not_for_ever():
+    nine_of_ten = signal(900, 900)
+
+    assert (
+        decided(nine_of_ten, state=quiet(0, last_scale_up_at=ago(899))).reason is Reason.CHURN_HOLD
+    )
+    assert decided(nine_of_ten, state=quiet(0, last_scale_up_at=ago(900))).desired_replicas == 9
+
+
+def test_rules_follow_each_other_and_the_record_holds_each():
+    behavior = {"scaleUp": {"policies": [{"type": "Pods", "value": 4, "periodSeconds": 60}]}}
+    decision = decided(signal(5000, 5000), behavior=behavior, maxReplicas=12)
+
+    assert decision.chain == (
+        Limit(Reason.SCALE_UP_LIMIT, 50, 14),
+        Limit(Reason.TOO_MANY_REPLICAS, 14, 12),
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "bounds", "expected"),
+    [
+        pytest.param(10, {"minReplicas": 20}, (20, Reason.TOO_FEW_REPLICAS), id="min at once"),
+        pytest.param(50, {"maxReplicas": 20}, (20, Reason.TOO_MANY_REPLICAS), id="max at once"),
+        pytest.param(0, {}, (0, Reason.SCALING_DISABLED), id="zero is hands off"),
+        pytest.param(
+            0, {"minReplicas": 0}, (15, Reason.WOKEN_FROM_ZERO), id="unless zero is allowed"
+        ),
+    ],
+)
+def test_bounds_hold_at_once(spec, bounds, expected):
+    behavior = {"scaleUp": {"policies": [{"type": "Pods", "value": 40, "periodSeconds": 15}]}}
+    decision = decided(HIGH, spec=spec, state=quiet(40), behavior=behavior, **bounds)
+
+    assert (decision.desired_replicas, decision.reason) == expected
+
+
+@pytest.mark.parametrize(
+    ("annotations", "wanted", "expected"),
+    [
+        pytest.param({"paused": "true"}, HIGH, (10, Reason.PAUSED), id="paused"),
+        pytest.param({"paused": ""}, HIGH, (10, Reason.PAUSED), id="any word pauses"),
+        pytest.param({"paused": "False"}, HIGH, (15, Reason.METRIC_ABOVE_TARGET), id="but false"),
+        pytest.param({"paused-scale-in": "true"}, LOW, (10, Reason.SCALE_IN_PAUSED), id="no less"),
+        pytest.param(
+            {"paused-scale-in": "true"}, HIGH, (15, Reason.METRIC_ABOVE_TARGET), id="more is fine"
+        ),
+        pytest.param(
+            {"paused-scale-out": "true"}, HIGH, (10, Reason.SCALE_OUT_PAUSED), id="no more"
+        ),
+        pytest.param(
+            {"paused-scale-out": "true"}, LOW, (3, Reason.ALL_BELOW_TARGET), id="less is fine"
+        ),
+        pytest.param(
+            {"paused-replicas": "7"}, HIGH, (7, Reason.PAUSED_REPLICAS), id="a fixed count"
+        ),
+        pytest.param(
+            {"paused-replicas": "seven"}, HIGH, (10, Reason.PAUSED), id="a typing error pauses"
+        ),
+    ],
+)
+def test_a_pause_is_respected(annotations, wanted, expected):
+    facts = workload(10, annotations={f"autoscaler/{k}": v for k, v in annotations.items()})
+    decision = decided(wanted, facts=facts)
+
+    assert (decision.desired_replicas, decision.reason) == expected
+
+
+def test_a_paused_policy_goes_on_remembering():
+    paused = outcome(LOW, paused=True, state=quiet(7))
+
+    assert paused.decision.reason is Reason.PAUSED
+    assert [r.replicas for r in paused.state_if_held.recommendations] == [7, 3]
+
+
+def test_a_rival_is_not_fought_and_does_not_disturb_a_dry_run():
+    facts = workload(10, rival="HorizontalPodAutoscaler shop/checkout")
+
+    assert decided(HIGH, facts=facts, mode="ForecastAndScale").reason is Reason.REPLICAS_CONTESTED
+    assert decided(HIGH, facts=facts).desired_replicas == 15
+
+
+def test_a_count_that_is_overwritten_twice_is_left_alone_for_a_while():
+    contested = replace(quiet(0), order=Order(15, ago(60), "1"), reverted_at=(ago(400),))
+    facts = workload(10, resource_version="3", replicas_manager="argocd-controller")
+    first = outcome(HIGH, facts=facts, state=contested)
+
+    assert first.decision.chain == (
+        Limit(Reason.REPLICAS_CONTESTED, 15, 10, "overwritten by argocd-controller"),
+    )
+    later = outcome(HIGH, facts=facts, state=first.state_if_held, now=NOW + timedelta(minutes=5))
+    assert later.decision.desired_replicas == 15
+
+
+def test_one_change_by_another_hand_is_just_a_new_start():
+    state = replace(quiet(0), order=Order(12, ago(60), "1"))
+
+    assert (
+        decided(HIGH, facts=workload(10, resource_version="2"), state=state).desired_replicas == 15
+    )
+
+
+def test_a_watch_that_is_late_is_no_contention():
+    state = replace(quiet(0), order=Order(15, ago(15), "1"), reverted_at=(ago(60),))
+
+    assert outcome(HIGH, state=state).state_if_held.reverted_at == (ago(60),)
+
+
+def test_what_was_carried_out_is_remembered_and_what_was_not_is_not():
+    done = outcome(HIGH)
+    held, rescaled = done.state_after(rescaled=False), done.state_after(rescaled=True)
+
+    assert (held.scale_events, held.order) == ((), None)
+    assert [event.change for event in rescaled.scale_events] == [5]
+    assert (rescaled.last_scale_up_at, rescaled.order) == (NOW, Order(15, NOW, "1"))
+
+
+def test_a_floor_of_the_schedule_is_reached_a_lead_time_ahead():
+    sale = {
+        "name": "sale",
+        "start": "2026-11-23 09:02",
+        "end": "2026-11-23 10:00",
+        "minReplicas": 30,
+    }
+    decision = decided(LOW, schedule=[sale], forecast={"leadTime": "2m"})
+
+    assert (decision.desired_replicas, decision.reason) == (30, Reason.SCHEDULE_FLOOR)
+    assert decision.chain[-1].detail == "sale"
+    assert decided(LOW, schedule=[sale], forecast={"leadTime": "60s"}).desired_replicas == 3
+
+
+def test_an_idle_workload_goes_to_zero_and_comes_back():
+    state, replicas, seen = quiet(0), 3, []
+    for minute in range(40):
+        now = NOW + timedelta(minutes=minute)
+        load = 0.0 if minute < 30 else 40.0
+        one = replace(signal(load), sample=replace(signal(load).sample, sampled_at=now))
+        step = outcome(one, facts=workload(replicas), state=state, now=now, minReplicas=0)
+        state = step.state_after(rescaled=step.decision.rescale)
+        replicas = step.decision.desired_replicas
+        seen.append(replicas)
+
+    assert seen.index(0) >= IDLE_BEFORE_ZERO // timedelta(minutes=1)
+    assert seen[29:31] == [0, 1]
+
+
+def test_every_rule_survives_a_workload_that_is_not_there_yet():
+    assert decided(HIGH, facts=workload(0, target=TARGET)).desired_replicas == 0
+    assert reasons(decided(signal(None), facts=workload(0), minReplicas=0)) == []

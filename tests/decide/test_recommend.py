@@ -1,0 +1,249 @@
+"""What load and forecast ask for before any damping."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from autoscaler.decide.facts import (
+    Capacity,
+    CapacitySource,
+    Doubt,
+    PodFacts,
+    PodPhase,
+    Sample,
+    Signal,
+    Trust,
+)
+from autoscaler.decide.measured import known_load
+from autoscaler.decide.reason import Reason
+from autoscaler.decide.sizing import replicas_for
+from decide.worlds import NOW, PER_POD, ago, forecast, outcome, quiet, signal, workload
+
+TRUSTED, DEMOTED, WARMING, STALE = Trust.TRUSTED, Trust.DEMOTED, Trust.WARMING, Trust.STALE
+
+
+def recommended(*signals, **fields):
+    return outcome(*signals, **fields).recommendation
+
+
+@pytest.mark.parametrize(
+    ("load", "quantile", "trust", "expected", "reason"),
+    [
+        pytest.param(900, 1500, TRUSTED, 15, Reason.FORECAST_ABOVE_TARGET, id="forecast leads"),
+        pytest.param(1500, 900, TRUSTED, 15, Reason.METRIC_ABOVE_TARGET, id="measured floor"),
+        pytest.param(950, 960, TRUSTED, 10, Reason.DESIRED_WITHIN_RANGE, id="enough as it is"),
+        pytest.param(850, 870, TRUSTED, 9, Reason.ALL_BELOW_TARGET, id="tolerance keeps nothing"),
+        pytest.param(1001, 900, TRUSTED, 11, Reason.METRIC_ABOVE_TARGET, id="nor hides a pod"),
+        pytest.param(950, 600, DEMOTED, 10, Reason.DESIRED_WITHIN_RANGE, id="HPA's tolerance"),
+        pytest.param(1090, 600, DEMOTED, 10, Reason.DESIRED_WITHIN_RANGE, id="in both directions"),
+        pytest.param(1110, 600, WARMING, 12, Reason.METRIC_ABOVE_TARGET, id="HPA beyond it"),
+        pytest.param(800, 1300, STALE, 13, Reason.FORECAST_ABOVE_TARGET, id="persistence"),
+        pytest.param(1110, None, None, 12, Reason.METRIC_ABOVE_TARGET, id="no forecast: pure HPA"),
+        pytest.param(400, None, None, 4, Reason.ALL_BELOW_TARGET, id="no forecast, less load"),
+    ],
+)
+def test_the_larger_of_forecast_and_measurement(load, quantile, trust, expected, reason):
+    got = recommended(signal(load, quantile, trust=trust) if trust else signal(load))
+
+    assert (got.replicas, got.reason, got.may_lower) == (expected, reason, True)
+
+
+def test_an_untrusted_forecast_asks_by_persistence_never_by_its_own_quantile():
+    got = recommended(signal(400, 5000, trust=DEMOTED, reactive_quantile=600.0))
+
+    assert (got.replicas, got.detail) == (6, "forecast demoted")
+
+
+@pytest.mark.parametrize(
+    ("doubt", "age", "expected", "reason"),
+    [
+        pytest.param(Doubt.ABSENT, 0, 15, Reason.FORECAST_CARRIES_FLOOR, id="absent"),
+        pytest.param(Doubt.FOREIGN, 239, 15, Reason.FORECAST_CARRIES_FLOOR, id="for four hours"),
+        pytest.param(Doubt.STALE, 240, 15, Reason.FORECAST_CARRIES_FLOOR, id="up to the last"),
+        pytest.param(Doubt.STALE, 241, None, Reason.METRICS_UNKNOWN_HOLD, id="then it holds"),
+    ],
+)
+def test_blind_the_forecast_carries_the_floor_for_a_bounded_time(doubt, age, expected, reason):
+    got = recommended(signal(None, 1500, doubt=doubt, age=timedelta(minutes=age)))
+
+    assert (got.replicas, got.reason, got.may_lower) == (expected, reason, False)
+
+
+@pytest.mark.parametrize("trust", [DEMOTED, WARMING, STALE])
+def test_blind_an_untrusted_forecast_raises_nothing(trust):
+    got = recommended(signal(None, 5000, doubt=Doubt.ABSENT, trust=trust))
+
+    assert (got.replicas, got.reason) == (None, Reason.METRICS_UNKNOWN_HOLD)
+
+
+def test_a_partial_sample_may_raise_and_never_lowers():
+    more = recommended(signal(1500, 300, doubt=Doubt.PARTIAL))
+    less = recommended(signal(300, 300, doubt=Doubt.PARTIAL))
+
+    assert (more.replicas, more.reason) == (15, Reason.METRIC_ABOVE_TARGET)
+    assert (less.reason, less.may_lower) == (Reason.METRICS_PARTIAL_HOLD, False)
+
+
+@pytest.mark.parametrize(
+    ("sample", "expected"),
+    [
+        pytest.param(Sample(5.0), 5.0, id="a number"),
+        pytest.param(Sample(0.0), 0.0, id="zero is a number"),
+        pytest.param(Sample(None), None, id="nothing"),
+        pytest.param(Sample(float("nan")), None, id="not a number"),
+        pytest.param(Sample(float("inf")), None, id="endless"),
+        pytest.param(Sample(-1.0), None, id="less than nothing"),
+        pytest.param(Sample(5.0, ago(300)), 5.0, id="five minutes old"),
+        pytest.param(Sample(5.0, ago(301)), None, id="older"),
+        pytest.param(Sample(5.0, ago(-30)), 5.0, id="a little ahead"),
+        pytest.param(Sample(5.0, ago(-31)), None, id="from the future"),
+        pytest.param(Sample(5.0, doubt=Doubt.WARNED), 5.0, id="with warnings: a lower bound"),
+        pytest.param(Sample(5.0, doubt=Doubt.DUPLICATED), None, id="twice the series"),
+        pytest.param(Sample(5.0, doubt=Doubt.CLOCK_SKEW), None, id="another clock"),
+    ],
+)
+def test_what_a_sample_vouches_for(sample, expected):
+    assert known_load(sample, now=NOW) == expected
+
+
+def test_the_largest_metric_wins_and_one_unknown_forbids_less():
+    both = recommended(signal(500, 500), signal(700, 700))
+    blind = recommended(signal(500, 500), signal(None, doubt=Doubt.ABSENT))
+    busy = recommended(signal(1500, 500), signal(None, doubt=Doubt.ABSENT))
+
+    assert (both.replicas, both.may_lower) == (7, True)
+    assert (blind.replicas, blind.may_lower, blind.reason) == (
+        5,
+        False,
+        Reason.METRICS_UNKNOWN_HOLD,
+    )
+    assert (busy.replicas, busy.reason) == (15, Reason.METRIC_ABOVE_TARGET)
+
+
+def test_without_a_capacity_nothing_can_be_sized():
+    got = recommended(signal(5000, 5000, capacity=None))
+
+    assert (got.replicas, got.reason) == (None, Reason.CAPACITY_UNKNOWN_HOLD)
+
+
+def test_a_value_target_needs_no_capacity():
+    queue = {
+        "type": "External",
+        "external": {"metric": {"name": "queue"}, "target": {"type": "Value", "value": "100"}},
+    }
+    got = recommended(signal(150, capacity=None), metrics=[queue])
+
+    assert got.replicas == 15
+
+
+def test_a_tolerance_that_the_policy_names_holds_for_a_trusted_forecast_too():
+    behavior = {"scaleDown": {"tolerance": "20%"}, "scaleUp": {"tolerance": "5%"}}
+
+    assert recommended(signal(850, 100), behavior=behavior).replicas == 10
+    assert recommended(signal(1040, 100), behavior=behavior).replicas == 10
+    assert recommended(signal(1060, 100), behavior=behavior).replicas == 11
+
+
+def test_what_is_needed_again_soon_is_kept_in_mind():
+    assert recommended(signal(300, 400, scale_in_quantile=750.0)).keep_replicas == 8
+    assert recommended(signal(300, 400)).keep_replicas is None
+
+
+@pytest.mark.parametrize(
+    ("load", "expected"),
+    [
+        pytest.param(0.0, 0, id="nothing"),
+        pytest.param(0.0001, 1, id="next to nothing"),
+        pytest.param(300.00000001, 3, id="a rounding error is no pod"),
+        pytest.param(301.0, 4, id="a part of a pod is one"),
+    ],
+)
+def test_load_becomes_pods(load, expected):
+    assert replicas_for(load, Capacity(PER_POD, CapacitySource.POLICY)) == expected
+
+
+def test_small_counts_get_square_root_head_room_large_ones_have_it():
+    learned = Capacity(80.0, CapacitySource.LEARNED, saturated_at=100.0)
+
+    assert [replicas_for(100.0 * n, learned) for n in (0, 1, 4, 16, 64)] == [0, 2, 6, 20, 80]
+
+
+CPU = {
+    "type": "ContainerResource",
+    "containerResource": {
+        "name": "cpu",
+        "container": "app",
+        "target": {"type": "Utilization", "averageUtilization": 50},
+    },
+}
+
+
+def cpu_pods(*started_ago, ready=True):
+    return tuple(
+        PodFacts(
+            f"pod-{i}",
+            ago(age),
+            PodPhase.RUNNING,
+            ready=ready or age > 300,
+            started_at=ago(age),
+            ready_transition_at=ago(max(age - 20, 0)),
+            requests={("app", "cpu"): 1.0, ("sidecar", "cpu"): 4.0},
+        )
+        for i, age in enumerate(started_ago)
+    )
+
+
+def cpu_signal(by_pod, quantile=None):
+    capacity = Capacity(0.5, CapacitySource.REQUEST)
+    sample = Sample(sum(by_pod.values()), NOW, len(by_pod), by_pod=by_pod)
+    return Signal("cpu", sample, capacity, None if quantile is None else forecast(quantile))
+
+
+def test_what_a_booting_pod_burns_is_no_load():
+    facts = workload(2, pods=cpu_pods(9000, 30, ready=False))
+    burning = cpu_signal({"pod-0": 0.5, "pod-1": 3.0}, quantile=0.5)
+    warming = replace(burning, forecast=None)
+
+    assert recommended(burning, facts=facts, metrics=[CPU]).replicas == 1
+    assert recommended(warming, facts=facts, metrics=[CPU]).replicas == 2
+
+
+def test_a_named_container_is_measured_against_its_own_request():
+    facts = workload(2, pods=cpu_pods(9000, 9000))
+
+    got = recommended(cpu_signal({"pod-0": 0.9, "pod-1": 0.9}), facts=facts, metrics=[CPU])
+
+    assert (got.replicas, got.proposals[0].usage_ratio) == (4, 1.8)
+
+
+def test_a_pod_without_a_sample_makes_the_step_smaller():
+    facts = workload(3, pods=cpu_pods(9000, 9000, 9000))
+
+    assert (
+        recommended(cpu_signal({"pod-0": 0.9, "pod-1": 0.9}), facts=facts, metrics=[CPU]).replicas
+        == 4
+    )
+    assert (
+        recommended(cpu_signal({"pod-0": 0.2, "pod-1": 0.2}), facts=facts, metrics=[CPU]).replicas
+        == 3
+    )
+
+
+def test_the_last_pod_goes_only_after_an_idle_time():
+    just_idle = quiet(1, doubts=((Reason.SCALED_TO_ZERO, ago(599)),))
+    long_idle = quiet(1, doubts=((Reason.SCALED_TO_ZERO, ago(600)),))
+    zero = {"minReplicas": 0, "spec": 1}
+
+    assert recommended(signal(0.0, 5.0), state=just_idle, **zero).replicas == 1
+    assert recommended(signal(0.0, 5.0), state=long_idle, **zero).replicas == 1
+    assert recommended(signal(0.0), state=long_idle, **zero).replicas == 0
+    assert recommended(signal(0.0, 0.0), state=long_idle, **zero).reason is Reason.SCALED_TO_ZERO
+
+
+def test_zero_is_woken_by_a_request_or_by_the_forecast():
+    first = recommended(signal(0.2), minReplicas=0, spec=0)
+    ahead = recommended(signal(0.0, 120.0), minReplicas=0, spec=0)
+
+    assert (first.replicas, first.reason) == (1, Reason.WOKEN_FROM_ZERO)
+    assert (ahead.replicas, ahead.reason) == (2, Reason.WOKEN_FROM_ZERO)
