@@ -1,9 +1,11 @@
 """The rules between a recommendation and a decision, each a step that may change the number.
 
-Order: hold on doubt -> stabilize -> churn -> cool down -> limit rate -> bounds -> paused direction.
+Order: pods that never come -> hold on doubt -> stabilize -> churn -> cool down -> limit rate ->
+bounds -> paused direction.
 A step returns the `Limit` it imposes, or None when it leaves the number alone.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +31,11 @@ SMALL_STEP = 0.1
 # Three default windows after the last rescale; then even one pod is worth taking away.
 SMALL_STEP_WAIT = timedelta(minutes=15)
 
+# As long as unready pods hold scale-in: far beyond any start, two image pull back-offs.
+NEVER_READY_AFTER = timedelta(minutes=15)
+# Enough for a bad node among five; more would only pile up behind the same cause.
+MOST_MADE_UP_FOR = 0.25
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -43,6 +50,24 @@ class Case:
 
 
 Step = Callable[[int, Case], Limit | None]
+
+
+def made_up_for(number: int, case: Case) -> Limit | None:
+    """Order more where pods never become ready: what was ordered does not count for ever.
+
+    At most a quarter more, so that a cluster without room or a broken image is not flooded.
+    """
+    workload = case.workload
+    if workload.ready_replicas >= number or workload.pods is None:
+        return None
+    missing = sum(
+        not pod.ready and not pod.deleted and case.now - pod.created_at >= NEVER_READY_AFTER
+        for pod in workload.pods
+    )
+    more = min(missing, math.ceil(MOST_MADE_UP_FOR * number))
+    if not more:
+        return None
+    return Limit(Reason.PODS_NEVER_READY, number, number + more, f"{missing} not ready for long")
 
 
 def held(number: int, case: Case) -> Limit | None:
@@ -160,6 +185,7 @@ def _for(left: timedelta) -> str:
 
 
 STEPS: tuple[Step, ...] = (
+    made_up_for,
     held,
     stabilized,
     kept_for_later,

@@ -67,6 +67,8 @@ def reconciled(
     state
         What the outcome of the reconcile before said to remember.
     """
+    if state.seen_at is not None and now < state.seen_at:
+        state = state.as_of(now)
     recommendation = recommended(signals, workload=workload, policy=policy, state=state, now=now)
     observed = _observed(
         signals, recommendation, workload=workload, policy=policy, state=state, now=now

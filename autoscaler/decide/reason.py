@@ -31,6 +31,7 @@ class Reason(StrEnum):
     FORECAST_WARMING = "ForecastWarming"
     CAPACITY_UNKNOWN_HOLD = "CapacityUnknownHold"
     ROLLOUT_HOLD = "RolloutHold"
+    PODS_NEVER_READY = "PodsNeverReady"
     PODS_NOT_READY_HOLD = "PodsNotReadyHold"
     RESTART_HOLD = "RestartHold"
     CLOCK_JUMP_HOLD = "ClockJumpHold"

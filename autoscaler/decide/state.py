@@ -72,6 +72,23 @@ class WorkloadState:
             last_scale_down_at=now if change < 0 else self.last_scale_down_at,
         )
 
+    def as_of(self, now: datetime) -> "WorkloadState":
+        """Return the state with nothing in the future: after a clock was set back, all is now."""
+
+        def past(at: datetime | None) -> datetime | None:
+            return at if at is None or at <= now else now
+
+        return replace(
+            self,
+            started_at=min(self.started_at, now),
+            recommendations=tuple(replace(r, at=min(r.at, now)) for r in self.recommendations),
+            scale_events=tuple(replace(e, at=min(e.at, now)) for e in self.scale_events),
+            last_scale_up_at=past(self.last_scale_up_at),
+            last_scale_down_at=past(self.last_scale_down_at),
+            doubts=tuple((reason, min(at, now)) for reason, at in self.doubts),
+            reverted_at=tuple(min(at, now) for at in self.reverted_at),
+        )
+
     def since(self, doubt: Reason) -> datetime | None:
         """Return since when a doubt is in force."""
         return next((at for reason, at in self.doubts if reason is doubt), None)

@@ -29,11 +29,11 @@ def metric(kind, section):
     [
         pytest.param(
             "RequestRate",
-            {"source": "x", "target": {"averageValue": "120"}},
+            {"source": "linkerd", "target": {"averageValue": "120"}},
             Capacity(120.0, CapacitySource.POLICY),
             id="requests per pod",
         ),
-        pytest.param("RequestRate", {"source": "x"}, None, id="to be learned"),
+        pytest.param("RequestRate", {"source": "linkerd"}, None, id="to be learned"),
         pytest.param(
             "ContainerResource",
             {"name": "cpu", "container": "app", "target": {"averageUtilization": 80}},

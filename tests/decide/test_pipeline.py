@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from autoscaler.decide.decision import Decision, Limit
-from autoscaler.decide.facts import Doubt
+from autoscaler.decide.facts import Doubt, PodFacts
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import Order, WorkloadState
 from autoscaler.decide.zero import IDLE_BEFORE_ZERO
@@ -268,6 +268,46 @@ def test_what_was_carried_out_is_remembered_and_what_was_not_is_not():
     assert (held.scale_events, held.order) == ((), None)
     assert [event.change for event in rescaled.scale_events] == [5]
     assert (rescaled.last_scale_up_at, rescaled.order) == (NOW, Order(15, NOW, "1"))
+
+
+def stuck(n_stuck, *, age):
+    """Ten pods of which some were created so long ago and are still not ready."""
+    return tuple(
+        PodFacts(f"pod-{i}", ago(age) if i < n_stuck else LONG_AGO, ready=i >= n_stuck)
+        for i in range(10)
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_stuck", "age", "load", "expected"),
+    [
+        pytest.param(2, 899, 1000, 10, id="pods already ordered count"),
+        pytest.param(2, 900, 1000, 12, id="but not for ever"),
+        pytest.param(9, 900, 1000, 13, id="at most a quarter more"),
+        pytest.param(2, 900, 800, 10, id="only where too few serve"),
+    ],
+)
+def test_pods_that_never_become_ready_are_made_up_for(n_stuck, age, load, expected):
+    facts = workload(10, ready_replicas=10 - n_stuck, pods=stuck(n_stuck, age=age))
+    held = quiet(0, last_scale_down_at=ago(1))
+
+    assert decided(signal(load, load), facts=facts, state=held).desired_replicas == expected
+
+
+def test_a_clock_that_is_set_back_a_day_holds_for_one_window_and_no_longer():
+    tomorrow = NOW + timedelta(days=1)
+    state = WorkloadState(
+        tomorrow, seen_at=tomorrow, last_scale_down_at=tomorrow, last_scale_up_at=tomorrow
+    )
+    desired = {}
+    for seconds in range(0, 330, 15):
+        now = NOW + timedelta(seconds=seconds)
+        fresh = replace(LOW, sample=replace(LOW.sample, sampled_at=now))
+        step = outcome(fresh, state=state, now=now)
+        state, desired[seconds] = step.state_if_held, step.decision.desired_replicas
+
+    assert {n for seconds, n in desired.items() if seconds < 300} == {10}
+    assert desired[300] == 3
 
 
 def test_a_floor_of_the_schedule_is_reached_a_lead_time_ahead():

@@ -1,17 +1,20 @@
 """What holds for every decision, whatever the policy, the facts, the memory and the faults."""
 
+import math
 from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.decide.facts import Doubt
+from autoscaler.decide.facts import Doubt, Sample, Signal, WorkloadFacts
 from autoscaler.decide.pipeline import reconciled
 from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
 from autoscaler.decide.reason import Reason
+from autoscaler.decide.state import WorkloadState
+from autoscaler.policy.behavior import RateLimitType, SelectPolicy
 from decide.strategies import LOADS, STATES, policies, signals, thorough, workloads
-from decide.worlds import LONG_AGO, NOW
+from decide.worlds import CAPACITY, LONG_AGO, NOW, TARGET
 
 UNKNOWN = tuple(d for d in Doubt if d not in {Doubt.PARTIAL, Doubt.WARNED})
 # Two doubts hold because a load is suspiciously low: more load may then mean fewer replicas.
@@ -170,3 +173,38 @@ def test_a_decision_that_was_carried_out_is_not_followed_by_another(signal, poli
 
     settled = facts.status_replicas == facts.spec_replicas
     assert again.decision.desired_replicas == desired or not settled
+
+
+def raised_at_most(replicas, rules):
+    """What the scale-out policies allow from the replicas at the start of each one's period."""
+    limits = [
+        at_start + p.value
+        if p.type is RateLimitType.PODS
+        else math.ceil(at_start * (1 + p.value / 100))
+        for p, at_start in zip(rules.policies, replicas, strict=True)
+    ]
+    return min(limits) if rules.select_policy is SelectPolicy.MIN else max(limits)
+
+
+@thorough
+@given(
+    st.lists(LOADS, min_size=6, max_size=12),
+    policies(),
+    st.integers(0, 40),
+    st.sampled_from((15, 60, 240)),
+)
+def test_over_any_period_no_more_is_added_than_allowed(loads, policy, first, step_seconds):
+    step, state, counts = timedelta(seconds=step_seconds), WorkloadState(LONG_AGO), [first]
+    rules = policy.behavior.scale_up
+    for tick, load in enumerate(loads):
+        now, before = NOW + tick * step, counts[-1]
+        facts = WorkloadFacts(TARGET, before, before, before, str(tick), now)
+        signal = Signal("rate", Sample(load, now, 1), CAPACITY)
+        outcome = reconciled((signal,), workload=facts, policy=policy, state=state, now=now)
+        state = outcome.state_after(rescaled=outcome.decision.rescale)
+        after = outcome.decision.desired_replicas
+        started = [counts[max(tick - p.period_seconds // step_seconds, 0)] for p in rules.policies]
+        forbidden = rules.select_policy is SelectPolicy.DISABLED
+        most = before if forbidden else raised_at_most(started, rules)
+        assert after <= max(before, most, policy.min_replicas)
+        counts.append(after)
