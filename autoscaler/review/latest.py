@@ -1,34 +1,53 @@
 """What is in force now: the newest record of every workload, for whoever looks.
 
-Written by the reconcile's thread, read by HTTP threads: each write replaces one immutable
-record, so a
-reader sees an old or a new one, never half of one, and never slows the reconcile.
+Written by the reconcile's thread, read by HTTP threads: each write replaces one immutable record,
+so a reader sees an old or a new one, never half of one, and never slows the reconcile.
 """
 
 from collections.abc import Iterable
 
 from autoscaler.decide.facts import TargetRef
+from autoscaler.review.history import History
 from autoscaler.review.record import DecisionRecord
 
 
 class LatestRecords:
-    """The newest record by target."""
+    """The newest record by target, and a bounded past behind it."""
 
     def __init__(self) -> None:
         self._records: dict[TargetRef, DecisionRecord] = {}
+        self.history = History()
 
     def keep(self, record: DecisionRecord) -> None:
-        """Replace what was known of the record's target."""
+        """Replace what was known of the record's target, and remember it."""
         self._records[record.target] = record
+        self.history.keep(record)
 
     def retain(self, targets: Iterable[TargetRef]) -> None:
         """Drop every target that is not among `targets`."""
         present = set(targets)
         self._records = {t: r for t, r in self._records.items() if t in present}
+        self.history.retain(present)
 
     def of(self, target: TargetRef) -> DecisionRecord | None:
         """Return the newest record of one target, None before its first."""
         return self._records.get(target)
+
+    def find(self, namespace: str, name: str, *, kind: str = "") -> DecisionRecord | None:
+        """Return the newest record of the workload with these names, of any kind by default.
+
+        A person who asks knows no API version, so this looks through all targets.
+        """
+        return next(
+            (
+                record
+                for target, record in list(self._records.items())
+                if target.name == name
+                and target.namespace == namespace
+                and kind in {"", target.kind}
+            ),
+            None,
+        )
 
     def all(self) -> list[DecisionRecord]:
         """Return every newest record, in the order the targets were first seen."""

@@ -9,10 +9,13 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 
+from autoscaler.decide.bounds import bounds_in_force
 from autoscaler.decide.decision import Decision, Limit, Proposal, Recommendation
 from autoscaler.decide.facts import Capacity, ForecastFacts, Signal, TargetRef, Trust, WorkloadFacts
+from autoscaler.decide.lead_time import lead_time
 from autoscaler.decide.pause import paused_direction
 from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
+from autoscaler.decide.schedule import scheduled_bounds
 from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.schema import Mode, WorkloadPolicy
 from autoscaler.review.fields import (
@@ -110,9 +113,15 @@ class DecisionRecord:
             return None
         current, behavior = self.decision.current_replicas, self.spec.behavior
         events, now = self.state.scale_events, self.at
+        lead = lead_time(self.workload.lead_times, configured=self.spec.forecast.lead_time)
+        bounds = bounds_in_force(
+            self.spec.min_replicas,
+            self.spec.max_replicas,
+            scheduled_bounds(self.spec.schedule, lead_time=lead, now=now),
+        )
         return {
-            "min_replicas": self.spec.min_replicas,
-            "max_replicas": self.spec.max_replicas,
+            "min_replicas": bounds.low,
+            "max_replicas": bounds.high,
             "scale_down_limit": max(
                 0, scale_down_limit(current, rules=behavior.scale_down, events=events, now=now)
             ),

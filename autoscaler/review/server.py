@@ -1,53 +1,75 @@
-"""Where the daemon can be asked: read-only HTTP for probes, metrics and the newest decisions.
+"""Where the daemon can be asked: read-only HTTP for probes, metrics, decisions and the page.
 
-No request changes anything, none blocks the reconcile, and none may keep a thread for long.
+No request changes anything and none blocks the reconcile: an answer is made from values that
+the reconcile has left behind.
+Anybody may connect, so connections are limited in size (headers), time (`_DEADLINE_SECONDS`) and
+number (`MOST_CONNECTIONS`); a body is never read.
 """
 
-import json
+import contextlib
 import logging
+import socket
+import sys
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from prometheus_client import CollectorRegistry, generate_latest
 
 from autoscaler.review.latest import LatestRecords
+from autoscaler.review.page import page_routes
+from autoscaler.review.routes import Answer, Query, Routes
+from autoscaler.review.tls import Tls, TlsFiles
 
 logger = logging.getLogger(__name__)
 
+__all__ = [
+    "Answer",
+    "Routes",
+    "TlsFiles",
+    "health_routes",
+    "review_routes",
+    "serve_page",
+    "start_server",
+]
+
 # A reader that stalls gives its thread back after this long.
 _SOCKET_TIMEOUT_SECONDS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a path answers with."""
-
-    body: bytes
-    content_type: str = "text/plain; charset=utf-8"
-    status: HTTPStatus = HTTPStatus.OK
-
-
-Routes = Mapping[str, Callable[[], Answer]]
+# One that drips a byte now and then does so after this long; a slow scrape is done by then.
+_DEADLINE_SECONDS = 60
+# How soon a shutdown and a missed deadline are noticed.
+_POLL_SECONDS = 0.1
+# Probes, a scraper and a team of viewers; more are turned away before they cost a thread.
+MOST_CONNECTIONS = 64
+_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Frame-Options", "DENY"),
+    # Everything the page needs comes from here; nothing leaves the host.
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    ),
+)
 
 
 def health_routes(alive: Callable[[], bool], ready: Callable[[], bool]) -> Routes:
     """Return `/healthz` (restart me if not 200) and `/readyz` (the first cycle is done)."""
-    return {"/healthz": lambda: _verdict(alive()), "/readyz": lambda: _verdict(ready())}
+    return {"/healthz": lambda _: _verdict(alive()), "/readyz": lambda _: _verdict(ready())}
 
 
 def review_routes(registry: CollectorRegistry, latest: LatestRecords) -> Routes:
-    """Return `/metrics` and `/decisions`."""
+    """Return `/metrics`, `/decisions`, and the page at `/` with what it asks for."""
     return {
-        "/metrics": lambda: Answer(
+        "/metrics": lambda _: Answer(
             generate_latest(registry), "text/plain; version=0.0.4; charset=utf-8"
         ),
-        "/decisions": lambda: Answer(
-            json.dumps([record.as_dict() for record in latest.all()]).encode(), "application/json"
-        ),
+        **page_routes(latest),
     }
 
 
@@ -57,8 +79,26 @@ def _verdict(good: bool) -> Answer:
     return Answer(b"not ok\n", status=HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-def start_server(routes: Routes, *, port: int, host: str = "0.0.0.0") -> ThreadingHTTPServer:
+def start_server(
+    routes: Routes, *, port: int, host: str = "0.0.0.0", tls: TlsFiles | None = None
+) -> ThreadingHTTPServer:
     """Serve `routes` from a thread of its own until `shutdown()`; port 0 takes a free one."""
+    server = _Server((host, port), _handler(routes), tls)
+    threading.Thread(
+        target=server.serve_forever, args=[_POLL_SECONDS], name=f"http-{port}", daemon=True
+    ).start()
+    return server
+
+
+def serve_page(
+    latest: LatestRecords, *, port: int = 0, host: str = "127.0.0.1"
+) -> ThreadingHTTPServer:
+    """Serve the page of these records to this machine alone; `server.server_port` says where."""
+    return start_server(page_routes(latest), port=port, host=host)
+
+
+def _handler(routes: Routes) -> type[BaseHTTPRequestHandler]:
+    """Return the handler of these routes: GET and HEAD, everything else is refused."""
 
     class Handler(BaseHTTPRequestHandler):
         timeout = _SOCKET_TIMEOUT_SECONDS
@@ -67,18 +107,103 @@ def start_server(routes: Routes, *, port: int, host: str = "0.0.0.0") -> Threadi
 
         def do_GET(self) -> None:
             """Answer a known path; anything else is 404."""
-            route = routes.get(urlsplit(self.path).path)
-            answer = route() if route else Answer(b"not found\n", status=HTTPStatus.NOT_FOUND)
+            answer = _answered(routes, self.path)
+            if answer.tag and self.headers.get("If-None-Match") == answer.tag:
+                answer = Answer(b"", answer.content_type, HTTPStatus.NOT_MODIFIED, answer.tag)
+            self._send(answer)
+
+        do_HEAD = do_GET  # noqa: N815 - the name http.server looks for
+
+        def _send(self, answer: Answer) -> None:
             self.send_response(answer.status)
             self.send_header("Content-Type", answer.content_type)
-            self.send_header("Content-Length", str(len(answer.body)))
+            if isinstance(answer.body, bytes):
+                self.send_header("Content-Length", str(len(answer.body)))
+            self.send_header("Cache-Control", "no-cache")
+            for name, value in (*_HEADERS, *((("ETag", answer.tag),) if answer.tag else ())):
+                self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(answer.body)
+            if self.command != "HEAD":
+                _write(self.wfile.write, answer.body)
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing: probes every few seconds are not news."""
 
-    server = ThreadingHTTPServer((host, port), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, name=f"http-{port}", daemon=True).start()
-    return server
+    return Handler
+
+
+def _answered(routes: Routes, path: str) -> Answer:
+    """Return the answer of a path, or the error that a wrong path or question deserves."""
+    parts = urlsplit(path)
+    route = routes.get(parts.path)
+    if route is None:
+        return Answer(b"not found\n", status=HTTPStatus.NOT_FOUND)
+    try:
+        return route(_query(parts.query))
+    except ValueError as error:
+        return Answer(f"{error}\n".encode(), status=HTTPStatus.BAD_REQUEST)
+
+
+def _query(text: str) -> Query:
+    """Return the parameters of a URL; the last of a repeated one counts."""
+    return dict(parse_qsl(text, max_num_fields=20))
+
+
+def _write(write: Callable[[bytes], Any], body: bytes | Iterable[bytes]) -> None:
+    """Send a body; a long one piece by piece, as it is made."""
+    for piece in (body,) if isinstance(body, bytes) else body:
+        write(piece)
+
+
+class _Server(ThreadingHTTPServer):
+    """A threading server that bounds how many connections there are and how long they live."""
+
+    daemon_threads = True
+    request_queue_size = 32
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        handler: type[BaseHTTPRequestHandler],
+        tls: TlsFiles | None,
+    ) -> None:
+        self._deadlines: dict[socket.socket, float] = {}
+        self._lock = threading.Lock()
+        self._tls = None if tls is None else Tls(tls)
+        super().__init__(address, handler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept; a TLS handshake waits until the connection has its own thread."""
+        connection, address = super().get_request()
+        connection.settimeout(_SOCKET_TIMEOUT_SECONDS)
+        return (connection if self._tls is None else self._tls.wrapped(connection)), address
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Turn away whoever is one too many."""
+        return len(self._deadlines) < MOST_CONNECTIONS
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start the thread of a connection, and its clock."""
+        with self._lock:
+            self._deadlines[request] = time.monotonic() + _DEADLINE_SECONDS
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection and forget it."""
+        with self._lock:
+            self._deadlines.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Cut off whoever is over time; called every `_POLL_SECONDS` by `serve_forever`."""
+        now = time.monotonic()
+        with self._lock:
+            late = [connection for connection, at in self._deadlines.items() if at < now]
+        for connection in late:
+            with contextlib.suppress(OSError):  # it has gone by itself
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log what a route failed with; a reader who went away is nobody's error."""
+        if not isinstance(sys.exception(), OSError):
+            logger.exception("http_request_failed")

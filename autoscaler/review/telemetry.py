@@ -13,6 +13,8 @@ from prometheus_client.registry import Collector
 
 from autoscaler import __version__
 from autoscaler.decide.facts import Signal
+from autoscaler.policy.schema import Mode
+from autoscaler.review.attention import attention_of
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.record import DecisionRecord
 
@@ -31,6 +33,16 @@ _PER_POLICY: tuple[tuple[str, str, Callable[[DecisionRecord], float | None]], ..
         "recommended_replicas",
         "Replicas before damping.",
         lambda r: r.recommendation.replicas,
+    ),
+    (
+        "spec_min_replicas",
+        "The policy's minReplicas.",
+        lambda r: None if r.spec is None else r.spec.min_replicas,
+    ),
+    (
+        "spec_max_replicas",
+        "The policy's maxReplicas.",
+        lambda r: None if r.spec is None else r.spec.max_replicas,
     ),
 )
 
@@ -70,6 +82,15 @@ _PER_SIGNAL: tuple[tuple[str, str, Callable[[Signal], float | None]], ...] = (
 )
 
 
+# States as words: one series each, 1 for the word in force.
+_STATES: tuple[tuple[str, str, Callable[[DecisionRecord], str]], ...] = (
+    ("trust", "Trust in force: the least trusted forecast.", lambda r: str(r.trust)),
+    ("reason", "The last rule that changed the number.", lambda r: str(r.decision.reason)),
+    ("mode", "Whether decisions are carried out.", lambda r: str(r.mode)),
+    ("attention", "What a person should know first.", lambda r: str(attention_of(r))),
+)
+
+
 class Telemetry:
     """The daemon's own metrics in one registry."""
 
@@ -95,7 +116,8 @@ class Telemetry:
         """Count one record by its action: scale_up, scale_down or none."""
         change = record.decision.desired_replicas - record.decision.current_replicas
         action = "none" if not record.rescaled else "scale_up" if change > 0 else "scale_down"
-        refused = record.decision.rescale and not record.rescaled and record.not_rescaled_because
+        acts = record.mode is Mode.FORECAST_AND_SCALE
+        refused = acts and record.decision.rescale and record.not_rescaled_because
         self._reconciliations.labels(action, "internal" if refused else "none").inc()
 
     def observe_cycle(self, duration: timedelta) -> None:
@@ -118,13 +140,27 @@ class _PolicyCollector(Collector):
                     family.add_metric((target.namespace, target.name, target.kind), value)
             yield family
         yield from _signal_families(records)
-        trust = GaugeMetricFamily(
-            "autoscaler_trust", "1 for the state in force.", labels=(*_LABELS, "trust")
-        )
-        for record in records:
-            target = record.target
-            trust.add_metric((target.namespace, target.name, target.kind, str(record.trust)), 1)
-        yield trust
+        yield _sample_ages(records)
+        for name, text, state_of in _STATES:
+            family = GaugeMetricFamily(f"autoscaler_{name}", text, labels=(*_LABELS, name))
+            for record in records:
+                target = record.target
+                family.add_metric((target.namespace, target.name, target.kind, state_of(record)), 1)
+            yield family
+
+
+def _sample_ages(records: list[DecisionRecord]) -> GaugeMetricFamily:
+    """Return how old each sample was when it was decided on."""
+    family = GaugeMetricFamily(
+        "autoscaler_sample_age_seconds", "Age of the newest sample.", labels=(*_LABELS, "metric")
+    )
+    for record in records:
+        target = record.target
+        for signal in record.signals:
+            if signal.sample.sampled_at is not None:
+                age = (record.at - signal.sample.sampled_at).total_seconds()
+                family.add_metric((target.namespace, target.name, target.kind, signal.metric), age)
+    return family
 
 
 def _signal_families(records: list[DecisionRecord]) -> Iterator[GaugeMetricFamily]:

@@ -4,11 +4,11 @@ import logging
 from datetime import timedelta
 
 import pytest
-from review.records import CHECKOUT, NOW, record
 
 from autoscaler.decide.facts import Trust
 from autoscaler.review.fields import DECISION
 from autoscaler.review.log import HEARTBEAT, DecisionLog, configure, decision_line, log_event
+from review.records import CHECKOUT, NOW, record
 
 logger = logging.getLogger("autoscaler.tests")
 

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from review.records import LONG_AGO, NOW, decided, policy, record, signal, workload
 
 from autoscaler.decide.decision import Limit, Proposal, Recommendation
 from autoscaler.decide.facts import Sample, Trust
@@ -14,6 +13,7 @@ from autoscaler.decide.state import ScaleEvent, WorkloadState
 from autoscaler.review.fields import DECISION, SCHEMA_VERSION, SIGNAL_TEXT_LIMIT, decision_schema
 from autoscaler.review.log import decision_line
 from autoscaler.review.sentence import sentence
+from review.records import LONG_AGO, NOW, decided, policy, record, signal, workload
 
 VALIDATOR = Draft202012Validator(decision_schema())
 # containerd and CRI-O split longer lines.

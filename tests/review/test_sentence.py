@@ -4,7 +4,6 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from review.records import LONG_AGO, NOW, decided, forecast, policy, record, signal
 
 from autoscaler.decide.facts import Doubt, Sample, Trust
 from autoscaler.decide.reason import Reason
@@ -12,6 +11,7 @@ from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.quantity import duration_text, share_text
 from autoscaler.review.fields import MESSAGE_LIMIT
 from autoscaler.review.sentence import sentence
+from review.records import LONG_AGO, NOW, decided, forecast, policy, record, signal
 
 EXPECTED = (
     "requestRate linkerd, now 1200, may reach 1600 in 2m (risk 1%), which needs 14 at 120 per pod."

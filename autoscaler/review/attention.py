@@ -1,0 +1,102 @@
+"""Which policies should a person look at first, and why.
+
+One word per policy, from its newest record alone; the worst that applies counts.
+"""
+
+from enum import StrEnum
+
+from autoscaler.decide.facts import Trust
+from autoscaler.decide.reason import Reason
+from autoscaler.policy.schema import Mode
+from autoscaler.review.record import DecisionRecord
+
+
+class Attention(StrEnum):
+    """What a policy needs, the most urgent first."""
+
+    REFUSED = "refused"
+    """A change was decided and could not be written."""
+    NOT_FOUND = "not found"
+    CONTESTED = "contested"
+    """Somebody else writes `spec.replicas`."""
+    UNKNOWN = "metrics unknown"
+    CAPPED = "capped"
+    """More is wanted than the bounds allow."""
+    STALE = "forecast stale"
+    DEMOTED = "forecast demoted"
+    STARTING = "pods starting"
+    """Fewer pods are ready than are ordered."""
+    HELD = "held"
+    """Fewer would do, but a rule keeps them."""
+    PAUSED = "paused"
+    WARMING = "forecast warming"
+    CALM = "calm"
+
+
+SEVERITY = {attention: rank for rank, attention in enumerate(Attention)}
+
+_BY_REASON = {
+    Reason.TARGET_NOT_FOUND: Attention.NOT_FOUND,
+    Reason.REPLICAS_CONTESTED: Attention.CONTESTED,
+    Reason.TOO_MANY_REPLICAS: Attention.CAPPED,
+    Reason.SCHEDULE_CEILING: Attention.CAPPED,
+    Reason.PAUSED: Attention.PAUSED,
+    Reason.PAUSED_REPLICAS: Attention.PAUSED,
+    Reason.SCALE_IN_PAUSED: Attention.PAUSED,
+    Reason.SCALE_OUT_PAUSED: Attention.PAUSED,
+    Reason.SCALING_DISABLED: Attention.PAUSED,
+}
+_BY_TRUST = {
+    Trust.STALE: Attention.STALE,
+    Trust.DEMOTED: Attention.DEMOTED,
+    Trust.WARMING: Attention.WARMING,
+}
+# Rules that keep more than the load asks for, until something passes.
+HOLDS = frozenset(
+    {
+        Reason.COOLDOWN_ACTIVE,
+        Reason.SCALE_DOWN_STABILIZED,
+        Reason.SCALE_UP_STABILIZED,
+        Reason.SCALE_DOWN_LIMIT,
+        Reason.SCALE_UP_LIMIT,
+        *(reason for reason in Reason if reason.endswith("Hold")),
+    }
+)
+
+
+def attention_of(record: DecisionRecord) -> Attention:
+    """Return the most urgent word that applies to a record."""
+    decision, trust = record.decision, record.trust
+    if trust is Trust.TRUSTED and not decision.chain and _quiet(record):
+        return Attention.CALM
+    words = [_BY_TRUST.get(trust, Attention.CALM), *_of_state(record)]
+    reasons = {decision.reason, *(limit.reason for limit in decision.chain)}
+    words += [_BY_REASON[reason] for reason in reasons if reason in _BY_REASON]
+    if reasons & HOLDS:
+        words.append(Attention.HELD)
+    return min(words, key=SEVERITY.__getitem__)
+
+
+def _quiet(record: DecisionRecord) -> bool:
+    """Whether all pods are there and every metric is known, as in most cycles of most policies."""
+    workload, acts = record.workload, record.mode is Mode.FORECAST_AND_SCALE
+    return (
+        workload is not None
+        and workload.ready_replicas >= record.decision.current_replicas
+        and record.recommendation.may_lower
+        and not (acts and record.not_rescaled_because)
+    )
+
+
+def _of_state(record: DecisionRecord) -> list[Attention]:
+    """Return what facts beyond the chain call for."""
+    words = []
+    if record.mode is Mode.FORECAST_AND_SCALE and record.not_rescaled_because:
+        words.append(Attention.REFUSED)
+    if record.workload is None:
+        words.append(Attention.NOT_FOUND)
+    elif record.workload.ready_replicas < record.decision.current_replicas:
+        words.append(Attention.STARTING)
+    if not record.recommendation.may_lower:
+        words.append(Attention.UNKNOWN)
+    return words

@@ -1,0 +1,190 @@
+"""What was lately: a bounded past of every policy, for the page and for `explain`.
+
+Each cycle leaves one packed row of numbers in a ring of recent rows; of older time only the row of
+the highest load in each slot is kept, a day long.
+Each change leaves its whole decision line, compressed, so that what the page shows of a change is
+what the log says.
+The memory is shared out among the policies: with a few, hours at full resolution; with ten
+thousand, ten minutes of it and a day in outline.
+Written by the reconcile's thread, read by HTTP threads, which copy a ring whole before they look.
+"""
+
+import json
+import zlib
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from autoscaler.decide.facts import TargetRef
+from autoscaler.decide.reason import Reason
+from autoscaler.review.attention import attention_of
+from autoscaler.review.fields import DECISION, DecisionFields, ForecastFields, SignalFields
+from autoscaler.review.record import DecisionRecord
+from autoscaler.review.rows import Ring, column_names, packed, row_size, time_of, unpacked
+
+# A tenth of the 512 MiB the daemon may take with 10,000 policies.
+ROW_BUDGET_BYTES = 48 * 2**20
+CHANGE_BUDGET_BYTES = 32 * 2**20
+# Four hours at 15 s, and a day at one row a minute.
+MOST_RECENT_ROWS, MOST_OLDER_ROWS = 960, 1440
+MOST_CHANGES = 500
+# Fewer are no history; with these the budget holds up to 20,000 policies of one signal.
+FEWEST_ROWS, FEWEST_CHANGES = 40, 5
+OLDER_SPAN = timedelta(days=1)
+_OLDER_STEP_SECONDS = 60
+# A compressed line with Python's own overhead, measured.
+_CHANGE_BYTES = 700
+# What a row of one signal takes.
+_TYPICAL_ROW_BYTES = row_size(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much past one policy may have."""
+
+    recent_rows: int
+    older_rows: int
+    older_step_seconds: int
+    changes: int
+
+
+def room_for(n_policies: int) -> Room:
+    """Return the share of one policy, the same until their number has doubled."""
+    shares = 64
+    while shares < n_policies:
+        shares *= 2
+    rows = ROW_BUDGET_BYTES // (shares * (_TYPICAL_ROW_BYTES))
+    older = max(FEWEST_ROWS, min(MOST_OLDER_ROWS, rows * 3 // 5))
+    return Room(
+        recent_rows=max(FEWEST_ROWS, min(MOST_RECENT_ROWS, rows * 2 // 5)),
+        older_rows=older,
+        older_step_seconds=max(_OLDER_STEP_SECONDS, int(OLDER_SPAN.total_seconds()) // older),
+        changes=max(
+            FEWEST_CHANGES, min(MOST_CHANGES, CHANGE_BUDGET_BYTES // (shares * _CHANGE_BYTES))
+        ),
+    )
+
+
+class _Past:
+    """The past of one target."""
+
+    __slots__ = ("_best", "_slot", "attention", "changes", "headline", "older", "recent", "room",
+                 "row_size", "since")  # fmt: skip
+
+    def __init__(self, room: Room, record: DecisionRecord) -> None:
+        self.row_size = row_size(len(record.signals))
+        self.room = room
+        self.recent = Ring(room.recent_rows, self.row_size)
+        self.older = Ring(room.older_rows, self.row_size)
+        self.changes: deque[bytes] = deque(maxlen=room.changes)
+        self.headline: tuple[object, ...] = ()
+        self.attention = attention_of(record)
+        self.since = record.at
+        self._slot = -1
+        self._best: tuple[float, bytes] | None = None
+
+    def keep(self, record: DecisionRecord) -> None:
+        row = packed(record)
+        self.recent.append(row)
+        self._keep_older(record, row)
+        if record.headline != self.headline:
+            self.headline = record.headline
+            self.changes.append(_compressed(record.as_dict()))
+        attention = attention_of(record)
+        if attention is not self.attention:
+            self.attention, self.since = attention, record.at
+
+    def _keep_older(self, record: DecisionRecord, row: bytes) -> None:
+        """Remember of each slot of time the row with the highest load."""
+        slot = int(record.at.timestamp()) // self.room.older_step_seconds
+        load = record.signals[0].sample.value if record.signals else None
+        weight = -1.0 if load is None else load
+        if slot != self._slot:
+            if self._best is not None:
+                self.older.append(self._best[1])
+            self._slot, self._best = slot, (weight, row)
+        elif self._best is None or weight >= self._best[0]:
+            self._best = (weight, row)
+
+    def resize(self, room: Room) -> None:
+        self.room = room
+        self.recent = self.recent.resized(room.recent_rows)
+        self.older = self.older.resized(room.older_rows)
+        self.changes = deque(self.changes, maxlen=room.changes)
+
+    def rows(self) -> list[bytes]:
+        """Return older rows up to where the recent ones begin, then those."""
+        recent = self.recent.rows()
+        begin = time_of(recent[0]) if recent else 0
+        return [row for row in self.older.rows() if time_of(row) < begin] + recent
+
+
+class History:
+    """The bounded past of every target."""
+
+    def __init__(self) -> None:
+        self._pasts: dict[TargetRef, _Past] = {}
+        self._room = room_for(0)
+
+    def keep(self, record: DecisionRecord) -> None:
+        """Take in one cycle of one target."""
+        past = self._pasts.get(record.target)
+        if past is None or past.row_size != row_size(len(record.signals)):
+            # A policy with other metrics than before charts something else: a new past.
+            past = self._pasts[record.target] = _Past(self._room, record)
+            self._room = room_for(len(self._pasts))
+        if past.room is not self._room and past.room != self._room:
+            past.resize(self._room)
+        past.keep(record)
+
+    def retain(self, targets: Iterable[TargetRef]) -> None:
+        """Drop every target that is not among `targets`."""
+        present = set(targets)
+        self._pasts = {t: past for t, past in self._pasts.items() if t in present}
+        self._room = room_for(len(self._pasts))
+
+    def since(self, target: TargetRef) -> datetime | None:
+        """Return since when a target has needed the attention that it needs now."""
+        past = self._pasts.get(target)
+        return None if past is None else past.since
+
+    def changes(self, target: TargetRef) -> list[DecisionFields]:
+        """Return the decision lines at which something changed, oldest first."""
+        past = self._pasts.get(target)
+        return [] if past is None else [_decompressed(line) for line in list(past.changes)]
+
+    def columns(self, target: TargetRef, *, after: int = 0) -> dict[str, list[Any]]:
+        """Return the rows later than `after` (unix seconds) as one list per column, oldest first.
+
+        A signal's columns are `value.0`, `median.0`, ...: what is not known is None.
+        """
+        past = self._pasts.get(target)
+        if past is None:
+            return {}
+        rows = [unpacked(row) for row in past.rows() if time_of(row) > after]
+        return {
+            name: [row[i] for row in rows] for i, name in enumerate(column_names(past.row_size))
+        }
+
+
+# What every line says: a compressor that knows it stores only what differs.
+_TYPICAL = json.dumps(
+    {
+        **dict.fromkeys(DecisionFields.__annotations__),
+        "signals": [
+            dict.fromkeys([*SignalFields.__annotations__, *ForecastFields.__annotations__])
+        ],
+        "reasons": list(Reason),
+    }
+).encode()
+
+
+def _compressed(line: DecisionFields) -> bytes:
+    compressor = zlib.compressobj(zdict=_TYPICAL)
+    return compressor.compress(json.dumps(line).encode()) + compressor.flush()
+
+
+def _decompressed(line: bytes) -> DecisionFields:
+    return DECISION.validate_json(zlib.decompressobj(zdict=_TYPICAL).decompress(line))

@@ -1,0 +1,147 @@
+"""All policies at a glance: sorted by what needs attention, filtered and cut to a page.
+
+The sorted index is made at most once every `_FRESH_SECONDS`, however many look, so that viewers
+never cost the reconcile more than one pass over the records.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from autoscaler.review.attention import SEVERITY, Attention, attention_of
+from autoscaler.review.fields import DecisionFields
+from autoscaler.review.latest import LatestRecords
+from autoscaler.review.record import DecisionRecord
+from autoscaler.review.routes import Query, whole_number
+from autoscaler.review.sentence import leading_signal
+
+# A reconcile comes every 15 s; older than this a viewer would notice.
+_FRESH_SECONDS = 2.0
+DEFAULT_PAGE, MOST_PER_PAGE = 50, 500
+_LONGEST_FILTER = 253
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One policy in the index: what is sorted and filtered by, and where the rest is."""
+
+    attention: Attention
+    who: str
+    record: DecisionRecord
+
+
+_SORTS: dict[str, Callable[[_Entry], Any]] = {
+    "attention": lambda e: (SEVERITY[e.attention], e.who),
+    "name": lambda e: e.who,
+    "replicas": lambda e: (-e.record.decision.current_replicas, e.who),
+    "change": lambda e: (
+        -abs(e.record.decision.desired_replicas - e.record.decision.current_replicas),
+        e.who,
+    ),
+}
+
+
+class Overview:
+    """The sorted index of all policies."""
+
+    def __init__(self, latest: LatestRecords) -> None:
+        self._latest = latest
+        self._lock = threading.Lock()
+        self._made_at = -_FRESH_SECONDS
+        self._entries: list[_Entry] = []
+
+    def page(self, query: Query) -> dict[str, Any]:
+        """Return one page of policies and the counts of all.
+
+        Parameters
+        ----------
+        query
+            `q` (part of namespace/name), `attention`, `sort`, `offset`, `limit`.
+        """
+        entries = self._index()
+        matched = _matched(entries, query)
+        key = _SORTS.get(query.get("sort", "attention"))
+        if key is None:
+            raise ValueError(f"sort is one of {', '.join(_SORTS)}")
+        if query.get("sort", "attention") != "attention":
+            matched = sorted(matched, key=key)
+        offset = whole_number(query, "offset", 0, most=10**9)
+        limit = whole_number(query, "limit", DEFAULT_PAGE, most=MOST_PER_PAGE)
+        return {
+            "at": _newest(entries),
+            "total": len(entries),
+            "matched": len(matched),
+            "offset": offset,
+            "counts": Counter(str(entry.attention) for entry in entries),
+            "policies": [self._row(entry) for entry in matched[offset : offset + limit]],
+        }
+
+    def _index(self) -> list[_Entry]:
+        with self._lock:
+            if time.monotonic() - self._made_at >= _FRESH_SECONDS:
+                entries = [_Entry(attention_of(r), str(r.target), r) for r in self._latest.all()]
+                self._entries = sorted(entries, key=_SORTS["attention"])
+                self._made_at = time.monotonic()
+            return self._entries
+
+    def _row(self, entry: _Entry) -> dict[str, Any]:
+        since = self._latest.history.since(entry.record.target)
+        return policy_row(entry.record.as_dict(), attention=entry.attention, since=since)
+
+
+def _matched(entries: list[_Entry], query: Query) -> list[_Entry]:
+    """Return the entries that the filters let through."""
+    part, attention = query.get("q", "")[:_LONGEST_FILTER].lower(), query.get("attention", "")
+    if attention and attention not in set(Attention):
+        raise ValueError(f"attention is one of {', '.join(Attention)}")
+    return [
+        entry
+        for entry in entries
+        if (not part or part in entry.who) and (not attention or entry.attention == attention)
+    ]
+
+
+def _newest(entries: list[_Entry]) -> str | None:
+    at: datetime | None = max((entry.record.at for entry in entries), default=None)
+    return None if at is None else at.isoformat(timespec="milliseconds")
+
+
+def policy_row(
+    line: DecisionFields, *, attention: Attention, since: datetime | None
+) -> dict[str, Any]:
+    """Return what the overview and `autoscaler status` show of one policy."""
+    signal, bounds = leading_signal(line), line["bounds"]
+    forecast = None if signal is None else signal["forecast"]
+    return {
+        **line["target"],
+        "attention": attention,
+        "since": None if since is None else since.isoformat(timespec="milliseconds"),
+        **{key: line[key] for key in _COPIED},  # type: ignore[literal-required]
+        "recommended_replicas": line["recommendation"]["replicas"],
+        "min_replicas": None if bounds is None else bounds["min_replicas"],
+        "max_replicas": None if bounds is None else bounds["max_replicas"],
+        "metric": None if signal is None else signal["metric"],
+        "value": None if signal is None else signal["value"],
+        "capacity": None
+        if signal is None or signal["capacity"] is None
+        else signal["capacity"]["per_pod"],
+        "forecast": None if forecast is None else forecast["quantile"],
+        "lead_time_seconds": None if forecast is None else forecast["lead_time_seconds"],
+    }
+
+
+_COPIED = (
+    "time",
+    "mode",
+    "trust",
+    "current_replicas",
+    "ready_replicas",
+    "desired_replicas",
+    "reason",
+    "rescaled",
+    "message",
+)

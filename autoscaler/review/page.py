@@ -1,0 +1,100 @@
+"""The page: what the browser asks of the daemon, or of the demo, and what it is told.
+
+Everything is read-only and made from values the reconcile has left behind.
+The page itself is three files of this package: no build step, nothing from another host.
+
+    /               the page
+    /api/policies   one page of the overview (q, attention, sort, offset, limit)
+    /api/policy     one policy: newest record, its changes, numbers since `after`
+    /decisions      decision lines, one JSON object per line (namespace, name), for `explain`
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from importlib.resources import files
+
+from autoscaler.review.fields import DecisionFields
+from autoscaler.review.latest import LatestRecords
+from autoscaler.review.overview import Overview
+from autoscaler.review.record import DecisionRecord
+from autoscaler.review.routes import Answer, Query, Routes, content_tag, json_answer, whole_number
+
+_STATIC = {
+    "/": ("page.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/chart.js": ("chart.js", "text/javascript; charset=utf-8"),
+    "/format.js": ("format.js", "text/javascript; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+
+
+def page_routes(latest: LatestRecords) -> Routes:
+    """Return the page and everything it asks for."""
+    overview = Overview(latest)
+    return {
+        **{path: _StaticRoute(*what) for path, what in _STATIC.items()},
+        "/api/policies": lambda query: json_answer(overview.page(query)),
+        "/api/policy": lambda query: _policy(latest, query),
+        "/decisions": lambda query: Answer(_lines(latest, query), "application/x-ndjson"),
+    }
+
+
+class _StaticRoute:
+    """One file of the package, read once."""
+
+    def __init__(self, name: str, content_type: str) -> None:
+        body = (files("autoscaler.review") / "static" / name).read_bytes()
+        self._answer = Answer(body, content_type, tag=content_tag(body))
+
+    def __call__(self, query: Query) -> Answer:
+        return self._answer
+
+
+def _policy(latest: LatestRecords, query: Query) -> Answer:
+    """Return one policy: its newest record, its changes and its numbers later than `after`."""
+    record = _asked(latest, query)
+    if record is None:
+        return Answer(b"no policy governs this workload\n", status=HTTPStatus.NOT_FOUND)
+    target, history = record.target, latest.history
+    after = whole_number(query, "after", 0, most=2**32 - 1)
+    since = history.since(target)
+    return json_answer(
+        {
+            "newest": record.as_dict(),
+            "since": None if since is None else since.isoformat(timespec="milliseconds"),
+            "changes": history.changes(target),
+            "rows": history.columns(target, after=after),
+        }
+    )
+
+
+def _asked(latest: LatestRecords, query: Query) -> DecisionRecord | None:
+    """Return the newest record of the workload that a question names."""
+    namespace, name = query.get("namespace", ""), query.get("name", "")
+    if not namespace or not name:
+        raise ValueError("give namespace and name")
+    return latest.find(namespace, name, kind=query.get("kind", ""))
+
+
+def _lines(latest: LatestRecords, query: Query) -> Iterable[bytes]:
+    """Return every decision line that is remembered: changes, then the newest of each target."""
+    records = latest.all()
+    if query.get("name"):
+        record = _asked(latest, query)
+        records = [] if record is None else [record]
+    return (_line(line) for record in records for line in _remembered(latest, record))
+
+
+def _remembered(latest: LatestRecords, record: DecisionRecord) -> Iterator[DecisionFields]:
+    """Yield the changes of a target and, if that is not the last of them, its newest record."""
+    newest = record.as_dict()
+    changes = latest.history.changes(record.target)
+    yield from changes
+    if not changes or changes[-1]["time"] != newest["time"]:
+        yield newest
+
+
+def _line(line: DecisionFields) -> bytes:
+    return json.dumps(line, allow_nan=False, separators=(",", ":")).encode() + b"\n"

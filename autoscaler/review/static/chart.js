@@ -1,0 +1,313 @@
+// Load against forecast and capacity above, replicas below, one time axis.
+// Forecast numbers stand at the moment they are about: when they were made, plus the lead time.
+
+import { clock, number } from "./format.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const LEFT = 52, RIGHT = 12, TOP = 18, GAP = 34, BOTTOM = 22;
+const LOAD_SHARE = 0.58;
+const HPA_WINDOW = 300; // HPA's default scale-down stabilization window, in seconds
+
+export class Chart {
+  /** @param onCursor told the index of the row under the cursor, null when there is none */
+  constructor(host, onCursor) {
+    this.host = host;
+    this.onCursor = onCursor;
+    this.svg = host.appendChild(svg("svg", { "aria-hidden": "true" }));
+    this.rows = null;
+    this.view = null; // [from, to] in seconds once zoomed; null follows the newest
+    this.follow = 3600; // seconds shown while following; 0 = all
+    this.cursor = null;
+    this.dragFrom = null;
+    new ResizeObserver(() => this.draw()).observe(host);
+    this.listen();
+  }
+
+  show(rows, changes, signal, bounds) {
+    Object.assign(this, { rows, changes, signal, bounds });
+    this.draw();
+  }
+
+  last(minutes) {
+    this.view = null;
+    this.follow = minutes * 60;
+    this.draw();
+  }
+
+  column(name) {
+    return this.rows[`${name}.${this.signal}`] ?? [];
+  }
+
+  span() {
+    const t = this.rows.time, newest = t[t.length - 1];
+    if (this.view) return this.view;
+    const lead = this.column("lead_time_seconds").at(-1) ?? 0;
+    const first = this.follow ? Math.max(t[0], newest - this.follow) : t[0];
+    return [Math.min(first, newest - 60), newest + lead];
+  }
+
+  draw() {
+    this.svg.replaceChildren();
+    const width = this.host.clientWidth, height = this.host.clientHeight;
+    if (!this.rows?.time?.length || !width) return;
+    this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    const [from, to] = this.span();
+    this.x = (t) => LEFT + (t - from) / (to - from) * (width - LEFT - RIGHT);
+    this.t = (x) => from + (x - LEFT) / (width - LEFT - RIGHT) * (to - from);
+    const inner = height - TOP - GAP - BOTTOM;
+    const load = { top: TOP, height: inner * LOAD_SHARE }, replicas = { top: TOP + inner * LOAD_SHARE + GAP, height: inner * (1 - LOAD_SHARE) };
+    this.clip(width, height);
+    this.timeAxis(from, to, width, height);
+    this.drawLoad(load, from, to, width);
+    this.drawReplicas(replicas, from, to, width);
+    this.drawMarks(replicas, from, to);
+    this.line("now", this.rows.time.at(-1), height);
+    this.cursorLine = this.svg.appendChild(svg("line", { class: "cursor", y1: TOP, y2: height - BOTTOM, visibility: "hidden" }));
+    this.choice = this.svg.appendChild(svg("rect", { class: "chosen", y: TOP, height: height - TOP - BOTTOM, width: 0 }));
+    this.placeCursor();
+  }
+
+  clip(width, height) {
+    const path = svg("clipPath", { id: "plot" }, svg("rect", { x: LEFT, y: 0, width: width - LEFT - RIGHT, height }));
+    this.svg.append(svg("defs", {}, path));
+  }
+
+  /** What ready pods carry: a number only where both are known. */
+  carried() {
+    const ready = this.rows.ready, perPod = this.column("per_pod");
+    return ready.map((n, i) => n === null || perPod[i] == null ? null : n * perPod[i]);
+  }
+
+  drawLoad(box, from, to, width) {
+    const t = this.rows.time, lead = this.column("lead_time_seconds");
+    const ahead = t.map((at, i) => at + (lead[i] ?? 0));
+    const value = this.column("value"), median = this.column("median"), level = this.column("level"), carried = this.carried();
+    const most = Math.max(peak(t, value, from, to), peak(ahead, level, from, to), peak(t, carried, from, to));
+    const y = this.yAxis(box, most, width, "load");
+    this.plot("band", area(ahead, level, median, this.x, y));
+    this.plot("level", line(ahead, level, this.x, y));
+    this.plot("capacity", steps(t, carried, this.x, y));
+    this.plot("load", line(t, value, this.x, y));
+  }
+
+  drawReplicas(box, from, to, width) {
+    const { time: t, ready, desired } = this.rows;
+    const hpa = stabilized(t, this.column("reactive"));
+    const most = Math.max(...[ready, desired, hpa].map((n) => peak(t, n, from, to)));
+    const y = this.yAxis(box, most, width, "replicas");
+    const zero = ready.map((n) => n === null ? null : 0);
+    this.plot("ready", steps(t, ready, this.x, y) + closing(t, ready, zero, this.x, y));
+    for (const bound of this.bounds ? [this.bounds.min_replicas, this.bounds.max_replicas] : []) {
+      if (bound <= y.most) this.plot("bounds", `M${LEFT},${y(bound)}H${width - RIGHT}`);
+    }
+    this.plot("hpa", steps(t, hpa, this.x, y));
+    this.plot("desired", steps(t, desired, this.x, y));
+    this.hpa = hpa;
+  }
+
+  /** One mark per change on the axis: ▲ scaled out, ▼ scaled in, ● held or told otherwise. */
+  drawMarks(box, from, to) {
+    const base = box.top + box.height;
+    for (const change of this.changes) {
+      const at = Date.parse(change.time) / 1000;
+      if (at < from || at > to) continue;
+      const x = this.x(at), up = change.desired_replicas > change.current_replicas;
+      const kind = !change.rescaled ? "held" : up ? "up" : "down";
+      const shape = kind === "held" ? svg("circle", { cx: x, cy: base + 5, r: 2 })
+        : svg("path", { d: up ? `M${x - 4},${base + 9}h8l-4,-8z` : `M${x - 4},${base + 2}h8l-4,8z` });
+      shape.setAttribute("class", kind);
+      this.svg.append(shape);
+    }
+  }
+
+  plot(name, d) {
+    this.svg.append(svg("path", { class: name, d, "clip-path": "url(#plot)" }));
+  }
+
+  line(name, t, height) {
+    const x = this.x(t);
+    if (x >= LEFT) this.svg.append(svg("line", { class: name, x1: x, x2: x, y1: TOP, y2: height - BOTTOM }));
+  }
+
+  yAxis(box, most, width, title) {
+    const step = niceStep(most / 4), top = Math.max(step, Math.ceil(most / step) * step);
+    const y = (v) => box.top + box.height - v / top * box.height;
+    y.most = top;
+    for (let v = 0; v <= top * 1.001; v += step) {
+      this.svg.append(svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(v), y2: y(v) }));
+      this.svg.append(label(LEFT - 6, y(v) + 4, number(v), "end"));
+    }
+    const heading = label(LEFT, box.top - 6, title, "start");
+    heading.setAttribute("class", "title");
+    this.svg.append(heading);
+    return y;
+  }
+
+  timeAxis(from, to, width, height) {
+    const room = Math.max(2, Math.floor((width - LEFT - RIGHT) / 90));
+    const step = TIME_STEPS.find((s) => (to - from) / s <= room) ?? 7 * 86400;
+    for (let t = Math.ceil(from / step) * step; t <= to; t += step) {
+      const text = clock(t, { day: step >= 86400 / 2, second: step < 60 });
+      this.svg.append(label(this.x(t), height - 6, text, "middle"));
+      this.svg.append(svg("line", { class: "grid", x1: this.x(t), x2: this.x(t), y1: height - BOTTOM, y2: height - BOTTOM + 4 }));
+    }
+  }
+
+  nearest(t) {
+    const times = this.rows.time;
+    let low = 0, high = times.length - 1;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (times[middle] <= t) low = middle; else high = middle;
+    }
+    return t - times[low] <= times[high] - t ? low : high;
+  }
+
+  placeCursor() {
+    const at = this.cursor === null ? undefined : this.rows.time[this.cursor];
+    const shown = at !== undefined && this.x(at) >= LEFT;
+    this.cursorLine.setAttribute("visibility", shown ? "visible" : "hidden");
+    if (shown) for (const end of ["x1", "x2"]) this.cursorLine.setAttribute(end, this.x(at));
+    this.onCursor(at === undefined ? null : this.cursor);
+  }
+
+  moveTo(index) {
+    this.cursor = index === null ? null : Math.max(0, Math.min(this.rows.time.length - 1, index));
+    this.placeCursor();
+  }
+
+  zoom(factor) {
+    const [from, to] = this.span();
+    const centre = this.cursor === null ? (from + to) / 2 : this.rows.time[this.cursor];
+    this.look(centre - (centre - from) * factor, centre + (to - centre) * factor);
+  }
+
+  look(from, to) {
+    const t = this.rows.time;
+    if (to - from < 60) return;
+    this.view = [Math.max(from, t[0]), Math.min(to, t.at(-1) + 3600)];
+    this.draw();
+  }
+
+  listen() {
+    const within = (event) => event.clientX - this.host.getBoundingClientRect().left;
+    this.host.addEventListener("pointerdown", (event) => { if (this.rows) this.dragFrom = within(event); });
+    this.host.addEventListener("pointermove", (event) => this.hover(within(event)));
+    this.host.addEventListener("pointerup", (event) => this.drop(within(event)));
+    this.host.addEventListener("pointerleave", () => { this.dragFrom = null; this.choice?.setAttribute("width", 0); });
+    this.host.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  hover(x) {
+    if (!this.rows?.time?.length) return;
+    this.moveTo(this.nearest(this.t(x)));
+    if (this.dragFrom === null) return;
+    this.choice.setAttribute("x", Math.min(x, this.dragFrom));
+    this.choice.setAttribute("width", Math.abs(x - this.dragFrom));
+  }
+
+  drop(x) {
+    const from = this.dragFrom;
+    this.dragFrom = null;
+    if (from === null || !this.rows?.time?.length) return;
+    this.choice.setAttribute("width", 0);
+    if (Math.abs(x - from) > 8) this.look(...[this.t(from), this.t(x)].sort((a, b) => a - b));
+  }
+
+  key(event) {
+    if (!this.rows?.time?.length) return;
+    const here = this.cursor ?? this.rows.time.length;
+    const actions = {
+      ArrowLeft: () => this.moveTo(here - (event.shiftKey ? 20 : 1)),
+      ArrowRight: () => this.moveTo(here + (event.shiftKey ? 20 : 1)),
+      Home: () => this.moveTo(0),
+      End: () => this.moveTo(this.rows.time.length - 1),
+      "+": () => this.zoom(0.5), "=": () => this.zoom(0.5), "-": () => this.zoom(2),
+      Escape: () => { this.moveTo(null); this.last(0); },
+    };
+    if (!actions[event.key]) return;
+    event.preventDefault();
+    actions[event.key]();
+  }
+}
+
+const TIME_STEPS = [15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
+
+function svg(name, attributes = {}, ...children) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+function label(x, y, text, anchor) {
+  const made = svg("text", { x, y, "text-anchor": anchor });
+  made.textContent = text;
+  return made;
+}
+
+function niceStep(raw) {
+  if (!(raw > 0)) return 1;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  return power * [1, 2, 5, 10].find((m) => raw <= m * power);
+}
+
+function peak(t, values, from, to) {
+  let most = 0;
+  for (let i = 0; i < t.length; i++) if (t[i] >= from && t[i] <= to && values[i] > most) most = values[i];
+  return most;
+}
+
+/** A line with a gap wherever the value is unknown. */
+function line(t, values, x, y) {
+  let d = "", pen = "M";
+  for (let i = 0; i < t.length; i++) {
+    if (values[i] == null) { pen = "M"; continue; }
+    d += `${pen}${x(t[i]).toFixed(1)},${y(values[i]).toFixed(1)}`;
+    pen = "L";
+  }
+  return d;
+}
+
+function steps(t, values, x, y) {
+  let d = "", pen = "M";
+  for (let i = 0; i < t.length; i++) {
+    if (values[i] == null) { pen = "M"; continue; }
+    const at = x(t[i]).toFixed(1), height = y(values[i]).toFixed(1);
+    d += pen === "M" ? `M${at},${height}` : `H${at}V${height}`;
+    pen = "L";
+  }
+  return d;
+}
+
+/** The way back along the floor, which turns a line into a filled area. */
+function closing(t, values, floor, x, y) {
+  const last = values.findLastIndex((v) => v != null), first = values.findIndex((v) => v != null);
+  return first < 0 ? "" : `V${y(floor[last])}H${x(t[first]).toFixed(1)}Z`;
+}
+
+function area(t, upper, lower, x, y) {
+  let d = "", from = 0;
+  for (let i = 0; i <= t.length; i++) {
+    if (i < t.length && upper[i] != null && lower[i] != null) continue;
+    if (i > from) {
+      const there = line(t.slice(from, i), upper.slice(from, i), x, y);
+      const back = line(t.slice(from, i).reverse(), lower.slice(from, i).reverse(), x, y);
+      d += `${there}L${back.slice(1)}Z`;
+    }
+    from = i + 1;
+  }
+  return d;
+}
+
+/** What HPA would keep: the highest of its own recommendations in its scale-down window. */
+export function stabilized(t, values) {
+  const kept = [];
+  let from = 0;
+  for (let i = 0; i < t.length; i++) {
+    while (t[i] - t[from] >= HPA_WINDOW) from++;
+    const window = values.slice(from, i + 1).filter((v) => v != null);
+    kept.push(window.length ? Math.max(...window) : null);
+  }
+  return kept;
+}

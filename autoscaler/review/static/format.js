@@ -1,0 +1,52 @@
+// How a value is written: as in the log, so that a number here can be found there.
+
+/** Six significant digits at most, as in the decision record; unknown is a dash, never 0. */
+export function number(value) {
+  if (value === null || value === undefined) return "–";
+  return String(Number(Number(value).toPrecision(6)));
+}
+
+export function percent(share) {
+  return share === null || share === undefined ? "–" : `${number(share * 100)}%`;
+}
+
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined) return "–";
+  let rest = Math.round(seconds), text = "";
+  for (const [unit, size] of [["d", 86400], ["h", 3600], ["m", 60]]) {
+    const whole = Math.floor(rest / size);
+    if (whole) text += `${whole}${unit}`;
+    rest -= whole * size;
+  }
+  return rest || !text ? `${text}${rest}s` : text;
+}
+
+const two = (n) => String(n).padStart(2, "0");
+
+/** A UTC clock time; with the day where the chart spans more than one. */
+export function clock(seconds, { day = false, second = true } = {}) {
+  const d = new Date(seconds * 1000);
+  const time = `${two(d.getUTCHours())}:${two(d.getUTCMinutes())}` + (second ? `:${two(d.getUTCSeconds())}` : "");
+  return day ? `${two(d.getUTCMonth() + 1)}-${two(d.getUTCDate())} ${time}` : time;
+}
+
+export const seconds = (iso) => Date.parse(iso) / 1000;
+
+const SEVERE = new Set(["refused", "not found", "contested", "metrics unknown"]);
+const WORTH_A_LOOK = new Set(["capped", "forecast stale", "forecast demoted", "Stale", "Demoted"]);
+
+/** How loud a word is shown. The word itself says it all: colour is never the only sign. */
+export function loudness(word) {
+  if (SEVERE.has(word)) return "bad";
+  if (WORTH_A_LOOK.has(word)) return "warn";
+  return word === "calm" || word === "Trusted" ? "good" : "plain";
+}
+
+/** Make an element: its text is text, whatever a name contains. */
+export function element(name, { text, ...attributes } = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text !== undefined) made.textContent = text;
+  made.append(...children);
+  return made;
+}

@@ -1,0 +1,51 @@
+import pytest
+
+from autoscaler.decide.facts import Doubt, Sample, Trust
+from autoscaler.decide.reason import Reason
+from autoscaler.review.attention import SEVERITY, Attention, attention_of
+from review.records import CHECKOUT, decided, policy, record, signal, workload
+
+REFUSED = {"rescaled": False, "not_rescaled_because": "403 Forbidden"}
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        pytest.param(record(10, 10), Attention.CALM, id="nothing to see"),
+        pytest.param(record(10, 14, **REFUSED), Attention.REFUSED, id="refused"),
+        pytest.param(decided(spec=policy(mode="ForecastOnly")), Attention.CALM, id="only forecast"),
+        pytest.param(record(0, 0, workload=None), Attention.NOT_FOUND, id="gone"),
+        pytest.param(
+            record(10, 10, (Reason.REPLICAS_CONTESTED, 14, 10)), Attention.CONTESTED, id="contested"
+        ),
+        pytest.param(
+            decided(signal(sample=Sample(None, doubt=Doubt.ABSENT), forecast=None)),
+            Attention.UNKNOWN,
+            id="blind",
+        ),
+        pytest.param(decided(spec=policy(maxReplicas=12)), Attention.CAPPED, id="capped"),
+        pytest.param(record(trust=Trust.STALE), Attention.STALE, id="stale"),
+        pytest.param(record(trust=Trust.DEMOTED), Attention.DEMOTED, id="demoted"),
+        pytest.param(record(trust=Trust.WARMING), Attention.WARMING, id="warming"),
+        pytest.param(
+            record(workload=workload(10, ready=7)), Attention.STARTING, id="pods not ready"
+        ),
+        pytest.param(
+            record(10, 10, (Reason.COOLDOWN_ACTIVE, 8, 10)), Attention.HELD, id="held by cooldown"
+        ),
+        pytest.param(record(10, 10, (Reason.PAUSED, 8, 10)), Attention.PAUSED, id="paused"),
+        pytest.param(
+            record(10, 12, (Reason.TOO_MANY_REPLICAS, 14, 12), trust=Trust.DEMOTED),
+            Attention.CAPPED,
+            id="the worst word counts",
+        ),
+    ],
+)
+def test_the_most_urgent_word_that_applies(made, expected):
+    assert made.target == CHECKOUT
+    assert attention_of(made) is expected
+
+
+def test_every_word_has_a_rank_and_calm_is_last():
+    assert sorted(SEVERITY, key=SEVERITY.__getitem__) == list(Attention)
+    assert max(Attention, key=SEVERITY.__getitem__) is Attention.CALM

@@ -1,0 +1,244 @@
+import http.client
+import json
+import socket
+import ssl
+import subprocess
+import urllib.request
+from contextlib import contextmanager
+from urllib.error import HTTPError
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from autoscaler.decide.facts import TargetRef
+from autoscaler.review import server as module
+from autoscaler.review.fields import DECISION
+from autoscaler.review.latest import LatestRecords
+from autoscaler.review.routes import Answer
+from autoscaler.review.server import health_routes, review_routes, serve_page, start_server
+from autoscaler.review.tls import TlsFiles
+from review.records import NOW, decided, record
+
+
+@contextmanager
+def serving(routes, **options):
+    server = start_server(routes, port=0, host="127.0.0.1", **options)
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def status_of(url, method="GET", **headers):
+    try:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, method=method, headers=headers), timeout=10
+        ) as answer:
+            return answer.status
+    except HTTPError as error:
+        with error:
+            return error.code
+
+
+def body_of(url):
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return answer.read()
+
+
+@pytest.fixture
+def latest():
+    latest = LatestRecords()
+    latest.keep(record(8, 10, at=NOW))
+    latest.keep(decided(target=TargetRef("shop", "search")))
+    return latest
+
+
+@pytest.fixture
+def url(latest):
+    with serving(review_routes(CollectorRegistry(), latest)) as url:
+        yield url
+
+
+@pytest.mark.parametrize(
+    ("alive", "ready", "path", "status"),
+    [
+        (True, False, "/healthz", 200),
+        (False, False, "/healthz", 503),
+        (True, True, "/readyz", 200),
+        (True, False, "/readyz", 503),
+        (True, True, "/nowhere", 404),
+    ],
+)
+def test_probes_answer_by_status(alive, ready, path, status):
+    with serving(health_routes(lambda: alive, lambda: ready)) as url:
+        assert status_of(url + path) == status
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+def test_nothing_but_reading_is_possible(url, method):
+    assert status_of(url + "/api/policies", method) == 501
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/", 200),
+        ("/page.js", 200),
+        ("/metrics", 200),
+        ("/api/policies?sort=name", 200),
+        ("/api/policies?sort=nonsense", 400),
+        ("/api/policy?namespace=shop&name=checkout", 200),
+        ("/api/policy?namespace=shop&name=gone", 404),
+        ("/api/policy?name=checkout", 400),
+        ("/api/policy?namespace=shop&name=checkout&after=x", 400),
+        ("/../pyproject.toml", 404),
+        ("/static/page.js", 404),
+        ("/api/policies?" + "&".join(f"a{n}=1" for n in range(30)), 400),
+        ("/?" + "a" * 70_000, 414),
+    ],
+)
+def test_each_path_answers_and_nothing_else_does(url, path, status):
+    assert status_of(url + path) == status
+
+
+def test_an_answer_that_is_known_already_is_not_sent_again(url):
+    with urllib.request.urlopen(url + "/page.css", timeout=10) as answer:
+        tag = answer.headers["ETag"]
+
+    assert status_of(url + "/page.css", **{"If-None-Match": tag}) == 304
+
+
+def test_the_page_may_load_nothing_from_elsewhere(url):
+    with urllib.request.urlopen(url + "/", timeout=10) as answer:
+        headers = answer.headers
+
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "'unsafe" not in headers["Content-Security-Policy"]
+    assert (headers["X-Content-Type-Options"], headers["X-Frame-Options"]) == ("nosniff", "DENY")
+
+
+def test_head_answers_without_a_body(url):
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+    connection.request("HEAD", "/metrics")
+    answer = connection.getresponse()
+
+    assert (answer.status, answer.read()) == (200, b"")
+    connection.close()
+
+
+def test_decision_lines_are_those_of_the_log_one_per_change(url, latest):
+    lines = [DECISION.validate_json(line) for line in body_of(url + "/decisions").splitlines()]
+
+    assert lines == [record.as_dict() for record in latest.all()]
+    assert len(body_of(url + "/decisions?namespace=shop&name=search").splitlines()) == 1
+
+
+def test_one_policy_is_its_newest_record_its_changes_and_its_numbers(url):
+    told = json.loads(body_of(url + "/api/policy?namespace=shop&name=checkout"))
+
+    assert told["newest"] == json.loads(json.dumps(record(8, 10).as_dict()))
+    assert told["changes"] == [told["newest"]]
+    assert told["rows"]["desired"] == [10]
+
+
+def test_who_connects_too_often_is_turned_away_and_the_others_are_served(url, monkeypatch):
+    monkeypatch.setattr(module, "MOST_CONNECTIONS", 2)
+    host, port = url.removeprefix("http://").split(":")
+    idle = [socket.create_connection((host, int(port)), timeout=10) for _ in range(2)]
+    wait_until_refused(url)
+    for connection in idle:
+        connection.close()
+
+    assert eventually_served(url)
+
+
+def wait_until_refused(url):
+    """Ask until the two idle connections have their threads; each question is a round trip."""
+    for _ in range(200):
+        try:
+            status_of(url + "/")
+        except (OSError, http.client.HTTPException):
+            return
+    raise AssertionError("never turned away")
+
+
+def eventually_served(url):
+    for _ in range(2000):
+        try:
+            return status_of(url + "/") == 200
+        except (OSError, http.client.HTTPException):
+            continue
+    return False
+
+
+def test_a_connection_is_cut_off_at_its_deadline_whatever_it_drips(monkeypatch):
+    monkeypatch.setattr(module, "_DEADLINE_SECONDS", 0)
+    with serving({}) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as slow:
+            slow.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
+
+            assert slow.recv(1) == b""
+
+
+def test_a_route_that_fails_closes_one_connection_and_no_more():
+    def broken(_query):
+        raise KeyError("oops")
+
+    with serving({"/broken": broken, "/fine": lambda _: Answer(b"fine")}) as url:
+        with pytest.raises((OSError, http.client.HTTPException)):
+            body_of(url + "/broken")
+
+        assert body_of(url + "/fine") == b"fine"
+
+
+def test_the_page_alone_is_served_to_this_machine_only(latest):
+    server = serve_page(latest)
+
+    assert server.server_address[0] == "127.0.0.1"
+    assert status_of(f"http://127.0.0.1:{server.server_port}/") == 200
+    server.shutdown()
+    server.server_close()
+
+
+def certificate(folder, name):
+    files = TlsFiles(folder / "tls.crt", folder / "tls.key")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+         "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-keyout", files.key, "-out", files.certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return files
+
+
+def shown_certificate(url):
+    host, port = url.removeprefix("http://").split(":")
+    return ssl.get_server_certificate((host, int(port)), timeout=10)
+
+
+def test_tls_follows_its_files_and_survives_a_broken_renewal(tmp_path):
+    files = certificate(tmp_path, "first")
+    with serving({"/": lambda _: Answer(b"hello")}, tls=files) as url:
+        first = shown_certificate(url)
+        certificate(tmp_path, "second")
+        second = shown_certificate(url)
+        files.key.write_text("half a k")
+        third = shown_certificate(url)
+
+        context = ssl.create_default_context(cadata=second)
+        with urllib.request.urlopen(
+            url.replace("http:", "https:"), context=context, timeout=10
+        ) as answer:
+            assert answer.read() == b"hello"
+    assert first != second
+    assert second == third
+
+
+def test_plain_text_on_a_tls_port_costs_nobody_anything(tmp_path):
+    with serving({"/": lambda _: Answer(b"hello")}, tls=certificate(tmp_path, "x")) as url:
+        with pytest.raises((OSError, http.client.HTTPException)):
+            body_of(url)
+
+        assert shown_certificate(url)

@@ -1,0 +1,121 @@
+from datetime import timedelta
+
+import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from autoscaler.decide.facts import Sample, TargetRef, Trust
+from autoscaler.decide.reason import Reason
+from autoscaler.review.latest import LatestRecords
+from autoscaler.review.telemetry import Telemetry
+from review.records import decided, forecast, policy, record, signal
+
+WHO = {"namespace": "shop", "name": "checkout", "kind": "Deployment"}
+
+
+@pytest.fixture
+def latest():
+    return LatestRecords()
+
+
+def scraped(telemetry):
+    """Return every sample of an exposition: name -> [(labels, value)]."""
+    samples = {}
+    for family in text_string_to_metric_families(generate_latest(telemetry.registry).decode()):
+        for sample in family.samples:
+            samples.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return samples
+
+
+def test_replicas_are_told_as_kube_state_metrics_does(latest):
+    latest.keep(decided(ready=9))
+
+    samples = scraped(Telemetry(latest))
+
+    assert samples["autoscaler_status_current_replicas"] == [(WHO, 10)]
+    assert samples["autoscaler_status_ready_replicas"] == [(WHO, 9)]
+    assert samples["autoscaler_status_desired_replicas"] == [(WHO, 14)]
+    assert samples["autoscaler_spec_min_replicas"] == [(WHO, 2)]
+    assert samples["autoscaler_spec_max_replicas"] == [(WHO, 60)]
+
+
+def test_each_signal_tells_load_band_capacity_and_lead_time(latest):
+    latest.keep(decided())
+
+    samples = scraped(Telemetry(latest))
+
+    which = {**WHO, "metric": "requestRate linkerd"}
+    assert samples["autoscaler_load"] == [(which, 1200)]
+    assert samples["autoscaler_forecast_quantile"] == [(which, 1600)]
+    assert samples["autoscaler_capacity"] == [(which, 120)]
+    assert samples["autoscaler_lead_time_seconds"] == [(which, 120)]
+    assert samples["autoscaler_sample_age_seconds"] == [(which, 30)]
+
+
+def test_what_is_unknown_has_no_series_instead_of_a_zero(latest):
+    latest.keep(decided(signal(sample=Sample(None), forecast=None, capacity=None)))
+
+    samples = scraped(Telemetry(latest))
+
+    for name in ("load", "forecast_quantile", "capacity", "recommended_replicas"):
+        assert f"autoscaler_{name}" not in samples
+
+
+def test_trust_and_reason_are_one_series_each_for_the_state_in_force(latest):
+    latest.keep(decided(signal(forecast=forecast(trust=Trust.DEMOTED))))
+
+    samples = scraped(Telemetry(latest))
+
+    assert samples["autoscaler_trust"] == [({**WHO, "trust": "Demoted"}, 1)]
+    assert samples["autoscaler_reason"] == [({**WHO, "reason": "ForecastAboveTarget"}, 1)]
+
+
+@pytest.mark.parametrize(
+    ("made", "labels"),
+    [
+        pytest.param(record(10, 14), {"action": "scale_up", "error": "none"}, id="up"),
+        pytest.param(record(14, 10), {"action": "scale_down", "error": "none"}, id="down"),
+        pytest.param(record(10, 10), {"action": "none", "error": "none"}, id="nothing to do"),
+        pytest.param(
+            record(10, 14, rescaled=False, not_rescaled_because="403 Forbidden"),
+            {"action": "none", "error": "internal"},
+            id="refused",
+        ),
+        pytest.param(
+            decided(spec=policy(mode="ForecastOnly")),
+            {"action": "none", "error": "none"},
+            id="forecast only is no error",
+        ),
+    ],
+)
+def test_every_decision_is_counted_by_action_and_error(latest, made, labels):
+    telemetry = Telemetry(latest)
+
+    telemetry.count(made)
+
+    assert scraped(telemetry)["autoscaler_reconciliations_total"] == [(labels, 1)]
+
+
+def test_the_cycle_time_is_a_histogram(latest):
+    telemetry = Telemetry(latest)
+
+    telemetry.observe_cycle(timedelta(seconds=0.2))
+
+    samples = scraped(telemetry)
+    assert samples["autoscaler_reconciliation_duration_seconds_sum"] == [({}, 0.2)]
+    assert ({"le": "0.25"}, 1) in samples["autoscaler_reconciliation_duration_seconds_bucket"]
+
+
+def test_a_target_that_is_dropped_leaves_no_series(latest):
+    latest.keep(record())
+    latest.retain({TargetRef("shop", "other")})
+
+    assert "autoscaler_trust" not in scraped(Telemetry(latest))
+
+
+def test_a_contested_workload_is_seen_by_its_reason(latest):
+    latest.keep(record(10, 10, (Reason.REPLICAS_CONTESTED, 14, 10)))
+
+    assert scraped(Telemetry(latest))["autoscaler_reason"] == [
+        ({**WHO, "reason": "ReplicasContested"}, 1)
+    ]
