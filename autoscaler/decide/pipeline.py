@@ -74,8 +74,7 @@ def reconciled(
         signals, recommendation, workload=workload, policy=policy, state=state, now=now
     )
     decision = decide(recommendation, workload=workload, policy=policy, state=observed, now=now)
-    after = _remembered(observed, recommendation, policy=policy, workload=workload, now=now)
-    return Outcome(recommendation, decision, after, workload.resource_version, now)
+    return Outcome(recommendation, decision, observed, workload.resource_version, now)
 
 
 def decide(
@@ -130,7 +129,10 @@ def _observed(
     state: WorkloadState,
     now: datetime,
 ) -> WorkloadState:
-    """Return the state with this cycle's facts: doubts, reversals, the first recommendation."""
+    """Return the state with this cycle's facts: doubts, reversals, the recommendation.
+
+    That the new recommendation is in the history already changes no window's answer.
+    """
     window = policy.behavior.scale_down_window
     doubts = updated_doubts(
         signals, recommendation, workload=workload, state=state, window=window, now=now
@@ -142,7 +144,13 @@ def _observed(
         order, reverted_at = None, with_reversal(reverted_at, now=now)
     return WorkloadState(
         state.started_at,
-        _seeded(state.recommendations, workload.spec_replicas, window=window, now=now),
+        _remembered(
+            _seeded(state.recommendations, workload.spec_replicas, window=window, now=now),
+            recommendation,
+            policy=policy,
+            current_replicas=workload.spec_replicas,
+            now=now,
+        ),
         state.scale_events,
         state.last_scale_up_at,
         state.last_scale_down_at,
@@ -181,24 +189,19 @@ def _seeded(
 
 
 def _remembered(
-    state: WorkloadState,
+    history: tuple[TimestampedRecommendation, ...],
     recommendation: Recommendation,
     *,
     policy: WorkloadPolicy,
-    workload: WorkloadFacts,
+    current_replicas: int,
     now: datetime,
-) -> WorkloadState:
-    """Return the state with this recommendation, unless doubt made it a mere lower bound."""
+) -> tuple[TimestampedRecommendation, ...]:
+    """Return the history with this recommendation, unless doubt made it a mere lower bound."""
     replicas = recommendation.replicas
-    if replicas is None:
-        return state
-    if not recommendation.may_lower and replicas < workload.spec_replicas:
-        return state
-    newest = TimestampedRecommendation(now, replicas)
+    if replicas is None or (not recommendation.may_lower and replicas < current_replicas):
+        return history
     cutoff = now - _memory(policy.behavior)
-    return replace(
-        state, recommendations=(*telling(state.recommendations, replicas, cutoff), newest)
-    )
+    return (*telling(history, replicas, cutoff), TimestampedRecommendation(now, replicas))
 
 
 def _memory(behavior: Behavior) -> timedelta:

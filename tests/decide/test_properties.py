@@ -203,7 +203,9 @@ def test_over_any_period_no_more_is_added_than_allowed(loads, policy, first, ste
         outcome = reconciled((signal,), workload=facts, policy=policy, state=state, now=now)
         state = outcome.state_after(rescaled=outcome.decision.rescale)
         after = outcome.decision.desired_replicas
-        started = [counts[max(tick - p.period_seconds // step_seconds, 0)] for p in rules.policies]
+        started = [
+            counts[max(tick - (p.period_seconds - 1) // step_seconds, 0)] for p in rules.policies
+        ]
         forbidden = rules.select_policy is SelectPolicy.DISABLED
         most = before if forbidden else raised_at_most(started, rules)
         assert after <= max(before, most, policy.min_replicas)
