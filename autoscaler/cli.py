@@ -90,6 +90,8 @@ def _demo(command: argparse.ArgumentParser) -> None:
     _flag(command, "--seed", type=int, default="7", help="of the synthetic load")
     _flag(command, "--startup", type=_duration, default="120s", help="until a pod is ready")
     _flag(command, "--risk", type=_share, default="1%", help="accepted chance of being short")
+    _flag(command, "--port", type=_port, default="8090", help="of the page; 0 = a free one")
+    _flag(command, "--keep", action="store_true", help="keep the page open until Ctrl-C")
     _flag(command, "--log-format", choices=("json", "text"), default="text")
 
 

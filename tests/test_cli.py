@@ -140,7 +140,7 @@ def test_a_decisions_file_that_cannot_be_written_is_named(policy, trace, tmp_pat
 
 
 def test_the_demo_ends_with_the_comparison(capsys):
-    code = main(["demo", "--days", "0.02"])
+    code = main(["demo", "--port", "0", "--days", "0.02"])
 
     shown = capsys.readouterr().out
     assert code == 0
@@ -157,8 +157,8 @@ def test_the_demo_ends_with_the_comparison(capsys):
 
 
 def test_the_demo_with_a_seed_repeats_itself(capsys):
-    main(["demo", "--days", "0.02", "--seed", "3"])
+    main(["demo", "--port", "0", "--days", "0.02", "--seed", "3"])
     first = capsys.readouterr().out
-    main(["demo", "--days", "0.02", "--seed", "3"])
+    main(["demo", "--port", "0", "--days", "0.02", "--seed", "3"])
 
     assert capsys.readouterr().out == first

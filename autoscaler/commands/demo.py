@@ -8,8 +8,11 @@ At the end the same load is given to the HPA, and both are scored.
 
 import argparse
 import logging
+import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -32,8 +35,10 @@ from autoscaler.replay.hpa import HpaConfigs, hpa_run
 from autoscaler.replay.ticks import TICK_SECONDS, measured_load
 from autoscaler.replay.world import outcome
 from autoscaler.review import log
+from autoscaler.review.latest import LatestRecords
 from autoscaler.review.log import DecisionLog
 from autoscaler.review.record import DecisionRecord
+from autoscaler.review.server import serve_page
 
 NAMESPACE = "shop"
 CAPACITY = 120.0
@@ -43,6 +48,7 @@ CAPTION = """\
 slow: time above what the ready pods carry; overload: above their physical limit
 cost: pod time over the bound of somebody who knows the future
 tuned: the best of 66 HPAs, chosen in hindsight"""
+LEISURE = "make demo ARGS=--keep"
 # The target of most examples.
 HPA_TARGET = 0.7
 # A Friday: the demo's two days cross from a working day into a weekend.
@@ -106,15 +112,17 @@ def built_scene(*, days: float, seed: int, startup: timedelta, risk: float) -> S
 class Witness:
     """Keeps what the demo shows at the end: what was ordered at every tick, and each rescale."""
 
-    def __init__(self, scene: Scene, show: Callable[[DecisionRecord], None]) -> None:
+    def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        self._show = show
+        self._log = DecisionLog()
+        self.latest = LatestRecords()
         self.desired: dict[TargetRef, list[int]] = {t: [] for t in scene.deployments}
 
     def record(self, record: DecisionRecord) -> None:
-        """Show a record that did something."""
+        """Keep every record for the page; print those that did something."""
+        self.latest.keep(record)
         if record.rescaled:
-            self._show(record)
+            self._log.write(record)
 
     def count_tick(self) -> None:
         """Remember what is ordered now."""
@@ -131,16 +139,39 @@ def main(arguments: argparse.Namespace) -> int:
         startup=arguments.startup,
         risk=arguments.risk,
     )
-    witness = Witness(scene, DecisionLog().write)
+    witness = Witness(scene)
     daemon = Daemon(
         World(scene.metrics, scene.cluster, scene.clock),
         interval=TICK,
         record=witness.record,
     )
-    daemon.read_all_history()
-    _live(daemon, scene, witness, speed=arguments.speed)
-    Console().print(comparison(scene, witness, startup=arguments.startup))
+    with _page(witness.latest, port=arguments.port) as url:
+        print(f"the page: {url}", file=sys.stderr)
+        daemon.read_all_history()
+        _live(daemon, scene, witness, speed=arguments.speed)
+        Console().print(comparison(scene, witness, startup=arguments.startup))
+        if arguments.keep:
+            print(f"the page stays at {url} until Ctrl-C", file=sys.stderr)
+            _wait_for_interrupt()
+        else:
+            print(f"to look at it at leisure: {LEISURE}", file=sys.stderr)
     return 0
+
+
+@contextmanager
+def _page(latest: LatestRecords, *, port: int) -> Iterator[str]:
+    """Serve the page on loopback while the block runs; port 0 takes a free one."""
+    server = serve_page(latest, port=port, host="127.0.0.1")
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _wait_for_interrupt() -> None:
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
 
 
 def _live(daemon: Daemon, scene: Scene, witness: Witness, *, speed: float | None) -> None:
