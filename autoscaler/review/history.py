@@ -4,8 +4,8 @@ Each cycle leaves one packed row of numbers in a ring of recent rows; of older t
 the highest load in each slot is kept, a day long.
 Each change leaves its whole decision line, compressed, so that what the page shows of a change is
 what the log says.
-The memory is shared out among the policies: with a few, hours at full resolution; with ten
-thousand, ten minutes of it and a day in outline.
+Memory and time are shared out among the policies: with a few, hours at full resolution; with ten
+thousand, a row a minute for most of an hour, and a day in outline.
 Written by the reconcile's thread, read by HTTP threads, which copy a ring whole before they look.
 """
 
@@ -34,6 +34,13 @@ MOST_CHANGES = 500
 FEWEST_ROWS, FEWEST_CHANGES = 40, 5
 OLDER_SPAN = timedelta(days=1)
 _OLDER_STEP_SECONDS = 60
+# When ten thousand policies change at once, as in an outage, their lines are made and compressed
+# over the next twenty cycles, not in this one.
+_COMPRESS_EVERY = 20
+# Above so many policies a row a minute is enough: packing all of them at every cycle would take a
+# twelfth of the second that a reconcile of ten thousand may take.
+_DENSE_POLICIES = 1024
+_SPARSE_SECONDS = 60
 # A compressed line with Python's own overhead, measured.
 _CHANGE_BYTES = 700
 # What a row of one signal takes.
@@ -45,6 +52,7 @@ class Room:
     """How much past one policy may have."""
 
     recent_rows: int
+    recent_step_seconds: int
     older_rows: int
     older_step_seconds: int
     changes: int
@@ -59,6 +67,7 @@ def room_for(n_policies: int) -> Room:
     older = max(FEWEST_ROWS, min(MOST_OLDER_ROWS, rows * 3 // 5))
     return Room(
         recent_rows=max(FEWEST_ROWS, min(MOST_RECENT_ROWS, rows * 2 // 5)),
+        recent_step_seconds=1 if shares <= _DENSE_POLICIES else _SPARSE_SECONDS,
         older_rows=older,
         older_step_seconds=max(_OLDER_STEP_SECONDS, int(OLDER_SPAN.total_seconds()) // older),
         changes=max(
@@ -70,35 +79,60 @@ def room_for(n_policies: int) -> Room:
 class _Past:
     """The past of one target."""
 
-    __slots__ = ("_best", "_slot", "attention", "changes", "headline", "older", "recent", "room",
-                 "row_size", "since")  # fmt: skip
+    __slots__ = (
+        "_best",
+        "_recent_slot",
+        "_shift",
+        "_slot",
+        "attention",
+        "changes",
+        "headline",
+        "newest",
+        "older",
+        "recent",
+        "room",
+        "row_size",
+        "since",
+    )
 
     def __init__(self, room: Room, record: DecisionRecord) -> None:
         self.row_size = row_size(len(record.signals))
         self.room = room
+        self.newest = record
         self.recent = Ring(room.recent_rows, self.row_size)
         self.older = Ring(room.older_rows, self.row_size)
-        self.changes: deque[bytes] = deque(maxlen=room.changes)
+        self.changes: deque[bytes | DecisionRecord] = deque(maxlen=room.changes)
         self.headline: tuple[object, ...] = ()
         self.attention = attention_of(record)
         self.since = record.at
-        self._slot = -1
+        self._slot = self._recent_slot = -1
+        # Not every policy in the same cycle.
+        self._shift = zlib.crc32(str(record.target).encode()) % _SPARSE_SECONDS
         self._best: tuple[float, bytes] | None = None
 
-    def keep(self, record: DecisionRecord) -> None:
-        row = packed(record)
-        self.recent.append(row)
-        self._keep_older(record, row)
-        if record.headline != self.headline:
-            self.headline = record.headline
-            self.changes.append(_compressed(record.as_dict()))
+    def keep(self, record: DecisionRecord) -> bool:
+        """Take in one cycle; return whether it was a change."""
+        self.newest = record
+        second = int(record.at.timestamp())
+        recent_slot = (second + self._shift) // self.room.recent_step_seconds
+        headline = record.headline
+        if recent_slot != self._recent_slot or headline != self.headline:
+            self._recent_slot = recent_slot
+            row = packed(record)
+            self.recent.append(row)
+            self._keep_older(record, row, second)
         attention = attention_of(record)
         if attention is not self.attention:
             self.attention, self.since = attention, record.at
+        if headline == self.headline:
+            return False
+        self.headline = headline
+        self.changes.append(record)
+        return True
 
-    def _keep_older(self, record: DecisionRecord, row: bytes) -> None:
+    def _keep_older(self, record: DecisionRecord, row: bytes, second: int) -> None:
         """Remember of each slot of time the row with the highest load."""
-        slot = int(record.at.timestamp()) // self.room.older_step_seconds
+        slot = second // self.room.older_step_seconds
         load = record.signals[0].sample.value if record.signals else None
         weight = -1.0 if load is None else load
         if slot != self._slot:
@@ -108,6 +142,14 @@ class _Past:
         elif self._best is None or weight >= self._best[0]:
             self._best = (weight, row)
 
+    def compress(self, record: DecisionRecord) -> None:
+        """Put a line in the place of a record; it may have been dropped in the meantime."""
+        line = _compressed(record.as_dict())
+        for i, change in enumerate(self.changes):
+            if change is record:
+                self.changes[i] = line
+                return
+
     def resize(self, room: Room) -> None:
         self.room = room
         self.recent = self.recent.resized(room.recent_rows)
@@ -115,10 +157,11 @@ class _Past:
         self.changes = deque(self.changes, maxlen=room.changes)
 
     def rows(self) -> list[bytes]:
-        """Return older rows up to where the recent ones begin, then those."""
-        recent = self.recent.rows()
+        """Return older rows up to where the recent ones begin, then those, then the newest."""
+        recent, newest = self.recent.rows(), packed(self.newest)
         begin = time_of(recent[0]) if recent else 0
-        return [row for row in self.older.rows() if time_of(row) < begin] + recent
+        rows = [row for row in self.older.rows() if time_of(row) < begin] + recent
+        return rows if rows and time_of(rows[-1]) >= time_of(newest) else [*rows, newest]
 
 
 class History:
@@ -127,6 +170,8 @@ class History:
     def __init__(self) -> None:
         self._pasts: dict[TargetRef, _Past] = {}
         self._room = room_for(0)
+        self._waiting: deque[tuple[_Past, DecisionRecord]] = deque()
+        self._kept = 0
 
     def keep(self, record: DecisionRecord) -> None:
         """Take in one cycle of one target."""
@@ -137,7 +182,12 @@ class History:
             self._room = room_for(len(self._pasts))
         if past.room is not self._room and past.room != self._room:
             past.resize(self._room)
-        past.keep(record)
+        if past.keep(record):
+            self._waiting.append((past, record))
+        self._kept += 1
+        if self._waiting and self._kept % _COMPRESS_EVERY == 0:
+            changed, change = self._waiting.popleft()
+            changed.compress(change)
 
     def retain(self, targets: Iterable[TargetRef]) -> None:
         """Drop every target that is not among `targets`."""
@@ -153,7 +203,11 @@ class History:
     def changes(self, target: TargetRef) -> list[DecisionFields]:
         """Return the decision lines at which something changed, oldest first."""
         past = self._pasts.get(target)
-        return [] if past is None else [_decompressed(line) for line in list(past.changes)]
+        changes = [] if past is None else list(past.changes)
+        return [
+            _decompressed(change) if isinstance(change, bytes) else change.as_dict()
+            for change in changes
+        ]
 
     def columns(self, target: TargetRef, *, after: int = 0) -> dict[str, list[Any]]:
         """Return the rows later than `after` (unix seconds) as one list per column, oldest first.

@@ -60,20 +60,24 @@ class DecisionRecord:
     @property
     def trust(self) -> Trust:
         """The least trusted of the signals' forecasts; `Warming` without any."""
+        if len(self.signals) == 1:  # asked for in every cycle of every policy
+            forecast = self.signals[0].forecast
+            return Trust.WARMING if forecast is None else forecast.trust
         known = {s.forecast.trust for s in self.signals if s.forecast is not None}
         return next((t for t in _LEAST_TRUSTED_FIRST if t in known), Trust.WARMING)
 
     @property
     def headline(self) -> tuple[object, ...]:
         """What a reader would call news when it differs from the cycle before."""
+        decision = self.decision
         return (
-            self.decision.desired_replicas,
-            self.decision.reason,
+            decision.desired_replicas,
+            decision.reason,
             self.rescaled,
             self.not_rescaled_because,
             self.trust,
             self.recommendation.reason,
-            tuple(limit.reason for limit in self.decision.chain),
+            tuple([limit.reason for limit in decision.chain]) if decision.chain else (),
         )
 
     def as_dict(self) -> DecisionFields:

@@ -152,6 +152,21 @@ def test_the_past_of_an_old_policy_shrinks_when_many_join_it():
     assert history.columns(CHECKOUT)["time"][-1] == int((NOW + 500 * TICK).timestamp())
 
 
+def test_with_many_policies_a_row_a_minute_is_kept_and_every_change_and_the_newest():
+    history = History()
+    for k in range(1100):
+        history.keep(record(target=TargetRef("shop", f"w{k}")))
+    for k in range(1, 41):
+        history.keep(
+            record(10, 14 if k == 21 else 10, at=NOW + k * TICK, target=TargetRef("shop", "w9"))
+        )
+
+    seconds = [t - NOW.timestamp() for t in history.columns(TargetRef("shop", "w9"))["time"]]
+
+    assert {315.0, 330.0, 600.0} <= set(seconds)
+    assert 11 <= len(seconds) <= 15
+
+
 def test_a_full_ring_takes_what_it_was_granted_and_no_more():
     history = kept(3000)
     past = history._pasts[CHECKOUT]
