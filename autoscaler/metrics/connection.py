@@ -92,9 +92,17 @@ class Connection:
         self._threads = ThreadPoolExecutor(settings.connections, thread_name_prefix="prometheus")
         self._of_thread = threading.local()
 
-    def ask(self, questions: Sequence[Question]) -> list[Outcome]:
-        """Return an answer or an error for each question, in order, within the timeout."""
-        deadline = time.monotonic() + self._timeout
+    def patience(self) -> float:
+        """Return the instant (monotonic seconds) at which the timeout that starts now ends."""
+        return time.monotonic() + self._timeout
+
+    def ask(self, questions: Sequence[Question], *, deadline: float | None = None) -> list[Outcome]:
+        """Return an answer or an error for each question, in order, within the timeout.
+
+        `deadline` is what `patience` returned, for several rounds of questions within one timeout.
+        """
+        if deadline is None:
+            deadline = self.patience()
         tickets = [_Ticket(question, deadline) for question in questions]
         asked = [self._threads.submit(self._answered, ticket) for ticket in tickets]
         wait(asked, timeout=max(0.0, deadline - time.monotonic()))

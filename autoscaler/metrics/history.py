@@ -17,7 +17,7 @@ from autoscaler.metrics.answers import row_key
 from autoscaler.metrics.connection import MALFORMED, Answer, Connection, Outcome, Question
 from autoscaler.metrics.grid import Grid, added, chunks, grid_between, placed
 from autoscaler.metrics.history_cache import HistoryCache
-from autoscaler.metrics.own_queries import answered
+from autoscaler.metrics.own_queries import OwnQueries, bare
 from autoscaler.metrics.own_query import OwnQuery, examined
 from autoscaler.metrics.plan import PART_LABEL, Group, past_key, planned
 from autoscaler.metrics.settings import PrometheusSettings
@@ -44,6 +44,7 @@ class HistoryReader:
         url = settings.history_url or settings.url
         self._connection = Connection(settings, url=url, timeout=settings.history_timeout)
         self._cache = HistoryCache(settings.history_cache)
+        self._own_queries = OwnQueries(bare)
         self._rest = rest
 
     def close(self) -> None:
@@ -109,9 +110,11 @@ class HistoryReader:
 
     def _read_own(self, batch: Mapping[int, OwnQuery], grid: Grid, load: FloatArray) -> None:
         """Fill in the users' own queries; one that is refused has no past, and harms no other."""
+        now = datetime.now(tz=UTC)
         for column, piece in chunks(grid, n_series=len(batch)):
             here = slice(column, column + piece.n_samples)
-            for index, outcome in answered(batch, ask=self._asker(piece), dated=False).items():
+            outcomes = self._own_queries.answered(batch, ask=self._asker(piece), now=now)
+            for index, outcome in outcomes.items():
                 if isinstance(outcome, Answer):
                     load[index, here] = own_row(index, outcome.result, piece)
                 elif not isinstance(outcome, QueryRefusedError):

@@ -7,44 +7,115 @@ It is left alone for a while then: its neighbours must not pay for it at every c
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from autoscaler.decide.facts import Doubt, Sample
+from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.answers import combined
 from autoscaler.metrics.connection import Outcome
 from autoscaler.metrics.own_query import OwnQuery
 from autoscaler.metrics.plan import PART_LABEL
 from autoscaler.metrics.promql import labelled
+from autoscaler.metrics.source import PROBE
 from autoscaler.metrics.transport import QueryRefusedError
 
 # Ten thousand queries in twenty questions.
 MOST_TOGETHER = 500
-# Prometheus reads at most 10 MB of form.
+# Prometheus reads at most 10 MB of form; a query's selectors are repeated a few times.
 _MOST_CHARACTERS = 1_000_000
+# What was wrong with a query a moment ago is wrong still: its text is the same.
+_REFUSED_FOR = timedelta(minutes=5)
 
 Ask = Callable[[Sequence[str]], Sequence[Outcome]]
+Form = Callable[[OwnQuery, int], list[str]]
 
 
-def joined(queries: Mapping[int, OwnQuery], *, dated: bool = True) -> str:
-    """Return one question for several whole queries; `dated` asks for their age as well."""
-    expressions = []
-    for index, query in queries.items():
-        expressions.append(labelled(f"({query.text}\n)", PART_LABEL, f"{index}:load"))
-        if dated:
-            expressions += [
-                labelled(expression, PART_LABEL, f"{index}:{part}{number}")
-                for number, selector in enumerate(query.selectors)
-                for part, expression in (
-                    ("at", f"max(timestamp({selector}))"),
-                    ("series", f"count({selector})"),
-                )
-            ]
-    return "\nor ".join(expressions)
+def dated(query: OwnQuery, index: int) -> list[str]:
+    """Return the expressions of a newest sample: the load, and what its selectors stand on."""
+    expressions = [_part(query.expression, index, "load")]
+    for number, found in enumerate(query.selectors):
+        text = found.text
+        expressions.append(_part(f"max(timestamp({text}))", index, f"at{number}"))
+        expressions.append(_part(f"count({text})", index, f"series{number}"))
+        if found.window is not None:
+            before = f"{text}[{PROBE}] offset {found.window}"
+            expressions.append(_part(f"count(count_over_time({before}))", index, f"before{number}"))
+    return expressions
 
 
-def batches(queries: Mapping[int, OwnQuery]) -> list[dict[int, OwnQuery]]:
+def bare(query: OwnQuery, index: int) -> list[str]:
+    """Return the load alone, and only while a series stands behind it: for ranges."""
+    expression = query.expression
+    if query.selectors:
+        present = " or ".join(f"count({found.text})" for found in query.selectors)
+        expression = f"({expression} and on () ({present}))"
+    return [_part(expression, index, "load")]
+
+
+def _part(expression: str, index: int, part: str) -> str:
+    return labelled(expression, PART_LABEL, f"{index}:{part}")
+
+
+@dataclass(slots=True)
+class OwnQueries:
+    """The memory of which queries are refused, and which are scalars."""
+
+    form: Form
+    together: int = MOST_TOGETHER
+    _refused: dict[str, tuple[datetime, QueryRefusedError]] = field(default_factory=dict)
+    _scalars: set[str] = field(default_factory=set)
+
+    def answered(
+        self, queries: Mapping[int, OwnQuery], *, ask: Ask, now: datetime
+    ) -> dict[int, Outcome]:
+        """Return, for each query, the answer it is in, or what is wrong with it."""
+        self._refused = {t: r for t, r in self._refused.items() if now - r[0] < _REFUSED_FOR}
+        outcomes: dict[int, Outcome] = {}
+        waiting: dict[int, OwnQuery] = {}
+        for index, query in queries.items():
+            if query.text in self._refused:
+                outcomes[index] = self._refused[query.text][1]
+            else:
+                scalar = query.text in self._scalars
+                waiting[index] = replace(query, scalar=True) if scalar else query
+        outcomes.update(self._asked(batches(waiting, most=self.together), ask=ask, now=now))
+        return outcomes
+
+    def _asked(
+        self, waiting: list[dict[int, OwnQuery]], *, ask: Ask, now: datetime
+    ) -> dict[int, Outcome]:
+        outcomes: dict[int, Outcome] = {}
+        while waiting:
+            answers = ask([self._question(batch) for batch in waiting])
+            again: list[dict[int, OwnQuery]] = []
+            for batch, outcome in zip(waiting, answers, strict=True):
+                if isinstance(outcome, QueryRefusedError) and len(batch) > 1:
+                    again += _halves(batch)
+                elif isinstance(outcome, QueryRefusedError) and (raw := _next_form(batch)):
+                    again.append(raw)
+                else:
+                    self._learn(batch, outcome, now=now)
+                    outcomes.update(dict.fromkeys(batch, outcome))
+            waiting = again
+        return outcomes
+
+    def _question(self, batch: Mapping[int, OwnQuery]) -> str:
+        if any(not query.whole for query in batch.values()):
+            [query] = batch.values()
+            return query.text  # to be refused in Prometheus's own words
+        return "\nor ".join(e for index, query in batch.items() for e in self.form(query, index))
+
+    def _learn(self, batch: Mapping[int, OwnQuery], outcome: Outcome, *, now: datetime) -> None:
+        for query in batch.values():
+            if isinstance(outcome, QueryRefusedError):
+                self._refused[query.text] = (now, outcome)
+            elif query.scalar and not isinstance(outcome, MetricUnavailableError):
+                self._scalars.add(query.text)
+
+
+def batches(queries: Mapping[int, OwnQuery], *, most: int) -> list[dict[int, OwnQuery]]:
     """Return the queries in groups that fit one question; what is not whole stands alone."""
     found: list[dict[int, OwnQuery]] = []
     together: dict[int, OwnQuery] = {}
@@ -54,58 +125,47 @@ def batches(queries: Mapping[int, OwnQuery]) -> list[dict[int, OwnQuery]]:
             found.append({index: query})
             continue
         n_characters += len(query.text)
-        if len(together) == MOST_TOGETHER or n_characters > _MOST_CHARACTERS:
+        if len(together) == most or n_characters > _MOST_CHARACTERS:
             found.append(together)
             together, n_characters = {}, len(query.text)
         together[index] = query
     return [*found, together] if together else found
 
 
-def answered(
-    queries: Mapping[int, OwnQuery], *, ask: Ask, dated: bool = True
-) -> dict[int, Outcome]:
-    """Return, for each query, the answer it is in, or what is wrong with it."""
-    outcomes: dict[int, Outcome] = {}
-    waiting = batches(queries)
-    while waiting:
-        asked = [_question(batch, dated=dated) for batch in waiting]
-        halves: list[dict[int, OwnQuery]] = []
-        for batch, outcome in zip(waiting, ask(asked), strict=True):
-            if isinstance(outcome, QueryRefusedError) and len(batch) > 1:
-                items = list(batch.items())
-                middle = len(items) // 2
-                halves += [dict(items[:middle]), dict(items[middle:])]
-            else:
-                outcomes.update(dict.fromkeys(batch, outcome))
-        waiting = halves
-    return outcomes
+def _halves(batch: dict[int, OwnQuery]) -> list[dict[int, OwnQuery]]:
+    items = list(batch.items())
+    middle = len(items) // 2
+    return [dict(items[:middle]), dict(items[middle:])]
 
 
-def _question(batch: Mapping[int, OwnQuery], *, dated: bool) -> str:
-    """Return the question for a batch; one that is not whole goes as it is, to be refused."""
-    [first, *others] = batch.values()
-    return first.text if not others and not first.whole else joined(batch, dated=dated)
+def _next_form(batch: dict[int, OwnQuery]) -> dict[int, OwnQuery] | None:
+    """Return how to ask a refused query next: as a scalar, then as it is written, then never."""
+    [(index, query)] = batch.items()
+    if not query.whole:
+        return None
+    return {index: replace(query, whole=False) if query.scalar else replace(query, scalar=True)}
 
 
 def sample_of(result: Sequence[Any], index: int, query: OwnQuery, *, now: datetime) -> Sample:
     """Return what the rows of one query amount to: their sum, no older than its oldest selector."""
-    load: float | None = None
-    ats: dict[str, float] = {}
-    n_series = 0
+    parts: dict[str, float] = {}
     for row in result:
-        part = row["metric"].get(PART_LABEL, f"{index}:load")
-        value = float(row["value"][1])
-        if part == f"{index}:load":
-            load = value if load is None else combined(load, value, part="load")
-        elif part.startswith(f"{index}:at"):
-            ats[part] = value
-        elif part.startswith(f"{index}:series"):
-            n_series += int(value)
-    at = min(ats.values()) if ats else None
-    sampled_at = now if at is None else datetime.fromtimestamp(at, tz=UTC)
-    unknown = Sample(None, sampled_at if at is not None else None, n_series)
+        number, _, part = row["metric"].get(PART_LABEL, f"{index}:load").partition(":")
+        if number == str(index):
+            value = float(row["value"][1])
+            parts[part] = combined(parts[part], value, part=part) if part in parts else value
+    load = parts.get("load")
+    ats = [value for part, value in parts.items() if part.startswith("at")]
+    at = datetime.fromtimestamp(min(ats), tz=UTC) if ats else None
+    n_series = int(sum(value for part, value in parts.items() if part.startswith("series")))
+    unknown = Sample(None, at, n_series)
     if load is None or (query.selectors and not ats):
         return replace(unknown, doubt=Doubt.ABSENT, detail="no series")
     if not math.isfinite(load):
         return replace(unknown, doubt=Doubt.NOT_A_NUMBER, detail=f"value {load}")
-    return Sample(load, sampled_at, n_series)
+    sample = Sample(max(0.0, load), at or now, n_series)
+    for number, found in enumerate(query.selectors):
+        if found.window and f"at{number}" in parts and f"before{number}" not in parts:
+            detail = f"{found.text} is there for less than its window of {found.window}"
+            return replace(sample, doubt=Doubt.PARTIAL, detail=detail)
+    return sample

@@ -28,8 +28,17 @@ _AGGREGATIONS = {
     *("sum", "avg", "count", "min", "max", "group", "stddev", "stdvar"),
     *("topk", "bottomk", "count_values", "quantile", "limitk", "limit_ratio"),
 }
+_DURATION = re.compile(r"(?:[0-9]+(?:ms|s|m|h|d|w|y))+")
 # More selectors than this in one query is somebody's dashboard, not a load.
 _MOST_SELECTORS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSelector:
+    """A selector without offset and `@`, and the window it is read over, if it is."""
+
+    text: str
+    window: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,13 @@ class OwnQuery:
 
     text: str
     whole: bool
-    selectors: tuple[str, ...]
+    selectors: tuple[FoundSelector, ...]
+    scalar: bool = False
+
+    @property
+    def expression(self) -> str:
+        """The query as a vector; a comment at its end ends with the line."""
+        return f"vector({self.text}\n)" if self.scalar else f"({self.text}\n)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +91,8 @@ def _whole(tokens: list[_Token]) -> bool:
     return bool(tokens) and not opened
 
 
-def _selectors(tokens: list[_Token]) -> Iterator[str]:
-    """Yield each instant selector, without its range, offset or `@`."""
+def _selectors(tokens: list[_Token]) -> Iterator[FoundSelector]:
+    """Yield each selector and its window."""
     at = 0
     while at < len(tokens):
         token, following = tokens[at], _text(tokens, at + 1)
@@ -89,10 +104,19 @@ def _selectors(tokens: list[_Token]) -> Iterator[str]:
             end = at + 1
             if "{" in {token.text, following}:
                 end = _end_of(tokens, at if token.text == "{" else at + 1)
-            yield "".join(each.text for each in tokens[at:end])
+            text = "".join(each.text for each in tokens[at:end])
+            yield FoundSelector(text, _window(tokens, end))
             at = end
         else:
             at += 1
+
+
+def _window(tokens: list[_Token], at: int) -> str | None:
+    """Return the range that follows a selector; None for a subquery and where there is none."""
+    if _text(tokens, at) != "[" or _text(tokens, at + 2) != "]":
+        return None
+    window = _text(tokens, at + 1)
+    return window if _DURATION.fullmatch(window) else None
 
 
 def _is_metric(word: str, following: str) -> bool:

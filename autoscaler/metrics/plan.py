@@ -73,7 +73,7 @@ class Group:
         return self._query(lambda counter: self._past(counter, step))
 
     def _past(self, counter: Counter, step: timedelta) -> dict[str, str]:
-        load = counter.load(counter.selector(self.narrowed(counter)), least_window=step)
+        load = counter.past(self.narrowed(counter), step=step)
         if not counter.by_pod:
             return {_LOAD: load}
         namespace, pod, *container = counter.identity

@@ -13,7 +13,7 @@ from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.answers import Table
 from autoscaler.metrics.connection import MALFORMED, Answer, Connection, Outcome, Question
 from autoscaler.metrics.history import HistoryReader
-from autoscaler.metrics.own_queries import answered, sample_of
+from autoscaler.metrics.own_queries import OwnQueries, dated, sample_of
 from autoscaler.metrics.own_query import OwnQuery, examined
 from autoscaler.metrics.plan import Group, Plan, planned
 from autoscaler.metrics.settings import PrometheusSettings
@@ -37,6 +37,7 @@ class PrometheusMetrics:
         self._series: Sequence[LoadSeries] = ()
         self._plan = Plan([], {}, {})
         self._own: dict[int, OwnQuery] = {}
+        self._own_queries = OwnQueries(dated)
         self._jobs: dict[int, frozenset[str]] = {}
 
     def close(self) -> None:
@@ -52,11 +53,14 @@ class PrometheusMetrics:
         samples = {index: unknown(error) for index, error in self._plan.impossible.items()}
         groups = self._plan.groups
         questions = [Question(group.newest_query(), at=now) for group in groups]
-        *answers, down = self._connection.ask([*questions, Question(_DOWN, at=now)])
+        deadline = self._connection.patience()
+        *answers, down = self._connection.ask(
+            [*questions, Question(_DOWN, at=now)], deadline=deadline
+        )
         around = Circumstances(now, workloads, *_targets_down(down))
         for number, (group, answer) in enumerate(zip(groups, answers, strict=True)):
             samples.update(self._read(number, group, answer, around))
-        samples.update(self._own_samples(around))
+        samples.update(self._own_samples(around, deadline=deadline))
         return [samples[index] for index in range(len(series))]
 
     def history(
@@ -81,6 +85,8 @@ class PrometheusMetrics:
             try:
                 table = Table(group.counters).read(answer.result)
                 yield from self._samples(number, group, table, around.of(answer))
+            except MetricUnavailableError as error:
+                answer = error
             except MALFORMED as error:
                 answer = MetricUnavailableError(f"malformed answer: {error!r}")
         if isinstance(answer, MetricUnavailableError):
@@ -95,11 +101,14 @@ class PrometheusMetrics:
         reading = Reading(group, table, around, jobs=jobs)
         return [(member.index, reading.sample(member)) for member in group.members]
 
-    def _own_samples(self, around: Circumstances) -> dict[int, Sample]:
+    def _own_samples(self, around: Circumstances, *, deadline: float) -> dict[int, Sample]:
         """Return the samples of the users' own queries."""
-        outcomes = answered(
+        outcomes = self._own_queries.answered(
             self._own,
-            ask=lambda texts: self._connection.ask([Question(t, at=around.now) for t in texts]),
+            ask=lambda texts: self._connection.ask(
+                [Question(text, at=around.now) for text in texts], deadline=deadline
+            ),
+            now=around.now,
         )
         samples = {}
         for index, outcome in outcomes.items():

@@ -25,6 +25,10 @@ CPU_WINDOW = timedelta(minutes=5)
 # Conditions that every source takes, on labels that a scrape or a federation adds.
 PINS = ("job", CLUSTER_LABEL)
 
+# A window is covered when a series was there in the minute before it: Prometheus scrapes at least
+# once a minute, and a rate over half a window is about half the load.
+PROBE = "60s"
+
 Parameters = Mapping[str, str]
 
 
@@ -88,11 +92,34 @@ class Counter:
             return selected
         return f"rate({selected}[{duration(max(self.window, least_window))}])"
 
+    def past(self, narrowed: Sequence[Matcher] = (), *, step: timedelta) -> str:
+        """Return the load over a range: nothing where a window was not covered by scrapes."""
+        selected = self.selector(narrowed)
+        load = self.load(selected, least_window=step)
+        if self.window is None:
+            return load
+        witness = ", ".join(self._witness)
+        return f"({load} and on ({witness}) {self._before(selected, max(self.window, step))})"
+
+    @property
+    def _witness(self) -> tuple[str, ...]:
+        """The labels within which some series must have been there before the window.
+
+        A new pod starts at zero and is counted rightly; a workload none of whose pods was there
+        was not scraped.
+        """
+        return self.identity[:1] if self.by_pod else (*self.identity, CLUSTER_LABEL)
+
+    @staticmethod
+    def _before(selected: str, window: timedelta) -> str:
+        return f"count_over_time({selected}[{PROBE}] offset {duration(window)})"
+
     def parts(self, narrowed: Sequence[Matcher] = ()) -> dict[str, str]:
         """Return every expression that one sample needs, by part.
 
         `load` the value, `at` its time stamp, `series` and `emitters` how many stand behind it,
-        `twice` how many emitters arrive by two scrape jobs, `jobs` which scrape jobs there are.
+        `twice` how many emitters arrive by two scrape jobs, `jobs` which scrape jobs there are,
+        `before` how many series were there before the window began.
         """
         selected = self.selector(narrowed)
         if self.extra:
@@ -106,6 +133,9 @@ class Counter:
             "twice": f"count {identity} ({paths} > 1)",
             "jobs": f"count {by(('job',))} ({selected})",
         }
+        if self.window is not None:
+            whose = by(self._witness)
+            parts["before"] = f"count {whose} ({self._before(selected, self.window)})"
         if not self.by_pod:  # there the rows themselves are the emitters
             parts["series"] = f"count {identity} ({selected})"
             parts["emitters"] = f"count {identity} (count {by(emitter)} ({selected}))"

@@ -71,6 +71,7 @@ class _Found:
     n_emitters: int = 0
     twice: float = 0.0
     foreign: bool = False
+    uncovered: bool = False
     seen: bool = False
     by_pod: dict[str, float] = field(default_factory=dict)
 
@@ -128,6 +129,7 @@ class Reading:
         load = of(number, "load").get(key)
         if load is not None:
             found.add(load)
+            found.uncovered |= self._uncovered(number, key)
         found.dated(of(number, "at").get(key))
         found.n_series += int(of(number, "series").get(key, 0))
         found.n_emitters += int(of(number, "emitters").get(key, 0))
@@ -140,16 +142,24 @@ class Reading:
         if not pods:
             return
         of = self._table.of
+        counter = self._group.counters[number]
+        whole = member.target.namespace + "/" * (len(counter.identity) - 1)
         for pod in self._pods_of(member, pods):
             for container, key, load in pods[pod]:
                 if member.container and container != member.container:
                     continue
                 found.add(load)
+                found.uncovered |= self._uncovered(number, whole)
                 found.by_pod[pod] = found.by_pod.get(pod, 0.0) + load
                 found.dated(of(number, "at").get(key))
                 found.n_series += 1
                 found.twice += of(number, "twice").get(key, 0)
                 found.foreign |= key in self._table.foreign
+
+    def _uncovered(self, number: int, key: str) -> bool:
+        """Whether nothing was there before the window, so that a rate over it says too little."""
+        counter = self._group.counters[number]
+        return counter.window is not None and key not in self._table.of(number, "before")
 
     def _pods_of(self, member: Member, pods: Mapping[str, object]) -> list[str]:
         """Return which of the pods in the answer are the workload's, by owner or else by name."""
@@ -185,6 +195,8 @@ class Reading:
             return "which scrape targets are down is not known"
         if down:
             return f"{len(down)} scrape targets are down, first {down[0].instance}"
+        if found.uncovered:
+            return "scraped for less than the window of the rate"
         if pods is None or not found.by_pod:
             return ""
         silent = [pod.name for pod in settled(pods, now=self._around.now)]

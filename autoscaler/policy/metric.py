@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from autoscaler.policy.base import Section
 from autoscaler.policy.quantity import Quantity, WholeNumber
+from autoscaler.policy.source_names import checked_source
 
 # Kubernetes refuses longer names; a longer PromQL query than this is a mistake or an attack.
 Name = Annotated[str, Field(min_length=1, max_length=253)]
@@ -91,6 +92,10 @@ class RequestRate(Section):
     def _one_origin_and_a_per_pod_target(self) -> Self:
         if (self.source is None) == (self.query is None):
             raise ValueError("give exactly one of source and query")
+        if self.source is not None:
+            checked_source(self.source, self.labels)
+        elif self.labels:
+            raise ValueError("labels are parameters of a source; a query takes none")
         if self.target is not None and self.target.type is not TargetType.AVERAGE_VALUE:
             raise ValueError(
                 "requestRate.target takes averageValue: requests/s one ready pod may carry"

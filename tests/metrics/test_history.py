@@ -1,0 +1,186 @@
+"""How the past becomes an array: grid, gaps, pieces, what is kept."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.grid import Grid, chunks, grid_between, placed
+from support.load_series import NOW, cpu, request_rate
+from support.prometheus_stub import Reply, failure
+
+MINUTE = timedelta(minutes=1)
+LINKERD = request_rate(source="linkerd")
+OWN = request_rate(query="sum(rate(hits_total[2m]))")
+WHO = {"namespace": "shop", "deployment": "checkout"}
+
+
+def matrix(*rows) -> Reply:
+    result = [{"metric": labels, "values": values} for labels, values in rows]
+    data = {"resultType": "matrix", "result": result}
+    return Reply(body=json.dumps({"status": "success", "data": data}).encode())
+
+
+def points(asked, load=lambda seconds: seconds / 60 % 1000):
+    """Return a point per step of the range that was asked for."""
+    start, end, step = (float(asked.parameters[name]) for name in ("start", "end", "step"))
+    n_points = round((end - start) / step) + 1
+    return [[start + k * step, str(load(start + k * step))] for k in range(n_points)]
+
+
+@pytest.fixture
+def read(stub, reader_of, tmp_path):
+    """Read the hour before NOW of the given series, by the minute."""
+
+    def read(*series, span=timedelta(hours=1), cache=False, end=NOW):
+        reader = reader_of(stub.url, history_cache=tmp_path / "kept" if cache else None)
+        reader._history._rest = lambda _: None
+        return reader.history(series, start=end - span, end=end, step=MINUTE)
+
+    return read
+
+
+def test_columns_end_on_the_grid_and_the_last_one_at_the_end(stub, read):
+    stub.reply = lambda asked: matrix(({"autoscaler_part": "0:load", **WHO}, points(asked)))
+
+    history = read(LINKERD)
+
+    assert history.load.shape == (1, 60)
+    assert history.end_at == NOW
+    assert history.load[0, -1] == NOW.timestamp() / 60 % 1000
+    assert np.diff(history.load[0]).tolist() == [1.0] * 59
+
+
+def test_gaps_nan_and_inf_are_nan_never_zero(stub, read):
+    def with_gaps(asked):
+        values = points(asked)
+        values[3][1], values[4][1] = "NaN", "+Inf"
+        return matrix(({"autoscaler_part": "0:load", **WHO}, values[:10] + values[20:]))
+
+    stub.reply = with_gaps
+    history = read(LINKERD)
+
+    unknown = np.flatnonzero(np.isnan(history.load[0])).tolist()
+    assert unknown == [3, 4, *range(10, 20)]
+
+
+def test_a_series_nobody_has_is_unknown_throughout(stub, read):
+    stub.reply = lambda _: matrix()
+
+    assert np.isnan(read(LINKERD, OWN).load).all()
+
+
+def test_pods_of_the_past_are_added_up_under_their_owner(stub, read):
+    def pods(asked):
+        assert "label_replace" in asked.promql
+        who = {"namespace": "shop", "autoscaler_owner": "checkout"}
+        part = {"autoscaler_part": "0:Deployment"}
+        return matrix(
+            ({**who, **part, "container": "app"}, points(asked, lambda _: 2)),
+            ({**who, **part, "container": "linkerd-proxy"}, points(asked, lambda _: 1)),
+        )
+
+    stub.reply = pods
+    history = read(cpu(), cpu(container=None))
+
+    assert history.load[:, 0].tolist() == [2.0, 3.0]
+
+
+def test_users_own_queries_are_read_too_and_a_wrong_one_harms_no_other(stub, read):
+    def own(asked):
+        if "wrong" in asked.promql:
+            return failure(400, "bad_data", "parse error")
+        return matrix(({"autoscaler_part": "0:load"}, points(asked, lambda _: 5)))
+
+    stub.reply = own
+    history = read(OWN, request_rate(query="wrong"))
+
+    assert history.load[0].tolist() == [5.0] * 60
+    assert np.isnan(history.load[1]).all()
+
+
+def test_no_range_is_longer_than_prometheus_allows(stub, read):
+    stub.reply = lambda asked: matrix(({"autoscaler_part": "0:load", **WHO}, points(asked)))
+
+    history = read(LINKERD, span=timedelta(days=14))
+
+    lengths = [len(points(asked)) for asked in stub.asked]
+    assert sum(lengths) == history.load.shape[1] == 14 * 1440
+    assert max(lengths) <= 11_000
+    assert not np.isnan(history.load).any()
+
+
+def test_a_piece_that_is_too_much_is_halved(stub, read):
+    def picky(asked):
+        if len(points(asked)) > 400:
+            return failure(422, "execution", "query processing would load too many samples")
+        return matrix(({"autoscaler_part": "0:load", **WHO}, points(asked)))
+
+    stub.reply = picky
+
+    assert not np.isnan(read(LINKERD, span=timedelta(days=1)).load).any()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(Reply(403, b"Forbidden"), id="refused"),
+        pytest.param(Reply(body=b"<html>"), id="HTML"),
+        pytest.param(Reply(503), id="unavailable"),
+        pytest.param(matrix(({"autoscaler_part": "x"}, [])), id="malformed"),
+    ],
+)
+def test_a_past_that_cannot_be_read_is_an_error_not_a_gap(stub, read, reply):
+    stub.reply = lambda _: reply
+
+    with pytest.raises(MetricUnavailableError):
+        read(LINKERD)
+
+
+def test_what_was_read_survives_a_restart(stub, read):
+    span, end = timedelta(days=14), NOW
+    n_answered = 0
+
+    def dies_after_one(asked):
+        nonlocal n_answered
+        n_answered += 1
+        if n_answered > 1:
+            return failure(422, "execution", "killed")
+        return matrix(({"autoscaler_part": "0:load", **WHO}, points(asked)))
+
+    stub.reply = dies_after_one
+    with pytest.raises(MetricUnavailableError, match="killed"):
+        read(LINKERD, span=span, end=end, cache=True)
+    before = {asked.parameters["start"] for asked in stub.asked[:1]}
+    stub.asked.clear()
+    stub.reply = lambda asked: matrix(({"autoscaler_part": "0:load", **WHO}, points(asked)))
+
+    history = read(LINKERD, span=span, end=end, cache=True)
+
+    assert not np.isnan(history.load).any()
+    assert before.isdisjoint(asked.parameters["start"] for asked in stub.asked)
+
+
+def test_pieces_are_cut_alike_whenever_the_range_begins():
+    grid = Grid(datetime(2026, 3, 1, tzinfo=UTC), MINUTE, 40_000)
+    later = Grid(grid.first + 7 * MINUTE, MINUTE, 40_000)
+
+    cuts = [{piece.first for _, piece in chunks(each, n_series=1)} for each in (grid, later)]
+
+    assert cuts[0] & cuts[1] == cuts[0] - {grid.first}
+
+
+def test_an_empty_range_is_an_empty_history():
+    assert grid_between(NOW, NOW, MINUTE).empty(2).shape == (2, 0)
+    assert list(chunks(grid_between(NOW, NOW, MINUTE), n_series=2)) == []
+
+
+def test_points_off_the_range_are_left_out():
+    grid = Grid(NOW, MINUTE, 2)
+    t = NOW.timestamp()
+
+    row = placed([[t - 60, "1"], [t, "2"], [t + 60.4, "3"], [t + 120, "4"]], grid)
+
+    assert row.tolist() == [2.0, 3.0]

@@ -1,0 +1,120 @@
+"""What is known about a user's query without asking, and how many are asked together."""
+
+import pytest
+
+from autoscaler.decide.facts import Doubt
+from autoscaler.metrics.own_query import FoundSelector, examined
+from support.load_series import NOW, request_rate
+from support.prometheus_stub import failure, row, success
+
+
+@pytest.mark.parametrize(
+    ("text", "selectors"),
+    [
+        pytest.param("up", [("up", None)], id="a bare name"),
+        pytest.param('sum(rate(a{b="c"}[2m]))', [('a{b="c"}', "2m")], id="a rate"),
+        pytest.param("sum by (pod) (a) / on (x) group_left (y) b", [("a", None), ("b", None)],
+                     id="label lists are no selectors"),
+        pytest.param("sum(a) by (pod)", [("a", None)], id="label list at the end"),
+        pytest.param('{__name__="a"} offset 5m', [('{__name__="a"}', None)], id="name as a label"),
+        pytest.param("rt:service:requests[1m30s]", [("rt:service:requests", "1m30s")],
+                     id="colons, compound duration"),
+        pytest.param("max_over_time(a[1h:5m])", [("a", None)], id="a subquery"),
+        pytest.param('a{b="}{"} # c{', [('a{b="}{"}', None)], id="braces in strings, comments"),
+        pytest.param("hour() + 1e3 > bool 0x1F", [], id="no selector"),
+        pytest.param("a and a unless b", [("a", None), ("b", None)], id="set operators, once each"),
+        pytest.param("sum without (x) (topk(3, a))", [("a", None)], id="aggregations"),
+        pytest.param("a @ end() or vector(0)", [("a", None)], id="or vector(0)"),
+    ],
+)  # fmt: skip
+def test_the_selectors_of_a_query_are_found(text, selectors):
+    found = examined(text)
+
+    assert found.whole
+    assert found.selectors == tuple(FoundSelector(*each) for each in selectors)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("a)", id="closes too much"),
+        pytest.param("sum(a", id="closes too little"),
+        pytest.param("a{b]", id="crossed brackets"),
+        pytest.param('a{b="c}', id="an open string"),
+        pytest.param('a)), "x", "", "", "") or label_replace(vector(0), "p", "2:load", "", "")',
+                     id="tries to speak for another policy"),
+        pytest.param("", id="empty"),
+        pytest.param("# nothing", id="only a comment"),
+    ],
+)  # fmt: skip
+def test_a_query_that_is_not_whole_never_stands_beside_others(text):
+    assert not examined(text).whole
+
+
+def series(*queries: str):
+    return [request_rate(query=query) for query in queries]
+
+
+def test_hundreds_of_queries_are_one_question(stub, reader_of):
+    many = series(*(f"sum(rate(hits_total{{app='{i}'}}[2m]))" for i in range(400)))
+
+    reader_of(stub.url).newest(many, now=NOW, workloads={})
+
+    assert len(stub.asked) == 2  # the queries, and which targets are down
+
+
+def rows_of(text: str):
+    """Answer every query in a question with its load, age and count; refuse the word `wrong`."""
+    if "wrong" in text:
+        return failure(400, "bad_data", "parse error")
+    found = []
+    for index in range(10):
+        for part, value in (("load", index), ("at0", NOW.timestamp()), ("series0", 2)):
+            if f'"{index}:{part}"' in text:
+                found.append(row(value, autoscaler_part=f"{index}:{part}"))
+    return success(found)
+
+
+def test_one_wrong_query_is_refused_alone_and_not_asked_again(stub, reader_of):
+    stub.reply = lambda asked: rows_of(asked.promql)
+    batch = series("a", "b", "wrong", "d", "e")
+    reader = reader_of(stub.url)
+
+    samples = reader.newest(batch, now=NOW, workloads={})
+    asked_first = len(stub.asked)
+    reader.newest(batch, now=NOW, workloads={})
+
+    assert [sample.value for sample in samples] == [0.0, 1.0, None, 3.0, 4.0]
+    assert samples[2].doubt is Doubt.REFUSED
+    assert len(stub.asked) - asked_first == 2  # the four good ones together, and targets down
+
+
+def test_a_number_without_a_series_behind_it_is_not_believed(stub, reader_of):
+    stub.reply = lambda asked: success(
+        [row(0, autoscaler_part="0:load")] if '"0:load"' in asked.promql else []
+    )
+
+    [sample] = reader_of(stub.url).newest(
+        series("sum(rate(gone_total[2m])) or vector(0)"), now=NOW, workloads={}
+    )
+
+    assert (sample.value, sample.doubt) == (None, Doubt.ABSENT)
+
+
+def test_a_query_that_reads_no_series_stands_for_itself(stub, reader_of):
+    stub.reply = lambda asked: success(
+        [row(7, autoscaler_part="0:load")] if '"0:load"' in asked.promql else []
+    )
+
+    [sample] = reader_of(stub.url).newest(series("vector(hour())"), now=NOW, workloads={})
+
+    assert (sample.value, sample.sampled_at, sample.doubt) == (7.0, NOW, None)
+
+
+def test_a_rate_over_a_window_that_is_not_covered_may_not_lower(stub, reader_of):
+    stub.reply = lambda asked: rows_of(asked.promql)
+
+    [sample] = reader_of(stub.url).newest(series("sum(rate(a[2m]))"), now=NOW, workloads={})
+
+    assert (sample.value, sample.doubt) == (0.0, Doubt.PARTIAL)
+    assert sample.detail == "a is there for less than its window of 2m"

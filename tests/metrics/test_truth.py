@@ -1,0 +1,194 @@
+"""How much a number is worth: absent, stale, partial, duplicated, foreign, warned."""
+
+from datetime import timedelta
+
+import pytest
+
+from autoscaler.decide.facts import Doubt
+from support.load_series import NOW, TARGET, cpu, request_rate, workload
+from support.prometheus_stub import failure, row, success
+
+T = NOW.timestamp()
+LINKERD = request_rate(source="linkerd")
+POD = "checkout-7d4b9c5f6-bcdfg"
+
+
+def linkerd(load: object = 120, *, at: float = T - 10, name: str = "checkout", **more: object):
+    """Return the rows of one workload behind linkerd, as Prometheus answers them."""
+    who = {"namespace": "shop", "deployment": name}
+    parts = {"load": load, "at": at, "series": 6, "emitters": 3, "before": 3, **more}
+    rows = [
+        row(value, autoscaler_part=f"0:{part}", **who)
+        for part, value in parts.items()
+        if value is not None
+    ]
+    return [*rows, row(1, autoscaler_part="0:jobs", job="linkerd-proxy")]
+
+
+@pytest.fixture
+def sample_of(stub, reader_of):
+    """Return the sample that an answer amounts to."""
+
+    def sample(rows, *, series=LINKERD, down=(), workloads=None, **envelope):
+        stub.reply = lambda asked: success(down if "up == 0" in asked.promql else rows, **envelope)
+        [found] = reader_of(stub.url).newest([series], now=NOW, workloads=workloads or {})
+        return found
+
+    return sample
+
+
+def test_a_good_sample_has_value_age_and_the_number_of_series_behind_it(sample_of):
+    sample = sample_of(linkerd())
+
+    assert (sample.value, sample.n_series, sample.doubt) == (120.0, 6, None)
+    assert NOW - sample.sampled_at == timedelta(seconds=10)
+    assert sample.trusted
+
+
+@pytest.mark.parametrize(
+    ("rows", "doubt", "detail"),
+    [
+        pytest.param([], Doubt.ABSENT, "no series", id="nothing"),
+        pytest.param(linkerd(name="cart"), Doubt.ABSENT, "no series", id="somebody else's"),
+        pytest.param(linkerd(None), Doubt.ABSENT, "one sample so far, a rate needs two", id="new"),
+        pytest.param(linkerd("NaN"), Doubt.NOT_A_NUMBER, "value nan", id="NaN"),
+        pytest.param(linkerd("+Inf"), Doubt.NOT_A_NUMBER, "value inf", id="Inf"),
+        pytest.param(linkerd(at=None), Doubt.STALE, "the series has ended", id="ended"),
+        pytest.param(
+            linkerd(at=T - 121), Doubt.STALE, "newest sample is 121 s old", id="too old by a second"
+        ),
+        pytest.param(linkerd(at=T - 3600), Doubt.STALE, "newest sample is 3600 s old", id="1 h"),
+        pytest.param(
+            [*linkerd(), row(80, autoscaler_part="0:load", namespace="shop", deployment="checkout",
+                             cluster="b")],
+            Doubt.FOREIGN, "several clusters answer: give labels.cluster", id="two clusters",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_certainly_wrong_has_no_value(sample_of, rows, doubt, detail):
+    sample = sample_of(rows)
+
+    assert (sample.value, sample.doubt, sample.detail) == (None, doubt, detail)
+
+
+@pytest.mark.parametrize(
+    ("rows", "doubt"),
+    [
+        pytest.param(linkerd(), None, id="nothing against it"),
+        pytest.param(linkerd(at=T - 119), None, id="old, but not stale"),
+        pytest.param(linkerd(0), None, id="a zero whose series is there"),
+        pytest.param(linkerd(twice=2), Doubt.DUPLICATED, id="two scrape jobs"),
+        pytest.param(linkerd(before=None), Doubt.PARTIAL, id="window not covered"),
+        pytest.param(linkerd(at=T + 45), Doubt.CLOCK_SKEW, id="from the future"),
+    ],
+)
+def test_what_may_be_too_little_keeps_its_value_and_may_not_lower(sample_of, rows, doubt):
+    sample = sample_of(rows)
+
+    assert sample.value is not None
+    assert (sample.doubt, sample.trusted) == (doubt, doubt is None)
+
+
+def test_warnings_of_a_partial_response_are_passed_on(sample_of):
+    sample = sample_of(linkerd(), warnings=["store 3: timed out"])
+
+    assert (sample.value, sample.doubt, sample.detail) == (
+        120.0,
+        Doubt.WARNED,
+        "store 3: timed out",
+    )
+
+
+DOWN = {"job": "linkerd-proxy", "instance": "10.0.0.7:4191", "namespace": "shop"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "doubt"),
+    [
+        pytest.param({**DOWN, "pod": POD}, Doubt.PARTIAL, id="a pod of ours"),
+        pytest.param({**DOWN, "pod": "cart-7d4b9c5f6-bcdfg"}, None, id="a pod of somebody else"),
+        pytest.param({**DOWN, "pod": POD, "namespace": "bank"}, None, id="another namespace"),
+        pytest.param({**DOWN, "pod": POD, "job": "app"}, None, id="another job"),
+        pytest.param(DOWN, Doubt.PARTIAL, id="nobody knows whose pod"),
+    ],
+)
+@pytest.mark.parametrize("known", [True, False], ids=["pods are watched", "pods by name"])
+def test_a_pod_that_cannot_be_scraped_makes_its_workload_partial(sample_of, labels, doubt, known):
+    sample = sample_of(
+        linkerd(), down=[row(1, **labels)], workloads=workload(POD) if known else None
+    )
+
+    assert sample.doubt == doubt
+
+
+def test_when_nobody_knows_who_is_down_nobody_may_lower(stub, reader_of):
+    stub.reply = lambda asked: (
+        failure(422, "execution", "no") if "up == 0" in asked.promql else success(linkerd())
+    )
+
+    [sample] = reader_of(stub.url).newest([LINKERD], now=NOW, workloads={})
+
+    assert sample.doubt is Doubt.PARTIAL
+
+
+def test_a_central_exporter_that_is_down_makes_everybody_partial(sample_of):
+    who = {"namespace": "shop", "service": "checkout"}
+    parts = {"load": 10, "at": T, "series": 1, "before": 1}
+    rows = [row(value, autoscaler_part=f"1:{part}", **who) for part, value in parts.items()]
+    rows.append(row(1, autoscaler_part="1:jobs", job="ingress"))
+    down = [row(1, job="ingress", instance="10.0.0.9:10254", namespace="ingress", pod="nginx-x")]
+
+    sample = sample_of(rows, series=request_rate(source="ingress-nginx"), down=down)
+
+    assert (sample.value, sample.doubt) == (10.0, Doubt.PARTIAL)
+
+
+def cores(**of_pod: float):
+    """Return the rows of CPU by pod (underscores stand for dashes)."""
+    rows = []
+    for pod, value in of_pod.items():
+        who = {"namespace": "shop", "pod": pod.replace("_", "-")}
+        rows.append(row(value, autoscaler_part="0:load", container="app", **who))
+        rows.append(row(0.9, autoscaler_part="0:load", container="linkerd-proxy", **who))
+        rows.append(row(T, autoscaler_part="0:at", container="app", **who))
+    return [*rows, row(1, autoscaler_part="0:before", namespace="shop")]
+
+
+PODS = cores(checkout_7d4b9c5f6_bcdfg=0.4, checkout_7d4b9c5f6_hjklm=0.6, checkout_v2_bcdfg=5)
+OURS = ("checkout-7d4b9c5f6-bcdfg", "checkout-7d4b9c5f6-hjklm")
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["by owner", "by name"])
+def test_cpu_is_that_of_the_named_container_of_our_own_pods(sample_of, known):
+    series = cpu(target=TARGET)
+
+    sample = sample_of(PODS[:6] + PODS[-1:], series=series,
+                       workloads=workload(*OURS) if known else None)  # fmt: skip
+
+    assert sample.value == 1.0
+    assert sample.by_pod == {OURS[0]: 0.4, OURS[1]: 0.6}
+
+
+def test_pods_of_another_owner_with_a_similar_name_are_not_ours(sample_of):
+    sample = sample_of(PODS, series=cpu(), workloads=workload(*OURS))
+
+    assert sample.value == 1.0
+
+
+def test_a_ready_pod_without_a_sample_is_missed(sample_of):
+    sample = sample_of(PODS, series=cpu(), workloads=workload(*OURS, "checkout-7d4b9c5f6-zzzzz"))
+
+    assert (sample.value, sample.doubt) == (1.0, Doubt.PARTIAL)
+    assert sample.detail == "1 ready pods are silent, first checkout-7d4b9c5f6-zzzzz"
+
+
+def test_a_new_pod_without_a_sample_is_not_missed_yet(sample_of):
+    young = workload(*OURS, "checkout-7d4b9c5f6-zzzzz", age=timedelta(minutes=2))
+
+    assert sample_of(PODS, series=cpu(), workloads=young).doubt is None
+
+
+def test_all_containers_are_summed_for_a_metric_of_the_whole_pod(sample_of):
+    sample = sample_of(PODS, series=cpu(container=None), workloads=workload(*OURS))
+
+    assert sample.value == pytest.approx(0.4 + 0.6 + 2 * 0.9)
