@@ -68,6 +68,10 @@ class Exporter:
         """Let a series have this value from now on."""
         self.values[metric, tuple(sorted(labels.items()))] = value
 
+    def scraped(self, labels: Mapping[str, str]) -> dict[str, str]:
+        """Return the labels a scrape of ours gives a series: those of its past, too."""
+        return {**labels, "instance": f"127.0.0.1:{self.port}", "job": "live"}
+
     def remove(self, metric: str, labels: Mapping[str, str]) -> None:
         """Let a series disappear."""
         self.values.pop((metric, tuple(sorted(labels.items()))), None)
@@ -106,14 +110,27 @@ class PrometheusServer:
         return f"http://127.0.0.1:{self.port}"
 
     def import_past(self, *pasts: Past) -> None:
-        """Write blocks of recorded samples; before `start`, or with a restart after."""
+        """Write blocks of recorded samples; before `start`.
+
+        Day by day: promtool reads its whole input once for every two hours in it.
+        """
+        days: dict[int, dict[int, list[str]]] = {}
+        for number, past in enumerate(pasts):
+            name = _series(past.metric, tuple(sorted(past.labels.items())))
+            for at, value in past.samples:
+                day = days.setdefault(int(at // 86_400), {})
+                day.setdefault(number, []).append(f"{name} {value:.15g} {at:.3f}\n")
+        for day in days.values():
+            self._import(
+                "".join(
+                    f"# TYPE {_family(pasts[number])} {pasts[number].kind}\n" + "".join(lines)
+                    for number, lines in day.items()
+                )
+            )
+
+    def _import(self, text: str) -> None:
         file = self.folder / "past.om"
-        with file.open("w") as out:
-            for past in pasts:
-                out.write(f"# TYPE {_family(past)} {past.kind}\n")
-                name = _series(past.metric, tuple(sorted(past.labels.items())))
-                out.writelines(f"{name} {value:.6g} {at:.3f}\n" for at, value in past.samples)
-            out.write("# EOF\n")
+        file.write_text(f"{text}# EOF\n")
         subprocess.run(
             ["promtool", "tsdb", "create-blocks-from", "openmetrics", file, self.folder / "data"],
             check=True,

@@ -1,0 +1,242 @@
+"""The daemon as its own process with the RBAC of `deploy/`, on a real API server and Prometheus."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.control_plane import ControlPlane
+from support.daemon import Record, RunningDaemon
+from support.prometheus_server import PrometheusServer
+from support.webhook import Webhook
+from support.workloads import Namespace, StandInKubelet, deployment, policy_map
+
+Start = Callable[..., RunningDaemon]
+
+# Five minutes with OUTAGE_SECONDS=300; at an interval of 1 s the default is as many cycles as
+# four minutes of the usual 15 s.
+OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "15"))
+
+
+@pytest.fixture
+def start(service_account: Path, tmp_path: Path) -> Iterator[Start]:
+    """Start daemons; each must end by SIGTERM with exit code 0."""
+    started: list[RunningDaemon] = []
+
+    def begin(
+        prometheus: PrometheusServer, namespace: Namespace, *flags: str, **options: Any
+    ) -> RunningDaemon:
+        kubeconfig = options.pop("kubeconfig", service_account)
+        log = tmp_path / f"daemon-{len(started)}.log"
+        scope = ("--namespace", namespace.name)
+        daemon = RunningDaemon(kubeconfig, prometheus.url, *scope, *flags, log=log, **options)
+        started.append(daemon)
+        return daemon
+
+    yield begin
+    assert [daemon.stop() for daemon in started] == [0] * len(started)
+
+
+def policy(name: str, *, query: str | None = None, **fields: Any) -> dict[str, Any]:
+    """Return a policy that sizes at 100 requests/s per pod, acting unless told otherwise."""
+    rate = {"query": query or f'load{{app="{name}"}}', "target": {"averageValue": "100"}}
+    return {
+        "scaleTargetRef": {"name": name},
+        "mode": "ForecastAndScale",
+        "minReplicas": 2,
+        "maxReplicas": 40,
+        "metrics": [{"type": "RequestRate", "requestRate": rate}],
+    } | fields
+
+
+def reason_of(record: Record) -> list[str]:
+    """Return every reason in a record."""
+    steps = [step["reason"] for step in record["chain"]]
+    return [record["reason"], record["recommendation"]["reason"], *steps]
+
+
+def test_a_higher_load_is_scaled_out_and_everybody_can_see_why(
+    start: Start, prometheus: PrometheusServer, namespace: Namespace
+) -> None:
+    prometheus.exporter.set("load", 550.0, {"app": "checkout"})
+    prometheus.start()
+    namespace.apply(deployment("checkout", replicas=2))
+    namespace.apply(policy_map("autoscaling", {"checkout.yaml": policy("checkout")}))
+
+    daemon = start(prometheus, namespace)
+    record = daemon.wait_for("checkout", lambda r: r["rescaled"], what="a rescale")
+
+    assert (record["current_replicas"], record["desired_replicas"]) == (2, 6)
+    assert record["policy"] == f"ConfigMap {namespace.name}/autoscaling key checkout.yaml"
+    assert record["signals"][0]["value"] == 550
+    assert namespace.replicas("checkout") == 6
+    daemon.wait_cycles("checkout", 2)
+    event = namespace.events("SuccessfulRescale")[0]
+    assert event.message.startswith("New size: 6; reason: ")
+
+
+def test_forecast_only_writes_the_same_record_and_patches_nothing(
+    start: Start, prometheus: PrometheusServer, namespace: Namespace
+) -> None:
+    prometheus.exporter.set("load", 550.0, {"app": "checkout"})
+    prometheus.start()
+    namespace.apply(deployment("checkout", replicas=2))
+    watching = policy("checkout", mode="ForecastOnly")
+    namespace.apply(policy_map("autoscaling", {"checkout.yaml": watching}))
+
+    daemon = start(prometheus, namespace)
+    record = daemon.wait_for("checkout", lambda r: r["desired_replicas"] == 6, what="a decision")
+    daemon.wait_cycles("checkout", 2)
+
+    assert not record["rescaled"]
+    assert "ForecastOnly" in record["not_rescaled_because"]
+    assert namespace.replicas("checkout") == 2
+    assert namespace.events("SuccessfulRescale") == []
+
+
+def test_somebody_who_scaled_in_between_is_not_overwritten(
+    start: Start,
+    plane: ControlPlane,
+    prometheus: PrometheusServer,
+    namespace: Namespace,
+    tmp_path: Path,
+) -> None:
+    intruded: list[str] = []
+
+    def scale_to_seven(request: dict[str, Any]) -> None:
+        who = request["userInfo"]["username"]
+        if who.startswith("system:serviceaccount:") and not intruded:
+            intruded.append(who)
+            namespace.scale("checkout", 7)
+
+    prometheus.exporter.set("load", 850.0, {"app": "checkout"})
+    prometheus.start()
+    namespace.apply(deployment("checkout", replicas=2))
+    namespace.apply(policy_map("autoscaling", {"checkout.yaml": policy("checkout")}))
+    plane.kubectl("label", "namespace", namespace.name, f"intruder={namespace.name}")
+    with Webhook(tmp_path, scale_to_seven) as webhook:
+        namespace.apply(webhook.configuration(namespace.name))
+        time.sleep(1.5)  # the server reads webhook configurations in the background
+        daemon = start(prometheus, namespace)
+        record = daemon.wait_for("checkout", lambda r: r["rescaled"], what="a rescale")
+        plane.kubectl("delete", "validatingwebhookconfiguration", namespace.name)
+
+    assert intruded == ["system:serviceaccount:autoscaler-system:predictive-autoscaler"]
+    assert (record["current_replicas"], record["desired_replicas"]) == (7, 9)
+    assert namespace.replicas("checkout") == 9
+
+
+def test_a_forbidden_patch_is_one_clear_error_per_cycle_and_the_others_go_on(
+    start: Start, plane: ControlPlane, prometheus: PrometheusServer, namespace: Namespace
+) -> None:
+    for app in ("checkout", "catalog"):
+        prometheus.exporter.set("load", 550.0, {"app": app})
+    prometheus.start()
+    namespace.apply(deployment("checkout", replicas=2), deployment("catalog", replicas=2))
+    policies = {app: policy(app) for app in ("checkout", "catalog")}
+    namespace.apply(policy_map("autoscaling", policies))
+    kubeconfig = limited_account(plane, namespace.name, may_scale="catalog")
+
+    daemon = start(prometheus, namespace, kubeconfig=kubeconfig)
+    daemon.wait_for("catalog", lambda r: r["rescaled"], what="the allowed rescale")
+    records = daemon.wait_cycles("checkout", 3)
+
+    refused = [r for r in daemon.records("checkout") if "403" in r["not_rescaled_because"]]
+    errors = daemon.events("scale_refused")
+    assert len(records) <= len(refused)
+    assert abs(len(errors) - len(refused)) <= 1  # a cycle may be under way between both reads
+    assert 'cannot patch resource "deployments/scale"' in errors[0]["error"]
+    assert errors[0]["target"] == f"{namespace.name}/checkout"
+    assert (namespace.replicas("checkout"), namespace.replicas("catalog")) == (2, 6)
+
+
+def limited_account(plane: ControlPlane, namespace: str, *, may_scale: str) -> Path:
+    """Return a kubeconfig of an account that may read, and scale one Deployment only."""
+    scope = ("-n", namespace)
+    plane.kubectl("create", "serviceaccount", "limited", *scope)
+    plane.kubectl(
+        *("create", "role", "scale", "--verb=patch", f"--resource-name={may_scale}"),
+        *("--resource=deployments.apps/scale", *scope),
+    )
+    subject = f"--serviceaccount={namespace}:limited"
+    for name, role in (
+        ("read", "--clusterrole=predictive-autoscaler-read"),
+        ("scale", "--role=scale"),
+    ):
+        plane.kubectl("create", "rolebinding", name, role, subject, *scope)
+    return plane.service_account_kubeconfig(namespace, "limited")
+
+
+def test_an_edited_policy_takes_effect_within_two_cycles(
+    start: Start, prometheus: PrometheusServer, namespace: Namespace
+) -> None:
+    prometheus.exporter.set("load", 150.0, {"app": "checkout"})
+    prometheus.start()
+    namespace.apply(deployment("checkout", replicas=2))
+    namespace.apply(policy_map("autoscaling", {"checkout.yaml": policy("checkout")}))
+    daemon = start(prometheus, namespace)
+    daemon.wait_cycles("checkout", 2)
+
+    namespace.apply(policy_map("autoscaling", {"checkout.yaml": policy("checkout", minReplicas=5)}))
+    after = daemon.wait_cycles("checkout", 2)
+
+    assert after[-1]["desired_replicas"] == 5
+    assert namespace.replicas("checkout") == 5
+
+
+def test_a_broken_edit_keeps_the_last_good_policy_and_says_what_is_wrong(
+    start: Start, prometheus: PrometheusServer, namespace: Namespace
+) -> None:
+    for app in ("checkout", "catalog"):
+        prometheus.exporter.set("load", 150.0, {"app": app})
+    prometheus.start()
+    namespace.apply(deployment("checkout", replicas=2), deployment("catalog", replicas=2))
+    good = {"checkout.yaml": policy("checkout"), "catalog.yaml": policy("catalog")}
+    namespace.apply(policy_map("autoscaling", good))
+    daemon = start(prometheus, namespace)
+    daemon.wait_cycles("checkout", 2)
+
+    broken = {"checkout.yaml": policy("checkout", maxReplicas="many")}
+    namespace.apply(policy_map("autoscaling", good | broken))
+    for app in ("checkout", "catalog"):
+        prometheus.exporter.set("load", 380.0, {"app": app})
+    for app in ("checkout", "catalog"):
+        daemon.wait_for(app, lambda r: r["desired_replicas"] == 4, what=f"{app} still governed")
+
+    said = [line["error"] for line in daemon.events("policy_refused")]
+    assert len(said) == 1
+    for part in (f"{namespace.name}/autoscaling", "checkout.yaml", "maxReplicas", "many"):
+        assert part in said[0]
+
+
+def test_nothing_is_lowered_while_prometheus_is_away_and_it_recovers_alone(
+    start: Start, prometheus: PrometheusServer, namespace: Namespace
+) -> None:
+    prometheus.exporter.set("load", 750.0, {"app": "checkout"})
+    prometheus.start()
+    namespace.apply(deployment("checkout", replicas=8))
+    namespace.apply(policy_map("autoscaling", {"checkout.yaml": policy("checkout")}))
+    with StandInKubelet(namespace, startup=timedelta(seconds=1)):
+        daemon = start(prometheus, namespace)
+        daemon.wait_cycles("checkout", 3)
+
+        prometheus.exporter.set("load", 10.0, {"app": "checkout"})
+        prometheus.stop()
+        daemon.wait_for("checkout", lambda r: r["signals"][0]["value"] is None, what="unknown")
+        n_cycles = int(OUTAGE_SECONDS)
+        during = daemon.wait_cycles("checkout", n_cycles, within=20 * OUTAGE_SECONDS)
+        held = namespace.replicas("checkout")
+
+        prometheus.exporter.set("load", 1150.0, {"app": "checkout"})
+        prometheus.start()
+        daemon.wait_for("checkout", lambda r: r["rescaled"], what="a rescale on fresh metrics")
+
+    assert held == 8
+    assert {r["desired_replicas"] for r in during} == {8}
+    assert all("MetricsUnknownHold" in reason_of(r) for r in during)
+    assert all(r["signals"][0]["doubt"] == "source unreachable" for r in during)
+    assert namespace.replicas("checkout") == 12
