@@ -36,8 +36,8 @@ thorough = settings(
 )
 
 LOADS = st.floats(0, 12_000)
-LOADS_OR_NONE = st.none() | LOADS
-SAMPLE_DOUBTS = st.sampled_from((None, None, None, *Doubt))
+LOADS_OR_NONE = st.one_of(LOADS, LOADS, LOADS, st.floats(0, 900), st.none())
+SAMPLE_DOUBTS = st.sampled_from((*[None] * 20, *Doubt))
 SEEDS = st.integers(0, 2**32)
 _LASTING = (
     Reason.ROLLOUT_HOLD,
@@ -49,6 +49,8 @@ _LASTING = (
 
 
 def _rules(random):
+    if random.random() < 0.5:
+        return {"stabilizationWindowSeconds": random.choice((0, 60, 300))}
     policies = [
         {
             "type": random.choice(("Pods", "Percent")),
@@ -75,7 +77,10 @@ def _policy(seed, n_metrics):
             "minReplicas": low,
             "maxReplicas": low + random.randint(1, 80),
             "metrics": [RATE] * n_metrics,
-            "cooldown": {"scaleUp": random.randint(0, 900), "scaleDown": random.randint(0, 900)},
+            "cooldown": {
+                "scaleUp": random.choice((0, random.randint(0, 900))),
+                "scaleDown": random.choice((0, random.randint(0, 900))),
+            },
             "behavior": {"scaleUp": _rules(random), "scaleDown": _rules(random)},
         }
     )
@@ -117,10 +122,9 @@ FORECASTS = st.none() | st.builds(_forecast, SEEDS, LOADS)
 
 def _signal(load, doubt, forecast, seed):
     random = Random(seed)
-    capacity = random.choice(
-        (None, CAPACITY, Capacity(7.0, CapacitySource.LEARNED, 7.0, 9.0, 10.0))
-    )
-    age = timedelta(seconds=random.choice((0, 30, 30, 30, 400, -60)))
+    learned = Capacity(7.0, CapacitySource.LEARNED, 7.0, 9.0, 10.0)
+    capacity = random.choice((None, learned, learned, *[CAPACITY] * 7))
+    age = timedelta(seconds=random.choice((*[30] * 10, 0, 400, -60)))
     return Signal("rate", Sample(load, NOW - age, 1, doubt=doubt), capacity, forecast)
 
 
@@ -129,7 +133,11 @@ def signals(doubts=SAMPLE_DOUBTS):
 
 
 def _state(seed):
+    """Grow a memory: half of them hold nothing back, so that only the facts under test can."""
     random = Random(seed)
+    if random.random() < 0.5:
+        calm = tuple(TimestampedRecommendation(ago(age), 0) for age in (3000, 200, 30))
+        return WorkloadState(ago(100_000), recommendations=calm, seen_at=ago(15))
 
     def ages(most):
         return sorted(

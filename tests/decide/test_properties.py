@@ -97,7 +97,7 @@ def test_nothing_is_lowered_during_a_rollout(signal, policy, facts, state):
 @given(**one_metric, share=st.floats(0, 0.99))
 def test_nothing_is_lowered_within_a_window_of_our_own_start(signal, policy, facts, state, share):
     started_at = NOW - share * policy.behavior.scale_down_window
-    state = replace(state, started_at=started_at, recovered=False, recommendations=())
+    state = replace(state, started_at=started_at, recovered=False)
     decision = decided(signal, policy, facts, state).decision
 
     no_window = not policy.behavior.scale_down_window
