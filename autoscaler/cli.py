@@ -47,6 +47,8 @@ def parser() -> argparse.ArgumentParser:
     _demo(commands.add_parser("demo", help="run the daemon on an embedded world, in a minute"))
     _replay(commands.add_parser("replay", help="play a recorded load, before you let it act"))
     _validate(commands.add_parser("validate", help="check policy files (exit 2 when one is wrong)"))
+    _explain(commands.add_parser("explain", help="ask the decision log why"))
+    _status(commands.add_parser("status", help="every policy with mode, trust, forecast, reason"))
     _schema(commands.add_parser("schema", help="print the JSON Schema of a decision line"))
     return top
 
@@ -107,6 +109,27 @@ def _replay(command: argparse.ArgumentParser) -> None:
 def _validate(command: argparse.ArgumentParser) -> None:
     command.add_argument("files", nargs="+", metavar="FILE", help="policy files or folders")
     _flag(command, "--show", action="store_true", help="print each policy with its defaults")
+
+
+def _explain(command: argparse.ArgumentParser) -> None:
+    command.add_argument("target", nargs="?", default="", metavar="NAMESPACE/NAME")
+    _flag(command, "--log", metavar="FILE|URL", default="-", help="default: standard input")
+    _flag(command, "--since", metavar="T", help="what happened since (09:00, 2h, RFC 3339; UTC)")
+    _flag(command, "--until", metavar="T", help="and until; default: the end of the log")
+    _flag(command, "--without", choices=("cooldown",), help="what would have been without it")
+    states = ("demoted", "held", "capped", "contested", "unknown", "refused", "paused")
+    _flag(command, "--policies", choices=states, help="which were, and for how long")
+    _flag(command, "--output", choices=("text", "json"), default="text")
+
+
+def _status(command: argparse.ArgumentParser) -> None:
+    command.add_argument("filter", nargs="?", default="", metavar="PART", help="of namespace/name")
+    _flag(command, "--url", metavar="URL", default="http://localhost:8080", help="of the daemon")
+    _flag(command, "--attention", metavar="STATE", help="only policies in this state")
+    _flag(command, "--limit", type=_positive, default="50", help="policies shown, at most 500")
+    _flag(command, "--watch", action="store_true", help="ask again every --interval")
+    _flag(command, "--interval", type=_duration, default="5s", help="of --watch")
+    _flag(command, "--output", choices=("table", "wide", "json"), default="table")
 
 
 def _schema(command: argparse.ArgumentParser) -> None:

@@ -28,3 +28,7 @@ class ScaleConflictError(ScaleRefusedError):
 
 class TraceError(AutoscalerError):
     """A recorded load cannot be replayed: the message names file, line and value."""
+
+
+class LogError(AutoscalerError):
+    """A decision log cannot be read, or does not hold what was asked for."""

@@ -7,7 +7,6 @@ from enum import StrEnum
 
 from autoscaler.decide.facts import Trust
 from autoscaler.decide.reason import Reason
-from autoscaler.policy.schema import Mode
 from autoscaler.review.record import DecisionRecord
 
 
@@ -79,19 +78,19 @@ def attention_of(record: DecisionRecord) -> Attention:
 
 def _quiet(record: DecisionRecord) -> bool:
     """Whether all pods are there and every metric is known, as in most cycles of most policies."""
-    workload, acts = record.workload, record.mode is Mode.FORECAST_AND_SCALE
+    workload = record.workload
     return (
         workload is not None
         and workload.ready_replicas >= record.decision.current_replicas
         and record.recommendation.may_lower
-        and not (acts and record.not_rescaled_because)
+        and not record.refused
     )
 
 
 def _of_state(record: DecisionRecord) -> list[Attention]:
     """Return what facts beyond the chain call for."""
     words = []
-    if record.mode is Mode.FORECAST_AND_SCALE and record.not_rescaled_because:
+    if record.refused:
         words.append(Attention.REFUSED)
     if record.workload is None:
         words.append(Attention.NOT_FOUND)

@@ -31,7 +31,7 @@ from autoscaler.review.fields import (
     SignalFields,
     bounded,
 )
-from autoscaler.review.sentence import sentence
+from autoscaler.review.sentence import held_back, sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,12 @@ class DecisionRecord:
         return next((t for t in _LEAST_TRUSTED_FIRST if t in known), Trust.WARMING)
 
     @property
+    def refused(self) -> bool:
+        """Whether a change that should have been written was not: somebody has to look."""
+        because = self.not_rescaled_because
+        return bool(because) and self.mode is Mode.FORECAST_AND_SCALE and not held_back(because)
+
+    @property
     def headline(self) -> tuple[object, ...]:
         """What a reader would call news when it differs from the cycle before."""
         decision = self.decision
@@ -77,6 +83,7 @@ class DecisionRecord:
             self.not_rescaled_because,
             self.trust,
             self.recommendation.reason,
+            self.recommendation.may_lower,
             tuple([limit.reason for limit in decision.chain]) if decision.chain else (),
         )
 

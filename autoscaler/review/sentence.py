@@ -62,6 +62,15 @@ _NOTHING_ASKED = {
 }
 
 
+# Why a daemon that was told not to write did not: that is no refusal.
+_HELD_BACK = ("dry run", "standby")
+
+
+def held_back(because: str) -> bool:
+    """Whether a change was not written on purpose."""
+    return because.startswith(_HELD_BACK)
+
+
 def sentence(line: DecisionFields) -> str:
     """Return what was done and why, on one line of bounded length."""
     return f"{bounded(f'{_did(line)}: {_because(line)}', MESSAGE_LIMIT)}."
@@ -82,11 +91,11 @@ def _did(line: DecisionFields) -> str:
         return f"kept {current} replicas"
     if line["mode"] == Mode.FORECAST_ONLY:
         return f"would scale from {current} to {desired} replicas ({Mode.FORECAST_ONLY})"
-    if line["not_rescaled_because"]:
-        return (
-            f"wanted {desired} replicas but {current} stay, "
-            f"not written ({line['not_rescaled_because']})"
-        )
+    because = line["not_rescaled_because"]
+    if because and held_back(because):
+        return f"would scale from {current} to {desired} replicas ({because})"
+    if because:
+        return f"wanted {desired} replicas but {current} stay, not written ({because})"
     return f"would scale from {current} to {desired} replicas"
 
 

@@ -13,7 +13,6 @@ from prometheus_client.registry import Collector
 
 from autoscaler import __version__
 from autoscaler.decide.facts import Signal
-from autoscaler.policy.schema import Mode
 from autoscaler.review.attention import attention_of
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.record import DecisionRecord
@@ -116,9 +115,7 @@ class Telemetry:
         """Count one record by its action: scale_up, scale_down or none."""
         change = record.decision.desired_replicas - record.decision.current_replicas
         action = "none" if not record.rescaled else "scale_up" if change > 0 else "scale_down"
-        acts = record.mode is Mode.FORECAST_AND_SCALE
-        refused = acts and record.decision.rescale and record.not_rescaled_because
-        self._reconciliations.labels(action, "internal" if refused else "none").inc()
+        self._reconciliations.labels(action, "internal" if record.refused else "none").inc()
 
     def observe_cycle(self, duration: timedelta) -> None:
         """Record how long one reconcile took."""

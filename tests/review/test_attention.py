@@ -14,6 +14,11 @@ REFUSED = {"rescaled": False, "not_rescaled_because": "403 Forbidden"}
         pytest.param(record(10, 10), Attention.CALM, id="nothing to see"),
         pytest.param(record(10, 14, **REFUSED), Attention.REFUSED, id="refused"),
         pytest.param(decided(spec=policy(mode="ForecastOnly")), Attention.CALM, id="only forecast"),
+        pytest.param(
+            record(10, 14, rescaled=False, not_rescaled_because="standby: another replica leads"),
+            Attention.CALM,
+            id="a standby is not refused",
+        ),
         pytest.param(record(0, 0, workload=None), Attention.NOT_FOUND, id="gone"),
         pytest.param(
             record(10, 10, (Reason.REPLICAS_CONTESTED, 14, 10)), Attention.CONTESTED, id="contested"

@@ -1,0 +1,109 @@
+"""`autoscaler explain`: ask the decision log why; a sentence first, then the numbers.
+
+    kubectl logs deploy/autoscaler | autoscaler explain shop/checkout
+    autoscaler explain shop/checkout --since "yesterday 09:00" --until "yesterday 10:00"
+    autoscaler explain shop/checkout --since 09:00 --without cooldown
+    autoscaler explain --policies capped --log http://localhost:8080
+
+Times are UTC and, where no date is given, of the day on which the log ends.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from autoscaler.errors import LogError
+from autoscaler.policy.quantity import parsed_duration
+from autoscaler.review.answer import Answer, Lines, at
+from autoscaler.review.between import what_happened, without_the_cooldown
+from autoscaler.review.episodes import episodes, moment
+from autoscaler.review.fields import DecisionFields
+from autoscaler.review.reading import Reading, opened, read_decisions, who
+from autoscaler.review.which import which_policies
+from autoscaler.review.why import why_now
+
+# Kept per target are its newest lines: two weeks of a policy that changes every minute.
+MOST_LINES = 20_000
+_CLOCK = re.compile(r"(?:(yesterday|today) )?(\d{1,2}):(\d{2})(?::(\d{2}))?")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Answer one question."""
+    reading = Reading()
+    with opened(arguments.log, target=arguments.target) as lines:
+        decisions = read_decisions(lines, target=arguments.target, reading=reading)
+        answer = _answer(arguments, decisions)
+    if reading.unreadable:
+        print(f"{reading.unreadable} decisions of another schema were passed over", file=sys.stderr)
+    if arguments.output == "json":
+        print(json.dumps({"answer": answer.sentence, **answer.data}, indent=2))
+    else:
+        print("\n".join([answer.sentence, *(f"  {row}" for row in answer.numbers)]))
+    return 0
+
+
+def _answer(arguments: argparse.Namespace, decisions: Iterable[DecisionFields]) -> Answer:
+    """Return the answer to the question that the flags ask."""
+    if arguments.policies:
+        return _which(arguments, decisions)
+    lines = _of_one_target(decisions, arguments.target)
+    since, until = arguments.since, arguments.until
+    if not (since or until or arguments.without):
+        return why_now(lines)
+    end = _moment(until, newest=at(lines[-1])) if until else at(lines[-1])
+    start = _moment(since, newest=at(lines[-1])) if since else at(lines[0])
+    if start >= end:
+        raise LogError(f"--since {start:%F %T} is not before {end:%F %T}")
+    question = without_the_cooldown if arguments.without else what_happened
+    return question(lines, start=start, end=end)
+
+
+def _which(arguments: argparse.Namespace, decisions: Iterable[DecisionFields]) -> Answer:
+    moments = [moment(line, arguments.policies) for line in decisions]
+    if not moments:
+        raise LogError("the log holds no decision")
+    newest = max(one.at for one in moments)
+    start = _moment(arguments.since, newest=newest) if arguments.since else None
+    end = _moment(arguments.until, newest=newest) if arguments.until else newest
+    found = episodes(moments, start=start, end=end)
+    return which_policies(found, arguments.policies, n_policies=len({m.who for m in moments}))
+
+
+def _of_one_target(decisions: Iterable[DecisionFields], target: str) -> Lines:
+    """Return the lines of the one target asked for, oldest first."""
+    found: dict[str, list[DecisionFields]] = {}
+    for line in decisions:
+        own = found.setdefault(who(line), [])
+        own.append(line)
+        if len(own) > 2 * MOST_LINES:
+            del own[:MOST_LINES]
+    if not found:
+        raise LogError(f"the log holds no decision{f' about {target}' if target else ''}")
+    if len(found) > 1:
+        some = ", ".join(sorted(found)[:10])
+        raise LogError(f"which of {len(found)}? Name one: {some}")
+    return sorted(next(iter(found.values())), key=at)
+
+
+def _moment(text: str, *, newest: datetime) -> datetime:
+    """Return a time: RFC 3339, a clock time of the log's last day, or so long before its end."""
+    match = _CLOCK.fullmatch(text.strip())
+    if match is not None:
+        day = newest.astimezone(UTC) - timedelta(days=match[1] == "yesterday")
+        hour, minute, second = (int(part or 0) for part in match.groups()[1:])
+        if hour < 24 and minute < 60 and second < 60:
+            return day.replace(hour=hour, minute=minute, second=second, microsecond=0)
+    try:
+        moment_asked = datetime.fromisoformat(text)
+        return moment_asked if moment_asked.tzinfo else moment_asked.replace(tzinfo=UTC)
+    except ValueError:
+        pass
+    try:
+        return newest - parsed_duration(text)
+    except ValueError:
+        raise LogError(
+            f"{text!r} is not a time such as 09:00, yesterday 09:00, 2026-11-23T09:00 or 2h"
+        ) from None

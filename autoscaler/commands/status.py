@@ -1,0 +1,109 @@
+"""`autoscaler status`: like `kubectl get hpa`, with mode, trust, forecast and reason.
+
+It asks the daemon's HTTP port; in a cluster, `kubectl port-forward deploy/autoscaler 8080` first.
+Policies that need attention come first.
+"""
+
+import argparse
+import json
+import sys
+import time
+import urllib.request
+from contextlib import suppress
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode
+
+from autoscaler.errors import LogError
+from autoscaler.review.answer import seconds_text
+
+_TIMEOUT_SECONDS = 10
+# An answer of 500 policies is 350 kB; more than this is not the daemon's.
+_MOST_BYTES = 16 * 2**20
+_CLEAR = "\x1b[H\x1b[2J"
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print the table, once or until interrupted."""
+    if not arguments.watch:
+        print(_text(arguments))
+        return 0
+    with suppress(KeyboardInterrupt):
+        while True:
+            text = _text(arguments)
+            print(f"{_CLEAR if sys.stdout.isatty() else ''}{text}", flush=True)
+            time.sleep(arguments.interval.total_seconds())
+    return 0
+
+
+def _text(arguments: argparse.Namespace) -> str:
+    overview = _overview(arguments)
+    if arguments.output == "json":
+        return json.dumps(overview, indent=2)
+    return status_table(overview, wide=arguments.output == "wide")
+
+
+def _overview(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Ask the daemon for what it knows."""
+    asked = {
+        "q": arguments.filter,
+        "attention": arguments.attention or "",
+        "limit": str(int(arguments.limit)),
+    }
+    url = f"{arguments.url.rstrip('/')}/api/policies?{urlencode(asked)}"
+    if not url.startswith(("http://", "https://")):
+        raise LogError(f"{arguments.url} is not an http or https URL")
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:
+            overview: dict[str, Any] = json.loads(answer.read(_MOST_BYTES))
+            return overview
+    except HTTPError as error:
+        with error:
+            raise LogError(f"{arguments.url}: {error.read(500).decode().strip()}") from error
+    except (URLError, OSError, ValueError) as error:
+        raise LogError(f"{arguments.url}: {error}") from error
+
+
+def status_table(overview: dict[str, Any], *, wide: bool = False) -> str:
+    """Return the overview as aligned columns, without lines around them, as kubectl prints."""
+    policies = overview["policies"]
+    if not overview["total"]:
+        return "No policy has been decided yet."
+    if not policies:
+        return "No policy matches."
+    headings = ["REFERENCE", "STATE", "MODE", "TRUST", "LOAD", "FORECAST", "MINPODS", "MAXPODS",
+                "READY", "REPLICAS", "REASON"]  # fmt: skip
+    rows = [headings + ["WHY"] * wide]
+    rows += [_cells(policy) + [policy["message"]] * wide for policy in policies]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    if len(policies) < overview["matched"]:
+        lines.append(f"{len(policies)} of {overview['matched']} policies; --limit shows more")
+    return "\n".join(lines)
+
+
+def _cells(policy: dict[str, Any]) -> list[str]:
+    current, desired = policy["current_replicas"], policy["desired_replicas"]
+    lead = policy["lead_time_seconds"]
+    ahead = "" if lead is None else f" in {seconds_text(lead)}"
+    return [
+        f"{policy['kind']}/{policy['namespace']}/{policy['name']}",
+        policy["attention"],
+        policy["mode"],
+        policy["trust"],
+        _number(policy["value"]),
+        _number(policy["forecast"]) + ahead,
+        _number(policy["min_replicas"]),
+        _number(policy["max_replicas"]),
+        _number(policy["ready_replicas"]),
+        f"{current}" if current == desired else f"{current} -> {desired}",
+        policy["reason"],
+    ]
+
+
+def _number(value: float | None) -> str:
+    """Return a number as the record has it, kubectl's word where there is none."""
+    return "<unknown>" if value is None else f"{value:.6g}"

@@ -1,0 +1,65 @@
+"""Why does this workload have so many replicas now: the newest line, and the last rescale."""
+
+from autoscaler.policy.quantity import share_text
+from autoscaler.review.answer import Answer, Lines, clock, number_text, seconds_text
+from autoscaler.review.fields import DecisionFields, SignalFields
+from autoscaler.review.reading import who
+
+
+def why_now(lines: Lines) -> Answer:
+    """Answer from the lines of one target, oldest first, at least one."""
+    newest = lines[-1]
+    did = next((line for line in reversed(lines) if line["rescaled"]), None)
+    told = f"At {clock(newest)} {who(newest)} {newest['message']}"
+    if did is not None and did is not newest:
+        told += f" The last rescale was at {clock(did)}: {did['message']}"
+    return Answer(told, chain_of_numbers(newest), {"decision": newest, "last_rescale": did})
+
+
+def chain_of_numbers(line: DecisionFields) -> tuple[str, ...]:
+    """Return the way from the load to the decision, one step per line."""
+    rows = [row for signal in line["signals"] for row in _signal_rows(signal)]
+    asked = line["recommendation"]
+    rows.append(_row("recommendation", number_text(asked["replicas"]), asked["reason"]))
+    rows += [
+        _row(step["reason"], f"{step['from']} -> {step['to']}", step["detail"])
+        for step in line["chain"]
+    ]
+    written = "written" if line["rescaled"] else line["not_rescaled_because"] or "nothing to write"
+    change = f"{line['current_replicas']} -> {line['desired_replicas']}"
+    ready = f"{number_text(line['ready_replicas'])} ready"
+    return (*rows, _row("decision", change, f"{written}, {ready}"))
+
+
+def _signal_rows(signal: SignalFields) -> list[str]:
+    """Return a signal's measurement, forecast and capacity, with what each asks for."""
+    forecast, capacity = signal["forecast"], signal["capacity"]
+    rows = [
+        _row("metric", signal["metric"], _quality(signal)),
+        _row("measured", number_text(signal["value"]), _asks(signal["reactive_replicas"])),
+    ]
+    if forecast is not None:
+        level = f"{number_text(forecast['median'])} to {number_text(forecast['quantile'])}"
+        lead, risk = seconds_text(forecast["lead_time_seconds"]), share_text(forecast["risk"])
+        asks = _asks(signal["predictive_replicas"])
+        rows.append(_row("forecast", level, f"in {lead}, risk {risk}, {forecast['trust']}, {asks}"))
+    if capacity is not None:
+        rows.append(_row("per pod", number_text(capacity["per_pod"]), capacity["source"]))
+    return rows
+
+
+def _quality(signal: SignalFields) -> str:
+    """Return what the sample rests on."""
+    age, doubt = signal["age_seconds"], signal["doubt"]
+    parts = [f"{signal['series']} series"]
+    parts += [] if age is None else [f"{seconds_text(age)} old"]
+    parts += [] if doubt is None else [str(doubt)]
+    return ", ".join(parts)
+
+
+def _asks(replicas: int | None) -> str:
+    return "asks for nothing" if replicas is None else f"asks for {replicas}"
+
+
+def _row(name: str, value: str, remark: str) -> str:
+    return f"{name:<22} {value:<20} {remark}".rstrip()

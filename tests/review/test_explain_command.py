@@ -1,0 +1,153 @@
+import json
+from datetime import timedelta
+
+import pytest
+
+from autoscaler.cli import main
+from autoscaler.decide.facts import TargetRef, Trust
+from autoscaler.decide.reason import Reason
+from review.records import NOW, decided, record
+
+SEARCH = TargetRef("api", "search")
+
+
+def at(minutes, *arguments, **changes):
+    return record(*arguments, at=NOW + timedelta(minutes=minutes), **changes)
+
+
+LOG = (
+    at(0, 10, 10),
+    at(10, 10, 14),
+    at(11, 14, 14, (Reason.COOLDOWN_ACTIVE, 12, 14)),
+    at(16, 14, 12),
+    at(20, 12, 12),
+    at(20, 5, 5, target=SEARCH, trust=Trust.DEMOTED),
+)
+
+
+@pytest.fixture
+def explained(tmp_path, capsys):
+    path = tmp_path / "log"
+    path.write_text("\n".join(json.dumps(one.as_dict()) for one in LOG))
+
+    def run(*arguments, records=None):
+        if records is not None:
+            path.write_text("\n".join(json.dumps(one.as_dict()) for one in records))
+        code = main(["explain", "--log", str(path), *arguments])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def test_a_sentence_comes_first_and_then_the_chain_of_numbers(explained):
+    code, out, _ = explained("shop/checkout", records=[decided(current=20)])
+
+    assert code == 0
+    assert out.splitlines() == [
+        "At 2026-11-23 09:00:00 shop/checkout kept 20 replicas: the scale-down stabilization "
+        "window still asks for 20; requestRate linkerd, now 1200, may reach 1600 in 2m (risk 1%), "
+        "which needs 14 at 120 per pod.",
+        "  metric                 requestRate linkerd  3 series, 30s old",
+        "  measured               1200                 asks for 10",
+        "  forecast               1280 to 1600         in 2m, risk 1%, Trusted, asks for 14",
+        "  per pod                120                  policy",
+        "  recommendation         14                   AllBelowTarget",
+        "  ScaleDownStabilized    14 -> 20",
+        "  decision               20 -> 20             nothing to write, 20 ready",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        pytest.param(
+            ["checkout"],
+            "At 2026-11-23 09:20:00 shop/checkout kept 12 replicas",
+            id="why now, by name alone",
+        ),
+        pytest.param(
+            ["shop/checkout", "--since", "09:05", "--until", "09:15"],
+            "Between 2026-11-23 09:05:00 and 2026-11-23 09:15:00 shop/checkout went from 10 to 14 "
+            "replicas in 1 rescale (1 out, 0 in), at most 14 and at least 10; limited by "
+            "CooldownActive for 4m.",
+            id="a window",
+        ),
+        pytest.param(
+            ["shop/checkout", "--since", "2h"],
+            "Between 2026-11-23 07:20:00 and 2026-11-23 09:20:00 (the log begins at "
+            "2026-11-23 09:00:00) shop/checkout went from 10 to 12 replicas in 2 rescales",
+            id="longer than the log, and it says so",
+        ),
+        pytest.param(
+            ["shop/checkout", "--without", "cooldown"],
+            "Between 2026-11-23 09:00:00 and 2026-11-23 09:20:00 the cooldown held shop/checkout "
+            "for 5m; without it, it would have gone to 12 replicas at 2026-11-23 09:11:00 instead "
+            "of staying at 14 (each cycle taken by itself).",
+            id="without the cooldown",
+        ),
+        pytest.param(
+            ["search", "--without", "cooldown", "--since", "1h"],
+            "Between 2026-11-23 08:20:00 and 2026-11-23 09:20:00 (the log begins at "
+            "2026-11-23 09:20:00) the cooldown changed nothing for api/search.",
+            id="no cooldown was there",
+        ),
+        pytest.param(
+            ["--policies", "demoted"],
+            "1 of 2 policies was demoted, 1 still at the end of the log; "
+            "the longest was api/search, for 0s in 1 span.",
+            id="which were demoted",
+        ),
+    ],
+)
+def test_questions_have_one_sentence_for_an_answer(explained, question, sentence):
+    code, out, _ = explained(*question)
+
+    assert code == 0
+    assert out.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("question", "complaint"),
+    [
+        (["shop/nothing"], "the log holds no decision about shop/nothing"),
+        ([], "which of 2? Name one: api/search, shop/checkout"),
+        (["checkout", "--since", "25:00"], "'25:00' is not a time such as 09:00"),
+        (["checkout", "--since", "soon"], "'soon' is not a time such as 09:00"),
+        (["checkout", "--since", "09:20", "--until", "09:00"], "is not before"),
+        (["search", "--since", "08:00", "--until", "08:30"], "holds nothing about this workload"),
+    ],
+)
+def test_a_question_that_has_no_answer_is_told_why(explained, question, complaint):
+    code, out, err = explained(*question)
+
+    assert (code, out) == (1, "")
+    assert complaint in err
+
+
+def test_yesterday_is_the_day_before_the_log_ends(explained):
+    early = [at(-24 * 60, 10, 14), *LOG]
+
+    _, out, _ = explained(
+        "checkout", "--since", "yesterday 09:00", "--until", "yesterday 09:30", records=early
+    )
+
+    assert out.startswith("Between 2026-11-22 09:00:00 and 2026-11-22 09:30:00 shop/checkout went")
+
+
+def test_json_holds_the_sentence_and_the_decisions(explained):
+    _, out, _ = explained("checkout", "--output", "json")
+
+    told = json.loads(out)
+    assert told["decision"] == json.loads(json.dumps(LOG[4].as_dict()))
+    assert told["last_rescale"]["desired_replicas"] == 12
+
+
+def test_decisions_of_another_schema_are_counted_and_said(explained, tmp_path):
+    (tmp_path / "log").write_text(
+        json.dumps(LOG[0].as_dict()) + '\n{"schema": 9, "desired_replicas": 1}\n'
+    )
+
+    code, _, err = explained("checkout")
+
+    assert (code, err) == (0, "1 decisions of another schema were passed over\n")

@@ -1,0 +1,110 @@
+import gzip
+import io
+import json
+
+import pytest
+
+from autoscaler.decide.facts import TargetRef
+from autoscaler.errors import LogError
+from autoscaler.review.latest import LatestRecords
+from autoscaler.review.reading import LONGEST_LINE, Reading, opened, read_decisions
+from autoscaler.review.server import serve_page
+from review.records import record
+
+LINE = json.dumps({"level": "INFO", "msg": "scale_decision", **record(10, 14).as_dict()})
+OTHER = json.dumps(record(target=TargetRef("api", "search")).as_dict())
+
+
+def found(*lines, target=""):
+    reading = Reading()
+    names = [d["target"]["name"] for d in read_decisions(lines, target=target, reading=reading)]
+    return names, reading.unreadable
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        pytest.param(LINE, (["checkout"], 0), id="ours"),
+        pytest.param(f"[pod/autoscaler-7f] {LINE}", (["checkout"], 0), id="kubectl --prefix"),
+        pytest.param(f"2026-11-23T09:00:00Z stdout F {LINE}\n", (["checkout"], 0), id="CRI"),
+        pytest.param('{"msg": "starting"}', ([], 0), id="another event"),
+        pytest.param("panic: {", ([], 0), id="not JSON"),
+        pytest.param(LINE[:-40], ([], 1), id="cut short"),
+        pytest.param(LINE.replace('"schema": 1', '"schema": "x"'), ([], 1), id="wrong type"),
+        pytest.param(LINE.replace("DesiredWithin", "X"), (["checkout"], 0), id="text may differ"),
+        pytest.param(LINE.replace('"Trusted"', '"Sure"'), ([], 1), id="a word nobody knows"),
+        pytest.param('{"desired_replicas":' + "[" * 40_000, ([], 1), id="nested without end"),
+        pytest.param(LINE + "x" * LONGEST_LINE, ([], 0), id="longer than any of ours"),
+    ],
+)
+def test_decisions_are_found_among_other_lines_and_never_guessed(line, expected):
+    assert found(line) == expected
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("", ["checkout", "search"]),
+        ("shop/checkout", ["checkout"]),
+        ("search", ["search"]),
+        ("shop/search", []),
+    ],
+)
+def test_one_target_is_picked_by_its_name_with_or_without_namespace(target, expected):
+    assert found(LINE, OTHER, target=target)[0] == expected
+
+
+def names_in(source, target=""):
+    with opened(source, target=target) as lines:
+        return [d["target"]["name"] for d in read_decisions(lines, target=target)]
+
+
+def test_a_file_plain_or_gzipped(tmp_path):
+    (tmp_path / "a.log").write_text(f"{LINE}\n{OTHER}\n")
+    (tmp_path / "a.log.gz").write_bytes(gzip.compress(f"{LINE}\n".encode()))
+
+    assert names_in(str(tmp_path / "a.log")) == ["checkout", "search"]
+    assert names_in(str(tmp_path / "a.log.gz")) == ["checkout"]
+
+
+def test_a_line_without_end_is_passed_over(tmp_path):
+    (tmp_path / "a.log").write_text("{" + "x" * 5 * LONGEST_LINE + f"\n{LINE}\n")
+
+    assert names_in(str(tmp_path / "a.log")) == ["checkout"]
+
+
+def test_standard_input(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO(LINE))
+
+    assert names_in("-") == ["checkout"]
+
+
+def test_the_daemon_itself():
+    latest = LatestRecords()
+    latest.keep(record(10, 14))
+    latest.keep(record(target=TargetRef("api", "search")))
+    server = serve_page(latest)
+    url = f"http://127.0.0.1:{server.server_port}"
+
+    assert names_in(url) == ["checkout", "search"]
+    assert names_in(url + "/", "api/search") == ["search"]
+    server.shutdown()
+    server.server_close()
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_nothing_piped_in_is_told_instead_of_waited_for(monkeypatch):
+    monkeypatch.setattr("sys.stdin", Terminal())
+
+    with pytest.raises(LogError, match="nothing is piped in"):
+        names_in("-")
+
+
+@pytest.mark.parametrize("source", ["/no/such/file", "http://127.0.0.1:1", "ftp://host/log"])
+def test_what_cannot_be_read_is_named(source):
+    with pytest.raises(LogError, match=source):
+        names_in(source)

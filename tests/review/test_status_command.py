@@ -1,0 +1,101 @@
+import json
+import re
+
+import pytest
+
+from autoscaler.cli import main
+from autoscaler.commands.status import status_table
+from autoscaler.decide.facts import TargetRef
+from autoscaler.review.latest import LatestRecords
+from autoscaler.review.overview import Overview
+from autoscaler.review.server import serve_page
+from review.records import decided, policy, record
+
+
+COLUMNS = [
+    "STATE", "MODE", "TRUST", "LOAD", "FORECAST", "MINPODS", "MAXPODS", "READY", "REPLICAS",
+    "REASON",
+]  # fmt: skip
+
+
+@pytest.fixture
+def latest():
+    latest = LatestRecords()
+    latest.keep(record(10, 10, target=TargetRef("shop", "calm")))
+    latest.keep(decided(spec=policy(maxReplicas=12), ready=9))
+    latest.keep(record(0, 0, workload=None, signals=(), target=TargetRef("shop", "gone")))
+    return latest
+
+
+@pytest.fixture
+def url(latest):
+    server = serve_page(latest)
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_it_is_a_table_as_kubectl_prints_them(url, capsys):
+    assert main(["status", "--url", url]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("   ")[0].strip() for line in lines] == [
+        "REFERENCE",
+        "Deployment/shop/gone",
+        "Deployment/shop/checkout",
+        "Deployment/shop/calm",
+    ]
+    assert re.split(" {3,}", lines[0])[1:] == COLUMNS
+    assert re.split(" {3,}", lines[1])[4:9] == ["<unknown>"] * 5
+    assert re.split(" {3,}", lines[2])[1:] == [
+        "capped", "ForecastAndScale", "Trusted", "1200", "1600 in 2m", "2", "12", "9", "10 -> 12",
+        "TooManyReplicas",
+    ]  # fmt: skip
+    assert lines[0].index("STATE") == lines[1].index("not found")
+
+
+def test_wide_says_why(url, capsys):
+    main(["status", "--url", url, "--output", "wide", "checkout"])
+
+    assert "maxReplicas caps it at 12" in capsys.readouterr().out
+
+
+def test_json_is_what_the_daemon_answered(url, capsys, latest):
+    main(["status", "--url", url, "--output", "json", "--attention", "calm"])
+
+    told = json.loads(capsys.readouterr().out)
+    assert told == json.loads(json.dumps(Overview(latest).page({"attention": "calm"})))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["nobody"], "No policy matches."),
+        (["--limit", "1"], "1 of 3 policies; --limit shows more"),
+    ],
+)
+def test_what_is_not_shown_is_said(url, capsys, arguments, expected):
+    main(["status", "--url", url, *arguments])
+
+    assert capsys.readouterr().out.splitlines()[-1] == expected
+
+
+def test_before_the_first_reconcile_it_says_so():
+    assert status_table(Overview(LatestRecords()).page({})) == "No policy has been decided yet."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--url", "http://127.0.0.1:1"], "http://127.0.0.1:1: "),
+        (["--url", "file:///etc/passwd"], "is not an http or https URL"),
+    ],
+)
+def test_a_daemon_that_does_not_answer_is_named(capsys, arguments, complaint):
+    assert main(["status", *arguments]) == 1
+    assert complaint in capsys.readouterr().err
+
+
+def test_a_wrong_state_is_refused_with_the_ones_there_are(url, capsys):
+    assert main(["status", "--url", url, "--attention", "bored"]) == 1
+    assert "attention is one of refused, not found" in capsys.readouterr().err
