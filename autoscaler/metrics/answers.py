@@ -6,7 +6,7 @@ from typing import Any
 
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.plan import PART_LABEL
-from autoscaler.metrics.source import Counter
+from autoscaler.metrics.source import CLUSTER_LABEL, Counter
 
 Rows = dict[str, float]
 
@@ -20,6 +20,7 @@ class Table:
         self.foreign: set[str] = set()
         """Keys that stand for workloads of more than one cluster."""
         self.jobs: set[str] = set()
+        self._clusters: dict[str, str] = {}
 
     def of(self, number: int, part: str) -> Rows:
         """Return the rows of one part of one counter."""
@@ -43,9 +44,9 @@ class Table:
         key = row_key(self._counters[int(number)], labels)
         rows = self.rows.setdefault(part, {})
         if key in rows:
-            if name == "load":
-                self.foreign.add(key)
             value = combined(rows[key], value, part=name)
+        if self._clusters.setdefault(key, cluster := labels.get(CLUSTER_LABEL, "")) != cluster:
+            self.foreign.add(key)
         rows[key] = value
 
 

@@ -45,6 +45,7 @@ class HistoryReader:
         self._connection = Connection(settings, url=url, timeout=settings.history_timeout)
         self._cache = HistoryCache(settings.history_cache)
         self._own_queries = OwnQueries(bare)
+        self._scrape_interval = settings.scrape_interval
         self._rest = rest
 
     def close(self) -> None:
@@ -63,7 +64,7 @@ class HistoryReader:
         """
         grid = grid_between(start, end, step)
         load = grid.empty(len(series))
-        plan = planned(series)
+        plan = planned(series, scrape_interval=self._scrape_interval)
         for group in plan.groups:
             rows = [member.index for member in group.members]
             query = group.history_query(step)

@@ -17,7 +17,7 @@ from autoscaler.metrics.answers import combined
 from autoscaler.metrics.connection import Outcome
 from autoscaler.metrics.own_query import OwnQuery
 from autoscaler.metrics.plan import PART_LABEL
-from autoscaler.metrics.promql import labelled
+from autoscaler.metrics.promql import duration, labelled
 from autoscaler.metrics.source import PROBE
 from autoscaler.metrics.transport import QueryRefusedError
 
@@ -40,7 +40,7 @@ def dated(query: OwnQuery, index: int) -> list[str]:
         expressions.append(_part(f"max(timestamp({text}))", index, f"at{number}"))
         expressions.append(_part(f"count({text})", index, f"series{number}"))
         if found.window is not None:
-            before = f"{text}[{PROBE}] offset {found.window}"
+            before = f"{text}[{duration(PROBE)}] offset {found.window}"
             expressions.append(_part(f"count(count_over_time({before}))", index, f"before{number}"))
     return expressions
 

@@ -14,7 +14,7 @@ from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.ownership import owner_pattern
 from autoscaler.metrics.promql import Matcher, Operator, any_of, by, label_name, labelled, quoted
-from autoscaler.metrics.source import Counter, NamedSource
+from autoscaler.metrics.source import SCRAPE_INTERVAL, Counter, NamedSource
 from autoscaler.metrics.sources import SOURCES
 from autoscaler.policy.metric import MetricIdentifier, MetricSpec
 from autoscaler.ports import LoadSeries
@@ -112,7 +112,7 @@ class Plan:
     impossible: dict[int, MetricUnavailableError]
 
 
-def planned(series: Sequence[LoadSeries]) -> Plan:
+def planned(series: Sequence[LoadSeries], *, scrape_interval: timedelta = SCRAPE_INTERVAL) -> Plan:
     """Return which questions answer for the given series."""
     groups: dict[tuple[object, ...], Group] = {}
     plan = Plan([], {}, {})
@@ -122,14 +122,19 @@ def planned(series: Sequence[LoadSeries]) -> Plan:
             plan.queries[index] = query
             continue
         try:
-            _join(groups, index, one)
+            _join(groups, index, one, scrape_interval)
         except MetricUnavailableError as error:
             plan.impossible[index] = error
     plan.groups = list(groups.values())
     return plan
 
 
-def _join(groups: dict[tuple[object, ...], Group], index: int, one: LoadSeries) -> None:
+def _join(
+    groups: dict[tuple[object, ...], Group],
+    index: int,
+    one: LoadSeries,
+    scrape_interval: timedelta,
+) -> None:
     """Add a series to the group that shares its query."""
     source, given = source_of(one.metric)
     target = one.target
@@ -137,7 +142,10 @@ def _join(groups: dict[tuple[object, ...], Group], index: int, one: LoadSeries) 
     shape = (source, *(parameters[name] for name in source.shaping))
     group = groups.get(shape)
     if group is None:
-        counters = tuple(counter.bound(parameters) for counter in source.counters)
+        counters = tuple(
+            counter.bound(parameters, scrape_interval=scrape_interval)
+            for counter in source.counters
+        )
         for counter in counters:
             counter.parts()  # refuses a name that is none, for this series alone
         group = groups[shape] = Group(source, counters)

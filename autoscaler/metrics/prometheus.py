@@ -17,8 +17,9 @@ from autoscaler.metrics.own_queries import OwnQueries, dated, sample_of
 from autoscaler.metrics.own_query import OwnQuery, examined
 from autoscaler.metrics.plan import Group, Plan, planned
 from autoscaler.metrics.settings import PrometheusSettings
+from autoscaler.metrics.source import SCRAPE_INTERVAL
 from autoscaler.metrics.transport import QueryRefusedError
-from autoscaler.metrics.truth import Circumstances, Down, Reading, with_doubt
+from autoscaler.metrics.truth import STALE_AFTER, Circumstances, Down, Reading, with_doubt
 from autoscaler.ports import History, LoadSeries
 
 __all__ = ["PrometheusMetrics", "PrometheusSettings"]
@@ -32,6 +33,7 @@ class PrometheusMetrics:
     """Reads loads from one Prometheus."""
 
     def __init__(self, settings: PrometheusSettings) -> None:
+        self._settings = settings
         self._connection = Connection(settings)
         self._history = HistoryReader(settings)
         self._series: Sequence[LoadSeries] = ()
@@ -57,7 +59,12 @@ class PrometheusMetrics:
         *answers, down = self._connection.ask(
             [*questions, Question(_DOWN, at=now)], deadline=deadline
         )
-        around = Circumstances(now, workloads, *_targets_down(down))
+        around = Circumstances(
+            now,
+            workloads,
+            *_targets_down(down),
+            stale_after=STALE_AFTER * (self._settings.scrape_interval / SCRAPE_INTERVAL),
+        )
         for number, (group, answer) in enumerate(zip(groups, answers, strict=True)):
             samples.update(self._read(number, group, answer, around))
         samples.update(self._own_samples(around, deadline=deadline))
@@ -73,7 +80,7 @@ class PrometheusMetrics:
         """Plan again when the series changed; at most cycles they are the very same."""
         if series is self._series:
             return
-        self._plan = planned(series)
+        self._plan = planned(series, scrape_interval=self._settings.scrape_interval)
         self._own = {index: examined(text) for index, text in self._plan.queries.items()}
         self._series, self._jobs = series, {}
 

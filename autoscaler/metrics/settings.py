@@ -25,6 +25,8 @@ class PrometheusSettings:
     headers_file: Path | None = None
     ca_file: Path | None = None
     timeout: timedelta = timedelta(seconds=10)
+    scrape_interval: timedelta = timedelta(seconds=30)
+    """The longest interval at which workloads are scraped: windows are four to ten of them."""
     history_url: str | None = None
     """A server with longer retention (Thanos, Mimir, VictoriaMetrics); None = the same one."""
     history_timeout: timedelta = timedelta(seconds=60)

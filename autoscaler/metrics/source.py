@@ -18,17 +18,20 @@ from autoscaler.metrics.promql import Matcher, Operator, by, duration, selector
 # Added by Prometheus servers that are deployed twice, or by whoever joins several clusters.
 REPLICA_LABEL = "prometheus_replica"
 CLUSTER_LABEL = "cluster"
-# At least four scrapes of 15 to 30 s, so that a missed one changes nothing.
+# Windows are written for this scrape interval, and stretched for others.
+SCRAPE_INTERVAL = timedelta(seconds=30)
+# At least four scrapes, so that a missed one changes nothing.
 CONTROL_WINDOW = timedelta(minutes=2)
 # cAdvisor keeps its own clock of 10 to 15 s on top of the scrape's.
 CPU_WINDOW = timedelta(minutes=5)
 # Conditions that every source takes, on labels that a scrape or a federation adds.
 PINS = ("job", CLUSTER_LABEL)
 
-# A window is covered when a series was there in the minute before it: Prometheus scrapes at least
-# once a minute, and a rate over half a window is about half the load.
-PROBE = "60s"
+# A window is covered when a series was there in the two scrapes before it: a rate over half a
+# window is about half the load.
+PROBE = timedelta(minutes=1)
 
+Condition = tuple[str, Operator, str]
 Parameters = Mapping[str, str]
 
 
@@ -46,7 +49,7 @@ class Counter:
     metric: str
     identity: tuple[str, ...]
     key: str = "{namespace}/{name}"
-    matchers: tuple[tuple[str, Operator, str], ...] = ()
+    matchers: tuple[Condition, ...] = ()
     unit: tuple[str, ...] = ("pod",)
     window: timedelta | None = CONTROL_WINDOW
     decode: Callable[[str], str] | None = None
@@ -58,14 +61,18 @@ class Counter:
     """Holds the workload's name, by which a query may be narrowed."""
     by_pod: bool = False
     """Identity is namespace and pod (and container): whose pod it is, is known elsewhere."""
+    probe: timedelta = PROBE
 
-    def bound(self, parameters: Parameters) -> "Counter":
+    def bound(
+        self, parameters: Parameters, *, scrape_interval: timedelta = SCRAPE_INTERVAL
+    ) -> "Counter":
         """Return the counter with the parameters filled in that shape its query."""
-        matchers: tuple[tuple[str, Operator, str], ...] = tuple(
+        stretch = scrape_interval / SCRAPE_INTERVAL
+        matchers: tuple[Condition, ...] = tuple(
             (_filled(label, parameters), operator, _filled(value, parameters))
             for label, operator, value in self.matchers
         )
-        pins: tuple[tuple[str, Operator, str], ...] = tuple(
+        pins: tuple[Condition, ...] = tuple(
             (pin, "=", parameters[pin]) for pin in PINS if parameters.get(pin)
         )
         return replace(
@@ -75,6 +82,8 @@ class Counter:
             matchers=matchers + pins,
             namespace_label=self.namespace_label and _filled(self.namespace_label, parameters),
             name_label=self.name_label and _filled(self.name_label, parameters),
+            window=self.window and self.window * stretch,
+            probe=self.probe * stretch,
         )
 
     def selector(self, narrowed: Sequence[Matcher] = ()) -> str:
@@ -110,9 +119,8 @@ class Counter:
         """
         return self.identity[:1] if self.by_pod else (*self.identity, CLUSTER_LABEL)
 
-    @staticmethod
-    def _before(selected: str, window: timedelta) -> str:
-        return f"count_over_time({selected}[{PROBE}] offset {duration(window)})"
+    def _before(self, selected: str, window: timedelta) -> str:
+        return f"count_over_time({selected}[{duration(self.probe)}] offset {duration(window)})"
 
     def parts(self, narrowed: Sequence[Matcher] = ()) -> dict[str, str]:
         """Return every expression that one sample needs, by part.
@@ -168,6 +176,8 @@ class NamedSource:
     parameters: Mapping[str, str] = field(default_factory=dict, hash=False)
     per_pod: bool = False
     """Whether each series carries the pod it comes from: a silent pod is then missed."""
+    zero_is_silence: bool = False
+    """Whether its series outlive what they count, so that a zero may be a sender that died."""
 
     def filled(self, *, namespace: str, name: str, given: Parameters) -> dict[str, str]:
         """Return every parameter for one workload."""

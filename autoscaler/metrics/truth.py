@@ -17,9 +17,10 @@ from autoscaler.metrics.answers import Rows, Table
 from autoscaler.metrics.connection import Answer
 from autoscaler.metrics.ownership import owner_name
 from autoscaler.metrics.plan import Group, Member
+from autoscaler.metrics.source import SCRAPE_INTERVAL
 
-# Four scrapes of 30 s: a series that is silent for longer is not being scraped.
-STALE_AFTER = timedelta(minutes=2)
+# A series that is silent for four scrapes is not being scraped.
+STALE_AFTER = 4 * SCRAPE_INTERVAL
 # NTP keeps clocks within a second; half a minute is a broken clock, not a slow answer.
 MOST_SKEW = timedelta(seconds=30)
 # Discovery, first scrape and the second one, without which there is no rate.
@@ -54,6 +55,7 @@ class Circumstances:
     down_is_known: bool = True
     warnings: tuple[str, ...] = ()
     skew: timedelta = timedelta(0)
+    stale_after: timedelta = STALE_AFTER
 
     def of(self, answer: Answer) -> "Circumstances":
         """Return what is known beside the rows of one answer."""
@@ -191,6 +193,8 @@ class Reading:
         facts = self._around.workloads.get(member.target)
         pods = None if facts is None else facts.pods
         down = [target for target in self._down if self._concerns(target, member, pods)]
+        if self._group.source.zero_is_silence and found.load == 0:
+            return "a zero may be a sender that is gone: its series never expire"
         if not self._around.down_is_known:
             return "which scrape targets are down is not known"
         if down:
@@ -242,7 +246,7 @@ def with_doubt(sample: Sample, around: Circumstances) -> Sample:
     if sample.value is None:
         return sample
     age = timedelta(0) if sample.sampled_at is None else around.now - sample.sampled_at
-    if age > STALE_AFTER:
+    if age > around.stale_after:
         detail = f"newest sample is {age.total_seconds():.0f} s old"
         return replace(sample, value=None, by_pod=None, doubt=Doubt.STALE, detail=detail)
     skew = around.skew or max(timedelta(0), -age)

@@ -11,8 +11,16 @@ COMMON_PARAMETERS = ("job", "cluster")
 
 SOURCE_PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "linkerd": ("namespaceLabel", "workloadLabel"),
+    "linkerd1": ("router", "service"),
     "istio": ("reporter", "service"),
+    "hubble": ("reporter", "namespaceLabel", "workloadLabel"),
+    "consul-mesh": ("service",),
     "ingress-nginx": ("service",),
+    "traefik": ("service", "backend"),
+    "kong": ("service",),
+    "gateway": ("route", "service"),
+    "statsd": ("metric", "namespaceLabel", "podLabel"),
+    "statsd-central": ("metric", "nameLabel", "service"),
 }
 
 

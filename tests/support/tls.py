@@ -23,6 +23,16 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _Server(HTTPServer):
+    context: ssl.SSLContext
+
+    def get_request(self) -> tuple[Any, Any]:
+        plain, address = super().get_request()
+        try:
+            return self.context.wrap_socket(plain, server_side=True), address
+        except OSError:
+            plain.close()
+            raise
+
     def handle_error(self, *_: Any) -> None:
         return  # a client that does not trust us breaks off, which is what is tested
 
@@ -44,7 +54,7 @@ class TlsServer:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.ca_file, key)
         self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self._server.context = context
         self.url = f"https://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 

@@ -1,0 +1,144 @@
+"""A real Prometheus behind a proxy that misbehaves: every fault is unknown, none is a zero."""
+
+import resource
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autoscaler.decide.facts import Doubt, Sample
+from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.prometheus import PrometheusMetrics, PrometheusSettings
+from support.fault_proxy import FaultProxy
+from support.load_series import request_rate
+from support.prometheus_server import Exporter, Past, PrometheusServer, missing_binaries
+
+WHO = {"namespace": "shop", "deployment": "checkout", "direction": "inbound", "job": "live"}
+SERIES = [
+    request_rate(source="linkerd"),
+    request_rate(query='sum(rate(request_total{deployment="checkout"}[2m]))'),
+]
+STARTED = time.time()
+
+
+def counted(seconds: float, *, rate: float = 50.0) -> float:
+    return rate * (seconds - STARTED + 8 * 86_400)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusServer]:
+    """A Prometheus with a week of 50 requests/s, an hour-old series, and one that is NaN."""
+    if missing_binaries():
+        pytest.skip(f"missing: {', '.join(missing_binaries())}")
+    folder: Path = tmp_path_factory.mktemp("faults")
+    exporter = Exporter()
+    who = {**WHO, "instance": f"127.0.0.1:{exporter.port}"}
+    exporter.set("request_total", lambda: counted(time.time()), WHO)
+    exporter.set("nan_total", float("nan"), WHO)
+    exporter.start()
+    server = PrometheusServer(folder, exporter)
+    times = np.arange(STARTED - 7 * 86_400, STARTED, 15.0)
+    hour_ago = times[times < STARTED - 3600]
+    server.import_past(
+        Past("request_total", who, [(t, counted(t)) for t in times], "counter"),
+        Past("old_total", who, [(t, counted(t)) for t in hour_ago], "counter"),
+    )
+    server.start()
+    yield server
+    server.stop()
+    exporter.stop()
+
+
+@pytest.fixture
+def proxy(server: PrometheusServer) -> Iterator[FaultProxy]:
+    proxy = FaultProxy(server.port)
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture
+def reader(proxy: FaultProxy) -> Iterator[PrometheusMetrics]:
+    settings = PrometheusSettings(
+        proxy.url, timeout=timedelta(seconds=1), history_timeout=timedelta(seconds=10)
+    )
+    reader = PrometheusMetrics(settings)
+    yield reader
+    reader.close()
+
+
+def newest(reader: PrometheusMetrics, *series) -> list[Sample]:
+    return reader.newest(series or SERIES, now=datetime.now(tz=UTC), workloads={})
+
+
+@pytest.mark.parametrize("fault", ["reset", "hang", "slow", "cut", "429", "503", "HTML"])
+def test_a_fault_is_unknown_and_it_recovers_within_two_cycles(proxy, reader, eventually, fault):
+    eventually(lambda: newest(reader)[0].value is not None, within=30, what="a first sample")
+    threads = threading.active_count()
+    proxy.misbehave(fault)
+
+    during = [newest(reader) for _ in range(3)]
+    proxy.misbehave("")
+    after = [newest(reader) for _ in range(2)]
+
+    assert {(s.value, s.doubt) for pair in during for s in pair} == {(None, Doubt.UNREACHABLE)}
+    assert all(sample.detail for pair in during for sample in pair)
+    assert [sample.value for sample in after[-1]] == pytest.approx([50, 50], rel=0.02)
+    assert threading.active_count() <= threads + 8
+
+
+def test_an_empty_answer_is_absent(proxy, reader):
+    proxy.misbehave("empty")
+
+    assert {(s.value, s.doubt) for s in newest(reader)} == {(None, Doubt.ABSENT)}
+
+
+@pytest.mark.parametrize(
+    ("query", "doubt"),
+    [
+        pytest.param("sum(rate(old_total[2m]))", Doubt.ABSENT, id="an hour old"),
+        pytest.param("sum(rate(old_total[2h]))", Doubt.ABSENT, id="an hour old, long window"),
+        pytest.param("sum(rate(old_total[2m])) or vector(0)", Doubt.ABSENT, id="or vector(0)"),
+        pytest.param("sum(nan_total)", Doubt.NOT_A_NUMBER, id="NaN"),
+        pytest.param("sum(request_total) / 0", Doubt.NOT_A_NUMBER, id="Inf"),
+        pytest.param("sum(rate(request_total)", Doubt.REFUSED, id="no PromQL"),
+    ],
+)
+def test_a_lying_query_is_unknown_with_its_reason(reader, query, doubt):
+    [sample] = newest(reader, request_rate(query=query))
+
+    assert (sample.value, sample.doubt) == (None, doubt)
+    assert sample.detail
+
+
+def test_a_week_by_the_quarter_minute_is_read_in_pieces(reader):
+    end = datetime.fromtimestamp(STARTED // 60 * 60, tz=UTC)
+
+    history = reader.history(
+        SERIES, start=end - timedelta(days=6), end=end, step=timedelta(seconds=15)
+    )
+
+    assert history.load.shape == (2, 6 * 86_400 // 15)
+    assert np.nanmax(np.abs(history.load / 50 - 1)) < 0.02
+    assert np.isnan(history.load).mean() < 0.001
+
+
+def test_a_past_that_cannot_be_asked_for_is_an_error(proxy, reader):
+    proxy.misbehave("503")
+    end = datetime.fromtimestamp(STARTED // 60 * 60, tz=UTC)
+
+    with pytest.raises(MetricUnavailableError, match="503"):
+        reader.history(SERIES, start=end - timedelta(hours=1), end=end, step=timedelta(minutes=1))
+
+
+def test_an_hour_of_faults_costs_no_memory(proxy, reader):
+    proxy.misbehave("HTML")
+    newest(reader)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(3):
+        newest(reader)
+
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KiB
