@@ -11,7 +11,6 @@ from autoscaler.review.overview import Overview
 from autoscaler.review.server import serve_page
 from review.records import decided, policy, record
 
-
 COLUMNS = [
     "STATE", "MODE", "TRUST", "LOAD", "FORECAST", "MINPODS", "MAXPODS", "READY", "REPLICAS",
     "REASON",

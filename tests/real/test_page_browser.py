@@ -1,0 +1,353 @@
+"""The page in a real browser: what a person sees is what the records say, and nothing leaves.
+
+Screenshots are kept in `artifacts/screenshots/`.
+"""
+
+import json
+import os
+import re
+import shutil
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import axe_core_python
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from autoscaler.commands import demo
+from autoscaler.daemon import Daemon, World
+from autoscaler.decide.facts import Doubt, Sample, TargetRef, Trust
+from autoscaler.decide.reason import Reason
+from autoscaler.review.latest import LatestRecords
+from autoscaler.review.server import serve_page
+from review.records import CHECKOUT, NOW, decided, forecast, policy, record, signal
+
+SCREENSHOTS = Path(__file__).parents[2] / "artifacts" / "screenshots"
+AXE = Path(axe_core_python.__file__).parent / "axe.min.js"
+TICK = timedelta(seconds=15)
+# The page asks every five seconds, and this may be a slow machine.
+expect.set_options(timeout=20_000)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    if CHROMIUM is None:
+        missing = "chromium is missing: apt-get install chromium"
+        pytest.fail(missing) if os.environ.get("REQUIRE_REAL") == "1" else pytest.skip(missing)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """One look at the page, which notes every complaint and every request."""
+
+    def __init__(self, browser, url, *, width, scheme):
+        size = {"width": width, "height": 900}
+        self.context = browser.new_context(viewport=size, color_scheme=scheme)
+        self.page = self.context.new_page()
+        self.url, self.complaints, self.hosts = url, [], set()
+        self.page.on("console", lambda m: self.complain(m.text) if m.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.complain(str(error)))
+        self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
+        self.page.set_default_timeout(20_000)
+
+    def complain(self, text):
+        self.complaints.append(text)
+
+    def go(self, where=""):
+        self.page.goto(f"{self.url}/{where}")
+        self.page.wait_for_selector("#main[aria-busy=false]", state="attached")
+        return self.page
+
+    def keep(self, name):
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+@contextmanager
+def visiting(browser, latest, *, width=1280, scheme="light", clean=True):
+    """Serve these records, look at them, and insist that nothing complained and nothing left."""
+    server = serve_page(latest)
+    visit = Visit(browser, f"http://127.0.0.1:{server.server_port}", width=width, scheme=scheme)
+    visit.server = server
+    try:
+        yield visit
+    finally:
+        visit.context.close()
+        server.shutdown()
+        server.server_close()
+    if clean:
+        assert visit.complaints == []
+    assert visit.hosts <= {urlsplit(visit.url).netloc}
+
+
+@pytest.fixture
+def latest():
+    """Two hours of a morning for checkout, and neighbours in every state."""
+    latest = LatestRecords()
+    for k in range(480):
+        latest.keep(morning(k))
+    latest.keep(decided(spec=policy(maxReplicas=12), target=TargetRef("shop", "tickets")))
+    blind = signal(sample=Sample(None, doubt=Doubt.ABSENT), forecast=None)
+    latest.keep(decided(blind, target=TargetRef("shop", "cart")))
+    latest.keep(record(trust=Trust.DEMOTED, target=TargetRef("api", "search")))
+    latest.keep(record(9, 9, (Reason.REPLICAS_CONTESTED, 14, 9), target=TargetRef("api", "auth")))
+    return latest
+
+
+def morning(k):
+    """Return the k-th cycle: load rises, replicas follow two minutes ahead."""
+    load = 300.0 + 3.3 * k + 40 * ((k * 7919) % 13) / 13
+    now, ready = int((load * 1.2) / 120) + 1, int(load * 1.15 / 120) + 1
+    before = int((load - 4) * 1.2 / 120) + 1
+    one = signal(load, forecast=forecast(load * 1.2), sample=Sample(load, NOW + k * TICK, 3))
+    made = decided(one, current=before, ready=ready, now=NOW + k * TICK)
+    return replace(made, rescaled=made.decision.rescale and now >= before)
+
+
+def shown(page, list_id):
+    """Return a description list as a dictionary."""
+    return dict(
+        page.eval_on_selector_all(
+            f"#{list_id} > div",
+            "divs => divs.map(d => [d.children[0].textContent, d.children[1].textContent])",
+        )
+    )
+
+
+POLICY = "#/policy/shop/checkout/Deployment"
+
+
+def test_what_needs_attention_comes_first(chromium, latest):
+    with visiting(chromium, latest) as visit:
+        page = visit.go()
+        names = page.locator("td.who a").all_inner_texts()
+        visit.keep("overview-light")
+
+    assert names == ["api/auth", "shop/cart", "shop/tickets", "api/search", "shop/checkout"]
+
+
+def test_hover_tells_the_numbers_of_the_record(chromium, latest):
+    line = latest.of(CHECKOUT).as_dict()
+    with visiting(chromium, latest) as visit:
+        page = visit.go(POLICY)
+        page.locator("#chart").focus()
+        page.keyboard.press("End")
+        told = shown(page, "readout")
+        sentence = page.locator("#sentence").inner_text()
+        visit.keep("policy-light")
+
+    one = line["signals"][0]
+    assert sentence == line["message"]
+    assert float(told["Load"]) == one["value"]
+    assert told["Forecast in 2m"].split(" to ") == [
+        f"{one['forecast'][key]:.6g}" for key in ("median", "quantile")
+    ]
+    assert told["Ready / ordered"] == f"{line['ready_replicas']} / {line['current_replicas']}"
+    assert told["Desired"] == str(line["desired_replicas"])
+    assert float(told["Ready pods carry"]) == line["ready_replicas"] * one["capacity"]["per_pod"]
+    assert (told["Reason"], told["Trust"]) == (line["reason"], line["trust"])
+
+
+def test_the_pointer_reads_any_moment_of_the_past(chromium, latest):
+    with visiting(chromium, latest) as visit:
+        page = visit.go(POLICY)
+        page.get_by_role("button", name="All", exact=True).click()
+        box = page.locator("#chart").bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 80)
+        told = shown(page, "readout")
+
+    rows = latest.history.columns(CHECKOUT)
+    moments = [time.strftime("%m-%d %H:%M:%S", time.gmtime(t)) for t in rows["time"]]
+    index = moments.index(told["Time"])
+    assert 150 < index < 330
+    assert float(told["Load"]) == rows["value.0"][index]
+    assert told["Desired"] == str(rows["desired"][index])
+
+
+def test_a_new_decision_appears_by_itself(chromium, latest):
+    with visiting(chromium, latest) as visit:
+        page = visit.go(POLICY)
+        before = page.locator("#live").inner_text()
+        latest.keep(record(19, 25, at=NOW + 481 * TICK))
+        expect(page.locator("#sentence")).to_contain_text("scaled from 19 to 25")
+        expect(page.locator("#changes li").first).to_contain_text("19 → 25")
+
+        assert page.locator("#live").inner_text() != before
+
+
+def test_a_change_opens_to_the_whole_line_of_the_log(chromium, latest):
+    newest = latest.history.changes(CHECKOUT)[-1]
+    with visiting(chromium, latest) as visit:
+        page = visit.go(POLICY)
+        page.locator("#changes summary").first.click()
+
+        assert json.loads(page.locator("#changes pre").inner_text()) == json.loads(
+            json.dumps(newest)
+        )
+
+
+def test_zoom_by_drag_by_key_and_back(chromium, latest):
+    with visiting(chromium, latest) as visit:
+        page = visit.go(POLICY)
+        page.get_by_role("button", name="All", exact=True).click()
+        everything = page.locator("#chart").text_content()
+        box = page.locator("#chart").bounding_box()
+        page.mouse.move(box["x"] + 300, box["y"] + 80)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 420, box["y"] + 80)
+        page.mouse.up()
+        dragged = page.locator("#chart").text_content()
+        page.locator("#chart").focus()
+        page.keyboard.press("Escape")
+
+        assert dragged != everything
+        assert page.locator("#chart").text_content() == everything
+
+
+def test_filter_and_state_buttons_narrow_the_table(chromium, latest):
+    with visiting(chromium, latest) as visit:
+        page = visit.go()
+        page.get_by_label("Workload").fill("api/")
+        expect(page.locator("td.who a")).to_have_count(2)
+        page.get_by_label("Workload").fill("")
+        page.get_by_role("button", name=re.compile("capped 1")).click()
+        expect(page.locator("td.who a")).to_have_text(["shop/tickets"])
+        page.get_by_label("Workload").fill("nothing like it")
+        expect(page.locator("#empty")).to_have_text(
+            "No policy matches. Clear the filter to see all."
+        )
+
+
+def test_by_keyboard_alone_one_gets_to_a_policy_and_back(chromium, latest):
+    with visiting(chromium, latest) as visit:
+        page = visit.go()
+        page.locator("td.who a").first.focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#policy-title")).to_have_text("api/auth")
+        page.get_by_role("link", name="All policies").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#policies")).to_be_visible()
+
+
+def test_before_the_first_decision_it_says_what_to_do(chromium):
+    with visiting(chromium, LatestRecords()) as visit:
+        page = visit.go()
+        expect(page.locator("#empty")).to_contain_text("No policy has been decided yet")
+        expect(page.locator("#live")).to_have_text("Waiting for the first reconcile")
+        visit.keep("empty")
+
+
+def test_a_policy_that_is_not_there_is_an_error_in_words(chromium, latest):
+    with visiting(chromium, latest, clean=False) as visit:
+        page = visit.go("#/policy/shop/nothing/Deployment")
+        expect(page.locator("#trouble")).to_contain_text("no policy governs this workload")
+
+
+def test_while_the_answer_is_awaited_it_says_so(chromium, latest):
+    with visiting(chromium, latest) as visit:
+        visit.page.route("**/api/policies*", lambda route: None)
+        visit.page.goto(visit.url)
+        expect(visit.page.locator("#live")).to_have_text("Loading…")
+        expect(visit.page.locator("#main")).to_have_attribute("aria-busy", "true")
+
+
+def test_a_daemon_that_stops_answering_is_told_with_the_age_of_what_is_seen(chromium, latest):
+    with visiting(chromium, latest, clean=False) as visit:
+        page = visit.go()
+        visit.server.shutdown()
+        visit.server.server_close()
+        trouble = page.locator("#trouble")
+        expect(trouble).to_contain_text(
+            "does not answer; trying again. What you see is from 1", timeout=20_000
+        )
+        expect(page.locator("#policies")).to_be_visible()
+        visit.keep("not-answering")
+
+
+def test_ten_thousand_policies_stay_usable(chromium):
+    latest = LatestRecords()
+    for n in range(10_000):
+        state = Trust.DEMOTED if n % 500 == 0 else Trust.TRUSTED
+        latest.keep(record(trust=state, target=TargetRef(f"team-{n % 40}", f"service-{n:05}")))
+    with visiting(chromium, latest) as visit:
+        page = visit.go()
+        expect(page.locator("#range")).to_have_text("1\N{EN DASH}50 of 10000")
+        page.get_by_role("button", name="Next").click()
+        expect(page.locator("#range")).to_have_text("51\N{EN DASH}100 of 10000")
+        page.get_by_label("Workload").fill("service-07777")
+        expect(page.locator("td.who a")).to_have_text(["team-17/service-07777"])
+        visit.keep("ten-thousand")
+
+
+def test_the_first_screen_of_a_thousand_policies_is_there_within_a_second(chromium):
+    latest = LatestRecords()
+    for n in range(1000):
+        latest.keep(record(target=TargetRef("shop", f"service-{n:04}")))
+    with visiting(chromium, latest) as visit:
+        visit.go()  # the browser's own start is not the page's
+        started = time.monotonic()
+        visit.page.reload()
+        visit.page.wait_for_selector("td.who a")
+
+        assert time.monotonic() - started < 1.0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1280])
+@pytest.mark.parametrize("where", ["", POLICY])
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
+    chromium, latest, where, width, scheme
+):
+    with visiting(chromium, latest, width=width, scheme=scheme) as visit:
+        page = visit.go(where)
+        if where:
+            page.locator("#chart").focus()
+            page.keyboard.press("End")
+        found = violations(page)
+        overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        visit.keep(f"{'policy' if where else 'overview'}-{width}-{scheme}")
+
+    assert found == []
+    assert overflow <= 0
+
+
+def violations(page):
+    """Return what axe-core finds, one line each; it runs beside the page, past its own policy."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    results = page.evaluate("axe.run()")
+    return [f"{v['id']}: {n['html'][:200]}" for v in results["violations"] for n in v["nodes"]]
+
+
+def test_during_a_demo_the_page_lives(chromium):
+    scene = demo.built_scene(days=1, seed=7, startup=timedelta(seconds=120), risk=0.01)
+    latest = LatestRecords()
+    world = World(scene.metrics, scene.cluster, scene.clock)
+    daemon = Daemon(world, interval=demo.TICK, record=latest.keep)
+    daemon.read_all_history()
+    for _ in range(960):
+        live(daemon, scene)
+    with visiting(chromium, latest) as visit:
+        page = visit.go("#/policy/shop/checkout/Deployment")
+        page.get_by_role("button", name="6 h").click()
+        page.locator("#chart").focus()
+        page.keyboard.press("End")
+        seen = shown(page, "readout")["Time"]
+        visit.keep("demo")
+        live(daemon, scene)
+        expect(page.locator("#live")).to_contain_text(f"{scene.clock.now() - demo.TICK:%H:%M:%S}")
+        page.keyboard.press("End")
+
+        assert shown(page, "readout")["Time"] > seen
+
+
+def live(daemon, scene):
+    daemon.cycle()
+    scene.clock.advance(demo.TICK)
