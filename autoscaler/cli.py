@@ -80,6 +80,7 @@ def _run(command: argparse.ArgumentParser) -> None:
     _flag(command, "--once", action="store_true", help="reconcile once and exit")
     _flag(command, "--dry-run", action="store_true", help="treat every policy as ForecastOnly")
     _flag(command, "--leader-elect", action="store_true", help="write only while holding a Lease")
+    _flag(command, "--shards", type=_count, default="0", help="spread policies over replicas")
     _flag(command, "--log-format", choices=("json", "text"), default="json")
     _flag(command, "--log-level", choices=("debug", "info", "warning", "error"), default="info")
     _flag(command, "--metrics-port", type=_port, default="8080", help="0 = none")
@@ -158,6 +159,12 @@ def _positive(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return number
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 256:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a count from 0 to 256")
+    return int(text)
 
 
 def _port(text: str) -> int:

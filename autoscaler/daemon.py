@@ -57,6 +57,21 @@ class World:
     clock: Clock
 
 
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """What this replica may decide and write; by default everything, always.
+
+    `held_back` says why nothing at all may be written now, empty when it may, asked once a cycle;
+    `may_write` is asked again by the cluster adapter before every write.
+    `held_shards` are the shards decided here, `shard_of` tells a workload's.
+    """
+
+    held_back: Callable[[], str] = lambda: ""
+    may_write: Callable[[TargetRef], bool] = lambda target: True
+    held_shards: Callable[[], frozenset[int]] = lambda: frozenset({0})
+    shard_of: Callable[[TargetRef], int] = lambda target: 0
+
+
 class Daemon:
     """One cycle, one slice of learning, one batch of history: the work, without the waiting."""
 
@@ -68,9 +83,11 @@ class Daemon:
         record: Callable[[DecisionRecord], None],
         cycle_ended: Callable[[timedelta], None] = lambda took: None,
         namespace: str | None = None,
-        held_back: Callable[[], str] = lambda: "",
+        mandate: Mandate | None = None,
     ) -> None:
         self._world = world
+        self._mandate = mandate or Mandate()
+        self._held: frozenset[int] = frozenset()
         self._cycle_ended = cycle_ended
         self._forecasts = Forecasts()
         self._book = PolicyBook(own_namespace=namespace)
@@ -83,7 +100,7 @@ class Daemon:
             forecasts=self._forecasts,
             interval=interval,
             record=record,
-            held_back=held_back,
+            held_back=self._mandate.held_back,
         )
 
     def cycle(self) -> CycleSummary:
@@ -97,19 +114,18 @@ class Daemon:
         return summary
 
     def refresh_policies(self) -> None:
-        """Compile the roster again if a policy changed; report what is wrong once per change."""
-        book = self._book.updated(self._world.cluster.policies())
-        if book is self._book:
+        """Compile the roster again if a policy or our shards changed; report problems."""
+        book, held = self._book.updated(self._world.cluster.policies()), self._mandate.held_shards()
+        if book is self._book and held == self._held:
             return
         for problem in book.problems - self._book.problems:
             log_event(logger, logging.ERROR, "policy_refused", error=problem)
-        self._book = book
-        self._roster = compiled(
-            {
-                TargetRef(key.namespace, key.name, key.kind, key.api_version): policy
-                for key, policy in book.policies.items()
-            }
+        self._book, self._held = book, held
+        named = (
+            (TargetRef(key.namespace, key.name, key.kind, key.api_version), policy)
+            for key, policy in book.policies.items()
         )
+        self._roster = compiled({t: p for t, p in named if self._mandate.shard_of(t) in held})
         self._forecasts.follow(self._roster)
 
     def learn(self) -> None:

@@ -41,7 +41,7 @@ class KubernetesCluster:
         api: ApiClient,
         *,
         namespace: str | None = None,
-        may_write: Callable[[], bool] = lambda: True,
+        may_write: Callable[[TargetRef], bool] = lambda target: True,
     ) -> None:
         self._api = api
         self._namespace = namespace
@@ -126,7 +126,7 @@ class KubernetesCluster:
         )
 
     def _fence(self, target: TargetRef) -> None:
-        if not self._may_write():
+        if not self._may_write(target):
             raise ScaleRefusedError(f"{target}: not the leader")
 
     def _watch(self, resource: Resource) -> Informer:

@@ -6,11 +6,9 @@ With leader election a standby runs the same cycles and keeps its forecasts warm
 
 import argparse
 import logging
-import socket
 import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -18,10 +16,11 @@ from pathlib import Path
 from autoscaler import __version__
 from autoscaler.cluster.api import Connection, connect
 from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
-from autoscaler.cluster.lease import Leadership
+from autoscaler.commands.competition import competition
 from autoscaler.daemon import (
     Daemon,
     HistoryJob,
+    Mandate,
     SystemClock,
     World,
     serve,
@@ -43,6 +42,7 @@ logger = logging.getLogger(__name__)
 FIRST_LISTS = timedelta(seconds=60)
 # A cycle that has not ended for this many intervals never will: the kubelet is to restart us.
 _STUCK_INTERVALS = 20
+DRY_RUN = Mandate(held_back=lambda: "dry run")
 
 
 class Reporting:
@@ -85,8 +85,8 @@ def main(arguments: argparse.Namespace) -> int:
     reporting = Reporting(arguments.interval)
     log_event(logger, logging.INFO, "starting", version=__version__)
     with (
-        _leadership(connection, arguments) as leads,
-        _cluster(connection, arguments, leads) as cluster,
+        competition(connection, arguments) as mandate,
+        _cluster(connection, arguments, mandate) as cluster,
     ):
         daemon = Daemon(
             World(PrometheusMetrics(prometheus_settings(arguments)), cluster, SystemClock()),
@@ -94,7 +94,7 @@ def main(arguments: argparse.Namespace) -> int:
             record=reporting.record,
             cycle_ended=reporting.cycle_ended,
             namespace=arguments.own_namespace or connection.namespace,
-            held_back=lambda: _held_back(leads, dry_run=arguments.dry_run),
+            mandate=DRY_RUN if arguments.dry_run else mandate,
         )
         if arguments.once:
             daemon.refresh_policies()
@@ -104,13 +104,6 @@ def main(arguments: argparse.Namespace) -> int:
             _serve(daemon, reporting, arguments, stop)
     log_event(logger, logging.INFO, "stopped")
     return 0
-
-
-def _held_back(leads: Callable[[], bool], *, dry_run: bool) -> str:
-    """Return why nothing may be written now, empty when it may."""
-    if dry_run:
-        return "dry run"
-    return "" if leads() else "standby: another replica leads"
 
 
 def _serve(
@@ -135,31 +128,13 @@ def _serve(
 
 
 @contextmanager
-def _leadership(
-    connection: Connection, arguments: argparse.Namespace
-) -> Iterator[Callable[[], bool]]:
-    """Compete for the lease while the block runs; without election we always lead."""
-    if not arguments.leader_elect:
-        yield lambda: True
-        return
-    namespace = arguments.own_namespace or connection.namespace
-    if not namespace:
-        raise AutoscalerError("--leader-elect needs --own-namespace: the lease lives there")
-    identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
-    leadership = Leadership(connection.client, namespace=namespace, identity=identity)
-    leadership.start()
-    try:
-        yield leadership.leads
-    finally:
-        leadership.stop()
-
-
-@contextmanager
 def _cluster(
-    connection: Connection, arguments: argparse.Namespace, leads: Callable[[], bool]
+    connection: Connection, arguments: argparse.Namespace, mandate: Mandate
 ) -> Iterator[KubernetesCluster]:
     """Watch the cluster while the block runs."""
-    cluster = KubernetesCluster(connection.client, namespace=arguments.namespace, may_write=leads)
+    cluster = KubernetesCluster(
+        connection.client, namespace=arguments.namespace, may_write=mandate.may_write
+    )
     cluster.start()
     try:
         if not cluster.wait_synced(FIRST_LISTS):

@@ -196,7 +196,7 @@ def test_nothing_is_written_by_who_may_not_write(
 ) -> None:
     namespace.apply(deployment("checkout"))
     client = connect(plane.admin_kubeconfig).client
-    cluster = KubernetesCluster(client, namespace=namespace.name, may_write=lambda: False)
+    cluster = KubernetesCluster(client, namespace=namespace.name, may_write=lambda target: False)
 
     with pytest.raises(ScaleRefusedError, match="not the leader"):
         cluster.patch_scale(target, 3, resource_version="")

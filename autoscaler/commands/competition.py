@@ -1,0 +1,60 @@
+"""May this replica write: unopposed, while it leads, or its share of shards."""
+
+import argparse
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from autoscaler.cluster.api import Connection
+from autoscaler.cluster.lease import Leadership
+from autoscaler.cluster.rendezvous import shard_of
+from autoscaler.cluster.shards import Shards
+from autoscaler.daemon import Mandate
+from autoscaler.errors import AutoscalerError
+
+
+@contextmanager
+def competition(connection: Connection, arguments: argparse.Namespace) -> Iterator[Mandate]:
+    """Compete for the right to write while the block runs; give it up at the end."""
+    if not (arguments.leader_elect or arguments.shards):
+        yield Mandate()
+        return
+    namespace = arguments.own_namespace or connection.namespace
+    if not namespace:
+        raise AutoscalerError("leases need a namespace: give --own-namespace")
+    identity = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+    candidate: Shards | Leadership
+    if arguments.shards:
+        candidate, mandate = _shards(connection, namespace, identity, arguments.shards)
+    else:
+        candidate, mandate = _leadership(connection, namespace, identity)
+    candidate.start()
+    try:
+        yield mandate
+    finally:
+        candidate.stop()
+
+
+def _leadership(
+    connection: Connection, namespace: str, identity: str
+) -> tuple[Leadership, Mandate]:
+    leadership = Leadership(connection.client, namespace=namespace, identity=identity)
+    mandate = Mandate(
+        held_back=lambda: "" if leadership.leads() else "standby: another replica leads",
+        may_write=lambda target: leadership.leads(),
+    )
+    return leadership, mandate
+
+
+def _shards(
+    connection: Connection, namespace: str, identity: str, n_shards: int
+) -> tuple[Shards, Mandate]:
+    shards = Shards(connection.client, namespace=namespace, identity=identity, n_shards=n_shards)
+    mandate = Mandate(
+        may_write=shards.owns,
+        held_shards=shards.held,
+        shard_of=partial(shard_of, n_shards=n_shards),
+    )
+    return shards, mandate
