@@ -8,6 +8,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kubernetes import client
@@ -15,6 +16,7 @@ from kubernetes import client
 from autoscaler.cluster.api import connect
 from support import control_plane, prometheus_server
 from support.control_plane import ControlPlane
+from support.daemon import RunningDaemon
 from support.processes import wait_until
 from support.prometheus_server import Exporter, PrometheusServer
 from support.workloads import Namespace
@@ -112,6 +114,25 @@ def prometheus(tmp_path: Path, exporter: Exporter) -> Iterator[PrometheusServer]
     server = PrometheusServer(tmp_path, exporter)
     yield server
     server.stop()
+
+
+@pytest.fixture
+def start(service_account: Path, tmp_path: Path) -> Iterator[Callable[..., RunningDaemon]]:
+    """Start daemons over a test's namespace; each must end by SIGTERM with exit code 0."""
+    started: list[RunningDaemon] = []
+
+    def begin(
+        prometheus: PrometheusServer, namespace: Namespace, *flags: str, **options: Any
+    ) -> RunningDaemon:
+        kubeconfig = options.pop("kubeconfig", service_account)
+        log = tmp_path / f"daemon-{len(started)}.log"
+        scope = ("--namespace", namespace.name)
+        daemon = RunningDaemon(kubeconfig, prometheus.url, *scope, *flags, log=log, **options)
+        started.append(daemon)
+        return daemon
+
+    yield begin
+    assert [daemon.stop() for daemon in started] == [0] * len(started)
 
 
 @pytest.fixture

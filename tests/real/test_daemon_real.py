@@ -2,55 +2,30 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from support.accounts import account_that_may_scale
 from support.control_plane import ControlPlane
 from support.daemon import Record, RunningDaemon
 from support.prometheus_server import PrometheusServer
 from support.webhook import Webhook
-from support.workloads import Namespace, StandInKubelet, deployment, policy_map
+from support.workloads import (
+    Namespace,
+    StandInKubelet,
+    deployment,
+    policy_map,
+    rate_policy,
+)
 
 Start = Callable[..., RunningDaemon]
+policy = rate_policy
 
 # Five minutes with OUTAGE_SECONDS=300; at an interval of 1 s the default is as many cycles as
 # four minutes of the usual 15 s.
 OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "15"))
-
-
-@pytest.fixture
-def start(service_account: Path, tmp_path: Path) -> Iterator[Start]:
-    """Start daemons; each must end by SIGTERM with exit code 0."""
-    started: list[RunningDaemon] = []
-
-    def begin(
-        prometheus: PrometheusServer, namespace: Namespace, *flags: str, **options: Any
-    ) -> RunningDaemon:
-        kubeconfig = options.pop("kubeconfig", service_account)
-        log = tmp_path / f"daemon-{len(started)}.log"
-        scope = ("--namespace", namespace.name)
-        daemon = RunningDaemon(kubeconfig, prometheus.url, *scope, *flags, log=log, **options)
-        started.append(daemon)
-        return daemon
-
-    yield begin
-    assert [daemon.stop() for daemon in started] == [0] * len(started)
-
-
-def policy(name: str, *, query: str | None = None, **fields: Any) -> dict[str, Any]:
-    """Return a policy that sizes at 100 requests/s per pod, acting unless told otherwise."""
-    rate = {"query": query or f'load{{app="{name}"}}', "target": {"averageValue": "100"}}
-    return {
-        "scaleTargetRef": {"name": name},
-        "mode": "ForecastAndScale",
-        "minReplicas": 2,
-        "maxReplicas": 40,
-        "metrics": [{"type": "RequestRate", "requestRate": rate}],
-    } | fields
 
 
 def reason_of(record: Record) -> list[str]:
@@ -139,7 +114,7 @@ def test_a_forbidden_patch_is_one_clear_error_per_cycle_and_the_others_go_on(
     namespace.apply(deployment("checkout", replicas=2), deployment("catalog", replicas=2))
     policies = {app: policy(app) for app in ("checkout", "catalog")}
     namespace.apply(policy_map("autoscaling", policies))
-    kubeconfig = limited_account(plane, namespace.name, may_scale="catalog")
+    kubeconfig = account_that_may_scale(plane, namespace.name, only="catalog")
 
     daemon = start(prometheus, namespace, kubeconfig=kubeconfig)
     daemon.wait_for("catalog", lambda r: r["rescaled"], what="the allowed rescale")
@@ -152,23 +127,6 @@ def test_a_forbidden_patch_is_one_clear_error_per_cycle_and_the_others_go_on(
     assert 'cannot patch resource "deployments/scale"' in errors[0]["error"]
     assert errors[0]["target"] == f"{namespace.name}/checkout"
     assert (namespace.replicas("checkout"), namespace.replicas("catalog")) == (2, 6)
-
-
-def limited_account(plane: ControlPlane, namespace: str, *, may_scale: str) -> Path:
-    """Return a kubeconfig of an account that may read, and scale one Deployment only."""
-    scope = ("-n", namespace)
-    plane.kubectl("create", "serviceaccount", "limited", *scope)
-    plane.kubectl(
-        *("create", "role", "scale", "--verb=patch", f"--resource-name={may_scale}"),
-        *("--resource=deployments.apps/scale", *scope),
-    )
-    subject = f"--serviceaccount={namespace}:limited"
-    for name, role in (
-        ("read", "--clusterrole=predictive-autoscaler-read"),
-        ("scale", "--role=scale"),
-    ):
-        plane.kubectl("create", "rolebinding", name, role, subject, *scope)
-    return plane.service_account_kubeconfig(namespace, "limited")
 
 
 def test_an_edited_policy_takes_effect_within_two_cycles(

@@ -43,6 +43,18 @@ def policy_map(name: str, policies: Mapping[str, Any]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
+def rate_policy(name: str, *, query: str | None = None, **fields: Any) -> dict[str, Any]:
+    """Return a policy that sizes at 100 requests/s per pod, acting unless told otherwise."""
+    rate = {"query": query or f'load{{app="{name}"}}', "target": {"averageValue": "100"}}
+    return {
+        "scaleTargetRef": {"name": name},
+        "mode": "ForecastAndScale",
+        "minReplicas": 2,
+        "maxReplicas": 40,
+        "metrics": [{"type": "RequestRate", "requestRate": rate}],
+    } | fields
+
+
 class Namespace:
     """One namespace of the real API server, for one test."""
 

@@ -1,0 +1,236 @@
+"""Rules that need somebody else on stage: other writers, HPAs, pauses, rollouts, other kinds."""
+
+import itertools
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.accounts import account_with, rules_of
+from support.control_plane import ControlPlane
+from support.daemon import RunningDaemon
+from support.prometheus_server import PrometheusServer
+from support.workloads import (
+    Namespace,
+    StandInKubelet,
+    deployment,
+    policy_map,
+    rate_policy,
+)
+
+Start = Callable[..., RunningDaemon]
+Eventually = Callable[..., None]
+
+# Scale in at once, so that a test sees what holds it.
+AT_ONCE = {
+    "behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}},
+    "cooldown": {"scaleDown": "0s"},
+}
+
+
+@pytest.fixture
+def govern(prometheus: PrometheusServer, namespace: Namespace) -> Callable[..., None]:
+    """Give `checkout` a load and a policy."""
+
+    def begin(load: float, **fields: Any) -> None:
+        prometheus.exporter.set("load", load, {"app": "checkout"})
+        prometheus.start()
+        document = rate_policy("checkout", **fields)
+        namespace.apply(policy_map("autoscaling", {"checkout.yaml": document}))
+
+    return begin
+
+
+def hpa(name: str, **spec: Any) -> dict[str, Any]:
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout"}
+    defaults = {"scaleTargetRef": reference, "minReplicas": 2, "maxReplicas": 40}
+    return {
+        "apiVersion": "autoscaling/v1",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": name},
+        "spec": defaults | {"targetCPUUtilizationPercentage": 70} | spec,
+    }
+
+
+def test_a_writer_who_insists_is_named_and_left_alone(
+    start: Start, govern: Callable[..., None], prometheus: PrometheusServer, namespace: Namespace
+) -> None:
+    namespace.apply(deployment("checkout", replicas=2))
+    govern(550.0)
+    daemon = start(prometheus, namespace)
+    for _ in range(2):
+        daemon.wait_for("checkout", lambda r: r["rescaled"], what="an order")
+        namespace.apps.patch_namespaced_deployment(
+            "checkout", namespace.name, {"spec": {"replicas": 2}}, field_manager="argocd-controller"
+        )
+
+    record = daemon.wait_for(
+        "checkout", lambda r: r["reason"] == "ReplicasContested", what="contention seen"
+    )
+    later = daemon.wait_cycles("checkout", 3)
+
+    assert record["chain"][-1]["detail"] == "overwritten by argocd-controller"
+    assert not any(r["rescaled"] for r in later)
+    assert namespace.replicas("checkout") == 2
+
+
+def test_an_hpa_on_the_target_is_refused_by_name_until_it_is_gone(
+    start: Start, govern: Callable[..., None], prometheus: PrometheusServer, namespace: Namespace
+) -> None:
+    namespace.apply(deployment("checkout", replicas=2), hpa("by-hand"))
+    govern(550.0)
+    daemon = start(prometheus, namespace)
+
+    record = daemon.wait_for("checkout", lambda r: r["desired_replicas"] == 2, what="a refusal")
+    assert record["reason"] == "ReplicasContested"
+    name = f"HorizontalPodAutoscaler {namespace.name}/by-hand"
+    assert record["chain"][-1]["detail"] == f"governed by {name}"
+
+    namespace.delete("hpa", "by-hand")
+    daemon.wait_for("checkout", lambda r: r["rescaled"], what="a rescale")
+    assert namespace.replicas("checkout") == 6
+
+
+def test_with_actuator_hpa_its_min_replicas_is_the_predicted_floor(
+    start: Start,
+    plane: ControlPlane,
+    govern: Callable[..., None],
+    prometheus: PrometheusServer,
+    namespace: Namespace,
+    tmp_path: Path,
+    eventually: Eventually,
+) -> None:
+    def min_replicas() -> int:
+        return int(plane.get("hpa", "by-hand", namespace.name)["spec"]["minReplicas"])
+
+    rules = itertools.chain(*rules_of(plane, tmp_path, "hpa-actuator").values())
+    kubeconfig = account_with(plane, namespace.name, rules=list(rules))
+    namespace.apply(deployment("checkout", replicas=2), hpa("by-hand"))
+    govern(550.0, actuator="hpa")
+    start(prometheus, namespace, kubeconfig=kubeconfig)
+
+    eventually(lambda: min_replicas() == 6, within=30, what="minReplicas 6")
+    eventually(lambda: namespace.replicas("checkout") == 6, within=30, what="the HPA following")
+
+
+@pytest.mark.parametrize(
+    ("annotations", "load", "reason", "replicas"),
+    [
+        pytest.param({"autoscaler/paused": "true"}, 750.0, "Paused", 4, id="whole"),
+        pytest.param({"autoscaler/paused-scale-out": "true"}, 750.0, "ScaleOutPaused", 4, id="out"),
+        pytest.param({"autoscaler/paused-scale-in": "true"}, 250.0, "ScaleInPaused", 4, id="in"),
+        pytest.param({"autoscaler/paused-replicas": "5"}, 750.0, "PausedReplicas", 5, id="at 5"),
+    ],
+)
+def test_an_annotation_pauses_and_its_removal_resumes(
+    start: Start,
+    govern: Callable[..., None],
+    prometheus: PrometheusServer,
+    namespace: Namespace,
+    eventually: Eventually,
+    annotations: dict[str, str],
+    load: float,
+    reason: str,
+    replicas: int,
+) -> None:
+    paused = deployment("checkout", replicas=4)
+    paused["metadata"]["annotations"] = annotations
+    namespace.apply(paused)
+    with StandInKubelet(namespace, startup=timedelta(0)):
+        govern(load, **AT_ONCE)
+        daemon = start(prometheus, namespace)
+        daemon.wait_for("checkout", lambda r: r["reason"] == reason, what=reason)
+        daemon.wait_cycles("checkout", 2)
+        assert namespace.replicas("checkout") == replicas
+
+        namespace.annotate("checkout", dict.fromkeys(annotations))
+        needed = -(-load // 100)
+        eventually(lambda: namespace.replicas("checkout") == needed, within=60, what="resumed")
+
+
+def test_nothing_is_lowered_while_a_rollout_runs(
+    start: Start,
+    govern: Callable[..., None],
+    prometheus: PrometheusServer,
+    namespace: Namespace,
+    eventually: Eventually,
+) -> None:
+    namespace.apply(deployment("checkout", replicas=6))
+    eventually(lambda: len(namespace.pods()) == 6, within=20, what="six pods")
+    namespace.mark_all_ready()
+    govern(550.0, **AT_ONCE)
+    daemon = start(prometheus, namespace)
+    daemon.wait_cycles("checkout", 2)
+    namespace.apply(deployment("checkout", replicas=6, cpu="600m"))
+    prometheus.exporter.set("load", 350.0, {"app": "checkout"})
+    daemon.wait_for("checkout", lambda r: r["reason"] == "RolloutHold", what="the hold")
+    daemon.wait_cycles("checkout", 3)
+    assert namespace.replicas("checkout") == 6
+
+    with StandInKubelet(namespace, startup=timedelta(0)):
+        eventually(lambda: namespace.replicas("checkout") == 4, within=60, what="lowered after it")
+
+
+def test_a_stateful_set_is_scaled_by_the_same_path(
+    start: Start,
+    plane: ControlPlane,
+    prometheus: PrometheusServer,
+    namespace: Namespace,
+    tmp_path: Path,
+    eventually: Eventually,
+) -> None:
+    rules = itertools.chain(*rules_of(plane, tmp_path, "statefulsets").values())
+    kubeconfig = account_with(plane, namespace.name, rules=list(rules))
+    prometheus.exporter.set("load", 550.0, {"app": "basket"})
+    prometheus.start()
+    namespace.apply(deployment("basket", replicas=2, kind="StatefulSet"))
+    reference = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "basket"}
+    document = rate_policy("basket", scaleTargetRef=reference)
+    namespace.apply(policy_map("autoscaling", {"basket.yaml": document}))
+    daemon = start(prometheus, namespace, kubeconfig=kubeconfig)
+    record = daemon.wait_for("basket", lambda r: r["rescaled"], what="a rescale")
+
+    assert (record["current_replicas"], record["desired_replicas"]) == (2, 6)
+    eventually(lambda: len(namespace.pods("basket")) == 6, within=20, what="six pods")
+
+
+def test_any_other_kind_with_scale_is_found_by_discovery(
+    start: Start, plane: ControlPlane, prometheus: PrometheusServer, namespace: Namespace
+) -> None:
+    """A ReplicationController stands for Argo's Rollout, whose CRD crashes a 1.20 built today."""
+    reads = ["get", "list", "watch"]
+    rules = [
+        {"apiGroups": ["", "apps", "autoscaling"], "resources": ["*"], "verbs": reads},
+        {"apiGroups": [""], "resources": ["replicationcontrollers/scale"], "verbs": ["patch"]},
+    ]
+    kubeconfig = account_with(plane, namespace.name, rules=rules)
+    prometheus.exporter.set("load", 550.0, {"app": "legacy"})
+    prometheus.start()
+    controller = deployment("legacy", replicas=2)
+    controller["spec"]["selector"] = {"app": "legacy"}
+    namespace.apply(controller | {"apiVersion": "v1", "kind": "ReplicationController"})
+    reference = {"apiVersion": "v1", "kind": "ReplicationController", "name": "legacy"}
+    document = rate_policy("legacy", scaleTargetRef=reference)
+    namespace.apply(policy_map("autoscaling", {"legacy.yaml": document}))
+    daemon = start(prometheus, namespace, kubeconfig=kubeconfig)
+    daemon.wait_for("legacy", lambda r: r["rescaled"], what="a rescale")
+
+    written = plane.get("replicationcontroller", "legacy", namespace.name)
+    assert written["spec"]["replicas"] == 6
+
+
+def test_a_kind_without_scale_is_said_to_be_so_and_left_alone(
+    start: Start, prometheus: PrometheusServer, namespace: Namespace
+) -> None:
+    prometheus.start()
+    reference = {"apiVersion": "batch/v1", "kind": "Job", "name": "nightly"}
+    document = rate_policy("nightly", scaleTargetRef=reference)
+    namespace.apply(policy_map("autoscaling", {"nightly.yaml": document}))
+    daemon = start(prometheus, namespace)
+    record = daemon.wait_for("nightly", lambda r: True, what="a record")
+
+    assert record["reason"] == "TargetNotFound"
+    said = [line["error"] for line in daemon.events("kind_not_scalable")]
+    assert said == [f"{namespace.name}/nightly: batch/v1 Job has no scale subresource"]
