@@ -6,6 +6,8 @@ A burst overrides the scale-out cooldown; nothing overrides the scale-in one.
 
 from datetime import datetime, timedelta
 
+from autoscaler.policy.quantity import duration_text
+
 _NONE = timedelta(0)
 
 
@@ -17,3 +19,8 @@ def cooldown_left(
         return _NONE
     left = last_rescale_at + cooldown - now
     return left if left > _NONE else _NONE
+
+
+def left_text(left: timedelta) -> str:
+    """Return the time left for a record, to the second."""
+    return f"{duration_text(timedelta(seconds=round(left.total_seconds())))} left"

@@ -1,7 +1,7 @@
 """The rules between a recommendation and a decision, each a step that may change the number.
 
-Order: pods that never come -> hold on doubt -> stabilize -> churn -> cool down -> limit rate ->
-bounds -> paused direction.
+Order: pods that never come -> hold on doubt -> stabilize -> fewer steps -> cool down ->
+limit rate -> bounds -> paused direction.
 A step returns the `Limit` it imposes, or None when it leaves the number alone.
 """
 
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from autoscaler.decide.bounds import bounded_replicas, bounds_in_force
-from autoscaler.decide.cooldown import cooldown_left
+from autoscaler.decide.churn import kept_for_later, larger_step_out
+from autoscaler.decide.cooldown import cooldown_left, left_text
 from autoscaler.decide.decision import Limit, Recommendation
 from autoscaler.decide.doubt import hold_left, restart_hold_left
 from autoscaler.decide.facts import WorkloadFacts
@@ -22,15 +23,9 @@ from autoscaler.decide.reason import Reason
 from autoscaler.decide.schedule import NO_SCHEDULE, scheduled_bounds
 from autoscaler.decide.stabilization import stabilized_replicas
 from autoscaler.decide.state import WorkloadState
-from autoscaler.policy.quantity import duration_text
 from autoscaler.policy.schema import WorkloadPolicy
 
 _ZERO = timedelta(0)
-# HPA's tolerance, turned from "never" into "not yet": a smaller scale-in than this share waits.
-SMALL_STEP = 0.1
-# Three default windows after the last rescale; then even one pod is worth taking away.
-SMALL_STEP_WAIT = timedelta(minutes=15)
-
 # As long as unready pods hold scale-in: far beyond any start, two image pull back-offs.
 NEVER_READY_AFTER = timedelta(minutes=15)
 # Enough for a bad node among five; more would only pile up behind the same cause.
@@ -80,13 +75,13 @@ def held(number: int, case: Case) -> Limit | None:
     window, now = case.policy.behavior.scale_down_window, case.now
     left = restart_hold_left(state, window=window, now=now)
     if left > _ZERO:
-        return Limit(Reason.RESTART_HOLD, number, case.current, _for(left))
+        return Limit(Reason.RESTART_HOLD, number, case.current, left_text(left))
     for reason, since in state.doubts:
         if reason is Reason.SCALED_TO_ZERO:
             continue
         left = hold_left(reason, since, window=window, now=now)
         if left > _ZERO:
-            return Limit(reason, number, case.current, f"at most {_for(left)}")
+            return Limit(reason, number, case.current, f"at most {left_text(left)}")
     return None
 
 
@@ -108,26 +103,18 @@ def stabilized(number: int, case: Case) -> Limit | None:
     return Limit(reason, number, after)
 
 
-def kept_for_later(number: int, case: Case) -> Limit | None:
-    """Keep what is needed again soon, and let small scale-ins wait for a larger one."""
-    if number >= case.current:
-        return None
-    again = case.recommendation.keep_replicas
-    if again is not None and again > number:
-        return Limit(Reason.CHURN_HOLD, number, min(again, case.current), "needed again soon")
-    if case.current - number > SMALL_STEP * case.current:
-        return None
-    left = _small_step_wait_left(case)
-    if left > _ZERO:
-        return Limit(Reason.CHURN_HOLD, number, case.current, f"small step, {_for(left)}")
-    return None
-
-
-def _small_step_wait_left(case: Case) -> timedelta:
-    """Return how long a small scale-in still waits after the last rescale in either direction."""
-    return max(
-        cooldown_left(last_rescale_at=at, cooldown=SMALL_STEP_WAIT, now=case.now)
-        for at in (case.state.last_scale_up_at, case.state.last_scale_down_at)
+def fewer_steps(number: int, case: Case) -> Limit | None:
+    """Take fewer, larger steps in both directions."""
+    if number > case.current:
+        return larger_step_out(
+            number, current_replicas=case.current, recommendation=case.recommendation
+        )
+    return kept_for_later(
+        number,
+        current_replicas=case.current,
+        recommendation=case.recommendation,
+        state=case.state,
+        now=case.now,
     )
 
 
@@ -145,7 +132,7 @@ def cooled_down(number: int, case: Case) -> Limit | None:
     if last is None or not span:
         return None
     left = cooldown_left(last_rescale_at=last, cooldown=span, now=case.now)
-    return Limit(Reason.COOLDOWN_ACTIVE, number, case.current, _for(left)) if left else None
+    return Limit(Reason.COOLDOWN_ACTIVE, number, case.current, left_text(left)) if left else None
 
 
 def rate_limited(number: int, case: Case) -> Limit | None:
@@ -180,15 +167,11 @@ def not_paused(number: int, case: Case) -> Limit | None:
     return paused_direction(number, workload=case.workload)
 
 
-def _for(left: timedelta) -> str:
-    return f"{duration_text(timedelta(seconds=round(left.total_seconds())))} left"
-
-
 STEPS: tuple[Step, ...] = (
     made_up_for,
     held,
     stabilized,
-    kept_for_later,
+    fewer_steps,
     cooled_down,
     rate_limited,
     bounded,

@@ -37,7 +37,7 @@ thorough = settings(
 
 LOADS = st.floats(0, 12_000)
 LOADS_OR_NONE = st.one_of(LOADS, LOADS, LOADS, st.floats(0, 900), st.none())
-SAMPLE_DOUBTS = st.sampled_from((*[None] * 20, *Doubt))
+SAMPLE_DOUBTS = (*[None] * 20, *Doubt)
 SEEDS = st.integers(0, 2**32)
 _LASTING = (
     Reason.ROLLOUT_HOLD,
@@ -90,19 +90,20 @@ def policies(n_metrics=1):
     return st.integers(0, 999).map(lambda seed: _policy(seed, n_metrics))
 
 
-def _workload(spec, missing, rollout):
-    status = max(spec - missing % 4, 0)
-    return WorkloadFacts(
-        TARGET, spec, status, max(status - missing // 4, 0), "1", NOW, rollout_in_progress=rollout
-    )
-
-
-def workloads(rollouts=st.booleans()):  # noqa: B008 - a strategy is a value
-    return st.builds(_workload, st.integers(0, 120), st.integers(0, 12), rollouts)
-
-
-def _forecast(seed, quantile):
+def _workload(spec, seed, rollout):
     random = Random(seed)
+    status = max(spec - random.choice((0, 0, 0, 1, 3)), 0)
+    ready = max(status - random.choice((0, 0, 0, 2, 9)), 0)
+    rolling = random.random() < 0.2 if rollout is None else rollout
+    return WorkloadFacts(TARGET, spec, status, ready, "1", NOW, rollout_in_progress=rolling)
+
+
+def workloads(rollout=None):
+    return st.builds(_workload, st.integers(0, 120), SEEDS, st.just(rollout))
+
+
+def _forecast(random):
+    quantile = random.uniform(0, 12_000)
     return ForecastFacts(
         median=0.8 * quantile,
         quantile=quantile,
@@ -117,19 +118,17 @@ def _forecast(seed, quantile):
     )
 
 
-FORECASTS = st.none() | st.builds(_forecast, SEEDS, LOADS)
-
-
-def _signal(load, doubt, forecast, seed):
+def _signal(load, seed, doubts):
     random = Random(seed)
     learned = Capacity(7.0, CapacitySource.LEARNED, 7.0, 9.0, 10.0)
     capacity = random.choice((None, learned, learned, *[CAPACITY] * 7))
     age = timedelta(seconds=random.choice((*[30] * 10, 0, 400, -60)))
-    return Signal("rate", Sample(load, NOW - age, 1, doubt=doubt), capacity, forecast)
+    sample = Sample(load, NOW - age, 1, doubt=random.choice(doubts))
+    return Signal("rate", sample, capacity, random.choice((None, _forecast(random))))
 
 
 def signals(doubts=SAMPLE_DOUBTS):
-    return st.builds(_signal, LOADS_OR_NONE, doubts, FORECASTS, SEEDS)
+    return st.builds(_signal, LOADS_OR_NONE, SEEDS, st.just(doubts))
 
 
 def _state(seed):

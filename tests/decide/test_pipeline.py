@@ -12,7 +12,8 @@ from autoscaler.decide.state import Order, WorkloadState
 from autoscaler.decide.zero import IDLE_BEFORE_ZERO
 from decide.worlds import LONG_AGO, NOW, TARGET, ago, decided, outcome, quiet, signal, workload
 
-LOW, HIGH = signal(300, 300), signal(1500, 1500)
+# Growth is by measurement alone: a forecast would add head-room.
+LOW, HIGH = signal(300, 300), signal(1500)
 
 
 def reasons(decision):
@@ -21,6 +22,21 @@ def reasons(decision):
 
 def test_growth_comes_at_once():
     assert decided(HIGH) == Decision(10, 15, Reason.METRIC_ABOVE_TARGET)
+
+
+def test_growth_by_forecast_brings_head_room_which_is_not_its_reason():
+    decision = decided(signal(1500, 1700))
+
+    assert decision == Decision(
+        10, 18, Reason.FORECAST_ABOVE_TARGET, (Limit(Reason.CHURN_HEAD_ROOM, 17, 18),)
+    )
+
+
+def test_head_room_that_is_there_is_kept():
+    decision = decided(signal(2000, 2000), facts=workload(22))
+
+    assert (decision.desired_replicas, decision.reason) == (22, Reason.CHURN_HEAD_ROOM)
+    assert decided(signal(2000, 2000), facts=workload(23)).desired_replicas == 22
 
 
 def test_shrinking_comes_when_window_and_cooldown_are_over():
@@ -132,10 +148,10 @@ def test_a_load_that_vanishes_holds_and_a_load_that_sinks_does_not():
 def test_a_burst_grows_through_the_scale_out_cooldown_and_nothing_shrinks_through_the_other():
     cooldown = {"cooldown": {"scaleUp": "5m", "scaleDown": "5m"}}
     busy = quiet(0, last_scale_up_at=ago(10), last_scale_down_at=ago(10))
-    bursting = signal(1500, 1500, burst=True)
+    bursting = signal(900, 900, burst=True)
 
     assert decided(HIGH, state=busy, **cooldown).reason is Reason.COOLDOWN_ACTIVE
-    assert decided(bursting, state=busy, **cooldown).desired_replicas == 15
+    assert decided(bursting, spec=8, state=busy, **cooldown).desired_replicas == 9
     assert decided(LOW, state=busy, **cooldown).desired_replicas == 10
 
 
@@ -157,14 +173,14 @@ def test_a_small_scale_in_waits_for_a_larger_one_and_not_for_ever():
     nine_of_ten = signal(900, 900)
 
     assert (
-        decided(nine_of_ten, state=quiet(0, last_scale_up_at=ago(899))).reason is Reason.CHURN_HOLD
+        decided(nine_of_ten, state=quiet(0, last_scale_up_at=ago(3599))).reason is Reason.CHURN_HOLD
     )
-    assert decided(nine_of_ten, state=quiet(0, last_scale_up_at=ago(900))).desired_replicas == 9
+    assert decided(nine_of_ten, state=quiet(0, last_scale_up_at=ago(3600))).desired_replicas == 9
 
 
 def test_rules_follow_each_other_and_the_record_holds_each():
     behavior = {"scaleUp": {"policies": [{"type": "Pods", "value": 4, "periodSeconds": 60}]}}
-    decision = decided(signal(5000, 5000), behavior=behavior, maxReplicas=12)
+    decision = decided(signal(5000), behavior=behavior, maxReplicas=12)
 
     assert decision.chain == (
         Limit(Reason.SCALE_UP_LIMIT, 50, 14),
@@ -291,7 +307,7 @@ def test_pods_that_never_become_ready_are_made_up_for(n_stuck, age, load, expect
     facts = workload(10, ready_replicas=10 - n_stuck, pods=stuck(n_stuck, age=age))
     held = quiet(0, last_scale_down_at=ago(1))
 
-    assert decided(signal(load, load), facts=facts, state=held).desired_replicas == expected
+    assert decided(signal(load), facts=facts, state=held).desired_replicas == expected
 
 
 def test_a_clock_that_is_set_back_a_day_holds_for_one_window_and_no_longer():
