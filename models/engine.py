@@ -1,14 +1,33 @@
 """What load will be there when a pod ordered now is ready: one stateful batch over all series.
 
 State is arrays with one row per series; nothing reads a clock, a file or a network.
-The daemon and the replay drive the same methods: `append` once a minute, `observe_now` in between,
-`learn` once an hour, `predict` at every reconcile.
+The daemon and the replay drive the same methods: `observe_now` at every reading, `append` once a
+minute, `learn` once an hour, `predict` at every reconcile.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.batch import ForecastBatch
+from models.calibration import Calibration, Reactive
+from models.codec import MOST_LOAD
+from models.features import N_DAYS, Inputs, MinuteView, inputs, minute_view
+from models.horizon import (
+    LEAST_RISK,
+    MOST_RISK,
+    USUAL_AGE_SECONDS,
+    Asked,
+    Horizon,
+    age_seconds,
+    horizon_of,
+)
+from models.memory import Memory
+from models.moment import Moment, moment_of
+from models.network import Network, pooled_prior, quantiles
+from models.pulse import Pulse
+from models.table import Table
 from models.trust import Trust
 
 FloatArray = NDArray[np.float64]
@@ -16,60 +35,49 @@ IntArray = NDArray[np.intp]
 
 __all__ = ["ForecastBatch", "ForecastEngine", "Trust"]
 
-_DAY_SECONDS = 86_400
-# Older than this the newest sample says nothing about now: the profile may carry, but only upwards.
-_STALE_SECONDS = 300.0
-# The first minutes hold no spread to speak of.
-_WARM_SAMPLES = 10
+# Eight days of minutes hold the same minute of every weekday; the hour more holds the window.
+_RING_DAYS, _RING_EXTRA_STEPS, _DAY_STEPS = 8, 64, 1440
 
 
 class ForecastEngine:
     """Quantiles of the maximum load over a window, for thousands of series at once."""
 
-    def __init__(self, *, step_seconds: int = 60, history_days: int = 14) -> None:
+    def __init__(
+        self,
+        *,
+        step_seconds: int = 60,
+        history_days: int = 14,
+        prior: tuple[Network, ...] | None = None,
+    ) -> None:
         self.step_seconds = step_seconds
-        self._n_slots = history_days * _DAY_SECONDS // step_seconds
-        self._load = np.full((self._n_slots, 0), np.nan, dtype=np.float32)
-        self._newest = np.zeros(0)
-        self._sampled_at = np.full(0, -np.inf)
-        self._n_samples = np.zeros(0, dtype=np.int64)
-        self._variance = np.zeros(0)
-        self._free: list[int] = []
-        self._end_slot: int | None = None
+        self.history_days = history_days
+        self.table = Table()
+        self.memory = Memory(
+            self.table,
+            step_seconds=step_seconds,
+            n_slots=_RING_DAYS * _DAY_STEPS + _RING_EXTRA_STEPS,
+        )
+        self.pulse = Pulse(self.table)
+        self.calibration = Calibration(self.table, self.memory)
+        self.table.column("day_shift", N_DAYS, dtype=np.int64)
+        self.prior = pooled_prior() if prior is None else prior
+        self._version = 0
+        self._view: tuple[tuple[int, bytes], MinuteView] | None = None
 
     @property
     def capacity(self) -> int:
         """How many rows there are, free ones included."""
-        return len(self._newest)
+        return self.table.capacity
 
     def add(self, n: int) -> IntArray:
         """Return `n` fresh rows; rows that were removed are used again first."""
-        while len(self._free) < n:
-            self._grow(max(8, self.capacity, n))
-        rows = np.array([self._free.pop() for _ in range(n)], dtype=np.intp)
-        self._forget(rows)
-        return rows
+        self._version += 1
+        return self.table.add(n)
 
     def remove(self, rows: IntArray) -> None:
         """Give rows back."""
-        self._forget(rows)
-        self._free.extend(np.asarray(rows).tolist())
-
-    def _grow(self, n: int) -> None:
-        old = self.capacity
-        self._load = np.hstack([self._load, np.full((self._n_slots, n), np.nan, np.float32)])
-        self._newest = np.concatenate([self._newest, np.zeros(n)])
-        self._sampled_at = np.concatenate([self._sampled_at, np.full(n, -np.inf)])
-        self._n_samples = np.concatenate([self._n_samples, np.zeros(n, dtype=np.int64)])
-        self._variance = np.concatenate([self._variance, np.zeros(n)])
-        self._free.extend(range(old + n - 1, old - 1, -1))
-
-    def _forget(self, rows: IntArray) -> None:
-        self._load[:, rows] = np.nan
-        self._newest[rows] = 0.0
-        self._sampled_at[rows] = -np.inf
-        self._n_samples[rows] = 0
-        self._variance[rows] = 0.0
+        self._version += 1
+        self.table.remove(rows)
 
     def backfill(self, rows: IntArray, y: FloatArray, *, end_seconds: float) -> None:
         """Take in the past of `rows`: `y` (len(rows), n_samples), gaps NaN, newest last."""
@@ -78,37 +86,42 @@ class ForecastEngine:
             self.append(y[:, column], end_seconds=ends, rows=rows)
 
     def append(
-        self, values: FloatArray, *, end_seconds: float, rows: IntArray | None = None
+        self,
+        values: FloatArray,
+        *,
+        end_seconds: float,
+        rows: IntArray | None = None,
+        settle: bool = True,
     ) -> None:
-        """Close the step that ends at `end_seconds`: its mean load per row, NaN where unknown."""
-        rows = np.arange(self.capacity) if rows is None else np.asarray(rows)
-        values = np.asarray(values, dtype=np.float64)
-        known = np.isfinite(values) & (values >= 0)
-        at, load = rows[known], values[known]
-        seen = self._n_samples[at] > 0
-        change = np.where(seen, np.log1p(load) - np.log1p(self._newest[at]), 0.0)
-        # One hour of memory: long enough for a quantile, short enough to follow the day.
-        gain = 1.0 / np.minimum(self._n_samples[at] + 1, 60)
-        self._variance[at] += gain * (change**2 - self._variance[at])
-        self._newest[at] = load
-        self._n_samples[at] += 1
+        """Close the step that ends at `end_seconds`: its mean load per row, NaN where unknown.
+
+        `settle` False leaves the promises whose window ends here to be scored later.
+        """
+        self._version += 1
+        rows = self._rows(rows)
+        index = self.memory.opened(end_seconds)
+        at, load = _known(rows, values)
+        if index is not None:
+            self.memory.write(index, at, load)
+        self.pulse.update(at, load)
         self.observe_now(values, at_seconds=end_seconds, rows=rows)
+        if index is not None and settle:
+            self.calibration.settle(index, at)
 
     def observe_now(
         self, values: FloatArray, *, at_seconds: float, rows: IntArray | None = None
     ) -> None:
-        """Take the freshest trailing mean between two steps; it is not kept as history."""
-        rows = np.arange(self.capacity) if rows is None else np.asarray(rows)
-        values = np.asarray(values, dtype=np.float64)
-        known = np.isfinite(values) & (values >= 0)
-        at = rows[known]
-        self._newest[at] = values[known]
-        self._sampled_at[at] = at_seconds
+        """Take the freshest mean over the last minute; between two steps it sharpens `now`."""
+        at, load = _known(self._rows(rows), values)
+        if self.memory.index is None:
+            # One step back, for the step that this reading lies in is not closed yet.
+            self.memory.opened(at_seconds - self.step_seconds)
+        self.memory.freshen(at, load, at_seconds=at_seconds)
 
     def learn(self, rows: IntArray, *, now_seconds: float) -> None:
         """Refit these rows from their own history."""
 
-    def set_time_zone(self, rows: IntArray, names: list[str]) -> None:
+    def set_time_zone(self, rows: IntArray, names: Sequence[str]) -> None:
         """Tell in which IANA zone the days and weeks of these rows run."""
 
     def predict(
@@ -122,30 +135,88 @@ class ForecastEngine:
     ) -> ForecastBatch:
         """Return the quantile 1 - `risk` of the maximum load over [now + lead, now + lead + hold].
 
-        `now_seconds` defaults to the newest sample's time; given, it ages the samples.
+        `now_seconds` defaults to the newest reading's time plus its usual age.
         """
-        rows = np.arange(self.capacity) if rows is None else np.asarray(rows)
-        sampled_at = self._sampled_at[rows]
-        now = float(sampled_at.max(initial=0.0)) if now_seconds is None else now_seconds
-        known = np.isfinite(sampled_at)
-        age = np.where(known, np.maximum(0.0, now - np.where(known, sampled_at, 0.0)), np.inf)
-        steps = (np.asarray(lead_seconds) + np.asarray(hold_seconds)) / self.step_seconds
-        spread = np.sqrt(np.maximum(self._variance[rows], 1e-6) * np.maximum(steps, 1.0))
-        # Cantelli-like: a heavier tail than the normal's, for want of any better knowledge.
-        width = np.minimum(spread * np.sqrt(2.0 * np.log(1.0 / np.asarray(risk))), 2.0)
-        median = np.where(known, self._newest[rows], 0.0)
-        quantile = np.where(known, np.expm1(np.log1p(median) + width), 0.0)
-        trust = np.where(age > _STALE_SECONDS, Trust.STALE, Trust.TRUSTED)
-        trust = np.where(self._n_samples[rows] < _WARM_SAMPLES, Trust.WARMING, trust)
-        nothing = np.full(len(rows), np.nan)
+        rows = self._rows(rows)
+        if self.memory.index is None:
+            return _nothing_known(len(rows))
+        moment = moment_of(self.memory, self.pulse, rows)
+        now = _latest(moment) if now_seconds is None else now_seconds
+        asked = Asked(
+            np.broadcast_to(np.float64(now), rows.shape),
+            *(
+                np.broadcast_to(np.asarray(x, dtype=np.float64), rows.shape)
+                for x in (lead_seconds, hold_seconds, risk)
+            ),
+        )
+        horizon = horizon_of(moment, asked, step_seconds=self.step_seconds)
+        given = inputs(self.memory, moment, self._minute_view(moment), horizon)
+        return self.answered(moment, asked, horizon, given, quantiles(self.prior, given))
+
+    def answered(
+        self,
+        moment: Moment,
+        asked: Asked,
+        horizon: Horizon,
+        given: Inputs,
+        levels: FloatArray,
+    ) -> ForecastBatch:
+        """Calibrate `levels`, remember what was promised, and say how far to trust it."""
+        known = np.isfinite(moment.sampled_at)
+        risk = asked.risk.clip(LEAST_RISK, MOST_RISK)
+        age = age_seconds(moment, asked.now)
+        reactive = Reactive(
+            np.where(known, moment.trailing, 0.0), given.level, given.scale, given.highest
+        )
+        promise = self.calibration.promise(moment.rows, levels, reactive, risk=risk)
+        self.calibration.record(moment, promise, horizon, known)
         return ForecastBatch(
             known=known,
-            median=median,
-            quantile=quantile,
-            reactive_quantile=quantile.copy(),
-            trust=trust.astype(np.int8),
-            skill=nothing,
-            coverage=nothing.copy(),
-            burst=np.zeros(len(rows), dtype=np.bool_),
+            median=np.where(known, promise.median, 0.0),
+            quantile=np.where(known, promise.quantile, 0.0),
+            reactive_quantile=np.where(known, promise.reactive, 0.0),
+            trust=self.calibration.trust(moment, age),
+            skill=self.calibration.skill(moment.rows),
+            coverage=self.calibration.coverage(moment.rows),
+            burst=np.zeros(len(known), dtype=np.bool_),
             age_seconds=age,
         )
+
+    def _minute_view(self, moment: Moment) -> MinuteView:
+        """Return the slow part of the features, kept until a step closes."""
+        key = (self._version, moment.rows.tobytes())
+        if self._view is None or self._view[0] != key:
+            self._view = (key, minute_view(self.memory, moment))
+        return self._view[1]
+
+    def _rows(self, rows: IntArray | None) -> IntArray:
+        return np.arange(self.capacity) if rows is None else np.asarray(rows, dtype=np.intp)
+
+
+def _known(rows: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Return the rows whose values are loads, and the loads, bounded."""
+    values = np.asarray(values, dtype=np.float64)
+    known = np.isfinite(values) & (values >= 0)
+    return rows[known], np.minimum(values[known], MOST_LOAD)
+
+
+def _latest(moment: Moment) -> float:
+    """Return now, as far as the newest reading of all tells."""
+    known = moment.sampled_at[np.isfinite(moment.sampled_at)]
+    return float(known.max(initial=0.0)) + USUAL_AGE_SECONDS
+
+
+def _nothing_known(n: int) -> ForecastBatch:
+    """Return the answer for rows that never had a sample."""
+    zero, nothing = np.zeros(n), np.full(n, np.nan)
+    return ForecastBatch(
+        known=np.zeros(n, dtype=np.bool_),
+        median=zero,
+        quantile=zero.copy(),
+        reactive_quantile=zero.copy(),
+        trust=np.full(n, Trust.WARMING, dtype=np.int8),
+        skill=nothing,
+        coverage=nothing.copy(),
+        burst=np.zeros(n, dtype=np.bool_),
+        age_seconds=np.full(n, np.inf),
+    )

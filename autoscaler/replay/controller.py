@@ -2,25 +2,50 @@
 
 The same `ForecastEngine` and the same `autoscaler.decide` as in the cluster, fed tick by tick with
 what was measured; the pods are simulated as they are ordered.
+Forecasts do not depend on decisions, so they are worked out an hour of ticks at a time.
 """
 
-import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autoscaler.decide.facts import (
+    Capacity,
+    CapacitySource,
+    Doubt,
+    ForecastFacts,
+    Sample,
+    Signal,
+    TargetRef,
+    Trust,
+    WorkloadFacts,
+)
+from autoscaler.decide.pipeline import reconciled
+from autoscaler.decide.state import WorkloadState
+from autoscaler.policy.metric import MetricSpec
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.replay.ticks import METRIC_AGE_SECONDS, TICK_SECONDS, Ticks
+from autoscaler.replay.world import needed_replicas
+from models.batch import ForecastBatch
 from models.engine import ForecastEngine
+from models.path import Readings, answers_along
 
 CountArray = NDArray[np.int64]
 Progress = Callable[[int, int], None]
 
 _STEP_SECONDS = 60
-_LEARN_SECONDS = 3600
-_PROGRESS_TICKS = 1000
+# An hour: the engine learns hourly.
+_TICKS_AT_ONCE = 240
+_HOLD_SECONDS = float(TICK_SECONDS)
+_METRIC = "replay"
+_TARGET = TargetRef("replay", "recorded")
+_AGE = timedelta(seconds=METRIC_AGE_SECONDS)
+# Codes of `models.trust.Trust`, in the words of a decision.
+_TRUST = (Trust.WARMING, Trust.TRUSTED, Trust.DEMOTED, Trust.STALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,70 +62,135 @@ def decided_replicas(
 ) -> CountArray:
     """Return the desired replicas decided at each tick."""
     engine = ForecastEngine(step_seconds=_STEP_SECONDS)
-    rows = engine.add(1)
-    rule = _StandIn(policy)
-    desired = np.empty(len(ticks.offered), dtype=np.int64)
-    current = first_replicas(ticks, policy=policy, capacity=setting.capacity)
-    for tick, (now, measured) in enumerate(
-        zip(ticks.seconds.tolist(), ticks.measured.tolist(), strict=True)
-    ):
-        _observe(engine, rows, measured, now=now)
-        batch = engine.predict(
-            rows=rows,
-            now_seconds=now,
-            lead_seconds=setting.startup_seconds,
-            hold_seconds=TICK_SECONDS,
-            risk=setting.risk,
-        )
-        wanted = float(batch.quantile[0]) if batch.known[0] else math.nan
-        current = rule.decide(max(wanted, measured) / setting.capacity, current=current, tick=tick)
-        desired[tick] = current
-        if progress and tick % _PROGRESS_TICKS == 0:
-            progress(tick, len(desired))
+    row = int(engine.add(1)[0])
+    first = first_replicas(ticks, policy=policy, capacity=setting.capacity)
+    deployment = _Deployment(policy, setting, first=first, started_at=_instant(ticks.seconds[0]))
+    n_ticks = len(ticks.offered)
+    desired = np.empty(n_ticks, dtype=np.int64)
+    for start in range(0, n_ticks, _TICKS_AT_ONCE):
+        here = slice(start, min(start + _TICKS_AT_ONCE, n_ticks))
+        readings = _readings(ticks, here)
+        asked = (setting.startup_seconds, _HOLD_SECONDS, setting.risk)
+        answers = answers_along(engine, row, readings, asked=asked)
+        engine.learn(np.array([row]), now_seconds=float(readings.now_seconds[-1]))
+        desired[here] = deployment.decide(readings, answers)
+        if progress:
+            progress(here.stop, n_ticks)
     return desired
 
 
 def first_replicas(ticks: Ticks, *, policy: WorkloadPolicy, capacity: float) -> int:
     """Return the pods that stand before the first decision: sized for the first known load."""
-    known = ticks.offered[np.isfinite(ticks.offered)]
-    needed = math.ceil(float(known[0]) / capacity) if known.size else 1
+    known = ticks.offered[np.isfinite(ticks.offered)][:1] / capacity
+    needed = int(needed_replicas(known)[0]) if known.size else 1
     return min(max(needed, policy.min_replicas, 1), policy.max_replicas)
 
 
-def _observe(
-    engine: ForecastEngine, rows: NDArray[np.intp], measured: float, *, now: float
-) -> None:
-    """Close a step when its whole minute was measured; else only freshen."""
+def replayed_policy(policy: WorkloadPolicy, metric: MetricSpec, setting: Setting) -> WorkloadPolicy:
+    """Return the policy as it is replayed: one metric, this risk and this start-up."""
+    forecast = policy.forecast.model_copy(
+        update={"risk": setting.risk, "lead_time": timedelta(seconds=setting.startup_seconds)}
+    )
+    return policy.model_copy(update={"metrics": (metric,), "forecast": forecast})
+
+
+def _readings(ticks: Ticks, here: slice) -> Readings:
+    """Return what is read at these ticks; a step closes whenever a whole one was measured."""
+    now = ticks.seconds[here]
     at = now - METRIC_AGE_SECONDS
-    value = np.array([measured])
-    if at % _STEP_SECONDS == 0:
-        engine.append(value, end_seconds=at, rows=rows)
-    else:
-        engine.observe_now(value, at_seconds=at, rows=rows)
-    if at % _LEARN_SECONDS == 0:
-        engine.learn(rows, now_seconds=at)
+    return Readings(ticks.measured[here], at, now, (at - ticks.start_seconds) % _STEP_SECONDS == 0)
 
 
-class _StandIn:
-    """Ceil, stabilize, cool down, bound."""
+def _instant(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, tz=UTC)
 
-    def __init__(self, policy: WorkloadPolicy) -> None:
+
+class _Deployment:
+    """Simulated pods, and the memory of the rules that order them."""
+
+    def __init__(
+        self, policy: WorkloadPolicy, setting: Setting, *, first: int, started_at: datetime
+    ) -> None:
         self._policy = policy
-        self._recent: list[tuple[int, int]] = []
-        self._down_at = -(10**9)
+        self._setting = setting
+        self._capacity = Capacity(setting.capacity, CapacitySource.POLICY)
+        self._lead_time = timedelta(seconds=setting.startup_seconds)
+        self._replicas = first
+        # What was desired during the last start-up: its least serves now.
+        span = round(setting.startup_seconds / TICK_SECONDS) + 1
+        self._desired = deque([first] * span, maxlen=span)
+        self._state = WorkloadState(started_at=started_at)
+        self._version = 0
 
-    def decide(self, load_in_pods: float, *, current: int, tick: int) -> int:
-        if not math.isfinite(load_in_pods):
-            return current
-        policy = self._policy
-        wanted = math.ceil(load_in_pods - 1e-9)
-        window = policy.behavior.scale_down_window.total_seconds() / TICK_SECONDS
-        self._recent = [r for r in self._recent if tick - r[0] <= window] + [(tick, wanted)]
-        stabilized = max(wanted, min(current, max(r[1] for r in self._recent)))
-        cooling = (tick - self._down_at) * TICK_SECONDS < policy.cooldown.scale_down.total_seconds()
-        if stabilized < current and cooling:
-            stabilized = current
-        bounded = min(max(stabilized, policy.min_replicas, 1), policy.max_replicas)
-        if bounded < current:
-            self._down_at = tick
-        return bounded
+    def decide(self, readings: Readings, answers: ForecastBatch) -> list[int]:
+        """Return the desired replicas at each of these ticks."""
+        now = readings.now_seconds.tolist()
+        return [
+            self._decided(_instant(at), load, forecast)
+            for at, load, forecast in zip(
+                now, readings.load.tolist(), self._forecasts(answers), strict=True
+            )
+        ]
+
+    def _decided(self, now: datetime, load: float, forecast: ForecastFacts | None) -> int:
+        known = load == load  # noqa: PLR0124 - NaN is the one value unlike itself
+        sample = (
+            Sample(load, now - _AGE, n_series=1)
+            if known
+            else Sample(None, now - _AGE, doubt=Doubt.ABSENT)
+        )
+        signal = Signal(_METRIC, sample, self._capacity, forecast)
+        outcome = reconciled(
+            (signal,), workload=self._facts(now), policy=self._policy, state=self._state, now=now
+        )
+        decision = outcome.decision
+        self._state = outcome.state_after(rescaled=decision.rescale)
+        self._version += decision.rescale
+        self._replicas = decision.desired_replicas
+        self._desired.append(self._replicas)
+        return self._replicas
+
+    def _facts(self, now: datetime) -> WorkloadFacts:
+        return WorkloadFacts(
+            target=_TARGET,
+            spec_replicas=self._replicas,
+            status_replicas=self._replicas,
+            ready_replicas=min(self._desired),
+            resource_version=str(self._version),
+            seen_at=now,
+            lead_times=(self._lead_time,),
+        )
+
+    def _forecasts(self, answers: ForecastBatch) -> list[ForecastFacts | None]:
+        hold, risk = timedelta(seconds=_HOLD_SECONDS), self._setting.risk
+        columns = (
+            answers.known,
+            answers.median,
+            answers.quantile,
+            answers.reactive_quantile,
+            answers.trust,
+            answers.skill,
+            answers.coverage,
+            answers.burst,
+            answers.age_seconds,
+        )
+        return [
+            ForecastFacts(
+                median=median,
+                quantile=quantile,
+                reactive_quantile=reactive,
+                risk=risk,
+                lead_time=self._lead_time,
+                hold=hold,
+                trust=_TRUST[trust],
+                skill=skill,
+                coverage=coverage,
+                burst=burst,
+                age=timedelta(seconds=age),
+            )
+            if known
+            else None
+            for known, median, quantile, reactive, trust, skill, coverage, burst, age in zip(
+                *(column.tolist() for column in columns), strict=True
+            )
+        ]

@@ -6,10 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscaler.errors import PolicyError
-from autoscaler.policy.metric import TargetType
+from autoscaler.policy.metric import MetricSpec, TargetType
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.replay.clairvoyant import clairvoyant_replicas
-from autoscaler.replay.controller import Progress, Setting, decided_replicas, first_replicas
+from autoscaler.replay.controller import (
+    Progress,
+    Setting,
+    decided_replicas,
+    first_replicas,
+    replayed_policy,
+)
 from autoscaler.replay.frontier import Frontier, hpa_frontier
 from autoscaler.replay.scores import Scores, scores
 from autoscaler.replay.ticks import ticks_of
@@ -51,12 +57,13 @@ def replay(
 
     `compare` False leaves out the HPA frontier, which takes about as long as the decisions.
     """
-    capacity = capacity_of(policy)
+    metric, capacity = replayed_metric(policy), capacity_of(policy)
     accepted = policy.forecast.risk if risk is None else risk
     ticks = ticks_of(trace)
     load = ticks.offered / capacity
     setting = Setting(capacity, startup_seconds, accepted)
-    replicas = decided_replicas(ticks, policy=policy, setting=setting, progress=progress)
+    played = replayed_policy(policy, metric, setting)
+    replicas = decided_replicas(ticks, policy=played, setting=setting, progress=progress)
     ours = outcome(load, replicas, startup_seconds=startup_seconds)
     best = outcome(
         load,
@@ -83,13 +90,21 @@ def replay(
     )
 
 
-def capacity_of(policy: WorkloadPolicy) -> float:
-    """Return the load one ready pod may carry: the first `averageValue` of the policy."""
+def replayed_metric(policy: WorkloadPolicy) -> MetricSpec:
+    """Return the metric that is replayed: the first whose target is an `averageValue`.
+
+    That value is the capacity: the load one ready pod may carry.
+    """
     for metric in policy.metrics:
-        target = metric.target
-        if target is not None and target.type is TargetType.AVERAGE_VALUE:
-            return target.amount
+        if metric.target is not None and metric.target.type is TargetType.AVERAGE_VALUE:
+            return metric
     raise PolicyError(
         "a replay needs a capacity: give one metric a target with averageValue"
         " (the load one ready pod may carry)"
     )
+
+
+def capacity_of(policy: WorkloadPolicy) -> float:
+    """Return the load one ready pod may carry."""
+    target = replayed_metric(policy).target
+    return target.amount if target else 1.0

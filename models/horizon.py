@@ -1,0 +1,63 @@
+"""Which window is asked about: in steps of the ring, and in seconds from the newest reading."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.memory import BLOCK_SECONDS
+from models.moment import Moment
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+# The age at which a reading is as fresh as readings get: scrape, rate window and query lag.
+USUAL_AGE_SECONDS = 30.0
+# The network was never shown further horizons.
+MOST_LEAD_SECONDS = 1800.0
+_MOST_HOLD_SECONDS = 3600.0
+_DAY_SECONDS = 86_400.0
+# Rarer than one in a thousand, no fortnight of history can calibrate; above a half is no risk.
+LEAST_RISK, MOST_RISK = 0.0005, 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """What is asked, one entry per lane: instants and durations in seconds."""
+
+    now: FloatArray
+    lead: FloatArray
+    hold: FloatArray
+    risk: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Horizon:
+    """When the forecast window is: steps by index, and its distance from the newest reading."""
+
+    first: IntArray
+    last: IntArray
+    lead_seconds: FloatArray
+    """From now, were the newest reading as fresh as usual."""
+    hold_seconds: FloatArray
+
+
+def age_seconds(moment: Moment, now: FloatArray) -> FloatArray:
+    """Return how old the newest readings are, inf where there is none."""
+    return np.asarray(np.maximum(now - moment.sampled_at, 0.0))
+
+
+def horizon_of(moment: Moment, asked: Asked, *, step_seconds: int) -> Horizon:
+    """Return the window; a reading older than usual moves it away by as much."""
+    lead = asked.lead.clip(0.0, _DAY_SECONDS)
+    hold = asked.hold.clip(BLOCK_SECONDS, _MOST_HOLD_SECONDS)
+    begins = (asked.now + lead - moment.end_seconds) / step_seconds
+    ends = begins + hold / step_seconds
+    age = age_seconds(moment, asked.now)
+    late = np.where(np.isfinite(age), age, 0.0) - USUAL_AGE_SECONDS
+    return Horizon(
+        first=moment.index + 1 + np.floor(begins).astype(np.intp),
+        last=moment.index + 1 + np.floor(ends).astype(np.intp),
+        lead_seconds=(lead + late).clip(0.0, MOST_LEAD_SECONDS),
+        hold_seconds=hold,
+    )

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from models.engine import ForecastEngine
+from models.path import Readings, answers_along
+
+START = 1_700_000_040.0
+
+
+def readings(n, seed=3):
+    rng = np.random.default_rng(seed)
+    now = START + 15.0 * np.arange(n)
+    load = 50 + 20 * np.sin(now / 3600) + rng.normal(0, 2, n)
+    load[200:230] = np.nan
+    return Readings(load, now - 30, now, (now - 30) % 60 == 0)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 240])
+def test_many_ticks_at_once_answer_as_one_by_one(chunk):
+    n = 500
+    seen = readings(n)
+    one, many = ForecastEngine(), ForecastEngine()
+    row, other = one.add(1), many.add(1)
+    single = []
+    for load, at, now in zip(seen.load, seen.at_seconds, seen.now_seconds, strict=True):
+        one.observe_now(np.array([load]), at_seconds=at, rows=row)
+        if at % 60 == 0:
+            one.append(np.array([load]), end_seconds=at, rows=row)
+        single.append(
+            one.predict(rows=row, now_seconds=now, lead_seconds=120.0, hold_seconds=15.0, risk=0.01)
+        )
+    parts = [slice(i, i + chunk) for i in range(0, n, chunk)]
+    along = [
+        answers_along(
+            many,
+            int(other[0]),
+            Readings(seen.load[p], seen.at_seconds[p], seen.now_seconds[p], seen.closes[p]),
+            asked=(120.0, 15.0, 0.01),
+        )
+        for p in parts
+    ]
+
+    for name in ("known", "median", "quantile", "reactive_quantile", "trust", "skill"):
+        whole = np.concatenate([getattr(a, name) for a in along])
+        ticked = np.concatenate([getattr(s, name) for s in single])
+        np.testing.assert_allclose(whole, ticked, rtol=1e-4, err_msg=name)
