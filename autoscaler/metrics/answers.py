@@ -16,7 +16,7 @@ class Table:
 
     def __init__(self, counters: Sequence[Counter]) -> None:
         self._counters = counters
-        self.rows: dict[str, Rows] = {}
+        self._parts: dict[tuple[int, str], Rows] = {}
         self.foreign: set[str] = set()
         """Keys that stand for workloads of more than one cluster."""
         self.jobs: set[str] = set()
@@ -24,30 +24,46 @@ class Table:
 
     def of(self, number: int, part: str) -> Rows:
         """Return the rows of one part of one counter."""
-        return self.rows.get(f"{number}:{part}", {})
+        return self._parts.get((number, part), _NONE)
 
     def read(self, result: Sequence[Any]) -> "Table":
         """Take in the rows of an instant answer."""
+        ways: dict[str, tuple[Counter, str, Rows]] = {}
         for row in result:
-            labels, value = row["metric"], float(row["value"][1])
-            self._take(labels, value)
+            labels = row["metric"]
+            part = labels[PART_LABEL]
+            way = ways.get(part)
+            if way is None:
+                way = ways[part] = self._way(part)
+            counter, name, rows = way
+            if name == "jobs":
+                self.jobs.add(labels.get("job", ""))
+                continue
+            self._take(rows, row_key(counter, labels), float(row["value"][1]), labels, name)
         return self
 
-    def _take(self, labels: Mapping[str, str], value: float) -> None:
-        part = labels.get(PART_LABEL, "")
+    def _way(self, part: str) -> tuple[Counter, str, Rows]:
+        """Return where rows of a part belong; refuse what was not asked for."""
         number, _, name = part.partition(":")
-        if name == "jobs":
-            self.jobs.add(labels.get("job", ""))
-            return
         if not number.isdecimal() or int(number) >= len(self._counters):
             raise MetricUnavailableError(f"a row of part {part!r} was not asked for")
-        key = row_key(self._counters[int(number)], labels)
-        rows = self.rows.setdefault(part, {})
+        rows = self._parts.setdefault((int(number), name), {})
+        return self._counters[int(number)], name, rows
+
+    def _take(
+        self, rows: Rows, key: str, value: float, labels: Mapping[str, str], name: str
+    ) -> None:
         if key in rows:
             value = combined(rows[key], value, part=name)
-        if self._clusters.setdefault(key, cluster := labels.get(CLUSTER_LABEL, "")) != cluster:
-            self.foreign.add(key)
+            # Two rows of one key: two rules of a route, or two clusters that somebody joined.
+            if self._clusters.get(key, "") != labels.get(CLUSTER_LABEL, ""):
+                self.foreign.add(key)
+        elif CLUSTER_LABEL in labels:
+            self._clusters[key] = labels[CLUSTER_LABEL]
         rows[key] = value
+
+
+_NONE: Rows = {}
 
 
 def combined(one: float, other: float, *, part: str) -> float:
@@ -59,7 +75,6 @@ def combined(one: float, other: float, *, part: str) -> float:
 
 def row_key(counter: Counter, labels: Mapping[str, str]) -> str:
     """Return whose row that is."""
-    values = [labels.get(label, "") for label in counter.identity]
     if counter.decode is not None:
-        values = [counter.decode(value) for value in values]
-    return "/".join(values)
+        return "/".join(counter.decode(labels.get(label, "")) for label in counter.identity)
+    return "/".join([labels.get(label, "") for label in counter.identity])

@@ -106,10 +106,14 @@ class Connection:
         tickets = [_Ticket(question, deadline) for question in questions]
         asked = [self._threads.submit(self._answered, ticket) for ticket in tickets]
         wait(asked, timeout=max(0.0, deadline - time.monotonic()))
+        in_time = [future.done() for future in asked]
         for future, ticket in zip(asked, tickets, strict=True):
             if not future.done() and not future.cancel():
                 ticket.abandon()
-        return [_outcome(future, seconds=self._timeout) for future in asked]
+        late = MetricUnavailableError(f"timed out: no answer within {self._timeout:g} s")
+        return [
+            _outcome(future) if done else late for future, done in zip(asked, in_time, strict=True)
+        ]
 
     def close(self) -> None:
         """Let the threads end; what they ask is cut when its time is over, as always."""
@@ -164,9 +168,7 @@ def _sent(client: PrometheusConnect, question: Question) -> Any:
     )
 
 
-def _outcome(future: Future[Answer], *, seconds: float) -> Outcome:
-    if future.cancelled() or not future.done():
-        return MetricUnavailableError(f"timed out: no answer within {seconds:g} s")
+def _outcome(future: Future[Answer]) -> Outcome:
     error = future.exception()
     if error is None:
         return future.result()

@@ -17,9 +17,8 @@ from autoscaler.metrics.own_queries import OwnQueries, dated, sample_of
 from autoscaler.metrics.own_query import OwnQuery, examined
 from autoscaler.metrics.plan import Group, Plan, planned
 from autoscaler.metrics.settings import PrometheusSettings
-from autoscaler.metrics.source import SCRAPE_INTERVAL
 from autoscaler.metrics.transport import QueryRefusedError
-from autoscaler.metrics.truth import STALE_AFTER, Circumstances, Down, Reading, with_doubt
+from autoscaler.metrics.truth import Circumstances, Down, Reading, with_doubt
 from autoscaler.ports import History, LoadSeries
 
 __all__ = ["PrometheusMetrics", "PrometheusSettings"]
@@ -63,7 +62,7 @@ class PrometheusMetrics:
             now,
             workloads,
             *_targets_down(down),
-            stale_after=STALE_AFTER * (self._settings.scrape_interval / SCRAPE_INTERVAL),
+            scrape_interval=self._settings.scrape_interval,
         )
         for number, (group, answer) in enumerate(zip(groups, answers, strict=True)):
             samples.update(self._read(number, group, answer, around))

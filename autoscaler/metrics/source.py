@@ -31,6 +31,9 @@ PINS = ("job", CLUSTER_LABEL)
 # window is about half the load.
 PROBE = timedelta(minutes=1)
 
+# A pod is dated by itself when it is silent for more than a scrape and a half.
+_LATE_PROBES = 0.75
+
 Condition = tuple[str, Operator, str]
 Parameters = Mapping[str, str]
 
@@ -128,6 +131,7 @@ class Counter:
         `load` the value, `at` its time stamp, `series` and `emitters` how many stand behind it,
         `twice` how many emitters arrive by two scrape jobs, `jobs` which scrape jobs there are,
         `before` how many series were there before the window began.
+        Of pods, whose rows are many, only those that are `late` are dated one by one.
         """
         selected = self.selector(narrowed)
         if self.extra:
@@ -137,14 +141,17 @@ class Counter:
         paths = f"count {by(emitter)} (count {by((*emitter, 'job'))} ({selected}))"
         parts = {
             "load": self.load(selected),
-            "at": f"max {identity} (timestamp({selected}))",
+            "at": f"max {by(self._witness)} (timestamp({selected}))",
             "twice": f"count {identity} ({paths} > 1)",
             "jobs": f"count {by(('job',))} ({selected})",
         }
         if self.window is not None:
             whose = by(self._witness)
             parts["before"] = f"count {whose} ({self._before(selected, self.window)})"
-        if not self.by_pod:  # there the rows themselves are the emitters
+        if self.by_pod:
+            late = _LATE_PROBES * self.probe.total_seconds()
+            parts["late"] = f"max {identity} (timestamp({selected})) < time() - {late:g}"
+        else:  # there the rows themselves are the emitters
             parts["series"] = f"count {identity} ({selected})"
             parts["emitters"] = f"count {identity} (count {by(emitter)} ({selected}))"
         return parts

@@ -20,7 +20,9 @@ from autoscaler.metrics.plan import Group, Member
 from autoscaler.metrics.source import SCRAPE_INTERVAL
 
 # A series that is silent for four scrapes is not being scraped.
-STALE_AFTER = 4 * SCRAPE_INTERVAL
+_STALE_AFTER_SCRAPES = 4.0
+# One scrape was missed: the end of the window is empty, and a rate over it says too little.
+_LATE_AFTER_SCRAPES = 1.5
 # NTP keeps clocks within a second; half a minute is a broken clock, not a slow answer.
 MOST_SKEW = timedelta(seconds=30)
 # Discovery, first scrape and the second one, without which there is no rate.
@@ -55,7 +57,7 @@ class Circumstances:
     down_is_known: bool = True
     warnings: tuple[str, ...] = ()
     skew: timedelta = timedelta(0)
-    stale_after: timedelta = STALE_AFTER
+    scrape_interval: timedelta = SCRAPE_INTERVAL
 
     def of(self, answer: Answer) -> "Circumstances":
         """Return what is known beside the rows of one answer."""
@@ -146,6 +148,7 @@ class Reading:
         of = self._table.of
         counter = self._group.counters[number]
         whole = member.target.namespace + "/" * (len(counter.identity) - 1)
+        late, at = of(number, "late"), of(number, "at").get(whole)
         for pod in self._pods_of(member, pods):
             for container, key, load in pods[pod]:
                 if member.container and container != member.container:
@@ -153,7 +156,7 @@ class Reading:
                 found.add(load)
                 found.uncovered |= self._uncovered(number, whole)
                 found.by_pod[pod] = found.by_pod.get(pod, 0.0) + load
-                found.dated(of(number, "at").get(key))
+                found.dated(late.get(key, at))
                 found.n_series += 1
                 found.twice += of(number, "twice").get(key, 0)
                 found.foreign |= key in self._table.foreign
@@ -203,9 +206,9 @@ class Reading:
             return "scraped for less than the window of the rate"
         if pods is None or not found.by_pod:
             return ""
-        silent = [pod.name for pod in settled(pods, now=self._around.now)]
-        silent = [name for name in silent if name not in found.by_pod]
-        return f"{len(silent)} ready pods are silent, first {silent[0]}" if silent else ""
+        absent = [pod for pod in pods if pod.name not in found.by_pod]
+        silent = settled(absent, now=self._around.now) if absent else []
+        return f"{len(silent)} ready pods are silent, first {silent[0].name}" if silent else ""
 
     def _concerns(self, target: Down, member: Member, pods: tuple[PodFacts, ...] | None) -> bool:
         """Whether a target that is down may have held some of the workload's load."""
@@ -246,9 +249,11 @@ def with_doubt(sample: Sample, around: Circumstances) -> Sample:
     if sample.value is None:
         return sample
     age = timedelta(0) if sample.sampled_at is None else around.now - sample.sampled_at
-    if age > around.stale_after:
-        detail = f"newest sample is {age.total_seconds():.0f} s old"
+    detail = f"newest sample is {age.total_seconds():.0f} s old"
+    if age > _STALE_AFTER_SCRAPES * around.scrape_interval:
         return replace(sample, value=None, by_pod=None, doubt=Doubt.STALE, detail=detail)
+    if sample.doubt is None and age > _LATE_AFTER_SCRAPES * around.scrape_interval:
+        return replace(sample, doubt=Doubt.PARTIAL, detail=detail)
     skew = around.skew or max(timedelta(0), -age)
     if abs(skew) > MOST_SKEW:
         detail = f"Prometheus's clock is {skew.total_seconds():+.0f} s from ours"

@@ -23,7 +23,7 @@ def reader_of() -> Iterator[Callable[..., PrometheusMetrics]]:
     made: list[PrometheusMetrics] = []
 
     def make(url: str, **settings: object) -> PrometheusMetrics:
-        chosen = {"timeout": timedelta(seconds=0.5), "history_timeout": timedelta(seconds=2)}
+        chosen = {"timeout": timedelta(seconds=3), "history_timeout": timedelta(seconds=5)}
         made.append(PrometheusMetrics(PrometheusSettings(url, **{**chosen, **settings})))
         return made[-1]
 

@@ -85,7 +85,8 @@ def test_a_slow_server_costs_the_timeout_and_no_thread(stub, reader_of, fault):
     stub.reply = lambda _: drip if fault == "drips" else hang
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent_url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        reader = reader_of(silent_url if fault == "accepts and is silent" else stub.url)
+        url = silent_url if fault == "accepts and is silent" else stub.url
+        reader = reader_of(url, timeout=timedelta(seconds=0.5))
         began = time.monotonic()
         samples = [newest(reader) for _ in range(3)]
         took = time.monotonic() - began
@@ -93,7 +94,7 @@ def test_a_slow_server_costs_the_timeout_and_no_thread(stub, reader_of, fault):
 
     assert {sample.doubt for pair in samples for sample in pair} == {Doubt.UNREACHABLE}
     assert "timed out" in samples[0][0].detail
-    assert took < 3 * 0.5 + 1
+    assert took < 3 * (0.5 + 1)  # and what a busy machine adds
     assert _threads_of_ours() <= 4
 
 
@@ -104,7 +105,7 @@ def _threads_of_ours() -> int:
 def test_it_recovers_at_the_next_cycle(stub, reader_of):
     let_go = threading.Event()
     stub.reply = lambda _: Reply(body=b"{}", before_piece=let_go.wait)
-    reader = reader_of(stub.url)
+    reader = reader_of(stub.url, timeout=timedelta(seconds=0.5))
     newest(reader)
     let_go.set()
     stub.reply = lambda _: success([])

@@ -75,7 +75,9 @@ def test_what_is_certainly_wrong_has_no_value(sample_of, rows, doubt, detail):
     ("rows", "doubt"),
     [
         pytest.param(linkerd(), None, id="nothing against it"),
-        pytest.param(linkerd(at=T - 119), None, id="old, but not stale"),
+        pytest.param(linkerd(at=T - 45), None, id="old, but within one and a half scrapes"),
+        pytest.param(linkerd(at=T - 46), Doubt.PARTIAL, id="a scrape was missed"),
+        pytest.param(linkerd(at=T - 119), Doubt.PARTIAL, id="late, but not stale"),
         pytest.param(linkerd(0), None, id="a zero whose series is there"),
         pytest.param(linkerd(twice=2), Doubt.DUPLICATED, id="two scrape jobs"),
         pytest.param(linkerd(before=None), Doubt.PARTIAL, id="window not covered"),
@@ -150,8 +152,8 @@ def cores(**of_pod: float):
         who = {"namespace": "shop", "pod": pod.replace("_", "-")}
         rows.append(row(value, autoscaler_part="0:load", container="app", **who))
         rows.append(row(0.9, autoscaler_part="0:load", container="linkerd-proxy", **who))
-        rows.append(row(T, autoscaler_part="0:at", container="app", **who))
-    return [*rows, row(1, autoscaler_part="0:before", namespace="shop")]
+    parts = (("at", T), ("before", 1))
+    return [*rows, *(row(n, autoscaler_part=f"0:{part}", namespace="shop") for part, n in parts)]
 
 
 PODS = cores(checkout_7d4b9c5f6_bcdfg=0.4, checkout_7d4b9c5f6_hjklm=0.6, checkout_v2_bcdfg=5)
@@ -162,7 +164,7 @@ OURS = ("checkout-7d4b9c5f6-bcdfg", "checkout-7d4b9c5f6-hjklm")
 def test_cpu_is_that_of_the_named_container_of_our_own_pods(sample_of, known):
     series = cpu(target=TARGET)
 
-    sample = sample_of(PODS[:6] + PODS[-1:], series=series,
+    sample = sample_of(PODS[:4] + PODS[-2:], series=series,
                        workloads=workload(*OURS) if known else None)  # fmt: skip
 
     assert sample.value == 1.0

@@ -13,8 +13,9 @@ import ssl
 import subprocess
 import urllib.error
 import urllib.request
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -23,6 +24,20 @@ from support.processes import Process, free_port, wait_until
 BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 _ADMIN_TOKEN = "admin-of-the-tests"
 _READY_SECONDS = 60.0
+# Every write of `scale`, with who, when and what came of it.
+_AUDITED = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {
+            "level": "Request",
+            "verbs": ["patch", "update"],
+            "resources": [{"group": "apps", "resources": ["deployments/scale"]}],
+        },
+        {"level": "None"},
+    ],
+}
 
 
 def missing_binaries() -> list[str]:
@@ -32,6 +47,15 @@ def missing_binaries() -> list[str]:
         return ["KUBEBUILDER_ASSETS is not set"]
     missing = [str(Path(folder) / n) for n in BINARIES if not (Path(folder) / n).exists()]
     return missing + ([] if shutil.which("openssl") else ["openssl"])
+
+
+class ScaleWrite(NamedTuple):
+    """Somebody wrote `spec.replicas` through `scale`."""
+
+    at: datetime
+    user: str
+    name: str
+    replicas: int
 
 
 class ControlPlane:
@@ -57,6 +81,7 @@ class ControlPlane:
         """Start everything and wait until the API server is ready."""
         self._write_keys()
         (self.folder / "tokens.csv").write_text(f'{_ADMIN_TOKEN},admin,0,"system:masters"\n')
+        (self.folder / "audit.yaml").write_text(yaml.safe_dump(_AUDITED))
         self._start_etcd()
         self.start_api_server()
         self.write_kubeconfig(self.admin_kubeconfig, token=_ADMIN_TOKEN)
@@ -89,6 +114,8 @@ class ControlPlane:
             "--service-cluster-ip-range=10.0.0.0/24",
             "--disable-admission-plugins=ServiceAccount",
             "--allow-privileged=true",
+            f"--audit-policy-file={self.folder / 'audit.yaml'}",
+            f"--audit-log-path={self.folder / 'audit.log'}",
         )
         wait_until(self._is_ready, within=_READY_SECONDS, what=self._said("kube-apiserver"))
 
@@ -140,6 +167,22 @@ class ControlPlane:
         output = self.kubectl("get", kind, name, "-n", namespace, "-o", "json")
         parsed: dict[str, Any] = json.loads(output)
         return parsed
+
+    def scale_writes(self, namespace: str) -> list[ScaleWrite]:
+        """Return every write of `scale` in a namespace that the server accepted, in order."""
+        log = self.folder / "audit.log"
+        entries = map(json.loads, log.read_text().splitlines()) if log.exists() else ()
+        return [
+            ScaleWrite(
+                at=datetime.fromisoformat(entry["requestReceivedTimestamp"]),
+                user=entry["user"]["username"].rpartition(":")[2],
+                name=entry["objectRef"]["name"],
+                replicas=entry["requestObject"]["spec"]["replicas"],
+            )
+            for entry in entries
+            if entry["objectRef"]["namespace"] == namespace
+            and entry["responseStatus"]["code"] == 200
+        ]
 
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
         """Return a kubeconfig that may do exactly what RBAC grants this service account."""
