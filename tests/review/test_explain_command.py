@@ -6,7 +6,7 @@ import pytest
 from autoscaler.cli import main
 from autoscaler.decide.facts import TargetRef, Trust
 from autoscaler.decide.reason import Reason
-from review.records import NOW, decided, record
+from review.records import NOW, record
 
 SEARCH = TargetRef("api", "search")
 
@@ -15,6 +15,13 @@ def at(minutes, *arguments, **changes):
     return record(*arguments, at=NOW + timedelta(minutes=minutes), **changes)
 
 
+HELD = record(
+    20,
+    20,
+    (Reason.SCALE_DOWN_STABILIZED, 14, 20),
+    recommended=14,
+    reason=Reason.ALL_BELOW_TARGET,
+)
 LOG = (
     at(0, 10, 10),
     at(10, 10, 14),
@@ -41,7 +48,7 @@ def explained(tmp_path, capsys):
 
 
 def test_a_sentence_comes_first_and_then_the_chain_of_numbers(explained):
-    code, out, _ = explained("shop/checkout", records=[decided(current=20)])
+    code, out, _ = explained("shop/checkout", records=[HELD])
 
     assert code == 0
     assert out.splitlines() == [

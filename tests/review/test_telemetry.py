@@ -8,7 +8,7 @@ from autoscaler.decide.facts import Sample, TargetRef, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.telemetry import Telemetry
-from review.records import decided, forecast, policy, record, signal
+from review.records import decided, policy, record, signal, workload
 
 WHO = {"namespace": "shop", "name": "checkout", "kind": "Deployment"}
 
@@ -28,7 +28,7 @@ def scraped(telemetry):
 
 
 def test_replicas_are_told_as_kube_state_metrics_does(latest):
-    latest.keep(decided(ready=9))
+    latest.keep(record(10, 14, workload=workload(10, ready=9)))
 
     samples = scraped(Telemetry(latest))
 
@@ -40,7 +40,7 @@ def test_replicas_are_told_as_kube_state_metrics_does(latest):
 
 
 def test_each_signal_tells_load_band_capacity_and_lead_time(latest):
-    latest.keep(decided())
+    latest.keep(record(10, 14))
 
     samples = scraped(Telemetry(latest))
 
@@ -62,7 +62,7 @@ def test_what_is_unknown_has_no_series_instead_of_a_zero(latest):
 
 
 def test_trust_and_reason_are_one_series_each_for_the_state_in_force(latest):
-    latest.keep(decided(signal(forecast=forecast(trust=Trust.DEMOTED))))
+    latest.keep(record(trust=Trust.DEMOTED))
 
     samples = scraped(Telemetry(latest))
 
