@@ -18,6 +18,7 @@ from typing import Any
 from prometheus_api_client import PrometheusConnect
 
 from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.servers import FailOver, servers_of
 from autoscaler.metrics.settings import PrometheusSettings
 from autoscaler.metrics.transport import QueryRefusedError, Session
 
@@ -87,8 +88,9 @@ class Connection:
         timeout: timedelta | None = None,
     ) -> None:
         self._settings = settings
-        self._url = (url or settings.url).rstrip("/")
         self._timeout = (timeout or settings.timeout).total_seconds()
+        servers = servers_of(url or settings.url, timeout=settings.timeout)
+        self._fail_over = FailOver(servers)
         self._threads = ThreadPoolExecutor(settings.connections, thread_name_prefix="prometheus")
         self._of_thread = threading.local()
 
@@ -135,28 +137,40 @@ class Connection:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _once(self, ticket: _Ticket) -> Answer:
-        client, session = self._client()
-        session.allow(ticket.deadline - time.monotonic())
+        url, n_servers = self._fail_over.choice()
+        client, session = self._client(url)
+        # One of several servers may hang: leave time for the others.
+        session.allow((ticket.deadline - time.monotonic()) / min(n_servers, _ATTEMPTS))
         ticket.carried_by(session)
         try:
             result = _sent(client, ticket.question)
+        except QueryRefusedError:
+            raise
+        except MetricUnavailableError:
+            self._fail_over.failed(url)
+            raise
         finally:
             ticket.carried_by(None)
+        self._fail_over.answered(url)
         warnings = session.envelope.get("warnings") or []
         if session.envelope["data"].get("resultType") == "scalar":
             result = [{"metric": {}, "value": result}]
         if not isinstance(result, list):
-            raise MetricUnavailableError(f"{self._url}: the result is not a list")
+            raise MetricUnavailableError(f"{url}: the result is not a list")
         return Answer(result, tuple(map(str, warnings)), session.skew_seconds)
 
-    def _client(self) -> tuple[PrometheusConnect, Session]:
-        """Return this thread's own client."""
-        held: tuple[PrometheusConnect, Session] | None = getattr(self._of_thread, "client", None)
-        if held is None:
-            session = Session(self._settings, url=self._url)
-            client = PrometheusConnect(url=self._url, session=session, method="POST")
-            held = self._of_thread.client = (client, session)
-        return held
+    def _client(self, url: str) -> tuple[PrometheusConnect, Session]:
+        """Return this thread's own client of a server; one that is asked no more is let go."""
+        held: tuple[str, PrometheusConnect, Session] | None = getattr(
+            self._of_thread, "client", None
+        )
+        if held is None or held[0] != url:
+            if held is not None:
+                held[2].close()
+            session = Session(self._settings, url=url)
+            client = PrometheusConnect(url=url, session=session, method="POST")
+            held = self._of_thread.client = (url, client, session)
+        return held[1:]
 
 
 def _sent(client: PrometheusConnect, question: Question) -> Any:

@@ -21,6 +21,7 @@ class PrometheusSettings:
     """
 
     url: str
+    """An address, several with commas between, `dns+srv://` or `consul://` (see `servers.py`)."""
     token_file: Path | None = None
     headers_file: Path | None = None
     ca_file: Path | None = None

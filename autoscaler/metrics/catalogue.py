@@ -1,0 +1,59 @@
+"""What does each source ask: the table for people, and PromQL ready to paste."""
+
+from collections.abc import Mapping
+
+from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.promql import Matcher, escaped_regex
+from autoscaler.metrics.source import Counter
+from autoscaler.metrics.sources import SOURCES
+
+
+def source_table() -> list[dict[str, object]]:
+    """Return one row per source: name, what it counts, its parameters and their defaults."""
+    return [
+        {"name": each.name, "counts": each.counts, "parameters": dict(each.parameters)}
+        for each in SOURCES.values()
+    ]
+
+
+def pasteable(
+    source_name: str, *, namespace: str, name: str, labels: Mapping[str, str] | None = None
+) -> list[str]:
+    """Return the PromQL of one workload's load, one query per counter of the source.
+
+    Raises
+    ------
+    MetricUnavailableError
+        When there is no such source.
+    """
+    source = SOURCES.get(source_name)
+    if source is None:
+        known = ", ".join(sorted(SOURCES))
+        raise MetricUnavailableError(f"source {source_name!r} is not known; there are {known}")
+    parameters = source.filled(namespace=namespace, name=name, given=labels or {})
+    bound = [counter.bound(parameters) for counter in source.counters]
+    keys = source.keys(parameters)
+    return [
+        _of_one(counter, key, namespace=namespace, name=name)
+        for counter, key in zip(bound, keys, strict=True)
+    ]
+
+
+def _of_one(counter: Counter, key: str, *, namespace: str, name: str) -> str:
+    """Return one counter's query, with the conditions that leave only one workload."""
+    narrowed: list[Matcher] = []
+    if counter.by_pod:
+        narrowed.append(Matcher(counter.identity[0], "=", namespace))
+        narrowed.append(Matcher(counter.identity[1], "=~", f"{escaped_regex(name)}-.+"))
+    elif counter.decode is None:
+        values = key.split("/") if len(counter.identity) > 1 else [key]
+        narrowed += [
+            Matcher(label, "=", value)
+            for label, value in zip(counter.identity, values, strict=True)
+        ]
+    else:
+        narrowed.append(Matcher(counter.identity[0], "=~", f"{escaped_regex(key)}[^a-zA-Z0-9].+"))
+    query = counter.load(counter.selector(narrowed))
+    if counter.extra:
+        return f"{query}  # {'added' if counter.sign > 0 else 'taken away'}, when there"
+    return query

@@ -1,0 +1,210 @@
+"""What does Consul say of a service: its passing instances, by blocking queries.
+
+A list is believed only when it is whole: an answer that was filtered for want of a token is an
+error and not an empty list, and an answer from a server that lost its leader is too old.
+
+References
+----------
+Consul documentation, "Blocking Queries" (index rules), "Consistency Modes", "Health HTTP endpoint".
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import requests
+
+from autoscaler.errors import MetricUnavailableError
+
+# Consul waits up to wait / 16 longer than it was told, to spread its answers.
+_WAIT = timedelta(seconds=60)
+_JITTER = 17 / 16
+# A server that has not heard from its leader for longer is guessing.
+_MOST_LAST_CONTACT = timedelta(seconds=10)
+# Under churn every wait returns at once; Consul's own advice is to slow down.
+_LEAST_BETWEEN_SECONDS = 1.0
+_PAUSE_AFTER_ERROR_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ConsulAddress:
+    """Which service is wanted, and from whom; the token is read from file or environment."""
+
+    base_url: str
+    service: str
+    tag: str | None = None
+    datacenter: str | None = None
+    scheme: str = "http"
+
+    def headers(self) -> dict[str, str]:
+        """Return the token header, if there is a token (`CONSUL_HTTP_TOKEN`, `..._FILE`)."""
+        token = os.environ.get("CONSUL_HTTP_TOKEN", "")
+        file = os.environ.get("CONSUL_HTTP_TOKEN_FILE")
+        if file:
+            try:
+                with open(file, encoding="utf-8") as opened:
+                    token = opened.read().strip()
+            except OSError as error:
+                raise MetricUnavailableError(f"Consul token {file}: {error}") from error
+        return {"X-Consul-Token": token} if token else {}
+
+
+def consul_of(address: str) -> ConsulAddress:
+    """Return what `consul://[host:port/]service?tag=&dc=&scheme=` stands for."""
+    parts = urlsplit(address)
+    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    service = parts.path.strip("/")
+    host = parts.netloc if service else os.environ.get("CONSUL_HTTP_ADDR", "127.0.0.1:8500")
+    tls = os.environ.get("CONSUL_HTTP_SSL", "").lower() in {"1", "true"}
+    base = host if "://" in host else f"{'https' if tls else 'http'}://{host}"
+    return ConsulAddress(
+        base,
+        service or parts.netloc,
+        tag=options.get("tag"),
+        datacenter=options.get("dc"),
+        scheme=options.get("scheme", "http"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One instance of a service that passes every check."""
+
+    address: str
+    port: int
+    service_id: str
+    meta: Mapping[str, str] = field(default_factory=dict)
+
+
+class ConsulWatch:
+    """Follows one service; `step` is one blocking query, `follow` a thread that repeats it."""
+
+    def __init__(
+        self, address: ConsulAddress, *, timeout: timedelta = timedelta(seconds=10)
+    ) -> None:
+        self._address = address
+        self._timeout = timeout.total_seconds()
+        self._index = 0
+        self._lock = threading.Lock()
+        self._instances: list[Instance] | None = None
+        self._error = "not asked yet"
+        self._answered_at = -float("inf")
+
+    def instances(self, *, within: timedelta | None = None) -> list[Instance]:
+        """Return the passing instances as last heard; raise when nothing was ever heard.
+
+        `within` also refuses what was heard longer ago.
+        """
+        with self._lock:
+            too_old = within is not None and (
+                time.monotonic() - self._answered_at > within.total_seconds()
+            )
+            if self._instances is None or too_old:
+                raise MetricUnavailableError(f"Consul {self._address.service}: {self._error}")
+            return list(self._instances)
+
+    def step(self, *, wait: timedelta = _WAIT) -> bool:
+        """Ask once, waiting for a change when something is known; return whether it was heard."""
+        try:
+            index, instances = self._asked(wait)
+        except (requests.RequestException, MetricUnavailableError, ValueError, KeyError) as error:
+            with self._lock:
+                self._error, self._index = str(error), 0
+            return False
+        with self._lock:
+            self._instances, self._error = instances, ""
+            self._answered_at = time.monotonic()
+            # An index that went backwards is of another Consul: begin again. Zero would not wait.
+            self._index = 0 if index < self._index else max(1, index)
+        return True
+
+    def follow(
+        self, stop: threading.Event, *, pause: Callable[[float], object] | None = None
+    ) -> None:
+        """Repeat `step` until told to stop, never faster than Consul can bear."""
+        rest = pause or stop.wait
+        while not stop.is_set():
+            heard = self.step()
+            rest(_LEAST_BETWEEN_SECONDS if heard else _PAUSE_AFTER_ERROR_SECONDS)
+
+    def _asked(self, wait: timedelta) -> tuple[int, list[Instance]]:
+        address = self._address
+        parameters = {"passing": "1", "stale": "1"}
+        if address.tag:
+            parameters["tag"] = address.tag
+        if address.datacenter:
+            parameters["dc"] = address.datacenter
+        seconds = wait.total_seconds() if self._index else 0.0
+        if self._index:
+            parameters |= {"index": str(self._index), "wait": f"{seconds:.0f}s"}
+        response = requests.get(
+            f"{address.base_url}/v1/health/service/{quote(address.service, safe='')}",
+            params=parameters,
+            headers=address.headers(),
+            timeout=self._timeout + seconds * _JITTER,
+            allow_redirects=False,
+        )
+        return int(response.headers.get("X-Consul-Index", "0")), _believed(response)
+
+
+def _believed(response: requests.Response) -> list[Instance]:
+    """Return the instances of an answer that is whole; raise when it is not."""
+    if response.status_code != 200:
+        raise MetricUnavailableError(f"HTTP {response.status_code}: {response.text[:200]}")
+    if response.headers.get("X-Consul-Results-Filtered-By-ACLs", "").lower() == "true":
+        raise MetricUnavailableError("the answer was filtered: the token may not read the service")
+    if response.headers.get("X-Consul-KnownLeader", "true").lower() == "false":
+        raise MetricUnavailableError("the server knows no leader")
+    last_contact = timedelta(milliseconds=int(response.headers.get("X-Consul-LastContact", "0")))
+    if last_contact > _MOST_LAST_CONTACT:
+        raise MetricUnavailableError(f"the server's answer is {last_contact} behind its leader")
+    answer = response.json()
+    if not isinstance(answer, list):
+        raise MetricUnavailableError("the answer is not a list")
+    return [_instance(entry) for entry in answer]
+
+
+def _instance(entry: Mapping[str, Any]) -> Instance:
+    service = entry["Service"]
+    return Instance(
+        service.get("Address") or entry["Node"]["Address"],
+        int(service["Port"]),
+        str(service.get("ID", "")),
+        dict(service.get("Meta") or {}),
+    )
+
+
+class ConsulService:
+    """The servers of one Consul service, followed by a thread from the first question on."""
+
+    def __init__(
+        self, address: ConsulAddress, *, timeout: timedelta = timedelta(seconds=10)
+    ) -> None:
+        self._address = address
+        self._watch = ConsulWatch(address, timeout=timeout)
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def urls(self) -> list[str]:
+        """Return the passing instances; the last known ones while Consul fails."""
+        with self._lock:
+            if self._thread is None:
+                self._watch.step(wait=timedelta(0))
+                self._thread = threading.Thread(
+                    target=self._watch.follow, args=(self._stop,), daemon=True, name="consul"
+                )
+                self._thread.start()
+        found = sorted(self._watch.instances(), key=lambda i: (i.address, i.port))
+        if not found:
+            raise MetricUnavailableError(f"Consul {self._address.service}: no instance passes")
+        return [f"{self._address.scheme}://{each.address}:{each.port}" for each in found]
+
+    def close(self) -> None:
+        """Stop following; the thread ends with the query it waits for."""
+        self._stop.set()

@@ -1,0 +1,95 @@
+"""Which servers does a DNS SRV record name.
+
+Always over TCP: answers over UDP are cut silently when they are long, and a server that is not in
+the answer looks like one that does not exist.
+
+References
+----------
+RFC 2782; Consul documentation, "Forward DNS" and `enable_truncate`.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import dns.exception
+import dns.message
+import dns.query
+import dns.rdatatype
+import dns.resolver
+from dns.rdtypes.IN.SRV import SRV
+
+from autoscaler.errors import MetricUnavailableError
+
+# Consul answers with a time to live of zero; asking at every query would be asking too much.
+_LEAST_SECONDS = 10.0
+_MOST_SECONDS = 300.0
+
+
+class SrvRecords:
+    """The servers of one SRV name, remembered for as long as the record says."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        scheme: str = "http",
+        nameserver: str | None = None,
+        timeout: timedelta = timedelta(seconds=5),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name = name
+        self._scheme = scheme
+        self._nameserver = nameserver
+        self._timeout = timeout.total_seconds()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._urls: list[str] = []
+        self._until = -float("inf")
+
+    def urls(self) -> list[str]:
+        """Return the servers by priority and weight; the last known ones while DNS fails."""
+        with self._lock:
+            if self._clock() >= self._until:
+                try:
+                    self._urls, lifetime = self._asked()
+                except (dns.exception.DNSException, OSError) as error:
+                    lifetime = _LEAST_SECONDS
+                    if not self._urls:
+                        raise MetricUnavailableError(f"SRV {self._name}: {error}") from error
+                self._until = self._clock() + min(max(lifetime, _LEAST_SECONDS), _MOST_SECONDS)
+            if not self._urls:
+                raise MetricUnavailableError(f"SRV {self._name}: names no server")
+            return list(self._urls)
+
+    def _asked(self) -> tuple[list[str], float]:
+        answer = self._resolver().resolve(
+            self._name, "SRV", tcp=True, lifetime=self._timeout, search=True
+        )
+        records = [record for record in answer if isinstance(record, SRV)]
+        records.sort(key=lambda r: (r.priority, -r.weight, r.target.to_text(), r.port))
+        hosts = _addresses(answer.response)
+        urls = []
+        for record in records:
+            host = record.target.to_text(omit_final_dot=True)
+            urls.append(f"{self._scheme}://{hosts.get(host.lower(), host)}:{record.port}")
+        return urls, float(answer.rrset.ttl if answer.rrset is not None else 0)
+
+    def _resolver(self) -> dns.resolver.Resolver:
+        if self._nameserver is None:
+            return dns.resolver.Resolver()
+        host, _, port = self._nameserver.partition(":")
+        resolver = dns.resolver.Resolver(configure=False)
+        resolver.nameservers = [host]
+        resolver.port = int(port or 53)
+        return resolver
+
+
+def _addresses(response: dns.message.Message) -> dict[str, str]:
+    """Return the addresses in the additional section: Consul's own names need no second lookup."""
+    found: dict[str, str] = {}
+    for rrset in response.additional:
+        if rrset.rdtype == dns.rdatatype.A:
+            found[rrset.name.to_text(omit_final_dot=True).lower()] = rrset[0].to_text()
+    return found

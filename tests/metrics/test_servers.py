@@ -1,0 +1,183 @@
+"""Where Prometheus is: addresses, DNS over TCP, Consul's catalog; and what when one fails."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from autoscaler.decide.facts import Doubt
+from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.consul import ConsulWatch, consul_of
+from autoscaler.metrics.servers import FailOver, FixedServers, servers_of
+from autoscaler.metrics.srv import SrvRecords
+from support.consul_stub import ConsulStub, DnsStub
+from support.load_series import NOW, request_rate
+
+SERIES = [request_rate(source="linkerd")]
+NO_WAIT = timedelta(0)
+TIMEOUT = timedelta(seconds=5)
+
+
+@pytest.fixture
+def consul() -> Iterator[ConsulStub]:
+    consul = ConsulStub()
+    yield consul
+    consul.stop()
+
+
+def watch_of(consul: ConsulStub) -> ConsulWatch:
+    return ConsulWatch(consul_of(f"consul://{consul.address}/prometheus"), timeout=TIMEOUT)
+
+
+def ports(watch: ConsulWatch) -> list[int]:
+    return [instance.port for instance in watch.instances()]
+
+
+def test_a_blocking_query_returns_when_the_service_changes(consul):
+    consul.register(9090)
+    watch = watch_of(consul)
+    watch.step()
+    thread = threading.Thread(target=consul.register, args=(9090, 9091))
+    thread.start()
+    watch.step()
+    thread.join()
+    watch.step(wait=NO_WAIT)
+
+    assert ports(watch) == [9090, 9091]
+    assert "index" not in consul.asked[0]
+    assert consul.asked[1]["index"] == "8"
+
+
+def test_an_index_that_went_backwards_begins_again(consul):
+    consul.register(9090)
+    watch = watch_of(consul)
+    watch.step()
+    consul.index = 3
+    watch.step(wait=NO_WAIT)
+    watch.step(wait=NO_WAIT)
+
+    assert "index" not in consul.asked[2]
+
+
+def test_an_index_of_zero_is_never_sent(consul):
+    consul.index = -1
+    consul.register(9090)
+    watch = watch_of(consul)
+    watch.step()
+    watch.step(wait=NO_WAIT)
+
+    assert consul.asked[1]["index"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "reason"),
+    [
+        pytest.param({"X-Consul-KnownLeader": "false"}, 200, "no leader", id="no leader"),
+        pytest.param({"X-Consul-LastContact": "20000"}, 200, "behind its leader", id="too old"),
+        pytest.param({}, 403, "HTTP 403", id="forbidden"),
+        pytest.param({}, 500, "HTTP 500", id="no cluster leader"),
+    ],
+)
+def test_a_doubtful_answer_keeps_what_was_known(consul, headers, status, reason):
+    consul.register(9090)
+    watch = watch_of(consul)
+    watch.step()
+    consul.headers, consul.status = headers, status
+    consul.register()
+
+    assert not watch.step(wait=NO_WAIT)
+    assert ports(watch) == [9090]
+    with pytest.raises(MetricUnavailableError, match=reason):
+        watch.instances(within=timedelta(seconds=-1))
+
+
+def test_an_answer_that_was_filtered_is_an_error_not_an_empty_list(consul, monkeypatch):
+    consul.token = "secret"
+    consul.register(9090)
+    watch = watch_of(consul)
+
+    assert not watch.step()
+    with pytest.raises(MetricUnavailableError, match="the token may not read the service"):
+        watch.instances()
+
+    monkeypatch.setenv("CONSUL_HTTP_TOKEN", "secret")
+    assert watch.step()
+    assert ports(watch) == [9090]
+
+
+def test_prometheus_is_found_through_consul(consul, stub, reader_of):
+    host, _, port = stub.url.removeprefix("http://").partition(":")
+    consul.register(int(port), node=host)
+
+    [sample] = reader_of(f"consul://{consul.address}/prometheus?tag=primary").newest(
+        SERIES, now=NOW, workloads={}
+    )
+
+    assert sample.doubt is Doubt.ABSENT
+    assert consul.asked[0]["tag"] == "primary"
+
+
+def test_srv_records_are_asked_over_tcp_and_ordered_by_priority_and_weight():
+    dns = DnsStub(
+        "2 1 9090 c.node.consul.", "1 1 9090 b.node.consul.", "1 9 9091 a.node.consul.",
+        addresses={"a.node.consul.": "10.0.0.1"},
+    )  # fmt: skip
+    found = SrvRecords("_http._tcp.prometheus.", nameserver=f"127.0.0.1:{dns.port}").urls()
+    dns.stop()
+
+    assert found == [
+        "http://10.0.0.1:9091",
+        "http://b.node.consul:9090",
+        "http://c.node.consul:9090",
+    ]
+
+
+def test_the_last_known_servers_stay_while_dns_fails():
+    now = [0.0]
+    dns = DnsStub("1 1 9090 a.", addresses={"a.": "10.0.0.1"})
+    records = SrvRecords(
+        "prometheus.", nameserver=f"127.0.0.1:{dns.port}", timeout=TIMEOUT, clock=lambda: now[0]
+    )
+    before = records.urls()
+    dns.stop()
+    now[0] = 1000.0
+
+    assert records.urls() == before == ["http://10.0.0.1:9090"]
+
+
+def test_a_name_that_nobody_answers_for_is_unknown_not_empty(reader_of):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"dns+srv://_http._tcp.p.svc?nameserver=127.0.0.1:{silent.getsockname()[1]}"
+        [sample] = reader_of(address, timeout=timedelta(seconds=1)).newest(
+            SERIES, now=NOW, workloads={}
+        )
+
+    assert sample.doubt is Doubt.UNREACHABLE
+
+
+def test_the_next_server_answers_when_the_first_one_is_gone(stub, reader_of):
+    samples = reader_of(f"http://127.0.0.1:1, {stub.url}").newest(SERIES, now=NOW, workloads={})
+
+    assert [sample.doubt for sample in samples] == [Doubt.ABSENT]
+
+
+def test_the_first_server_is_tried_again_after_a_while():
+    now = [0.0]
+    servers = FailOver(FixedServers(["http://a", "http://b"]), clock=lambda: now[0])
+    chosen = [servers.choice()[0]]
+    servers.failed("http://a")
+    chosen.append(servers.choice()[0])
+    servers.failed("http://b")
+    chosen.append(servers.choice()[0])
+    now[0] = 31.0
+    chosen.append(servers.choice()[0])
+
+    assert chosen == ["http://a", "http://b", "http://a", "http://a"]
+
+
+@pytest.mark.parametrize("address", ["", "prometheus:9090", "ftp://x", "http://a,b"])
+def test_an_address_of_no_known_form_is_refused(address):
+    with pytest.raises(MetricUnavailableError, match="is no address of Prometheus"):
+        servers_of(address, timeout=TIMEOUT)
