@@ -104,6 +104,7 @@ def _replay(command: argparse.ArgumentParser) -> None:
     _flag(command, "--startup", type=_duration, default="120s", help="until a pod is ready")
     _flag(command, "--risk", type=_share, help="overrides the policy's forecast.risk")
     _flag(command, "--decisions", metavar="OUT.csv", help="write timestamp,replicas per 15 s tick")
+    _flag(command, "--report", metavar="OUT.html", help="write one page to send to a colleague")
     _flag(command, "--output", choices=("table", "json"), default="table")
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from autoscaler.commands.progress import progress_bar
+from autoscaler.commands.report import write_report
 from autoscaler.errors import PolicyError, TraceError
 from autoscaler.policy.files import checked_files
 from autoscaler.policy.quantity import share_text
@@ -34,6 +35,8 @@ def main(arguments: argparse.Namespace) -> int:
         )
     if arguments.decisions:
         write_decisions(Path(arguments.decisions), result)
+    if arguments.report:
+        write_report(Path(arguments.report), result, policy)
     if arguments.output == "json":
         print(json.dumps(as_dict(result), allow_nan=False))
     else:

@@ -47,7 +47,7 @@ def test_a_row_tells_the_very_numbers_of_the_record():
     }
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.floats(1e-30, 1e30))
 def test_four_bytes_hold_the_six_digits_of_the_record(load):
     made = decided(signal(load, quantile=load))

@@ -106,7 +106,7 @@ cycles = st.builds(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(cycles)
 def test_a_round_trip_through_json_and_text_loses_nothing(made):
     line = made.as_dict()
@@ -119,7 +119,7 @@ def test_a_round_trip_through_json_and_text_loses_nothing(made):
     assert decision_line(back) == decision_line(line)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(cycles)
 def test_the_chain_leads_from_the_recommendation_to_the_decision_without_a_gap(made):
     line = made.as_dict()
@@ -140,7 +140,7 @@ def proposals(line):
     return line["predictive_replicas"], line["reactive_replicas"]
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(cycles)
 def test_the_proposals_follow_from_the_loads_and_the_capacity_in_the_record(made):
     one = made.as_dict()["signals"][0]

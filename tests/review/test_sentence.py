@@ -2,20 +2,31 @@ import re
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autoscaler.decide.decision import Proposal, Recommendation
 from autoscaler.decide.facts import Doubt, Sample, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.quantity import duration_text, share_text
+from autoscaler.policy.schema import Mode
 from autoscaler.review.fields import MESSAGE_LIMIT
 from autoscaler.review.sentence import sentence
-from review.records import LONG_AGO, NOW, decided, forecast, policy, record, signal
+from review.records import LONG_AGO, NOW, decided, record, signal
 
 EXPECTED = (
     "requestRate linkerd, now 1200, may reach 1600 in 2m (risk 1%), which needs 14 at 120 per pod."
 )
+
+
+def recommended(predictive, reactive, detail=""):
+    proposal = Proposal("requestRate linkerd", predictive, reactive)
+    return Recommendation(
+        proposal.replicas, Reason.FORECAST_ABOVE_TARGET, (proposal,), detail=detail
+    )
+
+
 BLIND = signal(sample=Sample(None, doubt=Doubt.ABSENT, detail="no series"), forecast=None)
 
 
@@ -23,28 +34,45 @@ BLIND = signal(sample=Sample(None, doubt=Doubt.ABSENT, detail="no series"), fore
     ("made", "expected"),
     [
         pytest.param(
-            decided(), f"scaled from 10 to 14 replicas: {EXPECTED}", id="the forecast asks for more"
+            record(10, 14), f"scaled from 10 to 14 replicas: {EXPECTED}", id="the forecast asks"
         ),
-        pytest.param(decided(current=14), f"kept 14 replicas: {EXPECTED}", id="nothing to do"),
+        pytest.param(record(14, 14), f"kept 14 replicas: {EXPECTED}", id="nothing to do"),
         pytest.param(
-            decided(spec=policy(mode="ForecastOnly")),
+            record(10, 14, rescaled=False, mode=Mode.FORECAST_ONLY),
             f"would scale from 10 to 14 replicas (ForecastOnly): {EXPECTED}",
             id="forecast only",
         ),
         pytest.param(
-            decided(spec=policy(maxReplicas=12)),
+            record(10, 14, rescaled=False, not_rescaled_because="dry run"),
+            f"would scale from 10 to 14 replicas (dry run): {EXPECTED}",
+            id="held back on purpose",
+        ),
+        pytest.param(
+            record(10, 12, (Reason.TOO_MANY_REPLICAS, 14, 12), recommended=14),
             f"scaled from 10 to 12 replicas: maxReplicas caps it at 12; {EXPECTED}",
             id="capped: the deciding rule comes first",
         ),
         pytest.param(
-            decided(current=20),
-            "kept 20 replicas: the scale-down stabilization window still asks for 20; " + EXPECTED,
+            record(20, 20, (Reason.SCALE_DOWN_STABILIZED, 14, 20), recommended=14),
+            f"kept 20 replicas: the scale-down stabilization window still asks for 20; {EXPECTED}",
             id="held by the window",
         ),
         pytest.param(
-            decided(current=40, state=WorkloadState(NOW)),
+            record(40, 40, (Reason.RESTART_HOLD, 14, 40, "5m left"), recommended=14),
             "kept 40 replicas: the autoscaler has just started, so 40 stay (5m left); " + EXPECTED,
             id="just started",
+        ),
+        pytest.param(
+            record(
+                10,
+                12,
+                (Reason.CHURN_HEAD_ROOM, 14, 15),
+                (Reason.SCALE_UP_LIMIT, 15, 12),
+                recommended=14,
+            ),
+            "scaled from 10 to 12 replicas: head-room makes it 15; "
+            f"then the scale-up rate limit allows 12; {EXPECTED}",
+            id="every step, in order",
         ),
         pytest.param(
             decided(BLIND, current=14),
@@ -53,14 +81,16 @@ BLIND = signal(sample=Sample(None, doubt=Doubt.ABSENT, detail="no series"), fore
             id="blind",
         ),
         pytest.param(
-            decided(signal(forecast=forecast(trust=Trust.DEMOTED))),
+            record(
+                10, 15, trust=Trust.DEMOTED, recommendation=recommended(15, 10, "forecast demoted")
+            ),
             "scaled from 10 to 15 replicas: requestRate linkerd, now 1200, may reach 1760 in 2m "
             "(risk 1%), which needs 15 at 120 per pod (forecast demoted).",
             id="demoted: persistence speaks",
         ),
         pytest.param(
-            decided(signal(2500.0)),
-            "scaled from 10 to 20 replicas: the scale-up rate limit allows 20; "
+            record(10, 21, recommendation=recommended(14, 21), signals=(signal(2500.0),)),
+            "scaled from 10 to 21 replicas: "
             "requestRate linkerd is 2500, which needs 21 at 120 per pod.",
             id="the measurement is above the forecast",
         ),
@@ -83,6 +113,7 @@ def test_every_reason_has_a_sentence_that_ends_in_one_stop_and_is_bounded():
         assert len(told) <= MESSAGE_LIMIT + 1
 
 
+@settings(deadline=None)
 @given(
     value=st.just(0.0) | st.floats(0.01, 1e7),
     quantile=st.just(0.0) | st.floats(0.01, 1e7),

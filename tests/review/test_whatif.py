@@ -24,7 +24,7 @@ LIMITS = st.lists(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(
     load=st.floats(0, 20_000),
     current=st.integers(1, 150),

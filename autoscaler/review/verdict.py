@@ -1,0 +1,155 @@
+"""Did prediction help on this load: one sentence, and whether to use it at all.
+
+Both readings of a comparison count, slow time at equal cost and cost at equal slow time, because
+the first alone can be bought with pods.
+Where prediction does not help the verdict says so, and recommends the plain HPA.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoscaler.policy.quantity import share_text
+
+FloatArray = NDArray[np.float64]
+CountArray = NDArray[np.int64]
+
+# Less than this is within what another week of the same load would change: a share of the cost,
+# and of the slow time, which is made of few ticks. The numbers have no better reason.
+_LEAST_COST_GAIN = 0.03
+_LEAST_SLOW_GAIN = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How one controller did: shares of time, cost over the least that could carry the load."""
+
+    slow: float
+    overload: float
+    cost: float
+    rescales_per_hour: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replayed:
+    """A replay as plain values: what happened at each tick, and how it compares.
+
+    Arrays are of one length, one entry per tick; `load` is in pods at the policy's target, NaN
+    where nothing was recorded.
+    """
+
+    trace: str
+    startup_seconds: float
+    risk: float
+    tick_seconds: float
+    seconds: FloatArray
+    load: FloatArray
+    desired: CountArray
+    ready: CountArray
+    ours: Run
+    clairvoyant: Run
+    frontier: tuple[tuple[float, float], ...]
+    """(cost, slow share) of HPAs tuned in hindsight, by ascending cost."""
+    hpa_slow_at_our_cost: float
+    hpa_cost_at_our_slow: float
+    slow_at_equal_cost: float
+    cost_at_equal_slow: float
+    gap_closed: float | None
+
+    @property
+    def days(self) -> float:
+        """How long the recording is."""
+        return len(self.seconds) * self.tick_seconds / 86_400
+
+
+class Worth(Enum):
+    """What the comparison advises."""
+
+    USE = "use it"
+    HARDLY = "it hardly matters"
+    PLAIN_HPA = "use a plain HPA"
+
+
+def worth(run: Replayed) -> Worth:
+    """Return the advice: for a yes or a no both readings must agree, and one of them clearly."""
+    slow, cost = run.slow_at_equal_cost, run.cost_at_equal_slow
+    if slow < 1 and cost < 1 and _clear(slow, cost):
+        return Worth.USE
+    if slow > 1 and cost > 1 and _clear(1 / slow, 1 / cost):
+        return Worth.PLAIN_HPA
+    return Worth.HARDLY
+
+
+def _clear(slow: float, cost: float) -> bool:
+    return 1 - cost >= _LEAST_COST_GAIN or 1 - slow >= _LEAST_SLOW_GAIN
+
+
+def verdict(run: Replayed) -> str:
+    """Return the one sentence that comes first."""
+    slow, cost = run.slow_at_equal_cost, run.cost_at_equal_slow
+    if worth(run) is Worth.USE:
+        return (
+            f"With risk {share_text(run.risk)}: {_change(slow, 'slow time')} than the HPA tuned in "
+            f"hindsight at the same cost, or as little slow time at {_change(cost, 'cost')}."
+        )
+    if worth(run) is Worth.PLAIN_HPA:
+        return (
+            f"Prediction does not help on this load: at the same cost the HPA tuned in hindsight "
+            f"has {_change(1 / slow, 'slow time')}, and it costs {_change(1 / cost, '')} for as "
+            "little slow time. Keep a plain HPA."
+        )
+    return (
+        f"Prediction hardly matters on this load: {_change(slow, 'slow time')} than the HPA tuned "
+        f"in hindsight at the same cost, {_change(cost, 'cost')} at the same slow time. "
+        "A plain HPA does as well."
+    )
+
+
+def _change(ratio: float, what: str) -> str:
+    """Return a ratio as more or less of something; zero slow time divides nothing by nothing."""
+    if not np.isfinite(ratio):
+        return f"incomparable {what}".rstrip()
+    word = "less" if ratio <= 1 else "more"
+    if what == "cost":
+        word = "lower" if ratio <= 1 else "higher"
+    return f"{abs(1 - ratio):.0%} {word} {what}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class WorstHour:
+    """The hour with most slow ticks: where, how short, and how it came."""
+
+    first: int
+    last: int
+    """Ticks [first, last] of the recording."""
+    slow_seconds: float
+    peak_load: float
+    ready_at_peak: int
+    load_before: float
+    """The load one start-up time before the peak: all a reaction could have known."""
+
+
+def worst_hour(run: Replayed) -> WorstHour | None:
+    """Return the hour with most slow time; None when there was none."""
+    short = np.nan_to_num(run.load, nan=0.0) > run.ready + 1e-9
+    if not short.any():
+        return None
+    ticks = max(1, round(3600 / run.tick_seconds))
+    sums = np.concatenate([[0], np.cumsum(short)])
+    length = min(ticks, len(short))
+    counts = sums[length:] - sums[:-length]
+    first = int(counts.argmax())
+    hour = slice(first, first + length)
+    lack = np.where(short[hour], run.load[hour] - run.ready[hour], -np.inf)
+    peak = first + int(lack.argmax())
+    before = max(0, peak - round(run.startup_seconds / run.tick_seconds))
+    return WorstHour(
+        first=first,
+        last=first + length - 1,
+        slow_seconds=float(counts[first]) * run.tick_seconds,
+        peak_load=float(run.load[peak]),
+        ready_at_peak=int(run.ready[peak]),
+        load_before=float(np.nan_to_num(run.load[before], nan=0.0)),
+    )

@@ -1,0 +1,202 @@
+import math
+import re
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from autoscaler.review.report import report_html
+from autoscaler.review.svg import Axis, thinned, time_ticks
+from autoscaler.review.verdict import Replayed, Run, Worth, verdict, worst_hour, worth
+from review.records import NOW
+
+TICK = 15.0
+YAML = "scaleTargetRef:\n  name: checkout\n"
+
+
+def replayed(*, slow=0.08, cost=0.89, load=None, ready=None, **changes):
+    n = 4 * 240
+    load = np.full(n, 5.0) if load is None else load
+    ready = np.full(len(load), 6) if ready is None else ready
+    run = Replayed(
+        trace="shop.csv",
+        startup_seconds=120.0,
+        risk=0.01,
+        tick_seconds=TICK,
+        seconds=NOW.timestamp() + TICK * np.arange(len(load)),
+        load=load,
+        desired=ready,
+        ready=ready,
+        ours=Run(0.001, 0.0002, 1.2, 2.5),
+        clairvoyant=Run(0.0, 0.0, 1.05, 4.0),
+        frontier=((1.1, 0.05), (1.3, 0.01), (1.6, 0.001)),
+        hpa_slow_at_our_cost=0.0125,
+        hpa_cost_at_our_slow=1.6,
+        slow_at_equal_cost=slow,
+        cost_at_equal_slow=cost,
+        gap_closed=0.55,
+    )
+    return replace(run, **changes)
+
+
+@pytest.mark.parametrize(
+    ("slow", "cost", "advice", "sentence"),
+    [
+        pytest.param(
+            0.08,
+            0.89,
+            Worth.USE,
+            "With risk 1%: 92% less slow time than the HPA tuned in hindsight at the same cost, "
+            "or as little slow time at 11% lower cost.",
+            id="it helps",
+        ),
+        pytest.param(
+            1.25,
+            1.25,
+            Worth.PLAIN_HPA,
+            "Prediction does not help on this load: at the same cost the HPA tuned in hindsight "
+            "has 20% less slow time, and it costs 20% less for as little slow time. "
+            "Keep a plain HPA.",
+            id="it does not, and the report says so",
+        ),
+        pytest.param(
+            0.98,
+            1.01,
+            Worth.HARDLY,
+            "Prediction hardly matters on this load: 2% less slow time than the HPA tuned in "
+            "hindsight at the same cost, 1% higher cost at the same slow time. "
+            "A plain HPA does as well.",
+            id="a draw",
+        ),
+    ],
+)
+def test_the_verdict_is_one_sentence_and_honest(slow, cost, advice, sentence):
+    run = replayed(slow=slow, cost=cost)
+
+    assert worth(run) is advice
+    assert verdict(run) == sentence
+
+
+@pytest.mark.parametrize(
+    ("slow", "cost", "advice"),
+    [
+        (0.69, 0.99, Worth.USE),
+        (0.75, 0.99, Worth.HARDLY),
+        (0.99, 0.96, Worth.USE),
+        (0.5, 1.01, Worth.HARDLY),
+        (1.18, 1.005, Worth.HARDLY),
+        (1.5, 1.005, Worth.PLAIN_HPA),
+        (1.0, 1.0, Worth.HARDLY),
+    ],
+)
+def test_both_readings_must_agree_and_one_be_clear(slow, cost, advice):
+    assert worth(replayed(slow=slow, cost=cost)) is advice
+
+
+def burst():
+    """Return four hours at 5 pods with ten minutes at 12, and pods that follow two minutes late."""
+    load = np.full(960, 5.0)
+    load[600:640] = 12.0
+    ready = np.full(960, 6)
+    ready[608:660] = 12
+    return replayed(load=load, ready=ready)
+
+
+def test_the_worst_hour_is_where_most_ticks_were_slow():
+    worst = worst_hour(burst())
+
+    assert worst.first <= 600
+    assert worst.last >= 607
+    assert worst.slow_seconds == 8 * TICK
+    assert (worst.peak_load, worst.ready_at_peak, worst.load_before) == (12.0, 6, 5.0)
+
+
+def test_without_slow_time_there_is_no_worst_hour():
+    assert worst_hour(replayed()) is None
+    assert "no tick was slow" in report_html(replayed(), policy_yaml=YAML)
+
+
+def test_the_worst_hour_is_told_with_what_could_have_been_known():
+    html = report_html(burst(), policy_yaml=YAML)
+
+    assert "the load was above what the ready pods carry for 2m." in html
+    assert "it needed 12.0 pods and 6 were ready; 2m earlier" in html
+
+
+def test_the_verdict_comes_first_and_the_figures_are_those_of_the_replay():
+    html = report_html(burst(), policy_yaml=YAML)
+    text = re.sub(r"<[^>]+>", " ", html.split("<main>")[1])
+
+    assert text.index("92% less slow time") < text.index("Compared")
+    for figure in ("0.10%", "1m26s", "0.02%", "1.200", "2.5", "1.25%", "1.600", "55% of that gap"):
+        assert figure in text
+
+
+def test_it_is_one_file_that_asks_nobody_for_anything():
+    html = report_html(burst(), policy_yaml=YAML)
+
+    assert not re.search(r"<script|<link|<img|url\(|https?://|@import", html)
+
+
+def test_what_a_name_contains_is_text_and_never_markup():
+    html = report_html(replayed(trace="<script>alert(1)</script>"), policy_yaml="a: <b>")
+
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+    assert "a: &lt;b&gt;" in html
+
+
+def test_the_charts_are_well_formed_and_have_a_name():
+    charts = re.findall(r"<svg.*?</svg>", report_html(burst(), policy_yaml=YAML), re.DOTALL)
+
+    assert len(charts) == 3
+    for drawn in charts:
+        assert ElementTree.fromstring(drawn).attrib["aria-label"]
+
+
+def test_gaps_in_the_recording_are_gaps_in_the_line():
+    load = np.full(960, 5.0)
+    load[100:200] = np.nan
+    html = report_html(replayed(load=load), policy_yaml=YAML)
+
+    assert "nan" not in html.lower().replace("finance", "")
+    assert re.search(r'<path class="load" d="M[^"]+M', html)
+
+
+def test_where_prediction_does_not_help_the_advice_is_the_plain_hpa():
+    html = report_html(replayed(slow=1.5, cost=1.2, gap_closed=-0.3), policy_yaml=YAML)
+
+    assert "Keep a plain HPA on this workload." in html
+    assert "None of that gap is closed." in html
+
+
+def test_a_thinned_line_keeps_its_peaks_and_its_gaps():
+    values = np.ones(9_000)
+    values[4_321] = 50.0
+    values[5_000:6_000] = np.nan
+    t, thin = thinned(np.arange(9_000.0), values)
+
+    assert len(t) == len(thin) <= 900
+    assert np.nanmax(thin) == 50.0
+    assert np.isnan(thin).sum() == 100
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "log", "expected"),
+    [
+        (0, 10, False, [0, 2, 4, 6, 8, 10]),
+        (0.95, 1.6, False, [1.0, 1.2, 1.4, 1.6]),
+        (0.0008, 0.2, True, [0.001, 0.01, 0.1]),
+    ],
+)
+def test_axes_have_round_numbers(low, high, log, expected):
+    ticks = Axis(low, high, (0, 100), log).ticks()
+
+    assert all(math.isclose(a, b) for a, b in zip(ticks, expected, strict=True))
+
+
+def test_times_on_an_axis_are_round():
+    start = NOW.timestamp()
+
+    assert time_ticks(start + 77, start + 3 * 3600) == [start + 1800 * k for k in range(1, 7)]
