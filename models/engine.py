@@ -132,10 +132,13 @@ class ForecastEngine:
         lead_seconds: FloatArray | float,
         hold_seconds: FloatArray | float,
         risk: FloatArray | float,
+        kept_seconds: FloatArray | float = 0.0,
     ) -> ForecastBatch:
         """Return the quantile 1 - `risk` of the maximum load over [now + lead, now + lead + hold].
 
         `now_seconds` defaults to the newest reading's time plus its usual age.
+        Where answers stay in force for `kept_seconds` although later ones are lower (a scale-in
+        stabilization window), it is the highest answer in force that is exceeded with this risk.
         """
         rows = self._rows(rows)
         if self.memory.index is None:
@@ -146,7 +149,7 @@ class ForecastEngine:
             np.broadcast_to(np.float64(now), rows.shape),
             *(
                 np.broadcast_to(np.asarray(x, dtype=np.float64), rows.shape)
-                for x in (lead_seconds, hold_seconds, risk)
+                for x in (lead_seconds, hold_seconds, risk, kept_seconds)
             ),
         )
         horizon = horizon_of(moment, asked, step_seconds=self.step_seconds)

@@ -63,7 +63,7 @@ class Network:
         return np.asarray(h @ last.weight + last.bias)
 
 
-def network_inputs(features: F32Array, scale: FloatArray) -> F32Array:
+def network_inputs(features: F32Array, scale: FloatArray | F32Array) -> F32Array:
     """Return the features, movements also as multiples of the scale, and the scale itself."""
     unit = scale.astype(np.float32)[:, None]
     scaled = np.arcsinh(features[:, SCALED_COLUMNS] / unit)

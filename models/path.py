@@ -23,6 +23,8 @@ from models.network import quantiles
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
+Question = tuple[float, float, float, float]
+"""Lead and hold in seconds, risk, and for how long answers are kept."""
 _Arrays = TypeVar("_Arrays", Asked, Horizon, Inputs)
 
 
@@ -40,9 +42,13 @@ class Readings:
 
 
 def answers_along(
-    engine: ForecastEngine, row: int, readings: Readings, *, asked: tuple[float, float, float]
+    engine: ForecastEngine,
+    row: int,
+    readings: Readings,
+    *,
+    asked: Question,
 ) -> ForecastBatch:
-    """Return one answer per reading, for `asked` = (lead seconds, hold seconds, risk)."""
+    """Return one answer per reading, to the same question."""
     rows = np.array([row], dtype=np.intp)
     moments: list[Moment] = []
     closed: list[int | None] = []
@@ -63,11 +69,10 @@ def _answered(
     moment: Moment,
     closed: list[int | None],
     readings: Readings,
-    asked: tuple[float, float, float],
+    asked: Question,
 ) -> ForecastBatch:
     now = readings.now_seconds
-    lead, hold, risk = (np.full(len(now), x) for x in asked)
-    questions = Asked(now, lead, hold, risk)
+    questions = Asked(now, *(np.full(len(now), x) for x in asked))
     horizon = horizon_of(moment, questions, step_seconds=engine.step_seconds)
     _, first, minute = np.unique(np.cumsum(readings.closes), return_index=True, return_inverse=True)
     view = minute_view(engine.memory, moment.take(first)).take(minute)

@@ -27,7 +27,14 @@ def test_many_ticks_at_once_answer_as_one_by_one(chunk):
         if at % 60 == 0:
             one.append(np.array([load]), end_seconds=at, rows=row)
         single.append(
-            one.predict(rows=row, now_seconds=now, lead_seconds=120.0, hold_seconds=15.0, risk=0.01)
+            one.predict(
+                rows=row,
+                now_seconds=now,
+                lead_seconds=120.0,
+                hold_seconds=15.0,
+                risk=0.01,
+                kept_seconds=300.0,
+            )
         )
     parts = [slice(i, i + chunk) for i in range(0, n, chunk)]
     along = [
@@ -35,7 +42,7 @@ def test_many_ticks_at_once_answer_as_one_by_one(chunk):
             many,
             int(other[0]),
             Readings(seen.load[p], seen.at_seconds[p], seen.now_seconds[p], seen.closes[p]),
-            asked=(120.0, 15.0, 0.01),
+            asked=(120.0, 15.0, 0.01, 300.0),
         )
         for p in parts
     ]
