@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def test_there_are_two():
+    assert [path.stem for path in NOTEBOOKS] == ["01-look-at-load", "02-replay-and-choose-risk"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_outputs_are_stripped(path):
+    cells = [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+    assert cells
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in cells)
+
+
+# The kernel is another process over ZeroMQ, whose own warnings are not ours to mend.
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_cell_runs(path, monkeypatch):
+    monkeypatch.setenv("DAYS", "1")
+    monkeypatch.delenv("TRACE", raising=False)
+    notebook = read(path)
+
+    NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(FOLDER)}}).execute()
+
+    printed = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+    assert printed
+    assert all(output.output_type != "error" for output in printed)
