@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from autoscaler.decide.bounds import bounded_replicas, bounds_in_force
-from autoscaler.decide.churn import kept_for_later, larger_step_out
+from autoscaler.decide.churn import kept_for_later
 from autoscaler.decide.cooldown import cooldown_left, left_text
 from autoscaler.decide.decision import Limit, Recommendation
 from autoscaler.decide.doubt import hold_left, restart_hold_left
@@ -104,11 +104,7 @@ def stabilized(number: int, case: Case) -> Limit | None:
 
 
 def fewer_steps(number: int, case: Case) -> Limit | None:
-    """Take fewer, larger steps in both directions."""
-    if number > case.current:
-        return larger_step_out(
-            number, current_replicas=case.current, recommendation=case.recommendation
-        )
+    """Keep what is needed again soon, and let small scale-ins wait for larger ones."""
     return kept_for_later(
         number,
         current_replicas=case.current,

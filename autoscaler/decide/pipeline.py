@@ -104,21 +104,8 @@ def decide(
         if limit is not None:
             chain.append(limit)
             number = limit.after
-    reason = _deciding_reason(chain, recommendation, rescale=number != current)
+    reason = chain[-1].reason if chain else recommendation.reason
     return Decision(current, number, reason, tuple(chain))
-
-
-def _deciding_reason(
-    chain: Sequence[Limit], recommendation: Recommendation, *, rescale: bool
-) -> Reason:
-    """Return the reason of the last rule that changed the number.
-
-    Head-room explains why nothing changes; it does not explain why something does.
-    """
-    for limit in reversed(chain):
-        if not rescale or limit.reason is not Reason.CHURN_HEAD_ROOM:
-            return limit.reason
-    return recommendation.reason
 
 
 def _contested(

@@ -36,7 +36,6 @@ class Reason(StrEnum):
     RESTART_HOLD = "RestartHold"
     CLOCK_JUMP_HOLD = "ClockJumpHold"
     BURST_HOLD = "BurstHold"
-    CHURN_HEAD_ROOM = "ChurnHeadRoom"
     CHURN_HOLD = "ChurnHold"
     SCHEDULE_FLOOR = "ScheduleFloor"
     SCHEDULE_CEILING = "ScheduleCeiling"

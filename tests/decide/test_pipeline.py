@@ -12,7 +12,6 @@ from autoscaler.decide.state import Order, WorkloadState
 from autoscaler.decide.zero import IDLE_BEFORE_ZERO
 from decide.worlds import LONG_AGO, NOW, TARGET, ago, decided, outcome, quiet, signal, workload
 
-# Growth is by measurement alone: a forecast would add head-room.
 LOW, HIGH = signal(300, 300), signal(1500)
 
 
@@ -24,19 +23,8 @@ def test_growth_comes_at_once():
     assert decided(HIGH) == Decision(10, 15, Reason.METRIC_ABOVE_TARGET)
 
 
-def test_growth_by_forecast_brings_head_room_which_is_not_its_reason():
-    decision = decided(signal(1500, 1700))
-
-    assert decision == Decision(
-        10, 18, Reason.FORECAST_ABOVE_TARGET, (Limit(Reason.CHURN_HEAD_ROOM, 17, 18),)
-    )
-
-
-def test_head_room_that_is_there_is_kept():
-    decision = decided(signal(2000, 2000), facts=workload(22))
-
-    assert (decision.desired_replicas, decision.reason) == (22, Reason.CHURN_HEAD_ROOM)
-    assert decided(signal(2000, 2000), facts=workload(23)).desired_replicas == 22
+def test_growth_by_forecast_is_what_the_forecast_asks_for():
+    assert decided(signal(1500, 1700)) == Decision(10, 17, Reason.FORECAST_ABOVE_TARGET)
 
 
 def test_shrinking_comes_when_window_and_cooldown_are_over():
@@ -173,9 +161,9 @@ def test_a_small_scale_in_waits_for_a_larger_one_and_not_for_ever():
     nine_of_ten = signal(900, 900)
 
     assert (
-        decided(nine_of_ten, state=quiet(0, last_scale_up_at=ago(3599))).reason is Reason.CHURN_HOLD
+        decided(nine_of_ten, state=quiet(0, last_scale_up_at=ago(1799))).reason is Reason.CHURN_HOLD
     )
-    assert decided(nine_of_ten, state=quiet(0, last_scale_up_at=ago(3600))).desired_replicas == 9
+    assert decided(nine_of_ten, state=quiet(0, last_scale_up_at=ago(1800))).desired_replicas == 9
 
 
 def test_rules_follow_each_other_and_the_record_holds_each():

@@ -152,11 +152,7 @@ def test_every_changed_number_has_a_reason_and_the_chain_has_no_gap(signal, poli
         numbers.append(limit.after)
 
     assert numbers[-1] == decision.desired_replicas
-    deciding = [
-        limit.reason
-        for limit in decision.chain
-        if not (decision.rescale and limit.reason is Reason.CHURN_HEAD_ROOM)
-    ]
+    deciding = [limit.reason for limit in decision.chain]
     assert decision.reason == [outcome.recommendation.reason, *deciding][-1]
 
 

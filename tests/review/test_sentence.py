@@ -66,11 +66,11 @@ BLIND = signal(sample=Sample(None, doubt=Doubt.ABSENT, detail="no series"), fore
             record(
                 10,
                 12,
-                (Reason.CHURN_HEAD_ROOM, 14, 15),
-                (Reason.SCALE_UP_LIMIT, 15, 12),
+                (Reason.SCALE_UP_STABILIZED, 14, 13),
+                (Reason.SCALE_UP_LIMIT, 13, 12),
                 recommended=14,
             ),
-            "scaled from 10 to 12 replicas: head-room makes it 15; "
+            "scaled from 10 to 12 replicas: the scale-up stabilization window holds 13; "
             f"then the scale-up rate limit allows 12; {EXPECTED}",
             id="every step, in order",
         ),
