@@ -92,3 +92,25 @@ STATSD_CENTRAL = NamedSource(
     parameters={"metric": "http_requests_total", "nameLabel": "app", "service": "{name}"},
     zero_is_silence=True,
 )
+
+# Written by deploy/prometheus/recording-rules.yaml: a fortnight of it is one series per workload
+# instead of one per pod, proxy and status. What is wrong below it, it cannot tell.
+RECORDED = NamedSource(
+    name="recorded",
+    counts="requests/s that a recording rule has added up already",
+    counters=(
+        Counter(
+            "{metric}",
+            identity=("{namespaceLabel}", "{workloadLabel}"),
+            unit=(),
+            window=None,
+            namespace_label="{namespaceLabel}",
+            name_label="{workloadLabel}",
+        ),
+    ),
+    parameters={
+        "metric": "autoscaler:requests:rate2m",
+        "namespaceLabel": "namespace",
+        "workloadLabel": "workload",
+    },
+)

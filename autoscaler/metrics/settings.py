@@ -1,7 +1,7 @@
 """Where Prometheus is and how it wants to be asked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -30,6 +30,8 @@ class PrometheusSettings:
     """The longest interval at which workloads are scraped: windows are four to ten of them."""
     history_url: str | None = None
     """A server with longer retention (Thanos, Mimir, VictoriaMetrics); None = the same one."""
+    history_matchers: Mapping[str, str] = field(default_factory=dict)
+    """Conditions on every series of the past, such as the `cluster` that a shared store adds."""
     history_timeout: timedelta = timedelta(seconds=60)
     history_cache: Path | None = None
     """A folder in which history that was read survives a restart; None = it does not."""

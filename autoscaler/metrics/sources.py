@@ -11,7 +11,7 @@ Deliberately absent: NGINX Gateway Fabric, whose open-source metrics do not tell
 
 from autoscaler.metrics.gateways import GATEWAY, INGRESS_NGINX, KONG, TRAEFIK
 from autoscaler.metrics.meshes import CONSUL_MESH, HUBBLE, ISTIO, LINKERD, LINKERD1
-from autoscaler.metrics.pods import CPU, MEMORY, STATSD, STATSD_CENTRAL
+from autoscaler.metrics.pods import CPU, MEMORY, RECORDED, STATSD, STATSD_CENTRAL
 
 SOURCES = {
     source.name: source
@@ -27,6 +27,7 @@ SOURCES = {
         GATEWAY,
         STATSD,
         STATSD_CENTRAL,
+        RECORDED,
         CPU,
         MEMORY,
     )

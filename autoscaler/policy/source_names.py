@@ -21,6 +21,7 @@ SOURCE_PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "gateway": ("route", "service"),
     "statsd": ("metric", "namespaceLabel", "podLabel"),
     "statsd-central": ("metric", "nameLabel", "service"),
+    "recorded": ("metric", "namespaceLabel", "workloadLabel"),
 }
 
 

@@ -1,6 +1,11 @@
 """The table of named sources: whole, consistent, and fit to be pasted."""
 
+import shutil
+import subprocess
+from pathlib import Path
+
 import pytest
+import yaml
 
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.catalogue import pasteable, source_table
@@ -74,3 +79,24 @@ def test_a_label_that_is_none_is_refused_for_its_policy_alone():
 
     assert list(plan.impossible) == [0]
     assert [member.index for group in plan.groups for member in group.members] == [1]
+
+
+RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "recording-rules.yaml"
+
+
+def test_the_recording_rules_record_what_the_source_reads():
+    rules = [
+        rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]
+    ]
+
+    assert {rule["record"] for rule in rules} == {SOURCES["recorded"].parameters["metric"]}
+    assert all('"workload"' in rule["expr"] for rule in rules)
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool")
+def test_the_recording_rules_are_valid():
+    checked = subprocess.run(
+        ("promtool", "check", "rules", str(RULES)), capture_output=True, check=False
+    )
+
+    assert checked.returncode == 0, checked.stderr

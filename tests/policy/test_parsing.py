@@ -197,3 +197,37 @@ def test_namespaces_are_isolated(namespace, target, refused):
         ]
     else:
         assert parsed(text, namespace=namespace).scale_target_ref.namespace == target
+
+
+@pytest.mark.parametrize(
+    ("rate", "complaint"),
+    [
+        pytest.param(
+            "{source: linkred}",
+            "metrics[0].requestRate: source 'linkred' is not known; allowed: consul-mesh, gateway, "
+            "hubble, ingress-nginx, istio, kong, linkerd, linkerd1, recorded, statsd, "
+            "statsd-central, traefik, or give a query",
+            id="unknown source",
+        ),
+        pytest.param(
+            "{source: linkerd1, labels: {rt: incoming}}",
+            "metrics[0].requestRate: source linkerd1 takes no parameter 'rt' in labels; "
+            "allowed: router, service, job, cluster",
+            id="unknown parameter",
+        ),
+        pytest.param(
+            "{query: up, labels: {job: x}}",
+            "metrics[0].requestRate: labels are parameters of a source; a query takes none",
+            id="parameters of a query",
+        ),
+        pytest.param(
+            "{source: linkerd, query: up}",
+            "metrics[0].requestRate: give exactly one of source and query",
+            id="both",
+        ),
+    ],
+)
+def test_a_source_and_its_parameters_are_checked_at_the_edge(rate, complaint):
+    text = GOOD.replace('{source: linkerd, target: {averageValue: "120"}}', rate)
+
+    assert complaints(text) == [complaint]
