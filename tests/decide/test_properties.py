@@ -170,7 +170,7 @@ def test_a_decision_that_was_carried_out_is_not_followed_by_another(signal, poli
     )
     again = decided(signal, policy, carried_out, first.state_after(rescaled=first.decision.rescale))
 
-    settled = facts.status_replicas == facts.spec_replicas
+    settled = facts.ready_replicas == facts.spec_replicas
     assert again.decision.desired_replicas == desired or not settled
 
 
