@@ -47,10 +47,12 @@ _LEAST_SCORED = 240.0
 _DEMOTE_BELOW, _RESTORE_ABOVE = -0.03, 0.02
 _STALE_SECONDS = 300.0
 _WARM_STEPS = 10
+# A flash crowd: this many scales above what was promised, twice in a row; it lasts, once noticed.
+_FAR_SCALES, _BURST_STEPS = 3.0, 10
 # Not even a demoted series is sized for more than twice the highest load of about a day.
 _HEADROOM = 0.7
 # What of a promise is kept until it can be scored.
-_KEPT = ("median", "quantile", "reactive", "risk", "spread")
+_KEPT = ("median", "quantile", "reactive", "risk", "spread", "scale")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +74,7 @@ class Promise:
     reactive: FloatArray
     risk: FloatArray
     spread: FloatArray
+    scale: FloatArray
 
 
 class Calibration:
@@ -89,6 +92,8 @@ class Calibration:
         for name in ("loss", "reactive_loss", "covered"):
             table.column(name)
         table.column("demoted", dtype=np.bool_)
+        table.column("surprises", dtype=np.int64)
+        table.column("burst_until", dtype=np.int64, fill=-1)
 
     def promise(
         self, rows: IntArray, levels: FloatArray, reactive: Reactive, *, risk: FloatArray
@@ -110,6 +115,7 @@ class Calibration:
             reactive=absolute(np.minimum(raised, most), reactive.level),
             risk=risk,
             spread=spread,
+            scale=reactive.scale,
         )
 
     def _usual_spread(self, rows: IntArray, spread: FloatArray) -> FloatArray:
@@ -176,6 +182,7 @@ class Calibration:
         table["stretch"][rows] = np.clip(stretch, _LEAST_STRETCH, _MOST_STRETCH)
         over_reactive = peak > reactive * 1.001
         table["reach"][rows] += 3.0 * gain * (over_reactive - risk)
+        self._notice_burst(slot, rows, peak, quantile)
         n = table["n_scored"][rows] + 1
         table["n_scored"][rows] = n
         gain_mean = 1.0 / np.minimum(n, _DAY_STEPS)
@@ -204,6 +211,22 @@ class Calibration:
         """Return the share of recent promises that held, NaN before the first."""
         scored = self.table["n_scored"][rows] > 0
         return np.where(scored, self.table["covered"][rows], np.nan)
+
+    def burst(self, moment: Moment) -> NDArray[np.bool_]:
+        """Return where a jump is under way."""
+        return np.asarray(moment.index < self.table["burst_until"][moment.rows])
+
+    def _notice_burst(
+        self, slot: int, rows: IntArray, peak: FloatArray, quantile: FloatArray
+    ) -> None:
+        """Two windows in a row far above their quantile are no bad luck."""
+        table = self.table
+        scale = table["due_scale"][slot, rows]
+        far = (peak + 1e-12) / (quantile + 1e-12) > np.exp(_FAR_SCALES * scale)
+        surprises = np.where(far, table["surprises"][rows] + 1, 0)
+        table["surprises"][rows] = surprises
+        until = table["due_last"][slot, rows] + _BURST_STEPS
+        table["burst_until"][rows] = np.where(surprises >= 2, until, table["burst_until"][rows])
 
     def trust(self, moment: Moment, age_seconds: FloatArray) -> NDArray[np.int8]:
         """Return the trust codes."""

@@ -5,7 +5,8 @@ The daemon and the replay drive the same methods: `observe_now` at every reading
 minute, `learn` once an hour, `predict` at every reconcile.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,14 @@ from numpy.typing import NDArray
 from models.batch import ForecastBatch
 from models.calibration import Calibration, Reactive
 from models.codec import MOST_LOAD
-from models.features import N_DAYS, Inputs, MinuteView, inputs, minute_view
+from models.features import (
+    KEPT_UNIT_SECONDS,
+    N_DAYS,
+    Inputs,
+    MinuteView,
+    inputs,
+    minute_view,
+)
 from models.horizon import (
     LEAST_RISK,
     MOST_RISK,
@@ -27,8 +35,10 @@ from models.memory import Memory
 from models.moment import Moment, moment_of
 from models.network import Network, pooled_prior, quantiles
 from models.pulse import Pulse
+from models.snapshot import SnapshotError, read_snapshot, write_snapshot
 from models.table import Table
 from models.trust import Trust
+from models.zones import day_shift
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -37,6 +47,11 @@ __all__ = ["ForecastBatch", "ForecastEngine", "Trust"]
 
 # Eight days of minutes hold the same minute of every weekday; the hour more holds the window.
 _RING_DAYS, _RING_EXTRA_STEPS, _DAY_STEPS = 8, 64, 1440
+# A day of promises, where it costs seconds; of very many rows at once, the last two hours.
+_REHEARSED_STEPS, _REHEARSED_STEPS_OF_MANY, _MANY_ROWS = 1440, 120, 64
+_REHEARSE_EVERY = 2
+# What is usually asked: two minutes ahead, until the next cycle, at the default risk.
+_REHEARSAL = {"lead_seconds": 120.0, "hold_seconds": 15.0, "risk": 0.01, "kept_seconds": 300.0}
 
 
 class ForecastEngine:
@@ -61,6 +76,7 @@ class ForecastEngine:
         self.calibration = Calibration(self.table, self.memory)
         self.table.column("day_shift", N_DAYS, dtype=np.int64)
         self.prior = pooled_prior() if prior is None else prior
+        self._zones: dict[int, str] = {}
         self._version = 0
         self._view: tuple[tuple[int, bytes], MinuteView] | None = None
 
@@ -78,12 +94,21 @@ class ForecastEngine:
         """Give rows back."""
         self._version += 1
         self.table.remove(rows)
+        for row in np.asarray(rows).tolist():
+            self._zones.pop(row, None)
 
     def backfill(self, rows: IntArray, y: FloatArray, *, end_seconds: float) -> None:
-        """Take in the past of `rows`: `y` (len(rows), n_samples), gaps NaN, newest last."""
-        for column in range(y.shape[1]):
-            ends = end_seconds - (y.shape[1] - 1 - column) * self.step_seconds
+        """Take in the past of `rows`: `y` (len(rows), n_samples), gaps NaN, newest last.
+
+        Towards its end the past is also forecast, as a rehearsal: a series begins calibrated.
+        """
+        n_samples = y.shape[1]
+        rehearsed = _REHEARSED_STEPS if len(rows) <= _MANY_ROWS else _REHEARSED_STEPS_OF_MANY
+        for column in range(n_samples):
+            ends = end_seconds - (n_samples - 1 - column) * self.step_seconds
             self.append(y[:, column], end_seconds=ends, rows=rows)
+            if column >= n_samples - rehearsed and column % _REHEARSE_EVERY == 0:
+                self.predict(rows=rows, now_seconds=ends + USUAL_AGE_SECONDS, **_REHEARSAL)
 
     def append(
         self,
@@ -119,10 +144,49 @@ class ForecastEngine:
         self.memory.freshen(at, load, at_seconds=at_seconds)
 
     def learn(self, rows: IntArray, *, now_seconds: float) -> None:
-        """Refit these rows from their own history."""
+        """Bring what changes slowly up to date: which days are alike by local time.
+
+        Everything else is learnt from each promise as its window passes, not in hourly batches.
+        """
+        for row in np.asarray(rows).tolist():
+            zone = self._zones.get(row)
+            if zone is not None:
+                self.table["day_shift"][:, row] = day_shift(zone, int(now_seconds // 900))
 
     def set_time_zone(self, rows: IntArray, names: Sequence[str]) -> None:
         """Tell in which IANA zone the days and weeks of these rows run."""
+        self._zones.update(zip(np.asarray(rows).tolist(), names, strict=True))
+
+    def save(self, path: Path, *, rows_by_key: Mapping[str, int]) -> None:
+        """Write the whole state, and whose row is which, to a file."""
+        arrays = {f"table.{name}": self.table[name] for name in self.table}
+        if self.memory.index is None:
+            raise SnapshotError("there is nothing to save: no sample was ever seen")
+        extra: dict[str, NDArray[np.generic]] = {
+            "free": self.table.free_rows,
+            "clock": np.array([self.memory.index, self.memory.end_seconds]),
+            "keys": np.array(list(rows_by_key), dtype=np.str_),
+            "rows": np.array(list(rows_by_key.values()), dtype=np.intp),
+        }
+        write_snapshot(path, arrays | extra, meta=self._meta)
+
+    def load(self, path: Path) -> dict[str, int]:
+        """Take the whole state from a file; return whose row is which."""
+        arrays = read_snapshot(path, meta=self._meta)
+        names = {f"table.{name}" for name in self.table}
+        if not names <= arrays.keys():
+            raise SnapshotError(f"{path}: lacks {', '.join(sorted(names - arrays.keys()))}")
+        table = {name: arrays[f"table.{name}"] for name in self.table}
+        self.table.restore(table, np.asarray(arrays["free"], dtype=np.intp))
+        index, self.memory.end_seconds = np.asarray(arrays["clock"], dtype=np.float64).tolist()
+        self.memory.index = int(index)
+        self._version += 1
+        return dict(zip(arrays["keys"].tolist(), arrays["rows"].tolist(), strict=True))
+
+    @property
+    def _meta(self) -> str:
+        """What a snapshot must agree on: the grid and the ring's shape."""
+        return f"step {self.step_seconds} s, {self.memory.n_slots} slots"
 
     def predict(
         self,
@@ -132,13 +196,14 @@ class ForecastEngine:
         lead_seconds: FloatArray | float,
         hold_seconds: FloatArray | float,
         risk: FloatArray | float,
-        kept_seconds: FloatArray | float = 0.0,
+        kept_seconds: FloatArray | float = KEPT_UNIT_SECONDS,
     ) -> ForecastBatch:
         """Return the quantile 1 - `risk` of the maximum load over [now + lead, now + lead + hold].
 
         `now_seconds` defaults to the newest reading's time plus its usual age.
-        Where answers stay in force for `kept_seconds` although later ones are lower (a scale-in
-        stabilization window), it is the highest answer in force that is exceeded with this risk.
+        Where answers stay in force for `kept_seconds` although later ones are lower (the scale-in
+        stabilization window, by default 300 s), the highest answer in force is exceeded with
+        this risk.
         """
         rows = self._rows(rows)
         if self.memory.index is None:
@@ -181,7 +246,7 @@ class ForecastEngine:
             trust=self.calibration.trust(moment, age),
             skill=self.calibration.skill(moment.rows),
             coverage=self.calibration.coverage(moment.rows),
-            burst=np.zeros(len(known), dtype=np.bool_),
+            burst=self.calibration.burst(moment),
             age_seconds=age,
         )
 

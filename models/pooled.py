@@ -1,0 +1,57 @@
+"""The engine as a forecaster: for benches, notebooks and whoever has arrays and no daemon.
+
+`fit` plays the whole past through a fresh engine; `predict` asks it. The engine calibrates one
+level per series at a time, so each level has a row of its own.
+"""
+
+from typing import Self
+
+import numpy as np
+
+from models.contract import FloatArray, NotEnoughHistoryError, Window
+from models.engine import ForecastEngine
+from models.horizon import LEAST_RISK, MOST_RISK
+
+
+class Pooled:
+    """The pooled quantile network, calibrated on each series' own past."""
+
+    min_samples = 10
+
+    def fit(self, y: FloatArray, *, step_seconds: int, end_seconds: float) -> Self:
+        """Learn from `y`, shape (n_series, n_samples), whose last column ends at `end_seconds`."""
+        if y.shape[1] < self.min_samples:
+            raise NotEnoughHistoryError(f"needs {self.min_samples} samples, got {y.shape[1]}")
+        self.engine_ = ForecastEngine(step_seconds=step_seconds)
+        self.rows_ = self.engine_.add(len(y))
+        self.engine_.backfill(self.rows_, y, end_seconds=end_seconds)
+        self.end_seconds_ = end_seconds
+        return self
+
+    def predict(
+        self, y: FloatArray, *, end_seconds: float, window: Window, levels: FloatArray
+    ) -> FloatArray:
+        """Return the load not exceeded with chance `levels`, shape (n_series, n_levels)."""
+        self._catch_up(y, end_seconds)
+        out = np.zeros((len(y), len(levels)))
+        for i, level in enumerate(levels.tolist()):
+            batch = self.engine_.predict(
+                rows=self.rows_,
+                now_seconds=end_seconds,
+                lead_seconds=window.lead_seconds,
+                hold_seconds=window.hold_seconds,
+                risk=min(max(1.0 - level, LEAST_RISK), MOST_RISK),
+                kept_seconds=0.0,
+            )
+            below = level < 1.0 - MOST_RISK
+            out[:, i] = np.where(below, np.minimum(batch.median, batch.quantile), batch.quantile)
+        return np.maximum.accumulate(out, axis=1)
+
+    def _catch_up(self, y: FloatArray, end_seconds: float) -> None:
+        """Take in the columns of `y` that came after what was seen."""
+        step = self.engine_.step_seconds
+        n_new = min(round((end_seconds - self.end_seconds_) / step), y.shape[1])
+        for column in range(y.shape[1] - n_new, y.shape[1]):
+            ends = end_seconds - (y.shape[1] - 1 - column) * step
+            self.engine_.append(y[:, column], end_seconds=ends, rows=self.rows_)
+        self.end_seconds_ = max(self.end_seconds_, end_seconds)
