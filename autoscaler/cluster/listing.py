@@ -27,6 +27,8 @@ from autoscaler.cluster.api import Json, Request, answered, opened
 from autoscaler.cluster.objects import Seen
 
 logger = logging.getLogger(__name__)
+# The informer warns of every end of a watch; ends are usual, and failures are reported here.
+logging.getLogger("kubernetes.informer.informer").setLevel(logging.ERROR)
 
 # As client-go's pager: an answer of this size is a few megabytes of pods.
 PAGE = 500
@@ -109,7 +111,9 @@ class Listing:
                 if watch and error.status == GONE:
                     raise
                 self._report(error)
-        return _ended_stream() if watch else Items([], ListMeta("0"))
+        if watch:
+            raise ApiException(status=0, reason="stopped")  # ends the informer's thread
+        return Items([], ListMeta("0"))
 
     def _list(self) -> Items:
         """Read every page; a continuation that expired starts over."""
@@ -213,7 +217,3 @@ class WatchStream:
     def release_conn(self) -> None:
         """Give the connection back to its pool."""
         self._response.release_conn()
-
-
-def _ended_stream() -> WatchStream:
-    return WatchStream(urllib3.HTTPResponse(body=b"", status=200, preload_content=False))

@@ -45,7 +45,8 @@ def test_a_deployment_and_its_pods_are_seen_without_asking(
     cluster: KubernetesCluster, namespace: Namespace, target: TargetRef, eventually: Eventually
 ) -> None:
     namespace.apply(deployment("checkout", replicas=3))
-    eventually(has(cluster, target, lambda f: len(f.pods or ()) == 3), within=20, what="three pods")
+    all_there = has(cluster, target, lambda f: len(f.pods or ()) == f.status_replicas == 3)
+    eventually(all_there, within=20, what="three pods")
 
     seen = facts(cluster, target)
 
