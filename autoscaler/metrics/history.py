@@ -45,7 +45,7 @@ class HistoryReader:
         self._connection = Connection(settings, url=url, timeout=settings.history_timeout)
         self._cache = HistoryCache(settings.history_cache)
         self._own_queries = OwnQueries(bare)
-        self._scrape_interval = settings.scrape_interval
+        self._settings = settings
         self._rest = rest
 
     def close(self) -> None:
@@ -64,7 +64,11 @@ class HistoryReader:
         """
         grid = grid_between(start, end, step)
         load = grid.empty(len(series))
-        plan = planned(series, scrape_interval=self._scrape_interval)
+        plan = planned(
+            series,
+            scrape_interval=self._settings.scrape_interval,
+            pinned=self._settings.history_matchers,
+        )
         for group in plan.groups:
             rows = [member.index for member in group.members]
             query = group.history_query(step)

@@ -14,7 +14,7 @@ from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.ownership import owner_pattern
 from autoscaler.metrics.promql import Matcher, Operator, any_of, by, label_name, labelled, quoted
-from autoscaler.metrics.source import SCRAPE_INTERVAL, Counter, NamedSource
+from autoscaler.metrics.source import SCRAPE_INTERVAL, Condition, Counter, NamedSource
 from autoscaler.metrics.sources import SOURCES
 from autoscaler.policy.metric import MetricIdentifier, MetricSpec
 from autoscaler.ports import LoadSeries
@@ -47,10 +47,11 @@ class Group:
     source: NamedSource
     counters: tuple[Counter, ...]
     members: list[Member] = field(default_factory=list)
+    pinned: tuple[Matcher, ...] = ()
 
     def narrowed(self, counter: Counter) -> tuple[Matcher, ...]:
         """Return the conditions that leave only the members' rows, while these are few."""
-        found = []
+        found = list(self.pinned)
         namespaces = {member.target.namespace for member in self.members}
         if counter.namespace_label and len(namespaces) <= _MOST_NAMESPACES:
             found.append(Matcher(counter.namespace_label, "=~", any_of(namespaces)))
@@ -112,8 +113,13 @@ class Plan:
     impossible: dict[int, MetricUnavailableError]
 
 
-def planned(series: Sequence[LoadSeries], *, scrape_interval: timedelta = SCRAPE_INTERVAL) -> Plan:
-    """Return which questions answer for the given series."""
+def planned(
+    series: Sequence[LoadSeries],
+    *,
+    scrape_interval: timedelta = SCRAPE_INTERVAL,
+    pinned: Mapping[str, str] | None = None,
+) -> Plan:
+    """Return which questions answer for the given series; `pinned` labels every selector has."""
     groups: dict[tuple[object, ...], Group] = {}
     plan = Plan([], {}, {})
     for index, one in enumerate(series):
@@ -126,6 +132,8 @@ def planned(series: Sequence[LoadSeries], *, scrape_interval: timedelta = SCRAPE
         except MetricUnavailableError as error:
             plan.impossible[index] = error
     plan.groups = list(groups.values())
+    for group in plan.groups:
+        group.pinned = tuple(Matcher(*each) for each in _equal_to(pinned or {}))
     return plan
 
 
@@ -158,6 +166,10 @@ def past_key(counter: Counter, labels: Mapping[str, str]) -> str:
     namespace, _, *container = counter.identity
     names = (namespace, OWNER_LABEL, *container)
     return "/".join(labels.get(name, "") for name in names) + ("" if container else "/")
+
+
+def _equal_to(labels: Mapping[str, str]) -> list[Condition]:
+    return [(label, _EQUALS, value) for label, value in sorted(labels.items())]
 
 
 def _own_query(metric: MetricSpec) -> str | None:

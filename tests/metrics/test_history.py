@@ -163,6 +163,16 @@ def test_what_was_read_survives_a_restart(stub, read):
     assert before.isdisjoint(asked.parameters["start"] for asked in stub.asked)
 
 
+def test_a_store_of_several_clusters_is_asked_for_one(stub, reader_of):
+    store = {"history_url": stub.url, "history_matchers": {"cluster": "a"}}
+    reader = reader_of("http://127.0.0.1:1", **store)
+    stub.reply = lambda _: matrix()
+
+    reader.history([LINKERD], start=NOW - MINUTE, end=NOW, step=MINUTE)
+
+    assert 'cluster="a"' in stub.asked[0].promql
+
+
 def test_pieces_are_cut_alike_whenever_the_range_begins():
     grid = Grid(datetime(2026, 3, 1, tzinfo=UTC), MINUTE, 40_000)
     later = Grid(grid.first + 7 * MINUTE, MINUTE, 40_000)
