@@ -46,6 +46,8 @@ def parser() -> argparse.ArgumentParser:
     _run(commands.add_parser("run", help="run the daemon against a cluster"))
     _demo(commands.add_parser("demo", help="run the daemon on an embedded world, in a minute"))
     _replay(commands.add_parser("replay", help="play a recorded load, before you let it act"))
+    _sources(commands.add_parser("sources", help="what a policy's source may be, and its PromQL"))
+    _doctor(commands.add_parser("doctor", help="what is wrong with a policy's metrics"))
     _validate(commands.add_parser("validate", help="check policy files (exit 2 when one is wrong)"))
     _explain(commands.add_parser("explain", help="ask the decision log why"))
     _status(commands.add_parser("status", help="every policy with mode, trust, forecast, reason"))
@@ -68,12 +70,7 @@ def _flag(command: argparse.ArgumentParser, name: str, **options: Any) -> None:
 
 def _run(command: argparse.ArgumentParser) -> None:
     _flag(command, "--kubeconfig", metavar="FILE", help="kubeconfig; default: in-cluster account")
-    _flag(command, "--prometheus-url", metavar="URL", default="http://prometheus:9090")
-    _flag(command, "--prometheus-token-file", metavar="FILE", help="bearer token, read again")
-    _flag(command, "--prometheus-headers-file", metavar="FILE", help="'Name: value' lines")
-    _flag(command, "--prometheus-ca-file", metavar="FILE", help="CA of the server's certificate")
-    _flag(command, "--prometheus-timeout", type=_duration, default="10s", help="per query")
-    _flag(command, "--prometheus-history-url", metavar="URL", help="a server that keeps longer")
+    _prometheus(command)
     _flag(command, "--namespace", metavar="N", help="watch one namespace; default: all")
     _flag(command, "--own-namespace", metavar="N", help="whose policies may name other namespaces")
     _flag(command, "--interval", type=_duration, default="15s", help="between reconciles")
@@ -85,6 +82,71 @@ def _run(command: argparse.ArgumentParser) -> None:
     _flag(command, "--log-level", choices=("debug", "info", "warning", "error"), default="info")
     _flag(command, "--metrics-port", type=_port, default="8080", help="0 = none")
     _flag(command, "--health-port", type=_port, default="8081", help="0 = none")
+
+
+def _prometheus(command: argparse.ArgumentParser) -> None:
+    _flag(
+        command,
+        "--prometheus-url",
+        metavar="URL",
+        default="http://prometheus:9090",
+        help="also several with commas, dns+srv://NAME, consul://SERVICE",
+    )
+    _flag(command, "--prometheus-token-file", metavar="FILE", help="bearer token, read again")
+    _flag(command, "--prometheus-headers-file", metavar="FILE", help="'Name: value' lines")
+    _flag(command, "--prometheus-ca-file", metavar="FILE", help="CA of the server's certificate")
+    _flag(command, "--prometheus-timeout", type=_duration, default="10s", help="per query")
+    _flag(
+        command,
+        "--prometheus-scrape-interval",
+        type=_duration,
+        default="30s",
+        help="the longest of any workload",
+    )
+    _flag(command, "--prometheus-history-url", metavar="URL", help="a server that keeps longer")
+    _flag(
+        command,
+        "--prometheus-history-matchers",
+        type=_pairs,
+        default="",
+        metavar="LABEL=VALUE,...",
+        help="conditions on its series",
+    )
+    _flag(command, "--history-cache", metavar="FOLDER", help="keeps what was read of the past")
+
+
+def _sources(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", nargs="?", choices=("show",), help="print one's PromQL")
+    command.add_argument("show", nargs="?", metavar="NAME", help="of a source")
+    _flag(command, "--namespace", default="NAMESPACE", help="of the workload")
+    _flag(command, "--name", default="NAME", help="of the workload")
+    _flag(
+        command,
+        "--label",
+        type=_pairs,
+        default="",
+        metavar="KEY=VALUE,...",
+        help="requestRate.labels of the policy",
+    )
+    _flag(command, "--output", choices=("table", "json"), default="table")
+
+
+def _doctor(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "files", nargs="*", metavar="FILE", help="policies; default: the cluster's"
+    )
+    _flag(command, "--kubeconfig", metavar="FILE", help="of the cluster to look at as well")
+    _flag(command, "--namespace", metavar="N", help="look at one namespace; default: all")
+    _prometheus(command)
+    _flag(command, "--output", choices=("text", "json"), default="text")
+
+
+def _pairs(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    for name, equals, _ in pairs:
+        if not equals or not name.strip():
+            raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE,...")
+    return tuple((name.strip(), value) for name, _, value in pairs)
 
 
 def _demo(command: argparse.ArgumentParser) -> None:

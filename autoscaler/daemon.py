@@ -10,7 +10,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -22,7 +22,8 @@ from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.forecasting import STEP, Forecasts, history_span
 from autoscaler.loop import CycleSummary, Reconciler
-from autoscaler.policy.book import PolicyBook
+from autoscaler.policy.book import PolicyBook, PolicyKey
+from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.ports import Clock, Cluster, History, Metrics
 from autoscaler.review.log import log_event
 from autoscaler.review.record import DecisionRecord
@@ -70,6 +71,16 @@ class Mandate:
     may_write: Callable[[TargetRef], bool] = lambda target: True
     held_shards: Callable[[], frozenset[int]] = lambda: frozenset({0})
     shard_of: Callable[[TargetRef], int] = lambda target: 0
+
+
+def targeted(
+    policies: Mapping[PolicyKey, tuple[str, WorkloadPolicy]],
+) -> dict[TargetRef, tuple[str, WorkloadPolicy]]:
+    """Return the policies of a book by the workload they govern."""
+    return {
+        TargetRef(key.namespace, key.name, key.kind, key.api_version): policy
+        for key, policy in policies.items()
+    }
 
 
 class Daemon:
@@ -121,11 +132,10 @@ class Daemon:
         for problem in book.problems - self._book.problems:
             log_event(logger, logging.ERROR, "policy_refused", error=problem)
         self._book, self._held = book, held
-        named = (
-            (TargetRef(key.namespace, key.name, key.kind, key.api_version), policy)
-            for key, policy in book.policies.items()
-        )
-        self._roster = compiled({t: p for t, p in named if self._mandate.shard_of(t) in held})
+        mine = {
+            t: p for t, p in targeted(book.policies).items() if self._mandate.shard_of(t) in held
+        }
+        self._roster = compiled(mine)
         self._forecasts.follow(self._roster)
 
     def learn(self) -> None:

@@ -162,3 +162,51 @@ def test_the_demo_with_a_seed_repeats_itself(capsys):
     main(["demo", "--port", "0", "--days", "0.02", "--seed", "3"])
 
     assert capsys.readouterr().out == first
+
+
+def test_sources_lists_what_a_policy_may_name(capsys):
+    assert main(["sources", "--output", "json"]) == 0
+
+    names = {row["name"] for row in json.loads(capsys.readouterr().out)}
+    assert {"linkerd", "linkerd1", "istio", "ingress-nginx", "cpu"} <= names
+
+
+def test_a_source_prints_its_promql_ready_to_paste(capsys):
+    code = main(["sources", "show", "linkerd", "--namespace", "shop", "--name", "checkout"])
+
+    assert code == 0
+    assert 'namespace="shop",deployment="checkout"' in capsys.readouterr().out
+
+
+def test_a_source_that_does_not_exist_is_told_with_those_that_do(capsys):
+    assert main(["sources", "show", "linkerd9"]) == 1
+
+    error = capsys.readouterr().err
+    assert "'linkerd9' is not known" in error
+    assert "istio" in error
+
+
+def test_the_doctor_fails_a_policy_whose_prometheus_does_not_answer(policy, capsys):
+    address = ["--prometheus-url", "http://127.0.0.1:9", "--prometheus-timeout", "1s"]
+
+    code = main(["doctor", str(policy), *address])
+
+    shown = capsys.readouterr().out
+    assert code == 1
+    assert "FAIL newest sample" in shown
+    assert "check the address" in shown
+
+
+def test_the_doctor_names_a_wrong_policy(tmp_path, capsys):
+    path = tmp_path / "bad.yaml"
+    path.write_text(POLICY.replace("50", "0"))
+
+    assert main(["doctor", str(path)]) == 2
+    assert "maxReplicas" in capsys.readouterr().err
+
+
+def test_pairs_that_are_none_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["run", "--prometheus-history-matchers", "cluster"])
+
+    assert "'cluster' is not NAME=VALUE" in capsys.readouterr().err

@@ -17,6 +17,7 @@ from autoscaler import __version__
 from autoscaler.cluster.api import Connection, connect
 from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
 from autoscaler.commands.competition import competition
+from autoscaler.commands.prometheus import prometheus_settings
 from autoscaler.daemon import (
     Daemon,
     HistoryJob,
@@ -28,7 +29,6 @@ from autoscaler.daemon import (
 )
 from autoscaler.errors import AutoscalerError
 from autoscaler.metrics.prometheus import PrometheusMetrics
-from autoscaler.metrics.settings import PrometheusSettings
 from autoscaler.review import log
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.log import DecisionLog, log_event
@@ -144,22 +144,6 @@ def _cluster(
         yield cluster
     finally:
         cluster.stop()
-
-
-def prometheus_settings(arguments: argparse.Namespace) -> PrometheusSettings:
-    """Return where Prometheus is and how it wants to be asked."""
-    return PrometheusSettings(
-        url=arguments.prometheus_url,
-        token_file=_path(arguments.prometheus_token_file),
-        headers_file=_path(arguments.prometheus_headers_file),
-        ca_file=_path(arguments.prometheus_ca_file),
-        timeout=arguments.prometheus_timeout,
-        history_url=arguments.prometheus_history_url,
-    )
-
-
-def _path(text: str | None) -> Path | None:
-    return Path(text) if text else None
 
 
 def _level(name: str) -> int:
