@@ -1,0 +1,177 @@
+"""Two daemons, one lease: who writes `scale` is read from the audit log of a real API server.
+
+KILLS (default 1) is how often the leader is killed at a random moment; the long run uses 20.
+"""
+
+import itertools
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from autoscaler.cluster.api import connect
+from autoscaler.cluster.lease import LEASE_DURATION, Leadership
+from support.accounts import ROLES
+from support.control_plane import ControlPlane, ScaleWrite
+from support.daemon import RunningDaemon
+from support.processes import wait_until
+from support.prometheus_server import PrometheusServer
+from support.workloads import Namespace, deployment, policy_map, rate_policy
+
+KILLS = int(os.environ.get("KILLS", "1"))
+# The lease is over 15 s after its last renewal, which is at most 2 s before the end; a standby asks
+# every 2 s, decides every second and scales when it has read the load.
+TAKE_OVER = timedelta(seconds=2) + LEASE_DURATION + timedelta(seconds=10)
+Start = Callable[[str], RunningDaemon]
+
+
+@pytest.fixture
+def start_replica(
+    plane: ControlPlane, prometheus: PrometheusServer, namespace: Namespace, tmp_path: Path
+) -> Iterator[Start]:
+    """Start replicas that compete; each is a service account, so that the audit log tells them."""
+    started: list[RunningDaemon] = []
+    numbers = itertools.count()
+    plane.kubectl("apply", "-n", namespace.name, "-f", "-", stdin=LEASE_ROLE)
+
+    def begin(name: str) -> RunningDaemon:
+        kubeconfig = replica_account(plane, namespace.name, name)
+        daemon = RunningDaemon(
+            kubeconfig,
+            prometheus.url,
+            *("--namespace", namespace.name, "--own-namespace", namespace.name, "--leader-elect"),
+            log=tmp_path / f"{name}-{next(numbers)}.log",
+        )
+        started.append(daemon)
+        return daemon
+
+    yield begin
+    for daemon in started:
+        daemon.process.send(signal.SIGCONT) if daemon.process.running else None
+        daemon.stop()
+
+
+LEASE_ROLE = """
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: lease}
+rules:
+  - {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [create, get, update]}
+"""
+
+
+def replica_account(plane: ControlPlane, namespace: str, name: str) -> Path:
+    """Return a kubeconfig of one replica, with the RBAC of `deploy/`."""
+    file = plane.folder / f"{namespace}-{name}.kubeconfig"
+    if file.exists():
+        return file
+    plane.kubectl("create", "serviceaccount", name, "-n", namespace)
+    subject = f"--serviceaccount={namespace}:{name}"
+    for role in (*(f"--clusterrole={r}" for r in ROLES), "--role=lease"):
+        binding = f"{name}-{role.rpartition('=')[2]}"
+        plane.kubectl("create", "rolebinding", binding, role, subject, "-n", namespace)
+    return plane.service_account_kubeconfig(namespace, name)
+
+
+@pytest.fixture
+def climbing(installed: ControlPlane, prometheus: PrometheusServer, namespace: Namespace) -> None:
+    """A load that asks for one more replica every two seconds, so that there is always a write."""
+    began = time.monotonic()
+    prometheus.exporter.set("load", lambda: 150 + 50 * (time.monotonic() - began), {"app": "shop"})
+    prometheus.start()
+    namespace.apply(deployment("shop", replicas=2))
+    fast = {"policies": [{"type": "Pods", "value": 100, "periodSeconds": 1}]}
+    document = rate_policy("shop", maxReplicas=100_000, behavior={"scaleUp": fast})
+    namespace.apply(policy_map("autoscaling", {"shop.yaml": document}))
+
+
+def terms(writes: list[ScaleWrite]) -> list[str]:
+    """Return who wrote, each run of one writer once."""
+    return [user for user, _ in itertools.groupby(write.user for write in writes)]
+
+
+def wait_for_writer(plane: ControlPlane, namespace: str, user: str, *, within: float) -> None:
+    n_before = len(plane.scale_writes(namespace))
+    wait_until(
+        lambda: any(w.user == user for w in plane.scale_writes(namespace)[n_before:]),
+        within=within,
+        what=f"{user} writes",
+    )
+
+
+@pytest.mark.timeout(120 * (KILLS + 1))
+def test_a_killed_leader_is_followed_and_never_two_write_in_one_term(
+    start_replica: Start, climbing: None, plane: ControlPlane, namespace: Namespace
+) -> None:
+    replicas = {"alpha": start_replica("alpha")}
+    wait_for_writer(plane, namespace.name, "alpha", within=30)
+    replicas["beta"] = start_replica("beta")
+    chance, leader, standby = random.Random(7), "alpha", "beta"
+    for _ in range(KILLS):
+        replicas[standby].wait_cycles("shop", 2)
+        time.sleep(chance.uniform(0.0, 1.0))  # the random moment within a cycle
+        replicas[leader].process.send(signal.SIGKILL)
+        wait_for_writer(plane, namespace.name, standby, within=TAKE_OVER.total_seconds())
+        replicas[leader] = start_replica(leader)
+        leader, standby = standby, leader
+
+    writes = plane.scale_writes(namespace.name)
+    orders = [write.replicas for write in writes]
+    assert terms(writes) == [("alpha", "beta")[k % 2] for k in range(KILLS + 1)]
+    assert orders == sorted(orders), "nothing was lowered by a hand-over"
+
+
+def test_a_leader_that_slept_does_not_write_when_it_wakes(
+    start_replica: Start, climbing: None, plane: ControlPlane, namespace: Namespace
+) -> None:
+    alpha = start_replica("alpha")
+    wait_for_writer(plane, namespace.name, "alpha", within=30)
+    start_replica("beta").wait_cycles("shop", 2)
+    alpha.process.send(signal.SIGSTOP)
+    wait_for_writer(plane, namespace.name, "beta", within=TAKE_OVER.total_seconds())
+
+    alpha.process.send(signal.SIGCONT)
+    awake = alpha.wait_cycles("shop", 5)
+
+    assert terms(plane.scale_writes(namespace.name)) == ["alpha", "beta"]
+    assert any("standby" in record["not_rescaled_because"] for record in awake)
+    assert not any(record["rescaled"] for record in awake)
+
+
+def test_a_leader_that_leaves_hands_over_at_once(
+    start_replica: Start, climbing: None, plane: ControlPlane, namespace: Namespace
+) -> None:
+    alpha = start_replica("alpha")
+    wait_for_writer(plane, namespace.name, "alpha", within=30)
+    start_replica("beta").wait_cycles("shop", 2)
+
+    assert alpha.stop() == 0
+    wait_for_writer(plane, namespace.name, "beta", within=10)
+
+    assert terms(plane.scale_writes(namespace.name)) == ["alpha", "beta"]
+
+
+def test_who_cannot_renew_stops_leading_before_anybody_else_may_start(
+    new_control_plane: Callable[[], ControlPlane],
+) -> None:
+    plane = new_control_plane()
+    connection = connect(plane.admin_kubeconfig)
+    leadership = Leadership(connection.client, namespace="default", identity="alpha")
+    leadership.start()
+    wait_until(leadership.leads, within=10, what="leading")
+
+    plane.stop_api_server()
+    stopped_at = time.monotonic()
+    wait_until(lambda: not leadership.leads(), within=15, what="no longer leading")
+    assert time.monotonic() - stopped_at < 11
+
+    plane.start_api_server()
+    wait_until(leadership.leads, within=30, what="leading again")
+    leadership.stop()
+    connection.close()
+    assert not leadership.leads()
