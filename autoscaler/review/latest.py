@@ -2,13 +2,18 @@
 
 Written by the reconcile's thread, read by HTTP threads: each write replaces one immutable record,
 so a reader sees an old or a new one, never half of one, and never slows the reconcile.
+Every governed workload has a record in every cycle, so one without is no longer governed.
 """
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from autoscaler.decide.facts import TargetRef
 from autoscaler.review.history import History
 from autoscaler.review.record import DecisionRecord
+
+# As long as Prometheus itself believes a sample that is not renewed.
+GONE_AFTER = timedelta(minutes=5)
 
 
 class LatestRecords:
@@ -17,11 +22,23 @@ class LatestRecords:
     def __init__(self) -> None:
         self._records: dict[TargetRef, DecisionRecord] = {}
         self.history = History()
+        self._swept_at: datetime | None = None
 
     def keep(self, record: DecisionRecord) -> None:
         """Replace what was known of the record's target, and remember it."""
         self._records[record.target] = record
         self.history.keep(record)
+        if self._swept_at is None:
+            self._swept_at = record.at
+        elif record.at - self._swept_at >= GONE_AFTER:
+            self._sweep(record.at)
+
+    def _sweep(self, now: datetime) -> None:
+        """Drop whoever has had no record since the last sweep: at most twice `GONE_AFTER` late."""
+        since, self._swept_at = self._swept_at, now
+        present = {t for t, r in self._records.items() if since is None or r.at >= since}
+        if len(present) < len(self._records):
+            self.retain(present)
 
     def retain(self, targets: Iterable[TargetRef]) -> None:
         """Drop every target that is not among `targets`."""

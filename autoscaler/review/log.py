@@ -113,6 +113,7 @@ class DecisionLog:
 
     def __init__(self) -> None:
         self._told: dict[TargetRef, tuple[tuple[object, ...], datetime]] = {}
+        self._swept_at: datetime | None = None
 
     def write(self, record: DecisionRecord) -> None:
         """Log at INFO what changed since this target's last record, at DEBUG what did not."""
@@ -120,9 +121,18 @@ class DecisionLog:
         news = told is None or told[0] != headline or record.at - told[1] >= HEARTBEAT
         if news:
             self._told[record.target] = (headline, record.at)
+            self._sweep(record.at)
         level = logging.INFO if news or record.rescaled else logging.DEBUG
         if DECISIONS.isEnabledFor(level):
             DECISIONS.log(level, DECISION_EVENT, extra={_RECORD_KEY: record})
+
+    def _sweep(self, now: datetime) -> None:
+        """Once in two hours drop who has not been told of since: who is governed is, every hour."""
+        if self._swept_at is None:
+            self._swept_at = now
+        elif now - self._swept_at >= 2 * HEARTBEAT:
+            since, self._swept_at = self._swept_at, now
+            self._told = {t: told for t, told in self._told.items() if told[1] >= since}
 
     def forget(self, targets: set[TargetRef]) -> None:
         """Drop what is remembered of targets that no policy names any more."""
