@@ -6,6 +6,7 @@ without load to whoever learns from it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from autoscaler.decide.facts import Doubt, Sample, TargetRef, WorkloadFacts
@@ -16,6 +17,7 @@ from autoscaler.metrics.history import HistoryReader
 from autoscaler.metrics.own_queries import OwnQueries, dated, sample_of
 from autoscaler.metrics.own_query import OwnQuery, examined
 from autoscaler.metrics.plan import Group, Plan, planned
+from autoscaler.metrics.promql import Matcher, any_of, selector
 from autoscaler.metrics.settings import PrometheusSettings
 from autoscaler.metrics.transport import QueryRefusedError
 from autoscaler.metrics.truth import Circumstances, Down, Reading, with_doubt
@@ -24,6 +26,9 @@ from autoscaler.ports import History, LoadSeries
 __all__ = ["PrometheusMetrics", "PrometheusSettings"]
 
 _DOWN = "count by (job, instance, namespace, pod) (up == 0)"
+
+# More silent pods than this are one outage, not many pods: the first tell as much as all.
+_MOST_PODS_ASKED = 2_000
 
 Workloads = Mapping[TargetRef, WorkloadFacts]
 
@@ -40,6 +45,7 @@ class PrometheusMetrics:
         self._own: dict[int, OwnQuery] = {}
         self._own_queries = OwnQueries(dated)
         self._jobs: dict[int, frozenset[str]] = {}
+        self._silent: dict[int, list[str]] = {}
 
     def close(self) -> None:
         """Let go of connections and threads."""
@@ -51,6 +57,7 @@ class PrometheusMetrics:
     ) -> list[Sample]:
         """Return the newest sample of each series, in order."""
         self._follow(series)
+        self._silent = {}
         samples = {index: unknown(error) for index, error in self._plan.impossible.items()}
         groups = self._plan.groups
         questions = [Question(group.newest_query(), at=now) for group in groups]
@@ -67,6 +74,7 @@ class PrometheusMetrics:
         for number, (group, answer) in enumerate(zip(groups, answers, strict=True)):
             samples.update(self._read(number, group, answer, around))
         samples.update(self._own_samples(around, deadline=deadline))
+        samples.update(self._unscraped(samples, around, deadline=deadline))
         return [samples[index] for index in range(len(series))]
 
     def history(
@@ -99,12 +107,32 @@ class PrometheusMetrics:
             sample = unknown(answer)
             yield from ((member.index, sample) for member in group.members)
 
+    def _unscraped(
+        self, samples: Mapping[int, Sample], around: Circumstances, *, deadline: float
+    ) -> dict[int, Sample]:
+        """Return as partial what some ready pods are missing from because nobody scrapes them."""
+        silent = {index: pods for index, pods in self._silent.items() if samples[index].trusted}
+        names = sorted({pod for pods in silent.values() for pod in pods})[:_MOST_PODS_ASKED]
+        if not names:
+            return {}
+        up = f"count by (namespace, pod) ({selector('up', [Matcher('pod', '=~', any_of(names))])})"
+        [outcome] = self._connection.ask([Question(up, at=around.now)], deadline=deadline)
+        if isinstance(outcome, MetricUnavailableError) or not outcome.result:
+            return {}  # `up` carries no pod here: who is scraped cannot be told
+        scraped = {row["metric"].get("pod") for row in outcome.result}
+        return {
+            index: unscraped(samples[index], [pod for pod in pods if pod not in scraped])
+            for index, pods in silent.items()
+        }
+
     def _samples(
         self, number: int, group: Group, table: Table, around: Circumstances
     ) -> list[tuple[int, Sample]]:
         # A job that is down as a whole has no series left to tell which source it served.
         jobs = self._jobs[number] = self._jobs.get(number, frozenset()) | table.jobs
         reading = Reading(group, table, around, jobs=jobs)
+        silent = {member.index: reading.silent_pods(member) for member in group.members}
+        self._silent.update({index: pods for index, pods in silent.items() if pods})
         return [(member.index, reading.sample(member)) for member in group.members]
 
     def _own_samples(self, around: Circumstances, *, deadline: float) -> dict[int, Sample]:
@@ -133,6 +161,14 @@ def unknown(error: MetricUnavailableError) -> Sample:
     """Return the sample of a question that was not answered."""
     refused = isinstance(error, QueryRefusedError)
     return Sample(None, doubt=Doubt.REFUSED if refused else Doubt.UNREACHABLE, detail=str(error))
+
+
+def unscraped(sample: Sample, pods: Sequence[str]) -> Sample:
+    """Return a sample from which some pods are missing."""
+    if not pods:
+        return sample
+    detail = f"{len(pods)} ready pods are not scraped, first {pods[0]}"
+    return replace(sample, doubt=Doubt.PARTIAL, detail=detail)
 
 
 def _targets_down(outcome: Outcome) -> tuple[tuple[Down, ...], bool]:

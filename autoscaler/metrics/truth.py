@@ -72,7 +72,6 @@ class _Found:
     load: float | None = None
     at: float | None = None
     n_series: int = 0
-    n_emitters: int = 0
     twice: float = 0.0
     foreign: bool = False
     uncovered: bool = False
@@ -115,6 +114,22 @@ class Reading:
             sample = replace(sample, doubt=Doubt.PARTIAL, detail=missing)
         return with_doubt(sample, self._around)
 
+    def silent_pods(self, member: Member) -> list[str]:
+        """Return the pods of a workload of which fewer report than have been ready for a while.
+
+        A pod without requests has no series either; whether it is scraped at all is asked apart.
+        """
+        facts = self._around.workloads.get(member.target)
+        if not self._group.source.per_pod or facts is None or facts.pods is None:
+            return []
+        n_emitters = sum(
+            self._table.of(number, "emitters").get(key, 0) for number, key in enumerate(member.keys)
+        )
+        if not 0 < n_emitters < len(facts.pods):
+            return []
+        pods = settled(facts.pods, now=self._around.now)
+        return [pod.name for pod in pods] if n_emitters < len(pods) else []
+
     def _found(self, member: Member) -> _Found:
         found = _Found()
         for number, counter in enumerate(self._group.counters):
@@ -136,7 +151,6 @@ class Reading:
             found.uncovered |= self._uncovered(number, key)
         found.dated(of(number, "at").get(key))
         found.n_series += int(of(number, "series").get(key, 0))
-        found.n_emitters += int(of(number, "emitters").get(key, 0))
         found.twice += of(number, "twice").get(key, 0)
         found.foreign |= key in self._table.foreign
 

@@ -11,6 +11,7 @@ from support.prometheus_stub import failure, row, success
 T = NOW.timestamp()
 LINKERD = request_rate(source="linkerd")
 POD = "checkout-7d4b9c5f6-bcdfg"
+OURS = (POD, "checkout-7d4b9c5f6-hjklm")
 
 
 def linkerd(load: object = 120, *, at: float = T - 10, name: str = "checkout", **more: object):
@@ -123,6 +124,32 @@ def test_a_pod_that_cannot_be_scraped_makes_its_workload_partial(sample_of, labe
     assert sample.doubt == doubt
 
 
+@pytest.mark.parametrize(
+    ("up", "doubt"),
+    [
+        pytest.param([OURS[0], OURS[1]], None, id="both are scraped, one is idle"),
+        pytest.param([OURS[0]], Doubt.PARTIAL, id="one is not scraped"),
+        pytest.param([], None, id="nobody knows"),
+    ],
+)
+def test_a_ready_pod_that_nobody_scrapes_is_missed_and_an_idle_one_is_not(
+    stub, reader_of, up, doubt
+):
+    scraped = [row(1, namespace="shop", pod=pod) for pod in up]
+    stub.reply = lambda asked: success(
+        []
+        if "up == 0" in asked.promql
+        else scraped
+        if "up{" in asked.promql
+        else linkerd(emitters=1)
+    )
+
+    [sample] = reader_of(stub.url).newest([LINKERD], now=NOW, workloads=workload(*OURS))
+
+    assert (sample.value, sample.doubt) == (120.0, doubt)
+    assert (OURS[1] in sample.detail) == (doubt is not None)
+
+
 def test_when_nobody_knows_who_is_down_nobody_may_lower(stub, reader_of):
     stub.reply = lambda asked: (
         failure(422, "execution", "no") if "up == 0" in asked.promql else success(linkerd())
@@ -157,7 +184,6 @@ def cores(**of_pod: float):
 
 
 PODS = cores(checkout_7d4b9c5f6_bcdfg=0.4, checkout_7d4b9c5f6_hjklm=0.6, checkout_v2_bcdfg=5)
-OURS = ("checkout-7d4b9c5f6-bcdfg", "checkout-7d4b9c5f6-hjklm")
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["by owner", "by name"])
