@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     _sources(commands.add_parser("sources", help="what a policy's source may be, and its PromQL"))
     _doctor(commands.add_parser("doctor", help="what is wrong with a policy's metrics"))
     _validate(commands.add_parser("validate", help="check policy files (exit 2 when one is wrong)"))
+    _recommend(commands.add_parser("recommend", help="propose a policy from a recorded load"))
     _explain(commands.add_parser("explain", help="ask the decision log why"))
     _status(commands.add_parser("status", help="every policy with mode, trust, forecast, reason"))
     _schema(commands.add_parser("schema", help="print the JSON Schema of a decision line"))
@@ -82,6 +83,8 @@ def _run(command: argparse.ArgumentParser) -> None:
     _flag(command, "--log-level", choices=("debug", "info", "warning", "error"), default="info")
     _flag(command, "--metrics-port", type=_port, default="8080", help="0 = none")
     _flag(command, "--health-port", type=_port, default="8081", help="0 = none")
+    _flag(command, "--tls-cert-file", metavar="FILE", help="of the metrics port; read again")
+    _flag(command, "--tls-key-file", metavar="FILE", help="its private key")
 
 
 def _prometheus(command: argparse.ArgumentParser) -> None:
@@ -173,6 +176,15 @@ def _replay(command: argparse.ArgumentParser) -> None:
 def _validate(command: argparse.ArgumentParser) -> None:
     command.add_argument("files", nargs="+", metavar="FILE", help="policy files or folders")
     _flag(command, "--show", action="store_true", help="print each policy with its defaults")
+
+
+def _recommend(command: argparse.ArgumentParser) -> None:
+    _flag(command, "--trace", metavar="T.csv[.gz]", required=True, help="timestamp,value")
+    _flag(command, "--name", metavar="NAME", required=True, help="of the Deployment")
+    _flag(command, "--capacity", type=_positive, required=True, help="requests/s one pod carries")
+    _flag(command, "--source", metavar="NAME", default="linkerd", help="where the rate is read")
+    _flag(command, "--query", metavar="PROMQL", help="instead of a named source")
+    _flag(command, "--startup", type=_duration, default="120s", help="until a pod is ready")
 
 
 def _explain(command: argparse.ArgumentParser) -> None:

@@ -35,6 +35,7 @@ from autoscaler.review.log import DecisionLog, log_event
 from autoscaler.review.record import DecisionRecord
 from autoscaler.review.server import health_routes, review_routes, start_server
 from autoscaler.review.telemetry import Telemetry
+from autoscaler.review.tls import TlsFiles
 
 logger = logging.getLogger(__name__)
 
@@ -110,15 +111,13 @@ def _serve(
     daemon: Daemon, reporting: Reporting, arguments: argparse.Namespace, stop: threading.Event
 ) -> None:
     """Run the jobs, with the HTTP ports open."""
-    routes = review_routes(reporting.telemetry.registry, reporting.latest)
-    servers = [
-        start_server(routes, port=port)
-        for port, routes in (
-            (arguments.metrics_port, routes),
-            (arguments.health_port, health_routes(reporting.alive, reporting.ready)),
-        )
-        if port
-    ]
+    review = review_routes(reporting.telemetry.registry, reporting.latest)
+    health = health_routes(reporting.alive, reporting.ready)
+    ports = (
+        (arguments.metrics_port, review, tls_files(arguments)),
+        (arguments.health_port, health, None),  # the kubelet's probes; they say ok and no more
+    )
+    servers = [start_server(routes, port=port, tls=tls) for port, routes, tls in ports if port]
     try:
         serve(daemon, interval=arguments.interval, stop=stop)
     finally:
@@ -144,6 +143,14 @@ def _cluster(
         yield cluster
     finally:
         cluster.stop()
+
+
+def tls_files(arguments: argparse.Namespace) -> TlsFiles | None:
+    """Return where certificate and key stand, None for plain HTTP."""
+    certificate, key = arguments.tls_cert_file, arguments.tls_key_file
+    if bool(certificate) != bool(key):
+        raise AutoscalerError("--tls-cert-file and --tls-key-file go together")
+    return TlsFiles(Path(certificate), Path(key)) if certificate else None
 
 
 def _level(name: str) -> int:

@@ -10,6 +10,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from autoscaler.errors import AutoscalerError
 from autoscaler.review.log import log_event
 
 logger = logging.getLogger(__name__)
@@ -28,15 +29,18 @@ class Tls:
 
     Raises
     ------
-    OSError
-        The files cannot be read, or do not belong together (`ssl.SSLError`).
+    AutoscalerError
+        The files cannot be read, or do not belong together.
     """
 
     def __init__(self, files: TlsFiles) -> None:
         self._files = files
         self._lock = threading.Lock()
-        self._seen = self._written_at()
-        self._context = self._loaded()
+        try:
+            self._seen = self._written_at()
+            self._context = self._loaded()
+        except OSError as error:  # ssl.SSLError is one
+            raise AutoscalerError(f"{files.certificate}, {files.key}: {error}") from error
 
     def wrapped(self, connection: socket.socket) -> ssl.SSLSocket:
         """Return the connection, to be encrypted; the handshake waits for the first read."""

@@ -5,12 +5,16 @@ import ssl
 import subprocess
 import urllib.request
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from autoscaler.cli import parser
+from autoscaler.commands.run import tls_files
 from autoscaler.decide.facts import TargetRef
+from autoscaler.errors import AutoscalerError
 from autoscaler.review import server as module
 from autoscaler.review.fields import DECISION
 from autoscaler.review.latest import LatestRecords
@@ -234,6 +238,29 @@ def test_tls_follows_its_files_and_survives_a_broken_renewal(tmp_path):
             assert answer.read() == b"hello"
     assert first != second
     assert second == third
+
+
+def test_a_certificate_that_is_not_there_is_named(tmp_path):
+    files = TlsFiles(tmp_path / "no.crt", tmp_path / "no.key")
+
+    with pytest.raises(AutoscalerError, match=r"no\.crt"):
+        start_server({}, port=0, host="127.0.0.1", tls=files)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ([], None),
+        (["--tls-cert-file", "c", "--tls-key-file", "k"], TlsFiles(Path("c"), Path("k"))),
+    ],
+)
+def test_the_flags_of_run_name_both_files(flags, expected):
+    assert tls_files(parser().parse_args(["run", *flags])) == expected
+
+
+def test_one_file_without_the_other_is_refused():
+    with pytest.raises(AutoscalerError, match="go together"):
+        tls_files(parser().parse_args(["run", "--tls-cert-file", "c"]))
 
 
 def test_plain_text_on_a_tls_port_costs_nobody_anything(tmp_path):
