@@ -13,7 +13,7 @@ from support.control_plane import ControlPlane
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 OVERLAYS = [".", "overlays/cluster-wide", "overlays/forecast-only", "overlays/single-namespace"]
-COMPONENTS = ["high-availability", "hpa-actuator", "statefulsets"]
+COMPONENTS = ["high-availability", "hpa-actuator", "shards", "statefulsets"]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,139 @@
+"""Alert rules and dashboard: Prometheus' own tools accept them, and they ask for what there is."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from autoscaler.review.latest import LatestRecords
+from autoscaler.review.telemetry import Telemetry
+from support import prometheus_server
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+RULES = DEPLOY / "components" / "kube-prometheus-stack" / "prometheus-rule.yaml"
+DASHBOARD = json.loads((DEPLOY / "dashboard.json").read_text())
+NAME = re.compile(r"\bautoscaler_[a-z_]+")
+ALERTS = yaml.safe_load(RULES.read_text())["spec"]
+
+
+def asked_in_dashboard() -> list[str]:
+    expressions = [t["expr"] for panel in DASHBOARD["panels"] for t in panel["targets"]]
+    return [re.sub(r"\$\w+", ".*", expression) for expression in expressions]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def promtool() -> None:
+    if prometheus_server.missing_binaries():
+        pytest.skip("apt-get install prometheus")
+
+
+def checked(folder: Path, groups: dict[str, Any]) -> str:
+    file = folder / "rules.yaml"
+    file.write_text(yaml.safe_dump(groups))
+    done = subprocess.run(
+        ["promtool", "check", "rules", file], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_promtool_accepts_the_alerts(tmp_path: Path) -> None:
+    n_rules = len(ALERTS["groups"][0]["rules"])
+
+    assert f"{n_rules} rules found" in checked(tmp_path, ALERTS)
+
+
+def test_promtool_accepts_every_question_of_the_dashboard(tmp_path: Path) -> None:
+    rules = [{"record": f"q:{k}", "expr": e} for k, e in enumerate(asked_in_dashboard())]
+
+    checked(tmp_path, {"groups": [{"name": "dashboard", "rules": rules}]})
+
+
+def test_only_metrics_that_exist_are_asked_for() -> None:
+    families = {family.name for family in Telemetry(LatestRecords()).registry.collect()}
+    suffixes = ("", "_total", "_bucket", "_count", "_sum")
+    known = {family + suffix for family in families for suffix in suffixes}
+    asked = " ".join([*asked_in_dashboard(), *(r["expr"] for r in ALERTS["groups"][0]["rules"])])
+
+    assert set(NAME.findall(asked)) <= known
+
+
+def series(name: str, values: str, **labels: str) -> dict[str, str]:
+    inside = ",".join(f'{k}="{v}"' for k, v in {"namespace": "shop", "name": "a", **labels}.items())
+    return {"series": f"autoscaler_{name}{{{inside}}}", "values": values}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "at", "alert"),
+    [
+        pytest.param(
+            [series("status_desired_replicas", "9x60"), series("spec_max_replicas", "9x60")],
+            "16m",
+            "AutoscalerAtMaxReplicas",
+            id="at max",
+        ),
+        pytest.param(
+            [series("reason", "1x60", reason="MetricsUnknownHold")],
+            "11m",
+            "AutoscalerMetricsUnknown",
+            id="unknown",
+        ),
+        pytest.param(
+            [series("trust", "1x90", trust="Demoted")],
+            "61m",
+            "AutoscalerForecastDemoted",
+            id="demoted",
+        ),
+        pytest.param(
+            [series("reason", "1x60", reason="ReplicasContested")],
+            "6m",
+            "AutoscalerReplicasContested",
+            id="contested",
+        ),
+        pytest.param(
+            [series("mode", "1x400", mode="ForecastOnly")],
+            "15d",
+            "AutoscalerForecastOnlyLeftOn",
+            id="left on",
+        ),
+        pytest.param([], "6m", "AutoscalerNotReconciling", id="not running"),
+    ],
+)
+def test_it_fires(tmp_path: Path, inputs: list[dict[str, str]], at: str, alert: str) -> None:
+    checked(tmp_path, ALERTS)
+    rule = next(r for r in ALERTS["groups"][0]["rules"] if r["alert"] == alert)
+    workload = {"namespace": "shop", "name": "a"} if inputs else {}
+    extra = dict(re.findall(r'(reason|trust|mode)="(\w+)"', inputs[0]["series"])) if inputs else {}
+    annotations = {
+        key: re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda m: workload.get(m[1], ""), text)
+        for key, text in rule["annotations"].items()
+    }
+    expected = {"exp_labels": rule["labels"] | workload | extra, "exp_annotations": annotations}
+    step = "1h" if at.endswith("d") else "1m"
+    fired = {"eval_time": at, "alertname": alert, "exp_alerts": [expected]}
+    test = {
+        "rule_files": ["rules.yaml"],
+        "evaluation_interval": step,
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": inputs,
+                "alert_rule_test": [
+                    {"eval_time": at, "alertname": alert, "exp_alerts": [expected]}
+                ],
+            }
+        ],
+    }
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump(test))
+    done = subprocess.run(
+        ["promtool", "test", "rules", "test.yaml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
