@@ -85,7 +85,7 @@ class Calibration:
         self.memory = memory
         for name in ("first", "last"):
             table.column(f"due_{name}", _N_PENDING, dtype=np.int64, fill=-1)
-        for name in (*_KEPT, "kept"):
+        for name in _KEPT:
             table.column(f"due_{name}", _N_PENDING, dtype=np.float32)
         for name in ("stretch", "reach", "usual_spread", "n_scored"):
             table.column(name)
@@ -136,9 +136,6 @@ class Calibration:
         table["due_last"][slot, at] = horizon.last[fresh]
         for name in _KEPT:
             table[f"due_{name}"][slot, at] = getattr(promise, name)[fresh]
-        table["due_kept"][slot, at] = (
-            horizon.kept_seconds[fresh] / self.memory.step_seconds
-        ).round()
 
     def settle(self, index: int, rows: IntArray) -> None:
         """Score the promises whose window ended with step `index`."""
@@ -156,19 +153,6 @@ class Calibration:
         peak = np.where(within, loads, 0.0).max(axis=0)
         self._learn(slot, rows[known], peak[known])
 
-    def _in_force(self, slot: int, rows: IntArray, quantile: FloatArray) -> FloatArray:
-        """Return the highest quantile that still counted when the window came."""
-        table = self.table
-        last, kept = table["due_last"][slot, rows], table["due_kept"][slot, rows]
-        highest = quantile
-        for j in range(1, int(kept.max(initial=0.0)) + 1):
-            at = (slot - j) % _N_PENDING
-            counts = (j <= kept) & (table["due_last"][at, rows] == last - j)
-            highest = np.where(
-                counts, np.maximum(highest, table["due_quantile"][at, rows]), highest
-            )
-        return highest
-
     def _learn(self, slot: int, rows: IntArray, peak: FloatArray) -> None:
         table = self.table
         risk, quantile, reactive = (
@@ -176,7 +160,7 @@ class Calibration:
             for name in ("risk", "quantile", "reactive")
         )
         # Loads are kept to 0.15 %: less above a quantile than that is not above it.
-        over = peak > self._in_force(slot, rows, quantile) * 1.001
+        over = peak > quantile * 1.001
         gain = _GAIN * np.where(risk < _GAIN_RISK, (risk / _GAIN_RISK) ** _GAIN_POWER, 1.0)
         stretch = table["stretch"][rows] + gain * (over - risk)
         table["stretch"][rows] = np.clip(stretch, _LEAST_STRETCH, _MOST_STRETCH)

@@ -15,7 +15,6 @@ from models.batch import ForecastBatch
 from models.calibration import Calibration, Reactive
 from models.codec import MOST_LOAD
 from models.features import (
-    KEPT_UNIT_SECONDS,
     N_DAYS,
     Inputs,
     MinuteView,
@@ -51,7 +50,7 @@ _RING_DAYS, _RING_EXTRA_STEPS, _DAY_STEPS = 8, 64, 1440
 _REHEARSED_STEPS, _REHEARSED_STEPS_OF_MANY, _MANY_ROWS = 1440, 120, 64
 _REHEARSE_EVERY = 2
 # What is usually asked: two minutes ahead, until the next cycle, at the default risk.
-_REHEARSAL = {"lead_seconds": 120.0, "hold_seconds": 15.0, "risk": 0.01, "kept_seconds": 300.0}
+_REHEARSAL = {"lead_seconds": 120.0, "hold_seconds": 15.0, "risk": 0.01}
 
 
 class ForecastEngine:
@@ -196,14 +195,10 @@ class ForecastEngine:
         lead_seconds: FloatArray | float,
         hold_seconds: FloatArray | float,
         risk: FloatArray | float,
-        kept_seconds: FloatArray | float = KEPT_UNIT_SECONDS,
     ) -> ForecastBatch:
         """Return the quantile 1 - `risk` of the maximum load over [now + lead, now + lead + hold].
 
         `now_seconds` defaults to the newest reading's time plus its usual age.
-        Where answers stay in force for `kept_seconds` although later ones are lower (the scale-in
-        stabilization window, by default 300 s), the highest answer in force is exceeded with
-        this risk.
         """
         rows = self._rows(rows)
         if self.memory.index is None:
@@ -214,7 +209,7 @@ class ForecastEngine:
             np.broadcast_to(np.float64(now), rows.shape),
             *(
                 np.broadcast_to(np.asarray(x, dtype=np.float64), rows.shape)
-                for x in (lead_seconds, hold_seconds, risk, kept_seconds)
+                for x in (lead_seconds, hold_seconds, risk)
             ),
         )
         horizon = horizon_of(moment, asked, step_seconds=self.step_seconds)

@@ -22,8 +22,6 @@ IntArray = NDArray[np.intp]
 LoadArray = NDArray[np.float32] | FloatArray
 
 N_DAYS = 7
-# autoscaling/v2's default scale-in stabilization window.
-KEPT_UNIT_SECONDS = 300.0
 _DAYS = np.arange(1, N_DAYS + 1)
 _HOURS = np.array([60, 120, 180, 240, 300, 360, 30])
 # Trailing means: from, to (steps back).
@@ -46,7 +44,7 @@ NAMES: tuple[str, ...] = (
     *("height", "height_1d", "height_7d", "height_spread", "height_most"),
     *("alike", "alike_mean", "offset"),
     *("hourly", "hourly_spread", "hourly_least", "hourly_1h", "hourly_30m"),
-    *("lead", "hold", "phase", "kept"),
+    *("lead", "hold", "phase"),
 )
 # Terms the network may add to its answer as they are, each through a gate of its own.
 GATED = ("growth", "smooth_growth", "growth_1d", "growth_7d", "hourly", "height", "growth_most")
@@ -155,7 +153,6 @@ def inputs(memory: Memory, moment: Moment, view: MinuteView, horizon: Horizon) -
         np.log((horizon.lead_seconds + 45.0) / 165.0),
         np.log((horizon.hold_seconds + 60.0) / 120.0),
         _phase(memory, moment),
-        horizon.kept_seconds / KEPT_UNIT_SECONDS,
     ]
     # Far beyond anything seen; keeps one absurd load from drowning the network's arithmetic.
     features = np.stack(columns, axis=1).astype(np.float32).clip(-8.0, 12.0)

@@ -4,13 +4,13 @@ Plain numpy, so that whoever can run the forecaster can rebuild it.
 Runs once per release, never in the daemon.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.features import GATED_COLUMNS, KEPT_UNIT_SECONDS, NAMES
+from models.features import GATED_COLUMNS
 from models.network import LEVELS, Layer, Network, network_inputs, sigmoid, softplus
 
 F32Array = NDArray[np.float32]
@@ -23,35 +23,25 @@ _LEVEL_WEIGHT /= _LEVEL_WEIGHT.mean()
 # The pinball's corner is rounded over this many scales, for the sake of the gradient.
 _CORNER = np.float32(0.05)
 _SLOPE = np.float32(0.05)
-_KEPT = NAMES.index("kept")
-# The share of examples in which each answer stands for itself.
-_PLAIN_SHARE = 0.4
 # First guess of the distances between neighbouring quantiles, in scales (about a normal's).
 _FIRST_GAPS = np.array([0.4, 0.3, 0.2, 0.2, 0.2, 0.3, 0.4, 0.4, 0.3, 0.4, 0.3, 0.4, 0.3, 0.6])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
-    """What was shown and what came: answers asked for a minute apart, newest first.
-
-    Where answers are kept, the load is short only of the highest of them: it is this maximum that
-    is fitted, else a quantile that jitters would be paid for at its peaks.
-    """
+    """What was shown and what came: one entry per example."""
 
     features: F32Array
-    """Shape (n, n_answers, n_features)."""
     scale: F32Array
-    shift: F32Array
-    """Each answer's anchor relative to the newest one's, shape (n, n_answers)."""
     growth: F32Array
-    """Relative value of the newest window's maximum minus the newest anchor, shape (n,)."""
+    """Relative value of the window's maximum minus the anchor."""
     weight: F32Array
-    n_kept: NDArray[np.intp]
-    """How many answers count beside the newest where answers are kept."""
 
     def take(self, index: NDArray[np.intp]) -> "Examples":
         """Return some of the examples."""
-        return Examples(*(getattr(self, f.name)[index] for f in fields(self)))
+        return Examples(
+            self.features[index], self.scale[index], self.growth[index], self.weight[index]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +50,7 @@ class Recipe:
 
     hidden: tuple[int, ...] = (96, 64)
     epochs: int = 6
-    batch: int = 1024
+    batch: int = 2048
     rate: float = 2e-3
     decay: float = 1.0
     noise: float = 0.1
@@ -70,33 +60,20 @@ class Recipe:
 
 def fitted(examples: Examples, recipe: Recipe) -> Network:
     """Return a network fitted to the examples."""
-    rng = np.random.default_rng(recipe.seed)
-    features, counts = _kept_or_not(examples, rng)
-    n, n_answers, _ = features.shape
-    x = network_inputs(features.reshape(n * n_answers, -1), examples.scale.reshape(-1))
+    x = network_inputs(examples.features, examples.scale.astype(np.float64))
     mean, deviation = x.mean(axis=0), x.std(axis=0) + np.float32(1e-3)
-    x = np.clip((x - mean) / deviation, -4.0, 4.0).reshape(n, n_answers, -1)
-    weights = _initial(x.shape[-1], recipe, rng)
-    adam = _Adam(weights, recipe, n_steps=recipe.epochs * max(1, n // recipe.batch))
+    x = np.clip((x - mean) / deviation, -4.0, 4.0)
+    rng = np.random.default_rng(recipe.seed)
+    weights = _initial(x.shape[1], recipe, rng)
+    adam = _Adam(weights, recipe, n_steps=recipe.epochs * max(1, len(x) // recipe.batch))
     for _ in range(recipe.epochs):
-        order = rng.permutation(n)
-        for start in range(0, max(1, n - recipe.batch + 1), recipe.batch):
+        order = rng.permutation(len(x))
+        for start in range(0, max(1, len(x) - recipe.batch + 1), recipe.batch):
             index = order[start : start + recipe.batch]
             shown = _perturbed(x[index], recipe, rng)
-            adam.step(_gradients(weights, shown, examples.take(index), counts[index]))
+            adam.step(_gradients(weights, shown, examples.take(index)))
     layers = zip(weights[0::2], weights[1::2], strict=True)
     return Network(mean, deviation, tuple(Layer(w, b) for w, b in layers))
-
-
-def _kept_or_not(
-    examples: Examples, rng: np.random.Generator
-) -> tuple[F32Array, NDArray[np.bool_]]:
-    """Return features that tell how long answers are kept, and which of the answers count."""
-    plain = rng.random(len(examples.growth)) < _PLAIN_SHARE
-    n_kept = np.where(plain, 0, examples.n_kept)
-    features = examples.features.copy()
-    features[:, :, _KEPT] = (n_kept * 60.0 / KEPT_UNIT_SECONDS)[:, None]
-    return features, np.arange(features.shape[1]) <= n_kept[:, None]
 
 
 def _initial(n_inputs: int, recipe: Recipe, rng: np.random.Generator) -> list[F32Array]:
@@ -117,43 +94,35 @@ def _perturbed(x: F32Array, recipe: Recipe, rng: np.random.Generator) -> F32Arra
     return np.asarray(blurred * (rng.random(x.shape, dtype=np.float32) >= recipe.dropout))
 
 
-def _gradients(
-    weights: list[F32Array], shown: F32Array, seen: Examples, counts: NDArray[np.bool_]
-) -> list[F32Array]:
-    """Return the gradient of the mean weighted pinball loss of the highest answer, in scales."""
-    n, n_answers, n_inputs = shown.shape
-    values = [shown.reshape(n * n_answers, n_inputs)]
+def _gradients(weights: list[F32Array], x: F32Array, seen: Examples) -> list[F32Array]:
+    """Return the gradient of the mean weighted pinball loss, in scales."""
+    values = [x]
     for w, b in zip(weights[0:-2:2], weights[1:-2:2], strict=True):
         z = values[-1] @ w + b
         values.append(np.maximum(z, _SLOPE * z))
-    out = (values[-1] @ weights[-2] + weights[-1]).reshape(n, n_answers, -1)
-    d_out = _output_gradient(out, seen, counts).reshape(n * n_answers, -1)
+    out = values[-1] @ weights[-2] + weights[-1]
+    scale, gated = seen.scale[:, None], seen.features[:, GATED_COLUMNS]
+    z = np.hstack([out[:, :1], softplus(out[:, 1:_N])]).cumsum(axis=1)
+    gate = sigmoid(out[:, _N:])
+    error = (seen.growth[:, None] - (gate * gated).sum(axis=1)[:, None]) / scale - z
+    bend = np.clip(error / _CORNER, -1.0, 1.0)
+    slope = np.where(bend > 0, _TAU * bend, (1.0 - _TAU) * bend)
+    d_z = -slope * _LEVEL_WEIGHT * seen.weight[:, None] / (len(x) * _N)
+    reach = d_z[:, ::-1].cumsum(axis=1)[:, ::-1]
+    d_out = np.hstack(
+        [
+            reach[:, :1],
+            reach[:, 1:] * sigmoid(out[:, 1:_N]),
+            d_z.sum(axis=1)[:, None] * (gated / scale) * gate * (1.0 - gate),
+        ]
+    ).astype(np.float32)
     gradients: list[F32Array] = []
     for i in range(len(values) - 1, -1, -1):
         gradients += [d_out.sum(axis=0), values[i].T @ d_out]
         if i:
-            back = d_out @ weights[2 * i].T
-            d_out = np.where(values[i] > 0, back, _SLOPE * back)
+            d_out = (d_out @ weights[2 * i].T) * np.where(values[i] > 0, 1, _SLOPE)
+            d_out = d_out.astype(np.float32)
     return gradients[::-1]
-
-
-def _output_gradient(out: F32Array, seen: Examples, counts: NDArray[np.bool_]) -> F32Array:
-    """Return the loss's gradient by the last layer's outputs: only the highest answers have one."""
-    gated, scale = seen.features[..., GATED_COLUMNS], seen.scale[..., None]
-    z = np.concatenate([out[..., :1], softplus(out[..., 1:_N])], axis=-1).cumsum(axis=-1)
-    gate = sigmoid(out[..., _N:])
-    lean = (gate * gated).sum(axis=-1) + seen.shift
-    answer = np.where(counts[..., None], scale * z + lean[..., None], -np.inf)
-    highest = answer == answer.max(axis=1, keepdims=True)
-    unit = seen.scale[:, :1]
-    bend = np.clip((seen.growth[:, None] - answer.max(axis=1)) / unit / _CORNER, -1.0, 1.0)
-    slope = np.where(bend > 0, _TAU * bend, (1.0 - _TAU) * bend)
-    pull = -slope * _LEVEL_WEIGHT * seen.weight[:, None] / (len(out) * _N) / unit
-    d_answer = np.where(highest, pull[:, None, :], 0.0)
-    reach = (d_answer * scale)[..., ::-1].cumsum(axis=-1)[..., ::-1]
-    d_gate = d_answer.sum(axis=-1)[..., None] * gated * gate * (1.0 - gate)
-    parts = [reach[..., :1], reach[..., 1:] * sigmoid(out[..., 1:_N]), d_gate]
-    return np.concatenate(parts, axis=-1).astype(np.float32)
 
 
 class _Adam:

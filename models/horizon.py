@@ -17,8 +17,6 @@ USUAL_AGE_SECONDS = 30.0
 MOST_LEAD_SECONDS = 1800.0
 _MOST_HOLD_SECONDS = 3600.0
 _DAY_SECONDS = 86_400.0
-# The network was shown answers kept this long at most; longer is safer than it then thinks.
-MOST_KEPT_SECONDS = 240.0
 # Rarer than one in a thousand, no fortnight of history can calibrate; above a half is no risk.
 LEAST_RISK, MOST_RISK = 0.0005, 0.5
 
@@ -31,8 +29,6 @@ class Asked:
     lead: FloatArray
     hold: FloatArray
     risk: FloatArray
-    kept: FloatArray
-    """How long an answer stays in force when later ones are lower (scale-in stabilization)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,8 +40,6 @@ class Horizon:
     lead_seconds: FloatArray
     """From now, were the newest reading as fresh as usual."""
     hold_seconds: FloatArray
-    kept_seconds: FloatArray
-    """How long before the window's last chance to be ordered an earlier answer still counts."""
 
 
 def age_seconds(moment: Moment, now: FloatArray) -> FloatArray:
@@ -66,5 +60,4 @@ def horizon_of(moment: Moment, asked: Asked, *, step_seconds: int) -> Horizon:
         last=moment.index + 1 + np.floor(ends).astype(np.intp),
         lead_seconds=(lead + late).clip(0.0, MOST_LEAD_SECONDS),
         hold_seconds=hold,
-        kept_seconds=(asked.kept - lead).clip(0.0, MOST_KEPT_SECONDS),
     )

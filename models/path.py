@@ -23,8 +23,8 @@ from models.network import quantiles
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
-Question = tuple[float, float, float, float]
-"""Lead and hold in seconds, risk, and for how long answers are kept."""
+Question = tuple[float, float, float]
+"""Lead and hold in seconds, and risk."""
 _Arrays = TypeVar("_Arrays", Asked, Horizon, Inputs)
 
 

@@ -41,7 +41,6 @@ class Pooled:
                 lead_seconds=window.lead_seconds,
                 hold_seconds=window.hold_seconds,
                 risk=min(max(1.0 - level, LEAST_RISK), MOST_RISK),
-                kept_seconds=0.0,
             )
             below = level < 1.0 - MOST_RISK
             out[:, i] = np.where(below, np.minimum(batch.median, batch.quantile), batch.quantile)

@@ -65,8 +65,7 @@ def decided_replicas(
     row = int(engine.add(1)[0])
     first = first_replicas(ticks, policy=policy, capacity=setting.capacity)
     deployment = _Deployment(policy, setting, first=first, started_at=_instant(ticks.seconds[0]))
-    kept = policy.behavior.scale_down_window.total_seconds()
-    asked = (setting.startup_seconds, _HOLD_SECONDS, setting.risk, kept)
+    asked = (setting.startup_seconds, _HOLD_SECONDS, setting.risk)
     n_ticks = len(ticks.offered)
     desired = np.empty(n_ticks, dtype=np.int64)
     for start in range(0, n_ticks, _TICKS_AT_ONCE):

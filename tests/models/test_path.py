@@ -33,7 +33,6 @@ def test_many_ticks_at_once_answer_as_one_by_one(chunk):
                 lead_seconds=120.0,
                 hold_seconds=15.0,
                 risk=0.01,
-                kept_seconds=300.0,
             )
         )
     parts = [slice(i, i + chunk) for i in range(0, n, chunk)]
@@ -42,7 +41,7 @@ def test_many_ticks_at_once_answer_as_one_by_one(chunk):
             many,
             int(other[0]),
             Readings(seen.load[p], seen.at_seconds[p], seen.now_seconds[p], seen.closes[p]),
-            asked=(120.0, 15.0, 0.01, 300.0),
+            asked=(120.0, 15.0, 0.01),
         )
         for p in parts
     ]
