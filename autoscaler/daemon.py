@@ -5,6 +5,7 @@ reading history, which waits for Prometheus, has a thread of its own and hands i
 A late cycle is skipped, not queued: the next one sees newer facts anyway.
 """
 
+import gc
 import logging
 import queue
 import signal
@@ -184,10 +185,22 @@ def serve(daemon: Daemon, *, interval: timedelta, stop: threading.Event) -> None
         job_defaults={"coalesce": True, "max_instances": 1},
     )
     _schedule(scheduler, daemon, history, interval=interval)
+    spare_garbage_collection()
     scheduler.add_listener(_tell_skipped, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
     scheduler.start()
     stop.wait()
     scheduler.shutdown(wait=True)
+
+
+def spare_garbage_collection() -> None:
+    """Let the cycle collector alone with what lives as long as we do.
+
+    Policies, facts and forecasts of ten thousand workloads are a million objects without cycles;
+    walking them again and again took a third of every reconcile.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _schedule(

@@ -207,7 +207,7 @@ def bounded(text: str, limit: int = TEXT_LIMIT) -> str:
     """Return `text` on one line of at most `limit` characters, cut with an ellipsis, redacted."""
     # A little more than is shown is enough to recognise what has to be hidden.
     seen = redacted(text[: 2 * limit])
-    line = "".join(c if c.isprintable() else " " for c in seen)
+    line = seen if seen.isprintable() else "".join(c if c.isprintable() else " " for c in seen)
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
