@@ -18,11 +18,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from prometheus_client import CollectorRegistry, generate_latest
-
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.page import page_routes
 from autoscaler.review.routes import Answer, Query, Routes
+from autoscaler.review.telemetry import PolicyRegistry
 from autoscaler.review.tls import Tls, TlsFiles
 
 logger = logging.getLogger(__name__)
@@ -63,11 +62,11 @@ def health_routes(alive: Callable[[], bool], ready: Callable[[], bool]) -> Route
     return {"/healthz": lambda _: _verdict(alive()), "/readyz": lambda _: _verdict(ready())}
 
 
-def review_routes(registry: CollectorRegistry, latest: LatestRecords) -> Routes:
+def review_routes(registry: PolicyRegistry, latest: LatestRecords) -> Routes:
     """Return `/metrics`, `/decisions`, and the page at `/` with what it asks for."""
     return {
         "/metrics": lambda _: Answer(
-            generate_latest(registry), "text/plain; version=0.0.4; charset=utf-8"
+            registry.exposition(), "text/plain; version=0.0.4; charset=utf-8"
         ),
         **page_routes(latest),
     }

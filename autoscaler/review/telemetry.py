@@ -1,101 +1,48 @@
-"""What the autoscaler says about itself to Prometheus: names after HPA's and kube-state-metrics'.
+"""What the autoscaler says about itself to Prometheus: its work, and every policy's state.
 
-Per-policy series are rendered from the newest records when somebody scrapes, never during a
-reconcile.
+Per-policy series are rendered from the newest records when somebody scrapes (`exposition.py`),
+never during a reconcile.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 from autoscaler import __version__
-from autoscaler.decide.facts import Signal
-from autoscaler.review.attention import attention_of
+from autoscaler.review.exposition import policy_families
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.record import DecisionRecord
 
-_LABELS = ("namespace", "name", "kind")
 
-# A field that is None is left out: absent is not zero, here as anywhere.
-_PER_POLICY: tuple[tuple[str, str, Callable[[DecisionRecord], float | None]], ...] = (
-    ("status_current_replicas", "Replicas ordered now.", lambda r: r.decision.current_replicas),
-    ("status_desired_replicas", "Replicas decided.", lambda r: r.decision.desired_replicas),
-    (
-        "status_ready_replicas",
-        "Replicas that serve.",
-        lambda r: None if r.workload is None else r.workload.ready_replicas,
-    ),
-    (
-        "recommended_replicas",
-        "Replicas before damping.",
-        lambda r: r.recommendation.replicas,
-    ),
-    (
-        "spec_min_replicas",
-        "The policy's minReplicas.",
-        lambda r: None if r.spec is None else r.spec.min_replicas,
-    ),
-    (
-        "spec_max_replicas",
-        "The policy's maxReplicas.",
-        lambda r: None if r.spec is None else r.spec.max_replicas,
-    ),
-)
+class PolicyRegistry(CollectorRegistry):
+    """The daemon's own metrics, and those of every policy, which it renders itself."""
 
+    def __init__(self, latest: LatestRecords) -> None:
+        super().__init__()
+        self._latest = latest
 
-_PER_SIGNAL: tuple[tuple[str, str, Callable[[Signal], float | None]], ...] = (
-    ("load", "Load measured, in the metric's unit.", lambda s: s.sample.value),
-    (
-        "capacity",
-        "Load one ready pod may carry.",
-        lambda s: None if s.capacity is None else s.capacity.per_pod,
-    ),
-    (
-        "forecast_median",
-        "Median of the forecast load.",
-        lambda s: None if s.forecast is None else s.forecast.median,
-    ),
-    (
-        "forecast_quantile",
-        "Load exceeded with the policy's risk.",
-        lambda s: None if s.forecast is None else s.forecast.quantile,
-    ),
-    (
-        "lead_time_seconds",
-        "From a decision to a Ready pod.",
-        lambda s: None if s.forecast is None else s.forecast.lead_time.total_seconds(),
-    ),
-    (
-        "forecast_skill",
-        "1 - loss / loss of persistence.",
-        lambda s: None if s.forecast is None else s.forecast.skill,
-    ),
-    (
-        "forecast_coverage",
-        "Share of recent windows within their quantile.",
-        lambda s: None if s.forecast is None else s.forecast.coverage,
-    ),
-)
+    def collect(self) -> Iterable[Metric]:
+        """Yield every family, as any registry does."""
+        yield from super().collect()
+        for text in policy_families(self._latest.all()):
+            yield from text_string_to_metric_families(text)
 
-
-# States as words: one series each, 1 for the word in force.
-_STATES: tuple[tuple[str, str, Callable[[DecisionRecord], str]], ...] = (
-    ("trust", "Trust in force: the least trusted forecast.", lambda r: str(r.trust)),
-    ("reason", "The last rule that changed the number.", lambda r: str(r.decision.reason)),
-    ("mode", "Whether decisions are carried out.", lambda r: str(r.mode)),
-    ("attention", "What a person should know first.", lambda r: str(attention_of(r))),
-)
+    def exposition(self) -> Iterator[bytes]:
+        """Yield the text of a scrape, family by family."""
+        own = CollectorRegistry()
+        own.collect = super().collect  # type: ignore[method-assign]  # all but the policies
+        yield generate_latest(own)
+        for text in policy_families(self._latest.all()):
+            yield text.encode()
 
 
 class Telemetry:
     """The daemon's own metrics in one registry."""
 
     def __init__(self, latest: LatestRecords) -> None:
-        self.registry = CollectorRegistry()
-        self.registry.register(_PolicyCollector(latest))
+        self.registry = PolicyRegistry(latest)
         self._reconciliations = Counter(
             "autoscaler_reconciliations_total",
             "Policies decided, by what was done and what went wrong.",
@@ -120,55 +67,3 @@ class Telemetry:
     def observe_cycle(self, duration: timedelta) -> None:
         """Record how long one reconcile took."""
         self._cycle.observe(duration.total_seconds())
-
-
-class _PolicyCollector(Collector):
-    def __init__(self, latest: LatestRecords) -> None:
-        self._latest = latest
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        records = self._latest.all()
-        for name, text, value_of in _PER_POLICY:
-            family = GaugeMetricFamily(f"autoscaler_{name}", text, labels=_LABELS)
-            for record in records:
-                value = value_of(record)
-                if value is not None:
-                    target = record.target
-                    family.add_metric((target.namespace, target.name, target.kind), value)
-            yield family
-        yield from _signal_families(records)
-        yield _sample_ages(records)
-        for name, text, state_of in _STATES:
-            family = GaugeMetricFamily(f"autoscaler_{name}", text, labels=(*_LABELS, name))
-            for record in records:
-                target = record.target
-                family.add_metric((target.namespace, target.name, target.kind, state_of(record)), 1)
-            yield family
-
-
-def _sample_ages(records: list[DecisionRecord]) -> GaugeMetricFamily:
-    """Return how old each sample was when it was decided on."""
-    family = GaugeMetricFamily(
-        "autoscaler_sample_age_seconds", "Age of the newest sample.", labels=(*_LABELS, "metric")
-    )
-    for record in records:
-        target = record.target
-        for signal in record.signals:
-            if signal.sample.sampled_at is not None:
-                age = (record.at - signal.sample.sampled_at).total_seconds()
-                family.add_metric((target.namespace, target.name, target.kind, signal.metric), age)
-    return family
-
-
-def _signal_families(records: list[DecisionRecord]) -> Iterator[GaugeMetricFamily]:
-    """Yield load, band, capacity and lead time per signal."""
-    for name, text, value_of in _PER_SIGNAL:
-        family = GaugeMetricFamily(f"autoscaler_{name}", text, labels=(*_LABELS, "metric"))
-        for record in records:
-            target = record.target
-            for signal in record.signals:
-                value = value_of(signal)
-                if value is not None:
-                    labels = (target.namespace, target.name, target.kind, signal.metric)
-                    family.add_metric(labels, value)
-        yield family

@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from autoscaler.cli import parser
 from autoscaler.commands.run import tls_files
@@ -20,6 +19,7 @@ from autoscaler.review.fields import DECISION
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.routes import Answer
 from autoscaler.review.server import health_routes, review_routes, serve_page, start_server
+from autoscaler.review.telemetry import Telemetry
 from autoscaler.review.tls import TlsFiles
 from review.records import NOW, decided, record
 
@@ -60,7 +60,7 @@ def latest():
 
 @pytest.fixture
 def url(latest):
-    with serving(review_routes(CollectorRegistry(), latest)) as url:
+    with serving(review_routes(Telemetry(latest).registry, latest)) as url:
         yield url
 
 

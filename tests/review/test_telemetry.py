@@ -18,10 +18,14 @@ def latest():
     return LatestRecords()
 
 
+def exposition(telemetry):
+    return b"".join(telemetry.registry.exposition()).decode()
+
+
 def scraped(telemetry):
     """Return every sample of an exposition: name -> [(labels, value)]."""
     samples = {}
-    for family in text_string_to_metric_families(generate_latest(telemetry.registry).decode()):
+    for family in text_string_to_metric_families(exposition(telemetry)):
         for sample in family.samples:
             samples.setdefault(sample.name, []).append((sample.labels, sample.value))
     return samples
@@ -119,3 +123,28 @@ def test_a_contested_workload_is_seen_by_its_reason(latest):
     assert scraped(Telemetry(latest))["autoscaler_reason"] == [
         ({**WHO, "reason": "ReplicasContested"}, 1)
     ]
+
+
+def test_the_text_is_what_the_client_library_would_have_written(latest):
+    latest.keep(decided())
+    latest.keep(decided(target=TargetRef("api", "search")))
+    telemetry = Telemetry(latest)
+
+    theirs = text_string_to_metric_families(generate_latest(telemetry.registry).decode())
+
+    assert list(theirs) == list(text_string_to_metric_families(exposition(telemetry)))
+
+
+def test_whatever_a_name_contains_stays_one_label(latest):
+    hostile = 'a"} 1\nautoscaler_load{x="\\'
+    latest.keep(decided(signal(metric=hostile)))
+
+    [(labels, _)] = scraped(Telemetry(latest))["autoscaler_load"]
+
+    assert labels["metric"] == hostile
+
+
+def test_before_the_first_record_every_family_is_known_by_name(latest):
+    names = {family.name for family in Telemetry(latest).registry.collect()}
+
+    assert {"autoscaler_load", "autoscaler_trust", "autoscaler_reconciliations"} <= names

@@ -116,6 +116,7 @@ export class Chart {
       const shape = kind === "held" ? svg("circle", { cx: x, cy: base + 5, r: 2 })
         : svg("path", { d: up ? `M${x - 4},${base + 9}h8l-4,-8z` : `M${x - 4},${base + 2}h8l-4,8z` });
       shape.setAttribute("class", kind);
+      shape.append(titled(`${clock(at)} ${change.reason}: ${change.message}`));
       this.svg.append(shape);
     }
   }
@@ -237,6 +238,12 @@ function svg(name, attributes = {}, ...children) {
   const made = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   made.append(...children);
+  return made;
+}
+
+function titled(text) {
+  const made = svg("title");
+  made.textContent = text;
   return made;
 }
 
