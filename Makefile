@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types layers format bench image clean
+.PHONY: help demo test check lint types layers format bench audit image clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,16 @@ format: $(STAMP) ## rewrite the sources in the house format
 bench: $(STAMP) ## measure forecasts, replay scores, speed and memory (minutes)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
 	$(BIN)/python tests/bench/run.py $(ARGS)
+
+# The tools live apart, so that the bill of materials lists what is installed and not its auditors.
+# --strict: a dependency the advisory service knows nothing about is a failure, not a pass.
+audit: $(STAMP) ## list what is installed (artifacts/sbom.json) and ask for known vulnerabilities
+	$(PYTHON) -m venv --without-pip $(VENV)/audit
+	$(BIN)/pip --python $(VENV)/audit/bin/python install --quiet --disable-pip-version-check --constraint constraints.txt --group audit
+	mkdir -p artifacts
+	$(VENV)/audit/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file artifacts/sbom.json $(BIN)/python
+	$(VENV)/audit/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip --progress-spinner off \
+	  || { echo 'audit: NOT clean: a dependency is vulnerable, or the advisory service did not answer for it (see above)' >&2; exit 1; }
 
 image: ## build the container image (needs a container engine)
 	docker build --tag predictive-autoscaler:dev --file deploy/Dockerfile .
