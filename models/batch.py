@@ -1,6 +1,7 @@
 """What the engine answers: one entry per row asked for, arrays throughout."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,3 +35,12 @@ class ForecastBatch:
     """A jump is under way: nothing may scale in."""
     age_seconds: FloatArray
     """How old the newest sample is; inf where `known` is False."""
+
+
+def concatenated(batches: Sequence[ForecastBatch]) -> ForecastBatch:
+    """Return all rows of several batches, in order."""
+    if len(batches) == 1:
+        return batches[0]
+    return ForecastBatch(
+        *(np.concatenate([getattr(b, f.name) for b in batches]) for f in fields(ForecastBatch))
+    )

@@ -30,6 +30,10 @@ class Asked:
     hold: FloatArray
     risk: FloatArray
 
+    def take(self, lanes: IntArray) -> "Asked":
+        """Return some of the lanes."""
+        return Asked(self.now[lanes], self.lead[lanes], self.hold[lanes], self.risk[lanes])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Horizon:

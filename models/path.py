@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from models.batch import ForecastBatch
+from models.batch import ForecastBatch, concatenated
 from models.engine import ForecastEngine
 from models.features import Inputs, inputs, minute_view
 from models.horizon import Asked, Horizon, horizon_of
@@ -94,9 +94,7 @@ def _answered(
                 levels[part],
             )
         )
-    return ForecastBatch(
-        *(np.concatenate([getattr(b, f.name) for b in batches]) for f in fields(ForecastBatch))
-    )
+    return concatenated(batches)
 
 
 def _part(whole: _Arrays, part: IntArray) -> _Arrays:

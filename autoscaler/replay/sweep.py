@@ -92,7 +92,7 @@ def _on_dask(jobs: Sequence[Job], address: str) -> Iterator[ReplayResult]:
         raise TraceError(
             "dask:// workers need the extra: pip install 'predictive-autoscaler[dask]'"
         ) from error
-    with Client(address) as client:
+    with Client(address) as client:  # type: ignore[no-untyped-call]
         yield from client.gather(client.map(_done, list(jobs), pure=False))
 
 

@@ -1,0 +1,47 @@
+"""`make bench`: forecasts beside peers, replay scores, speed and memory; prints markdown.
+
+`--traces FOLDER` names recordings (`timestamp,value` CSVs); without any, synthetic loads stand in.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from forecast_bench import forecast_table
+from loads import BESIDE_THE_REPOSITORY, traces_in
+from replay_bench import replay_tables
+from speed_bench import speed_table
+
+
+def main() -> None:
+    """Run the parts that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--traces", type=Path, default=BESIDE_THE_REPOSITORY)
+    parser.add_argument("--only", choices=("speed", "forecast", "replay"))
+    parser.add_argument("--startups", type=float, nargs="+", default=[120.0])
+    parser.add_argument("--risks", type=float, nargs="+", default=[0.01])
+    parser.add_argument("--origins", type=int, default=30)
+    parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--workers", default="2")
+    given = parser.parse_args()
+    if given.only in (None, "speed"):
+        _show("Speed and memory", speed_table())
+    traces = traces_in(given.traces)
+    if given.only in (None, "forecast"):
+        table = forecast_table(traces, n_origins=given.origins, peers=not given.no_peers)
+        _show("Pinball loss over persistence's, levels 0.5, 0.9 and 0.99", table)
+    if given.only in (None, "replay"):
+        lines = replay_tables(
+            traces, startups=given.startups, risks=given.risks, workers=given.workers
+        )
+        _show("Replay", lines)
+
+
+def _show(title: str, lines: list[str]) -> None:
+    print(f"\n### {title}\n", *lines, sep="\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
