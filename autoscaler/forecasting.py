@@ -40,7 +40,9 @@ class Forecasts:
     """One engine row per load series, kept in step with the roster."""
 
     def __init__(self, engine: ForecastEngine | None = None) -> None:
-        self._engine = engine or ForecastEngine(step_seconds=int(STEP.total_seconds()))
+        self._engine = engine or ForecastEngine(
+            step_seconds=int(STEP.total_seconds()), exact_minutes=False
+        )
         self._row_of: dict[str, int] = {}
         self._wanting: dict[str, LoadSeries] = {}
         self._rows: IntArray = np.empty(0, dtype=np.intp)

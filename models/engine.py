@@ -56,15 +56,26 @@ _REHEARSAL = {"lead_seconds": 120.0, "hold_seconds": 15.0, "risk": 0.01}
 
 
 class ForecastEngine:
-    """Quantiles of the maximum load over a window, for thousands of series at once."""
+    """Quantiles of the maximum load over a window, for thousands of series at once.
 
-    def __init__(self, *, step_seconds: int = 60, prior: tuple[Network, ...] | None = None) -> None:
+    `exact_minutes` says that every reading is the plain mean over the minute before it, from which
+    its last quarter can be told; a rate over some other window must not be taken apart like that.
+    """
+
+    def __init__(
+        self,
+        *,
+        step_seconds: int = 60,
+        prior: tuple[Network, ...] | None = None,
+        exact_minutes: bool = True,
+    ) -> None:
         self.step_seconds = step_seconds
         self.table = Table()
         self.memory = Memory(
             self.table,
             step_seconds=step_seconds,
             n_slots=_RING_DAYS * _DAY_STEPS + _RING_EXTRA_STEPS,
+            exact_minutes=exact_minutes,
         )
         self.pulse = Pulse(self.table)
         self.calibration = Calibration(self.table, self.memory)

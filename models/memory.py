@@ -18,13 +18,19 @@ N_BLOCKS = 6
 _BLOCKS_PER_WINDOW = 4
 # How far apart two readings of the trailing minute may be to tell their newest quarter apart.
 _BLOCK_SLACK = 3.0
+# Of a reading: what ten thousand additions and a codec may leave of a quarter that is nothing.
+_ROUNDING = 1e-3
 
 
 class Memory:
     """Minutes by index (an absolute count of steps) and the newest quarter-minute means."""
 
-    def __init__(self, table: Table, *, step_seconds: int, n_slots: int) -> None:
+    def __init__(
+        self, table: Table, *, step_seconds: int, n_slots: int, exact_minutes: bool = True
+    ) -> None:
         self.table = table
+        self.exact_minutes = exact_minutes
+        """Whether a reading is the plain mean of the last minute; else it has no quarters."""
         self.step_seconds = step_seconds
         self.n_slots = n_slots
         self.index: int | None = None
@@ -64,6 +70,8 @@ class Memory:
         """Take readings of the mean over the last minute; find the newest quarter of it.
 
         Two readings a quarter-minute apart differ by (newest quarter - the quarter that left) / 4.
+        A quarter below nothing shows that the readings are no such means: it is not believed, for
+        an error in one quarter would come back in every fourth.
         """
         table = self.table
         blocks = table["blocks"][:, rows]
@@ -72,7 +80,9 @@ class Memory:
         same = gap <= _BLOCK_SLACK
         change = trailing - np.where(follows, table["trailing"][rows], trailing)
         left = blocks[_BLOCKS_PER_WINDOW - 1]
-        newest = np.clip(left + _BLOCKS_PER_WINDOW * change, 0.0, MOST_LOAD)
+        newest = left + _BLOCKS_PER_WINDOW * change
+        follows &= self.exact_minutes & (newest >= -_ROUNDING * trailing)
+        newest = np.clip(newest, 0.0, MOST_LOAD)
         shifted = np.vstack([newest, blocks[:-1]])
         fresh = np.broadcast_to(trailing, blocks.shape)
         table["blocks"][:, rows] = np.where(same, blocks, np.where(follows, shifted, fresh))
