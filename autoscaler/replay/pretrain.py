@@ -32,7 +32,7 @@ _LEADS = (30.0, 120.0, 300.0)
 _LEAD_RANGE = (15.0, 900.0)
 _HOLDS = (15.0, 15.0, 15.0, 60.0, 300.0, 600.0)
 _MINUTE = 60.0
-_N_MEMBERS = 2
+_N_MEMBERS = 3
 
 
 def altered_copies(trace: Trace, rng: np.random.Generator) -> list[FloatArray]:
