@@ -88,12 +88,13 @@ def parsed_share(value: Any) -> float:
 
 def duration_text(duration: timedelta) -> str:
     """Return the shortest exact text of a duration: `1h30m`, `90s` -> `1m30s`, `0s`."""
-    seconds = duration.total_seconds()
-    text = ""
+    text, rest = "", duration
     for unit in ("d", "h", "m"):
-        whole, seconds = divmod(seconds, _UNIT_SECONDS[unit])
-        text += f"{whole:.0f}{unit}" if whole else ""
-    return text + f"{seconds:g}s" if seconds or not text else text
+        whole, rest = divmod(rest, timedelta(seconds=_UNIT_SECONDS[unit]))
+        text += f"{whole}{unit}" if whole else ""
+    if rest or not text:
+        text += f"{rest.total_seconds():.6f}".rstrip("0").rstrip(".") + "s"
+    return text
 
 
 def share_text(share: float) -> str:
@@ -101,11 +102,21 @@ def share_text(share: float) -> str:
     return f"{share * 100:.6g}%"
 
 
-Quantity = Annotated[
-    float, BeforeValidator(parsed_quantity), PlainSerializer(lambda v: f"{v:.15g}")
-]
+def _written_share(share: float) -> str | float:
+    """Return a share as a percentage, or as a number where that would round it."""
+    text = share_text(share)
+    return text if parsed_share(text) == share else share
+
+
+def _written_quantity(amount: float) -> str | float:
+    """Return a quantity as text, or as a number where the text would not read back as itself."""
+    text = f"{amount:.15g}"
+    return text if _QUANTITY.fullmatch(text) and parsed_quantity(text) == amount else amount
+
+
+Quantity = Annotated[float, BeforeValidator(parsed_quantity), PlainSerializer(_written_quantity)]
 Duration = Annotated[timedelta, BeforeValidator(parsed_duration), PlainSerializer(duration_text)]
-Share = Annotated[float, BeforeValidator(parsed_share), PlainSerializer(share_text)]
+Share = Annotated[float, BeforeValidator(parsed_share), PlainSerializer(_written_share)]
 
 
 def refused_bool(value: Any) -> Any:

@@ -48,6 +48,8 @@ def documents(text: str) -> list[Any]:
         built = list(yaml.load_all(text, Loader=_Loader))
     except yaml.YAMLError as error:
         raise PolicyError(_yaml_complaint(error)) from error
+    except UnicodeEncodeError as error:  # half of a surrogate pair, as JSON can spell it
+        raise PolicyError(f"character {error.start + 1} is no Unicode character") from error
     except RecursionError as error:
         raise PolicyError(f"nested deeper than {DEEPEST} levels") from error
     return [document for document in built if document is not None]
@@ -59,6 +61,7 @@ def _check_bounds(events: Iterator[yaml.Event]) -> None:
     open_collections: list[tuple[str | None, int]] = []
     size_of: dict[str, int] = {}
     for event in events:
+        _refuse_tag(event)
         if isinstance(event, yaml.CollectionStartEvent):
             open_collections.append((event.anchor, n_nodes))
             n_nodes += 1
@@ -76,6 +79,13 @@ def _check_bounds(events: Iterator[yaml.Event]) -> None:
             raise PolicyError(f"{_at(event.start_mark)}: nested deeper than {DEEPEST} levels")
         if n_nodes > MOST_NODES:
             raise PolicyError(f"{_at(event.start_mark)}: expands to over {MOST_NODES} values")
+
+
+def _refuse_tag(event: yaml.Event) -> None:
+    """Refuse a tag: `!!int ten` and its kind crash the constructors instead of complaining."""
+    tag = getattr(event, "tag", None)
+    if tag is not None and tag != "!":  # a lone `!` only says that a scalar is text
+        raise PolicyError(f"{_at(event.start_mark)}: tag {tag!r}: a policy has no tags")
 
 
 def _at(mark: Any) -> str:

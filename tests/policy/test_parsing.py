@@ -142,9 +142,17 @@ cooldown: {scaleDown: soon}
         pytest.param("a: &a [*a]", "line 1, column 8: *a contains itself", id="an endless alias"),
         pytest.param(
             "a: !!python/object/apply:os.system [ls]",
-            "line 1, column 4: could not determine a constructor for the tag "
-            "'tag:yaml.org,2002:python/object/apply:os.system'",
+            "line 1, column 4: tag 'tag:yaml.org,2002:python/object/apply:os.system': "
+            "a policy has no tags",
             id="a tag that would run something",
+        ),
+        pytest.param(
+            "a: !!int ten",
+            "line 1, column 4: tag 'tag:yaml.org,2002:int': a policy has no tags",
+            id="a tag that does not fit its value",
+        ),
+        pytest.param(
+            "a: \ud800", "character 4 is no Unicode character", id="half of a surrogate pair"
         ),
         pytest.param("x" * 300_000, "300000 characters: at most 262144 are read", id="too long"),
     ],
