@@ -3,9 +3,11 @@
 Each replay stands for itself, so they spread over processes (joblib) or a Dask cluster alike.
 """
 
+import importlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import exp, log
+from typing import Any
 
 from autoscaler.errors import TraceError
 from autoscaler.policy.schema import WorkloadPolicy
@@ -87,12 +89,13 @@ def _spread(jobs: Sequence[Job], workers: str) -> Iterator[ReplayResult]:
 
 def _on_dask(jobs: Sequence[Job], address: str) -> Iterator[ReplayResult]:
     try:
-        from distributed import Client  # noqa: PLC0415 - an extra, absent in the daemon's image
+        # An extra, absent in the daemon's image; typed only where it is installed.
+        distributed: Any = importlib.import_module("distributed")
     except ImportError as error:
         raise TraceError(
             "dask:// workers need the extra: pip install 'predictive-autoscaler[dask]'"
         ) from error
-    with Client(address) as client:  # type: ignore[no-untyped-call]
+    with distributed.Client(address) as client:
         yield from client.gather(client.map(_done, list(jobs), pure=False))
 
 
