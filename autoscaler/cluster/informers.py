@@ -25,7 +25,7 @@ class Informer:
     """One watched kind, feeding the store."""
 
     def __init__(self, api: ApiClient, resource: Resource, store: Store) -> None:
-        self._trimmed = resource.trimmed
+        self._kept = resource.kept
         self._store = store
         self._stopped = False
         self.listing = Listing(api, resource)
@@ -52,7 +52,7 @@ class Informer:
             self._store.put(event, relisted=True)
             return
         uid = event["metadata"]["uid"]
-        seen = self._trimmed(event)
+        seen = self._kept(event)
         _shrink(event, seen)
         if seen is None:
             self._store.release(uid)
@@ -66,7 +66,7 @@ class Informer:
         if not isinstance(event, dict):
             self._store.remove(event)
             return
-        seen = event[_KEPT] if _KEPT in event else self._trimmed(event)
+        seen = event[_KEPT] if _KEPT in event else self._kept(event)
         if seen is not None:
             self._store.remove(seen)
 

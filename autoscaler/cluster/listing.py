@@ -25,6 +25,7 @@ from kubernetes.client.exceptions import ApiException
 
 from autoscaler.cluster.api import Json, Request, answered, opened
 from autoscaler.cluster.objects import Seen
+from autoscaler.cluster.parsing import MALFORMED
 
 logger = logging.getLogger(__name__)
 # The informer warns of every end of a watch; ends are usual, and failures are reported here.
@@ -66,6 +67,19 @@ class Resource:
     path: str
     trimmed: Callable[[Json], Seen | None]
     label_selector: str | None = None
+
+    def kept(self, raw: Json) -> Seen | None:
+        """Return what is kept of an object; one that cannot be read is left out, never fatal.
+
+        A custom resource is only as good as its schema, and one of them must not end the list.
+        """
+        try:
+            return self.trimmed(raw)
+        except MALFORMED as error:
+            named = raw.get("metadata") if isinstance(raw, dict) else None
+            fields = {"resource": self.path, "object": str(named)[:200], "error": repr(error)[:200]}
+            logger.warning("object_unreadable", extra={"fields": fields})
+            return None
 
 
 class Listing:
@@ -124,7 +138,7 @@ class Listing:
             if token:
                 query.append(("continue", token))
             page = answered(self._api, Request("GET", self._resource.path, tuple(query)))
-            seen += [s for s in map(self._resource.trimmed, page.get("items") or ()) if s]
+            seen += [s for s in map(self._resource.kept, page.get("items") or ()) if s]
             meta = page.get("metadata") or {}
             token = meta.get("continue") or ""
             if not token:

@@ -32,30 +32,34 @@ _NEVER_SCALED = frozenset({"DaemonSet", "Job", "Node"})
 _COUNTED_RESOURCES = ("cpu", "memory")
 _PHASES = {phase.value: phase for phase in PodPhase}
 _NEVER = 2**62
+# What reading an object that is not of its own kind's form may raise.
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 
 def policy_source(raw: Json) -> PolicySource:
     """Return the documents of a ConfigMap."""
-    meta = raw["metadata"]
-    return PolicySource(meta["namespace"], meta["name"], raw.get("data") or {})
+    meta, data = raw["metadata"], raw.get("data") or {}
+    texts = {_text(key): _text(text) for key, text in data.items()}
+    return PolicySource(_text(meta["namespace"]), _text(meta["name"]), texts)
 
 
 def workload(raw: Json, *, kind: str, api_version: str) -> Workload:
     """Return what is kept of a Deployment, StatefulSet, Rollout or the like."""
     meta, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
-    annotations = meta.get("annotations") or {}
+    annotations = {_text(k): _text(v) for k, v in (meta.get("annotations") or {}).items()}
+    namespace, name = _text(meta["namespace"]), _text(meta["name"])
     return Workload(
-        namespace=meta["namespace"],
-        name=meta["name"],
-        target=TargetRef(meta["namespace"], meta["name"], kind, api_version),
-        uid=meta["uid"],
-        resource_version=meta["resourceVersion"],
+        namespace=namespace,
+        name=name,
+        target=TargetRef(namespace, name, kind, api_version),
+        uid=_text(meta["uid"]),
+        resource_version=_text(meta["resourceVersion"]),
         spec_replicas=_count(spec, "replicas", absent=1),
         status_replicas=_count(status, "replicas"),
         ready_replicas=_count(status, "readyReplicas"),
         rollout_in_progress=rollout_in_progress(raw, kind=kind),
         revision=annotations.get(_REVISION, ""),
-        template_hash=status.get("updateRevision") or status.get("currentPodHash") or "",
+        template_hash=_text(status.get("updateRevision") or status.get("currentPodHash") or ""),
         annotations=annotations,
         requests=requests((spec.get("template") or {}).get("spec") or {}),
         replicas_manager=replicas_manager(meta.get("managedFields") or ()),
@@ -89,11 +93,11 @@ def replica_set(raw: Json) -> ReplicaSet | None:
     if owner is None:
         return None
     return ReplicaSet(
-        namespace=meta["namespace"],
-        name=meta["name"],
-        uid=meta["uid"],
-        owner_uid=owner["uid"],
-        revision=(meta.get("annotations") or {}).get(_REVISION, ""),
+        namespace=_text(meta["namespace"]),
+        name=_text(meta["name"]),
+        uid=_text(meta["uid"]),
+        owner_uid=_text(owner["uid"]),
+        revision=_text((meta.get("annotations") or {}).get(_REVISION, "")),
         template_hash=_template_hash(meta),
         active=_count(raw.get("spec") or {}, "replicas", absent=1) > 0
         or _count(raw.get("status") or {}, "replicas") > 0,
@@ -110,12 +114,12 @@ def pod(raw: Json) -> Pod | None:
     is_ready = ready.get("status") == "True"
     changed_at = instant(ready.get("lastTransitionTime"))
     return Pod(
-        namespace=meta["namespace"],
-        name=meta["name"],
-        uid=meta["uid"],
-        owner_uid=owner["uid"],
+        namespace=_text(meta["namespace"]),
+        name=_text(meta["name"]),
+        uid=_text(meta["uid"]),
+        owner_uid=_text(owner["uid"]),
         facts=PodFacts(
-            name=meta["name"],
+            name=_text(meta["name"]),
             created_at=_must_instant(meta["creationTimestamp"]),
             phase=_phase(status.get("phase")),
             ready=is_ready,
@@ -156,13 +160,13 @@ def scaled_object(raw: Json) -> Rival:
 def _rival(raw: Json, *, kind: str, target: Json, min_replicas: int) -> Rival:
     meta = raw["metadata"]
     return Rival(
-        namespace=meta["namespace"],
-        name=meta["name"],
+        namespace=_text(meta["namespace"]),
+        name=_text(meta["name"]),
         kind=kind,
-        resource_version=meta.get("resourceVersion", ""),
-        target_kind=target.get("kind", ""),
-        target_name=target.get("name", ""),
-        target_group=group_of(target.get("apiVersion") or ""),
+        resource_version=_text(meta.get("resourceVersion", "")),
+        target_kind=_text(target.get("kind", "")),
+        target_name=_text(target.get("name", "")),
+        target_group=group_of(_text(target.get("apiVersion") or "")),
         min_replicas=min_replicas,
     )
 
@@ -176,7 +180,7 @@ def group_of(api_version: str) -> str:
 def replicas_manager(managed_fields: Iterable[Json]) -> str | None:
     """Return the field manager that wrote `spec.replicas` last."""
     owners = [
-        (entry.get("time") or "", entry.get("manager") or "")
+        (_text(entry.get("time") or ""), _text(entry.get("manager") or ""))
         for entry in managed_fields
         if "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
     ]
@@ -196,30 +200,49 @@ def requests(pod_spec: Json) -> Requests:
             if name in declared:
                 # An amount we cannot read is not declared, as far as sizing by it goes.
                 with suppress(ValueError):
-                    found[container["name"], name] = parsed_quantity(declared[name])
+                    found[_text(container["name"]), name] = _amount(declared[name])
     return found
 
 
 def instant(text: str | None) -> datetime | None:
     """Return a Kubernetes timestamp, timezone-aware."""
-    return None if not text else datetime.fromisoformat(text)
+    return None if not text else _must_instant(text)
 
 
 def _must_instant(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return at
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
+
+
+def _amount(value: Any) -> float:
+    amount = parsed_quantity(value)
+    if amount < 0:
+        raise ValueError(f"{value!r} is negative")
+    return amount
 
 
 def _phase(text: str | None) -> PodPhase:
-    return _PHASES.get(text or "", PodPhase.UNKNOWN)
+    return _PHASES.get(_text(text or ""), PodPhase.UNKNOWN)
 
 
 def _count(section: Json, name: str, *, absent: int = 0) -> int:
     """Return a count; Argo writes some as text, older ones a hash, which counts nothing."""
     value = section.get(name)
     try:
-        return absent if value is None else int(value)
+        count = absent if value is None else int(value)
     except ValueError:
         return absent
+    if not 0 <= count <= _NEVER:
+        raise OverflowError(f"{name} {value!r} is no count")
+    return count
 
 
 def _controller(meta: Json) -> Json | None:
@@ -229,7 +252,7 @@ def _controller(meta: Json) -> Json | None:
 
 def _template_hash(meta: Json) -> str:
     labels = meta.get("labels") or {}
-    return next((labels[name] for name in _TEMPLATE_LABELS if name in labels), "")
+    return next((_text(labels[name]) for name in _TEMPLATE_LABELS if name in labels), "")
 
 
 def _condition(status: Json, kind: str) -> Json:

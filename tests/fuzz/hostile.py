@@ -52,7 +52,7 @@ KEYS = (
 
 
 def inputs(n: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Run a test of one argument, a `Random`, with `n` seeds in CI and fewer elsewhere.
+    """Run a test with a `Random` named `chance`, `n` seeds in CI and fewer elsewhere.
 
     In CI the seeds are the same every time: a change is judged by the inputs before it, too.
     """
@@ -65,7 +65,7 @@ def inputs(n: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
             database=None,
             suppress_health_check=list(HealthCheck),
         )
-        return chosen(given(st.randoms(use_true_random=True))(test))
+        return chosen(given(chance=st.randoms(use_true_random=True))(test))
 
     return decorated
 
