@@ -55,7 +55,8 @@ class _Hpas:
         self.startup_ticks = round(startup_seconds / TICK_SECONDS)
         self.desired = np.full(n, float(first))
         self.ordered = np.full((self.startup_ticks + 1, n), float(first))
-        self.recommended = np.zeros((DOWN_WINDOW_SECONDS // TICK_SECONDS + 1, n))
+        # One exactly as old as the window is outside it.
+        self.recommended = np.zeros((DOWN_WINDOW_SECONDS // TICK_SECONDS, n))
         self.recommended[0] = first
         self.usage = np.full((_WINDOW_TICKS + _AGE_TICKS, n), np.nan)
         self.ready = self.desired.copy()
@@ -71,7 +72,11 @@ class _Hpas:
         )
 
     def _decide(self, tick: int, measured: float) -> None:
-        recommendation = np.where(self.configs.by_cpu, self._by_cpu(tick), self._by_rate(measured))
+        recommendation = np.where(
+            self.configs.by_cpu,
+            replicas_by_cpu(self._usage(tick), self.per_pod, self.ready, self.desired),
+            replicas_by_rate(measured, self.per_pod, self.desired),
+        )
         self.recommended[tick % len(self.recommended)] = recommendation
         highest = self.recommended.max(axis=0)
         stabilized = np.where(
@@ -80,28 +85,34 @@ class _Hpas:
         limit = np.maximum(self.desired + 4.0, self.desired * 2.0)
         self.desired = np.maximum(1.0, np.minimum(stabilized, limit))
 
-    def _by_rate(self, measured: float) -> FloatArray:
-        """External AverageValue: the total over the target, tolerance against all pods."""
-        ratio = measured / (self.per_pod * self.desired)
-        wanted = np.ceil(measured / self.per_pod - _EPSILON)
-        return np.where(np.abs(ratio - 1.0) <= TOLERANCE, self.desired, wanted)
-
-    def _by_cpu(self, tick: int) -> FloatArray:
-        """Utilization of ready pods; pods that start count as idle on the way up."""
+    def _usage(self, tick: int) -> FloatArray:
+        """Return the measured minute: the four oldest of the six ticks that are kept."""
         window = np.arange(tick - _AGE_TICKS - _WINDOW_TICKS, tick - _AGE_TICKS) % len(self.usage)
-        # usage[] holds the six ticks before this one: the four oldest are the measured minute.
-        usage = self.usage[window].mean(axis=0)
-        ratio = usage / self.per_pod
-        starting = (self.ready < self.desired) & (ratio > 1.0)
-        diluted = np.where(starting, ratio * self.ready / self.desired, ratio)
-        counted = np.where(starting, self.desired, self.ready)
-        within = (np.abs(ratio - 1.0) <= TOLERANCE) & ~starting
-        flips = starting & (diluted <= 1.0 + TOLERANCE)
-        wanted = np.ceil(diluted * counted - _EPSILON)
-        # A proposal to move against its own ratio is dropped (rounding of few pods).
-        wanted = np.where(starting & (wanted < self.desired), self.desired, wanted)
-        held = within | flips | ~np.isfinite(usage)
-        return np.where(held, self.desired, wanted)
+        return np.asarray(self.usage[window].mean(axis=0))
+
+
+def replicas_by_rate(measured: float, per_pod: FloatArray, desired: FloatArray) -> FloatArray:
+    """Return what External AverageValue asks for: the total over the target, of all pods."""
+    ratio = measured / (per_pod * desired)
+    wanted = np.ceil(measured / per_pod - _EPSILON)
+    return np.where(np.abs(ratio - 1.0) <= TOLERANCE, desired, wanted)
+
+
+def replicas_by_cpu(
+    usage: FloatArray, per_pod: FloatArray, ready: FloatArray, desired: FloatArray
+) -> FloatArray:
+    """Return what utilization of ready pods asks for; starting pods are idle on the way up.
+
+    `usage` and `per_pod` are loads of one pod: what it carried, and what it carries at its target.
+    """
+    ratio = usage / per_pod
+    starting = (ready < desired) & (ratio > 1.0)
+    diluted = np.where(starting, ratio * ready / desired, ratio)
+    counted = np.where(starting, desired, ready)
+    within = (np.abs(ratio - 1.0) <= TOLERANCE) & ~starting
+    flips = starting & (diluted <= 1.0 + TOLERANCE)
+    wanted = np.ceil(diluted * counted - _EPSILON)
+    return np.where(within | flips | ~np.isfinite(usage), desired, wanted)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
