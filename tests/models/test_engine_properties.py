@@ -1,0 +1,62 @@
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from models.engine import ForecastEngine
+
+END = 1_700_000_040.0
+loads = st.one_of(
+    st.just(float("nan")),
+    st.just(0.0),
+    st.floats(0.0, 1e3),
+    st.sampled_from([1e9, 1e-9, 1e15]),
+)
+few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def answer(y, *, now=None, risk=0.01, lead=120.0):
+    engine = ForecastEngine()
+    rows = engine.add(1)
+    engine.backfill(rows, np.array([y]), end_seconds=END)
+    return engine.predict(
+        rows=rows, now_seconds=now, lead_seconds=lead, hold_seconds=15.0, risk=risk
+    )
+
+
+@few
+@given(st.lists(loads, min_size=1, max_size=40), st.sampled_from([0.003, 0.01, 0.1]))
+def test_whatever_was_measured_the_answer_is_a_bounded_load(y, risk):
+    got = answer(y, risk=risk)
+    most = np.nanmax([*y, 0.0])
+
+    for value in (got.median, got.quantile, got.reactive_quantile):
+        assert np.isfinite(value).all()
+        assert (value >= 0).all()
+        assert (value <= 40.0 * most + 1e-6).all()
+    assert got.known[0] == any(np.isfinite(y))
+
+
+@few
+@given(st.lists(st.floats(1.0, 1e3), min_size=20, max_size=60), st.sampled_from([8.0, 0.125]))
+def test_scaling_the_load_scales_the_forecast(y, factor):
+    got, scaled = answer(y), answer([factor * v for v in y])
+
+    np.testing.assert_allclose(scaled.quantile, factor * got.quantile, rtol=0.02)
+
+
+@few
+@given(st.lists(st.floats(1.0, 100.0), min_size=20, max_size=60), st.integers(1, 60))
+def test_a_gap_at_the_end_keeps_the_forecast_alive_and_says_how_old_it_is(y, n_missing):
+    got = answer([*y, *[float("nan")] * n_missing], now=END + 30.0)
+
+    assert got.known[0]
+    assert got.age_seconds[0] == n_missing * 60.0 + 30.0
+    assert got.quantile[0] > 0.0
+
+
+@few
+@given(st.lists(st.floats(1.0, 1e3), min_size=30, max_size=60))
+def test_less_risk_never_asks_for_less(y):
+    quantiles = [answer(y, risk=risk).quantile[0] for risk in (0.3, 0.1, 0.03, 0.01, 0.003)]
+
+    assert quantiles == sorted(quantiles)
