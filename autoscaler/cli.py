@@ -63,7 +63,7 @@ def _flag(command: argparse.ArgumentParser, name: str, **options: Any) -> None:
     if options.get("action") == "store_true":
         options["default"] = (written or "").lower() in {"1", "true", "yes"}
     elif written:
-        options["default"] = written
+        options["default"] = [written] if options.get("nargs") == "+" else written
         options.pop("required", None)
     options["help"] = f"{options.get('help', '')} [{variable}]"
     command.add_argument(name, **options)
@@ -165,12 +165,15 @@ def _demo(command: argparse.ArgumentParser) -> None:
 
 def _replay(command: argparse.ArgumentParser) -> None:
     _flag(command, "--policy", metavar="P.yaml", required=True)
-    _flag(command, "--trace", metavar="T.csv[.gz]", required=True, help="timestamp,value")
-    _flag(command, "--startup", type=_duration, default="120s", help="until a pod is ready")
-    _flag(command, "--risk", type=_share, help="overrides the policy's forecast.risk")
+    _flag(command, "--trace", metavar="T.csv[.gz]", nargs="+", help="timestamp,value")
+    _flag(command, "--days", type=_positive, help="instead of a trace: so much Prometheus history")
+    _flag(command, "--startup", type=_durations, default="120s", help="one or several: 30s,120s")
+    _flag(command, "--risk", type=_shares, help="one or several; default: the policy's")
+    _flag(command, "--workers", default="1", metavar="N", help="processes, or dask://HOST:PORT")
     _flag(command, "--decisions", metavar="OUT.csv", help="write timestamp,replicas per 15 s tick")
     _flag(command, "--report", metavar="OUT.html", help="write one page to send to a colleague")
-    _flag(command, "--output", choices=("table", "json"), default="table")
+    _flag(command, "--output", choices=("table", "json", "csv"), default="table")
+    _prometheus(command)
 
 
 def _validate(command: argparse.ArgumentParser) -> None:
@@ -224,6 +227,14 @@ def _share(text: str) -> float:
         return parsed_share(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _durations(text: str) -> tuple[timedelta, ...]:
+    return tuple(_duration(part) for part in text.split(","))
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    return tuple(_share(part) for part in text.split(","))
 
 
 def _positive(text: str) -> float:

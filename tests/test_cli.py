@@ -210,3 +210,32 @@ def test_pairs_that_are_none_are_refused(capsys):
         main(["run", "--prometheus-history-matchers", "cluster"])
 
     assert "'cluster' is not NAME=VALUE" in capsys.readouterr().err
+
+
+def test_several_risks_and_startups_are_a_row_each_and_their_means(policy, trace, capsys):
+    several = ["--startup", "30s,120s", "--risk", "1%,10%", "--output"]
+
+    main(["replay", "--policy", str(policy), "--trace", str(trace), *several, "csv"])
+    header, *rows = capsys.readouterr().out.splitlines()
+    main(["replay", "--policy", str(policy), "--trace", str(trace), *several, "table"])
+
+    assert header.startswith("trace,startup_seconds,risk,slow,")
+    assert [row.split(",")[1:3] for row in rows] == [
+        ["30.0", "0.01"],
+        ["30.0", "0.1"],
+        ["120.0", "0.01"],
+        ["120.0", "0.1"],
+    ]
+    assert "mean of 1" in capsys.readouterr().out
+
+
+def test_decisions_are_of_one_replay(policy, trace, tmp_path, capsys):
+    one_file = ["--decisions", str(tmp_path / "out.csv"), "--risk", "1%,10%"]
+
+    assert main(["replay", "--policy", str(policy), "--trace", str(trace), *one_file]) == 2
+    assert "one trace, one start-up and one risk" in capsys.readouterr().err
+
+
+def test_a_replay_needs_a_load(policy, capsys):
+    assert main(["replay", "--policy", str(policy)]) == 2
+    assert "--trace, or --days" in capsys.readouterr().err

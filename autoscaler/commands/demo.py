@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from autoscaler.commands.progress import progress_bar
-from autoscaler.commands.replay import outcome_cells
+from autoscaler.commands.replay_output import outcome_cells
 from autoscaler.daemon import Daemon, World
 from autoscaler.decide.facts import TargetRef
 from autoscaler.forecasting import HISTORY
