@@ -39,7 +39,7 @@ class Table:
             if name == "jobs":
                 self.jobs.add(labels.get("job", ""))
                 continue
-            self._take(rows, row_key(counter, labels), float(row["value"][1]), labels, name)
+            self._take(rows, row_key(counter, labels), number_of(row), labels, name)
         return self
 
     def _way(self, part: str) -> tuple[Counter, str, Rows]:
@@ -64,6 +64,20 @@ class Table:
 
 
 _NONE: Rows = {}
+
+
+def number_of(row: Mapping[str, Any]) -> float:
+    """Return the number of a row of an instant answer: a pair whose second is text, nothing else.
+
+    `float` alone would take `true`, `1_0` and the second letter of a text for numbers.
+    """
+    pair = row["value"]
+    if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[1], str):
+        raise ValueError(f"value {pair!r} is not a pair of time and text")
+    written = pair[1]
+    if "_" in written or not written.isascii():
+        raise ValueError(f"value {written!r} is not a number")
+    return float(written)
 
 
 def combined(one: float, other: float, *, part: str) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 
 from autoscaler.decide.facts import Doubt, Sample
 from autoscaler.errors import MetricUnavailableError
-from autoscaler.metrics.answers import combined
+from autoscaler.metrics.answers import combined, number_of
 from autoscaler.metrics.connection import Outcome
 from autoscaler.metrics.own_query import OwnQuery
 from autoscaler.metrics.plan import PART_LABEL
@@ -152,7 +152,7 @@ def sample_of(result: Sequence[Any], index: int, query: OwnQuery, *, now: dateti
     for row in result:
         number, _, part = row["metric"].get(PART_LABEL, f"{index}:load").partition(":")
         if number == str(index):
-            value = float(row["value"][1])
+            value = number_of(row)
             parts[part] = combined(parts[part], value, part=part) if part in parts else value
     load = parts.get("load")
     ats = [value for part, value in parts.items() if part.startswith("at")]
@@ -163,7 +163,9 @@ def sample_of(result: Sequence[Any], index: int, query: OwnQuery, *, now: dateti
         return replace(unknown, doubt=Doubt.ABSENT, detail="no series")
     if not math.isfinite(load):
         return replace(unknown, doubt=Doubt.NOT_A_NUMBER, detail=f"value {load}")
-    sample = Sample(max(0.0, load), at or now, n_series)
+    if load < 0:
+        return Sample(0.0, at or now, n_series, doubt=Doubt.PARTIAL, detail=f"negative: {load:g}")
+    sample = Sample(load, at or now, max(0, n_series))
     for number, found in enumerate(query.selectors):
         if found.window and f"at{number}" in parts and f"before{number}" not in parts:
             detail = f"{found.text} is there for less than its window of {found.window}"

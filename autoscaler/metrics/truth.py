@@ -150,7 +150,7 @@ class Reading:
             found.add(load)
             found.uncovered |= self._uncovered(number, key)
         found.dated(of(number, "at").get(key))
-        found.n_series += int(of(number, "series").get(key, 0))
+        found.n_series += max(0, int(of(number, "series").get(key, 0)))
         found.twice += of(number, "twice").get(key, 0)
         found.foreign |= key in self._table.foreign
 
@@ -202,8 +202,10 @@ class Reading:
             return replace(unknown, doubt=Doubt.NOT_A_NUMBER, detail=f"value {found.load}")
         if at is None:
             return replace(unknown, doubt=Doubt.STALE, detail="the series has ended")
-        by_pod = found.by_pod or None
-        return Sample(max(0.0, found.load), at, found.n_series, by_pod)
+        if found.load < 0:  # sums that were scraped apart, or a counter that is none
+            detail = f"negative: {found.load:g}"
+            return replace(unknown, value=0.0, doubt=Doubt.PARTIAL, detail=detail)
+        return Sample(found.load, at, found.n_series, found.by_pod or None)
 
     def _missing(self, member: Member, found: _Found) -> str:
         """Return who should have reported and did not; empty when nobody is missed."""

@@ -8,6 +8,7 @@ Anything else is refused with file, line and value: a replay of a misread file p
 import csv
 import gzip
 import math
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,7 @@ def read_trace(path: Path) -> Trace:
     """Return the recording in `path`, `.csv` or `.csv.gz`; raise `TraceError` where it is wrong."""
     try:
         stamps, loads, lines = _columns(path)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise TraceError(f"{path}: cannot be read: {error}") from error
     if len(stamps) < 2:
         raise TraceError(f"{path}: needs at least 2 rows to know its step, got {len(stamps)}")
@@ -98,6 +99,8 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             found = "nothing" if header is None else repr(",".join(header))
             raise TraceError(f"{path}: line 1: the header must be 'timestamp,value', got {found}")
         for row in reader:
+            if reader.line_num > _MOST_STEPS + 1:
+                raise TraceError(f"{path}: has more than {_MOST_STEPS} rows")
             if row:
                 yield reader.line_num, row
 
