@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -16,6 +17,10 @@ from autoscaler.policy.quantity import share_text
 from autoscaler.replay.run import ReplayResult
 from autoscaler.replay.sweep import summaries
 from autoscaler.replay.world import Outcome
+
+
+_CAPTION = """slow x, cost x: ours over the tuned HPA's at equal cost, at equal slow time
+gap: how much of the way from there to clairvoyance; means are geometric"""
 
 
 def print_results(results: Sequence[ReplayResult], *, output: str) -> None:
@@ -50,13 +55,9 @@ def _flat(result: ReplayResult) -> dict[str, object]:
 
 def as_rows(results: Sequence[ReplayResult]) -> Table:
     """Return a row per replay, and per start-up and risk the geometric means."""
-    table = Table(
-        caption="ours over the tuned HPA's, at equal cost and at equal slow time; "
-        "means are geometric"
-    )
-    for heading in ("trace", "start-up", "risk"):
-        table.add_column(heading)
-    for heading in ("slow", "cost", "slow ratio", "cost ratio", "gap closed"):
+    table = Table(box=SIMPLE_HEAD, caption_justify="left", caption=_CAPTION)
+    table.add_column("trace", no_wrap=True)
+    for heading in ("start", "risk", "slow", "cost", "slow x", "cost x", "gap"):
         table.add_column(heading, justify="right")
     for result in results:
         scores = result.scores
