@@ -18,7 +18,6 @@ from autoscaler.replay.run import ReplayResult
 from autoscaler.replay.sweep import summaries
 from autoscaler.replay.world import Outcome
 
-
 _CAPTION = """slow x, cost x: ours over the tuned HPA's at equal cost, at equal slow time
 gap: how much of the way from there to clairvoyance; means are geometric"""
 
