@@ -20,6 +20,8 @@ from support.helm_template import Chart
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "helm"
 CHART = Chart(FOLDER)
+# Not where kustomize installs: a Deployment's selector cannot be changed from one to the other.
+NAMESPACE = "by-helm"
 SCHEMA = json.loads((FOLDER / "values.schema.json").read_text())
 EVERYTHING = {
     "replicaCount": 3,
@@ -57,7 +59,7 @@ CASES = [
 
 
 def rendered(values: dict[str, Any]) -> list[dict[str, Any]]:
-    text = CHART.rendered(values, name="predictive-autoscaler", namespace="autoscaler-system")
+    text = CHART.rendered(values, name="predictive-autoscaler", namespace=NAMESPACE)
     return [document for document in yaml.safe_load_all(text) if document]
 
 
@@ -67,7 +69,7 @@ def only(documents: list[dict[str, Any]], kind: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("values", CASES)
 def test_a_real_api_server_accepts_it(plane: ControlPlane, values: dict[str, Any]) -> None:
-    for name in ("autoscaler-system", "shop"):
+    for name in (NAMESPACE, "shop"):
         plane.ensure_namespace(name)
     manifests = yaml.safe_dump_all(rendered(values))
     if "policy/v1" not in plane.kubectl("api-versions").splitlines():
@@ -86,7 +88,7 @@ def test_helm_itself_renders_the_same(tmp_path: Path, values: dict[str, Any]) ->
     file.write_text(yaml.safe_dump(values))
     command = ["helm", "template", "predictive-autoscaler", FOLDER, "--values", file]
     text = subprocess.run(
-        [*command, "--namespace", "autoscaler-system"], check=True, capture_output=True, text=True
+        [*command, "--namespace", NAMESPACE], check=True, capture_output=True, text=True
     ).stdout
 
     def key(document: dict[str, Any]) -> tuple[str, str]:

@@ -58,7 +58,8 @@ def test_a_writer_who_insists_is_named_and_left_alone(
     start: Start, govern: Callable[..., None], prometheus: PrometheusServer, namespace: Namespace
 ) -> None:
     namespace.apply(deployment("checkout", replicas=2))
-    govern(550.0)
+    fast = {"policies": [{"type": "Pods", "value": 100, "periodSeconds": 1}]}
+    govern(550.0, behavior={"scaleUp": fast})
     daemon = start(prometheus, namespace)
     for _ in range(2):
         daemon.wait_for("checkout", lambda r: r["rescaled"], what="an order")

@@ -1,0 +1,139 @@
+"""The source of an informer against a server that misbehaves, over a real socket."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.client.exceptions import ApiException
+
+from autoscaler.cluster.listing import GONE, Items, Listing, Resource, WatchStream
+from autoscaler.cluster.parsing import policy_source
+
+Answer = tuple[int, dict[str, Any] | bytes]
+
+
+class Scripted:
+    """A server that gives prepared answers in turn, and keeps what it was asked."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.asked: list[dict[str, list[str]]] = []
+        self._answers = list(answers)
+        scripted = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                scripted.asked.append(parse_qs(urlsplit(self.path).query))
+                status, body = scripted._answers.pop(0)
+                content = body if isinstance(body, bytes) else json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: Any) -> None:
+                return
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def serve() -> Iterator[Any]:
+    """Make a listing of ConfigMaps from prepared answers."""
+    made: list[Any] = []
+
+    def make(*answers: Answer) -> tuple[Scripted, Listing]:
+        server = Scripted(*answers)
+        api = ApiClient(Configuration(host=server.url))
+        made.extend((api, server))
+        resource = Resource("/api/v1/configmaps", policy_source, "autoscaler/policies=true")
+        return server, Listing(api, resource)
+
+    yield make
+    for closable in made:
+        closable.close()
+
+
+def config_map(name: str) -> dict[str, Any]:
+    return {"metadata": {"namespace": "shop", "name": name, "uid": name}, "data": {"a": "b"}}
+
+
+def page(*names: str, token: str = "", version: str = "7") -> Answer:
+    metadata = {"resourceVersion": version, "continue": token}
+    return 200, {"metadata": metadata, "items": [config_map(name) for name in names]}
+
+
+def test_pages_are_put_together_and_trimmed(serve: Any) -> None:
+    server, listing = serve(page("a", "b", token="next"), page("c"))
+
+    listed = listing()
+
+    assert isinstance(listed, Items)
+    assert [source.name for source in listed.items] == ["a", "b", "c"]
+    assert listed.metadata.resource_version == "7"
+    assert [asked.get("continue") for asked in server.asked] == [None, ["next"]]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        pytest.param((403, {"message": "forbidden"}), id="forbidden"),
+        pytest.param((500, b"<html>proxy</html>"), id="a proxy's page"),
+        pytest.param((429, b""), id="too many requests"),
+        pytest.param((410, {"message": "continue expired"}), id="continuation expired"),
+    ],
+)
+def test_a_list_that_fails_is_tried_again_from_the_start(serve: Any, failure: Answer) -> None:
+    server, listing = serve(page("a", token="next"), failure, page("a"), page("never asked"))
+
+    listed = listing()
+
+    assert [source.name for source in listed.items] == ["a"]
+    assert "continue" not in server.asked[-1]
+
+
+def test_a_watch_asks_for_bookmarks_from_where_the_list_ended(serve: Any) -> None:
+    server, listing = serve((200, b'{"type":"ADDED"}\n'))
+
+    stream = listing(watch=True, resource_version="7")
+    lines = b"".join(stream.stream(amt=None, decode_content=False))
+    stream.close()
+
+    assert isinstance(stream, WatchStream)
+    assert lines == b'{"type":"ADDED"}\n'
+    assert server.asked[0]["resourceVersion"] == ["7"]
+    assert server.asked[0]["allowWatchBookmarks"] == ["true"]
+    assert server.asked[0]["labelSelector"] == ["autoscaler/policies=true"]
+    assert listing.listed
+
+
+def test_a_version_that_is_gone_is_told_to_the_informer(serve: Any) -> None:
+    _, listing = serve((GONE, {"message": "too old"}))
+
+    with pytest.raises(ApiException) as raised:
+        listing(watch=True, resource_version="7")
+
+    assert raised.value.status == GONE
+
+
+def test_after_stop_nothing_is_asked(serve: Any) -> None:
+    server, listing = serve(page("a"))
+    listing.stop()
+
+    with pytest.raises(ApiException, match="stopped"):
+        listing(watch=True, resource_version="7")
+
+    assert listing() == Items([], listing().metadata)
+    assert server.asked == []
