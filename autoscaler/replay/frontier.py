@@ -55,6 +55,6 @@ def hpa_frontier(
     run = hpa_run(offered, measured, configs, startup_seconds=startup_seconds, first=first)
     known = np.isfinite(offered)
     bound = max(int(needed_replicas(offered).sum()), 1)
-    slow = (offered[known, None] > run.ready[known] + 1e-9).mean(axis=0)
+    slow = (offered[known, None] > run.ready[known] + 1e-9).sum(axis=0) / max(known.sum(), 1)
     cost = run.desired[known].sum(axis=0, dtype=np.int64) / bound
     return frontier_of(cost, slow, n_ticks=int(known.sum()))

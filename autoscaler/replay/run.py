@@ -41,7 +41,7 @@ class ReplayResult:
     clairvoyant: Outcome
     frontier: Frontier | None
     scores: Scores | None
-    """None when the frontier was not asked for."""
+    """None when the frontier was not asked for, or nothing was ever known."""
 
 
 def replay(
@@ -73,7 +73,7 @@ def replay(
     first = first_replicas(ticks, policy=policy, capacity=capacity)
     frontier = (
         hpa_frontier(load, ticks.measured / capacity, startup_seconds=startup_seconds, first=first)
-        if compare
+        if compare and np.isfinite(load).any()
         else None
     )
     return ReplayResult(
