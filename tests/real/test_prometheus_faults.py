@@ -22,11 +22,11 @@ SERIES = [
     request_rate(source="linkerd"),
     request_rate(query='sum(rate(request_total{deployment="checkout"}[2m]))'),
 ]
-STARTED = time.time()
+EIGHT_DAYS_AGO = time.time() - 8 * 86_400
 
 
 def counted(seconds: float, *, rate: float = 50.0) -> float:
-    return rate * (seconds - STARTED + 8 * 86_400)
+    return rate * (seconds - EIGHT_DAYS_AGO)
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +42,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusServe
     exporter.start()
     server = PrometheusServer(folder, exporter)
     # As dense at the end as the live scrapes: a rate reckons with the mean spacing of its window.
-    coarse = np.arange(STARTED - 7 * 86_400, STARTED - 300, 15.0)
-    times = np.concatenate([coarse, np.arange(STARTED - 300, STARTED, 1.0)])
-    hour_ago = times[times < STARTED - 3600]
+    # Up to this moment, not to when the file was collected: a gap would be an uncovered window.
+    started = time.time()
+    coarse = np.arange(started - 7 * 86_400, started - 300, 15.0)
+    times = np.concatenate([coarse, np.arange(started - 300, started, 1.0)])
+    hour_ago = times[times < started - 3600]
     server.import_past(
         Past("request_total", who, [(t, counted(t)) for t in times], "counter"),
         Past("old_total", who, [(t, counted(t)) for t in hour_ago], "counter"),
@@ -76,14 +78,17 @@ def newest(reader: PrometheusMetrics, *series) -> list[Sample]:
     return reader.newest(series or SERIES, now=datetime.now(tz=UTC), workloads={})
 
 
-def is_live(sample: Sample) -> bool:
-    """Whether what is read was scraped, not imported: the past ends where the test began."""
-    return sample.sampled_at is not None and sample.sampled_at.timestamp() > STARTED + 1
+def is_live(sample: Sample, server: PrometheusServer) -> bool:
+    """Whether what is read was scraped, not imported: the past ends where the server began."""
+    began = (server.folder / "prometheus.yml").stat().st_mtime
+    return sample.sampled_at is not None and sample.sampled_at.timestamp() > began + 1
 
 
 @pytest.mark.parametrize("fault", ["reset", "hang", "slow", "cut", "429", "503", "HTML"])
-def test_a_fault_is_unknown_and_it_recovers_within_two_cycles(proxy, reader, eventually, fault):
-    eventually(lambda: is_live(newest(reader)[0]), within=30, what="a live sample")
+def test_a_fault_is_unknown_and_it_recovers_within_two_cycles(
+    server, proxy, reader, eventually, fault
+):
+    eventually(lambda: is_live(newest(reader)[0], server), within=30, what="a live sample")
     threads = threading.active_count()
     proxy.misbehave(fault)
 
@@ -122,7 +127,7 @@ def test_a_lying_query_is_unknown_with_its_reason(reader, query, doubt):
 
 
 def test_a_week_by_the_quarter_minute_is_read_in_pieces(reader):
-    end = datetime.fromtimestamp(STARTED // 60 * 60 - 900, tz=UTC)
+    end = datetime.fromtimestamp(time.time() // 60 * 60 - 900, tz=UTC)
 
     history = reader.history(
         SERIES, start=end - timedelta(days=6), end=end, step=timedelta(seconds=15)
@@ -135,7 +140,7 @@ def test_a_week_by_the_quarter_minute_is_read_in_pieces(reader):
 
 def test_a_past_that_cannot_be_asked_for_is_an_error(proxy, reader):
     proxy.misbehave("503")
-    end = datetime.fromtimestamp(STARTED // 60 * 60, tz=UTC)
+    end = datetime.fromtimestamp(time.time() // 60 * 60, tz=UTC)
 
     with pytest.raises(MetricUnavailableError, match="503"):
         reader.history(SERIES, start=end - timedelta(hours=1), end=end, step=timedelta(minutes=1))
