@@ -7,6 +7,8 @@ import argparse
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+
 from autoscaler.commands.progress import progress_bar
 from autoscaler.commands.prometheus import prometheus_settings
 from autoscaler.commands.replay_output import print_results, write_decisions
@@ -92,6 +94,6 @@ def _recorded(arguments: argparse.Namespace, policy: WorkloadPolicy) -> Trace:
     finally:
         metrics.close()
     load = history.load[0]
-    if not (load == load).any():  # noqa: PLR0124 - NaN is the one value unlike itself
+    if not np.isfinite(load).any():
         raise TraceError(f"{target}: Prometheus has no past of this load; try autoscaler doctor")
     return Trace(str(target), start.timestamp(), int(seconds), load)
