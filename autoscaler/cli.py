@@ -172,6 +172,7 @@ def _replay(command: argparse.ArgumentParser) -> None:
     _flag(command, "--workers", default="1", metavar="N", help="processes, or dask://HOST:PORT")
     _flag(command, "--decisions", metavar="OUT.csv", help="write timestamp,replicas per 15 s tick")
     _flag(command, "--report", metavar="OUT.html", help="write one page to send to a colleague")
+    _flag(command, "--picture", metavar="OUT.svg", help="write its charts as one picture")
     _flag(command, "--output", choices=("table", "json", "csv"), default="table")
     _prometheus(command)
 

@@ -12,7 +12,7 @@ import numpy as np
 from autoscaler.commands.progress import progress_bar
 from autoscaler.commands.prometheus import prometheus_settings
 from autoscaler.commands.replay_output import print_results, write_decisions
-from autoscaler.commands.report import write_report
+from autoscaler.commands.report import checked_picture, write_picture, write_report
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import PolicyError, TraceError
 from autoscaler.metrics.prometheus import PrometheusMetrics
@@ -31,16 +31,21 @@ def main(arguments: argparse.Namespace) -> int:
     """Play every load at every start-up time and risk; print the comparison."""
     policy = the_policy(Path(arguments.policy))
     capacity_of(policy)
+    picture = checked_picture(arguments.picture or "")
     risks = arguments.risk or (policy.forecast.risk,)
     startups = [startup.total_seconds() for startup in arguments.startup]
     jobs = jobs_of(policy, _traces(arguments, policy), startups, risks)
-    if len(jobs) > 1 and (arguments.decisions or arguments.report):
-        raise TraceError("--decisions and --report take one trace, one start-up and one risk")
+    if len(jobs) > 1 and (arguments.decisions or arguments.report or picture):
+        raise TraceError(
+            "--decisions, --report and --picture take one trace, one start-up and one risk"
+        )
     results = _played(jobs, workers=arguments.workers)
     if arguments.decisions:
         write_decisions(Path(arguments.decisions), results[0])
     if arguments.report:
         write_report(Path(arguments.report), results[0], policy)
+    if picture:
+        write_picture(picture, results[0])
     print_results(results, output=arguments.output)
     return 0
 

@@ -7,26 +7,43 @@ import yaml
 
 from autoscaler.errors import TraceError
 from autoscaler.policy.schema import Mode, WorkloadPolicy
+from autoscaler.replay.frontier import Peer
 from autoscaler.replay.run import ReplayResult
 from autoscaler.replay.ticks import TICK_SECONDS
 from autoscaler.replay.world import Outcome, ready_replicas
+from autoscaler.review.picture import picture_svg
 from autoscaler.review.report import report_html
 from autoscaler.review.verdict import Replayed, Run
 
 
 def write_report(path: Path, result: ReplayResult, policy: WorkloadPolicy) -> None:
     """Write the report of a replay that was compared with the HPA."""
-    html = report_html(replayed(result), policy_yaml=policy_yaml(policy, risk=result.risk))
+    _write(path, report_html(replayed(result), policy_yaml=policy_yaml(policy, risk=result.risk)))
+
+
+def checked_picture(path: str) -> Path | None:
+    """Return where the picture goes; refuse another format before anything is played."""
+    if path and not path.endswith(".svg"):
+        raise TraceError(f"{path}: a picture is an SVG; name it {Path(path).stem}.svg")
+    return Path(path) if path else None
+
+
+def write_picture(path: Path, result: ReplayResult) -> None:
+    """Write the charts of a replay that was compared with the HPA, as SVG."""
+    _write(path, picture_svg(replayed(result)))
+
+
+def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(html, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise TraceError(f"{path}: cannot be written: {error}") from error
 
 
 def replayed(result: ReplayResult) -> Replayed:
     """Return a replay as the plain values that a report is made from."""
-    frontier, scores = result.frontier, result.scores
-    if frontier is None or scores is None:
+    frontier, scores, peer = result.frontier, result.scores, result.peer
+    if frontier is None or scores is None or peer is None:
         raise TraceError("a report needs the comparison with the HPA")
     return Replayed(
         trace=result.trace,
@@ -47,7 +64,18 @@ def replayed(result: ReplayResult) -> Replayed:
         slow_at_equal_cost=scores.slow_at_equal_cost,
         cost_at_equal_slow=scores.cost_at_equal_slow,
         gap_closed=scores.gap_closed,
+        median=result.median,
+        quantile=result.quantile,
+        hpa_name=_peer_name(peer),
+        hpa_ready=peer.ready,
     )
+
+
+def _peer_name(peer: Peer) -> str:
+    """Return what the HPA reads and its target, as people write it."""
+    if peer.by_cpu:
+        return f"HPA at CPU {peer.target:.0%}"
+    return f"HPA at {peer.target:.0%} of a pod's request limit"
 
 
 def _run(outcome: Outcome) -> Run:

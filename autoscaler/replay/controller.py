@@ -35,6 +35,7 @@ from models.engine import ForecastEngine
 from models.path import Readings, answers_along
 
 CountArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
 _STEP_SECONDS = 60
@@ -57,10 +58,22 @@ class Setting:
     risk: float
 
 
-def decided_replicas(
+@dataclass(frozen=True, slots=True, eq=False)
+class Decided:
+    """What was desired at each tick, and the forecast it was decided on; NaN where there was none.
+
+    Forecasts are loads, for the window that begins one start-up later.
+    """
+
+    replicas: CountArray
+    median: FloatArray
+    quantile: FloatArray
+
+
+def decided(
     ticks: Ticks, *, policy: WorkloadPolicy, setting: Setting, progress: Progress | None = None
-) -> CountArray:
-    """Return the desired replicas decided at each tick."""
+) -> Decided:
+    """Return what is decided at each tick."""
     engine = ForecastEngine(step_seconds=_STEP_SECONDS)
     row = int(engine.add(1)[0])
     first = first_replicas(ticks, policy=policy, capacity=setting.capacity)
@@ -68,15 +81,18 @@ def decided_replicas(
     asked = (setting.startup_seconds, _HOLD_SECONDS, setting.risk)
     n_ticks = len(ticks.offered)
     desired = np.empty(n_ticks, dtype=np.int64)
+    median, quantile = np.full(n_ticks, np.nan), np.full(n_ticks, np.nan)
     for start in range(0, n_ticks, _TICKS_AT_ONCE):
         here = slice(start, min(start + _TICKS_AT_ONCE, n_ticks))
         readings = _readings(ticks, here)
         answers = answers_along(engine, row, readings, asked=asked)
         engine.learn(np.array([row]), now_seconds=float(readings.now_seconds[-1]))
         desired[here] = deployment.decide(readings, answers)
+        median[here] = np.where(answers.known, answers.median, np.nan)
+        quantile[here] = np.where(answers.known, answers.quantile, np.nan)
         if progress:
             progress(here.stop, n_ticks)
-    return desired
+    return Decided(desired, median, quantile)
 
 
 def first_replicas(ticks: Ticks, *, policy: WorkloadPolicy, capacity: float) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscaler.replay.hpa import HpaConfigs, hpa_run
+from autoscaler.replay.hpa import HpaConfigs, HpaRun, hpa_run
 from autoscaler.replay.world import needed_replicas
 
 FloatArray = NDArray[np.float64]
@@ -47,14 +47,61 @@ def frontier_of(points_cost: FloatArray, points_slow: FloatArray, *, n_ticks: in
     return Frontier(cost[keep], slow[keep], least)
 
 
-def hpa_frontier(
+@dataclass(frozen=True, slots=True, eq=False)
+class Peer:
+    """One HPA of the sweep as it went: the one to look at beside us."""
+
+    target: float
+    """As a share of a pod's physical limit."""
+    by_cpu: bool
+    cost: float
+    slow: float
+    ready: NDArray[np.int64]
+    """Pods that served at each tick."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sweep:
+    """Every HPA of a sweep: its cost, its slow share, and how it went."""
+
+    configs: HpaConfigs
+    cost: FloatArray
+    slow: FloatArray
+    run: HpaRun
+    n_ticks: int
+
+    @property
+    def frontier(self) -> Frontier:
+        """The lower envelope of cost against slow share."""
+        return frontier_of(self.cost, self.slow, n_ticks=self.n_ticks)
+
+    def peer(self, cost: float) -> Peer:
+        """Return the HPA whose cost is nearest to this; of equals the one that was slow least."""
+        column = int(np.lexsort((self.slow, np.abs(self.cost - cost)))[0])
+        return Peer(
+            target=float(self.configs.target[column]),
+            by_cpu=bool(self.configs.by_cpu[column]),
+            cost=float(self.cost[column]),
+            slow=float(self.slow[column]),
+            ready=self.run.ready[:, column].astype(np.int64),
+        )
+
+
+def hpa_sweep(
     offered: FloatArray, measured: FloatArray, *, startup_seconds: float, first: int
-) -> Frontier:
-    """Sweep HPAs over a load in pods at the knee and return their envelope."""
+) -> Sweep:
+    """Play HPAs of every target over a load in pods at the knee."""
     configs = HpaConfigs.swept()
     run = hpa_run(offered, measured, configs, startup_seconds=startup_seconds, first=first)
     known = np.isfinite(offered)
     bound = max(int(needed_replicas(offered).sum()), 1)
     slow = (offered[known, None] > run.ready[known] + 1e-9).sum(axis=0) / max(known.sum(), 1)
     cost = run.desired[known].sum(axis=0, dtype=np.int64) / bound
-    return frontier_of(cost, slow, n_ticks=int(known.sum()))
+    return Sweep(configs, cost, slow, run, int(known.sum()))
+
+
+def hpa_frontier(
+    offered: FloatArray, measured: FloatArray, *, startup_seconds: float, first: int
+) -> Frontier:
+    """Return the envelope of a sweep of HPAs over a load in pods at the knee."""
+    return hpa_sweep(offered, measured, startup_seconds=startup_seconds, first=first).frontier

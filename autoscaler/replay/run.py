@@ -12,13 +12,13 @@ from autoscaler.replay.clairvoyant import clairvoyant_replicas
 from autoscaler.replay.controller import (
     Progress,
     Setting,
-    decided_replicas,
+    decided,
     first_replicas,
     replayed_policy,
 )
-from autoscaler.replay.frontier import Frontier, hpa_frontier
+from autoscaler.replay.frontier import Frontier, Peer, Sweep, hpa_sweep
 from autoscaler.replay.scores import Scores, scores
-from autoscaler.replay.ticks import ticks_of
+from autoscaler.replay.ticks import Ticks, ticks_of
 from autoscaler.replay.trace import Trace
 from autoscaler.replay.world import Outcome, outcome
 
@@ -37,11 +37,18 @@ class ReplayResult:
     load_in_pods: NDArray[np.float64]
     replicas: NDArray[np.int64]
     """Desired replicas decided at each tick."""
+    median: NDArray[np.float64]
+    quantile: NDArray[np.float64]
+    """The forecast made at each tick, in pods, for one start-up later; NaN where there was none."""
     ours: Outcome
     clairvoyant: Outcome
     frontier: Frontier | None
     scores: Scores | None
-    """None when the frontier was not asked for, or nothing was ever known."""
+    peer: Peer | None
+    """The swept HPA nearest to our cost.
+
+    These three are None when the frontier was not asked for, or nothing was ever known.
+    """
 
 
 def replay(
@@ -58,35 +65,40 @@ def replay(
     `compare` False leaves out the HPA frontier, which takes about as long as the decisions.
     """
     metric, capacity = replayed_metric(policy), capacity_of(policy)
-    accepted = policy.forecast.risk if risk is None else risk
+    setting = Setting(capacity, startup_seconds, policy.forecast.risk if risk is None else risk)
     ticks = ticks_of(trace)
     load = ticks.offered / capacity
-    setting = Setting(capacity, startup_seconds, accepted)
     played = replayed_policy(policy, metric, setting)
-    replicas = decided_replicas(ticks, policy=played, setting=setting, progress=progress)
-    ours = outcome(load, replicas, startup_seconds=startup_seconds)
-    best = outcome(
-        load,
-        clairvoyant_replicas(load, startup_seconds=startup_seconds),
-        startup_seconds=startup_seconds,
-    )
-    first = first_replicas(ticks, policy=policy, capacity=capacity)
-    frontier = (
-        hpa_frontier(load, ticks.measured / capacity, startup_seconds=startup_seconds, first=first)
-        if compare and np.isfinite(load).any()
-        else None
-    )
+    ran = decided(ticks, policy=played, setting=setting, progress=progress)
+    ours = outcome(load, ran.replicas, startup_seconds=startup_seconds)
+    best = clairvoyant_replicas(load, startup_seconds=startup_seconds)
+    clairvoyant = outcome(load, best, startup_seconds=startup_seconds)
+    sweep = _swept(ticks, policy, setting) if compare and np.isfinite(load).any() else None
+    frontier = None if sweep is None else sweep.frontier
     return ReplayResult(
         trace=trace.name,
         startup_seconds=startup_seconds,
-        risk=accepted,
+        risk=setting.risk,
         seconds=ticks.seconds,
         load_in_pods=load,
-        replicas=replicas,
+        replicas=ran.replicas,
+        median=ran.median / capacity,
+        quantile=ran.quantile / capacity,
         ours=ours,
-        clairvoyant=best,
+        clairvoyant=clairvoyant,
         frontier=frontier,
-        scores=None if frontier is None else scores(ours, frontier, best),
+        scores=None if frontier is None else scores(ours, frontier, clairvoyant),
+        peer=None if sweep is None else sweep.peer(ours.cost),
+    )
+
+
+def _swept(ticks: Ticks, policy: WorkloadPolicy, setting: Setting) -> Sweep:
+    """Play the HPAs, which begin with as many pods as we do."""
+    return hpa_sweep(
+        ticks.offered / setting.capacity,
+        ticks.measured / setting.capacity,
+        startup_seconds=setting.startup_seconds,
+        first=first_replicas(ticks, policy=policy, capacity=setting.capacity),
     )
 
 

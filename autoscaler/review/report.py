@@ -3,27 +3,24 @@
 Self-contained: no script, nothing from another host, and every figure is one of the replay's.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from html import escape
 from importlib.resources import files
 
 import numpy as np
 
 from autoscaler.policy.quantity import duration_text, share_text
-from autoscaler.review import svg
+from autoscaler.review.picture import frontier_chart, style, utc, whole_chart, worst_chart
 from autoscaler.review.verdict import (
-    FloatArray,
     Replayed,
     Run,
     WorstHour,
     Worth,
+    slow_ticks,
     verdict,
     worst_hour,
     worth,
 )
-
-# What happened around the worst hour is part of its story.
-_AROUND_SECONDS = 1800
 
 
 def report_html(run: Replayed, *, policy_yaml: str) -> str:
@@ -34,12 +31,12 @@ def report_html(run: Replayed, *, policy_yaml: str) -> str:
     policy_yaml
         The policy that was replayed, with the risk that was replayed, to paste.
     """
-    style = (files("autoscaler.review") / "static" / "report.css").read_text(encoding="utf-8")
+    own = (files("autoscaler.review") / "static" / "report.css").read_text(encoding="utf-8")
     title = f"Replay of {run.trace}"
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{style}</style></head><body><main>"
+        f"<title>{escape(title)}</title><style>{style()}{own}</style></head><body><main>"
         f"<h1>{escape(title)}</h1>"
         f'<p class="verdict {worth(run).name.lower()}">{escape(verdict(run))}</p>'
         f"<p>{escape(_setting(run))}</p>"
@@ -98,84 +95,58 @@ def _per_day(share: float) -> str:
 
 
 def _frontier(run: Replayed) -> str:
-    """Return cost against slow time: the tuned HPAs as a line, the others as points on it."""
-    least = min([slow for _, slow in run.frontier] or [1e-4]) / 2
-    points = [(cost, max(slow, least)) for cost, slow in run.frontier]
-    ours = (run.ours.cost, max(run.ours.slow, least))
-    best = (run.clairvoyant.cost, max(run.clairvoyant.slow, least))
-    costs, slows = zip(*points, ours, best, strict=True)
-    x = svg.x_axis(min(costs) * 0.95, max(costs) * 1.03)
-    y = svg.y_axis(min(slows) * 0.8, max(slows) * 1.3, log=True)
-    parts = [
-        svg.frame(x, y, x_text=lambda v: f"{v:.3g}", y_text=share_text),
-        svg.polyline("hpa", [(x.at(cost), y.at(slow)) for cost, slow in points]),
-        svg.dot("ours", x.at(ours[0]), y.at(ours[1]), f"autoscaler: slow {run.ours.slow:.3%}"),
-        svg.dot("best", x.at(best[0]), y.at(best[1]), f"clairvoyant: {run.clairvoyant.slow:.3%}"),
-        svg.label("autoscaler", x=x.at(ours[0]) + 10, y=y.at(ours[1]) - 8, name="ours"),
-        svg.label("clairvoyant", x=x.at(best[0]) + 10, y=y.at(best[1]) - 8, name="best"),
-        svg.label("cost →", x=svg.WIDTH - svg.RIGHT, y=svg.HEIGHT - 6, anchor="end"),
-        svg.label("slow share of time ↑", x=svg.LEFT + 4, y=svg.TOP + 2),
-    ]
     return (
-        "<h2>Cost against slow time</h2>"
-        f"{svg.chart('Slow share of time against cost', *parts)}"
-        '<p class="legend"><span class="hpa">HPA, every target, tuned in hindsight</span></p>'
+        f"<h2>Cost against slow time</h2>{frontier_chart(run)}"
         "<p>Left is cheaper, lower is faster. Below the line is better than any HPA.</p>"
     )
 
 
 def _whole(run: Replayed) -> str:
-    chart = _over_time(run, slice(0, len(run.seconds)), "Load and ready pods, the whole recording")
-    return f"<h2>The whole recording</h2>{chart}{_LEGEND}"
+    return f"<h2>The whole recording</h2>{whole_chart(run)}<p>{escape(_whole_told(run))}</p>"
 
 
-def _over_time(run: Replayed, part: slice, title: str) -> str:
-    """Return load, ready and desired pods over a part of the recording."""
-    t = run.seconds[part]
-    lines = {
-        "ready": run.ready[part].astype(np.float64),
-        "desired": run.desired[part].astype(np.float64),
-        "load": run.load[part],
-    }
-    x = svg.x_axis(float(t[0]), float(t[-1]))
-    y = svg.y_axis(0.0, max(_highest(values) for values in lines.values()) * 1.05)
-    days = t[-1] - t[0] > 2 * 86_400
-    frame = svg.frame(
-        x,
-        y,
-        x_text=lambda v: f"{_utc(v):%m-%d}" if days else f"{_utc(v):%H:%M}",
-        y_text=lambda v: f"{v:g}",
-        x_ticks=svg.time_ticks(float(t[0]), float(t[-1])),
+def _whole_told(run: Replayed) -> str:
+    return (
+        f"The HPA shown is the one of the line whose cost is nearest to ours: {run.hpa_name}. "
+        "Marks below the axis are moments with more load than the ready pods carry; of each "
+        "pixel the highest value is shown."
     )
-    drawn = [svg.series(name, t, values, x, y) for name, values in lines.items()]
-    return svg.chart(title, frame, *drawn, svg.label("pods", x=svg.LEFT + 4, y=svg.TOP + 2))
-
-
-def _highest(values: FloatArray) -> float:
-    return float(np.nanmax(values)) if np.isfinite(values).any() else 1.0
 
 
 def _worst(run: Replayed) -> str:
-    """Return the worst hour: what happened, and what could have been known."""
-    worst = worst_hour(run)
+    """Return the worst hour of either: what happened, and what could have been known."""
+    told = "<h2>The worst hour</h2>"
+    worst = worst_hour(run, run.ready)
     if worst is None:
-        return "<h2>The worst hour</h2><p>There was none: no tick was slow.</p>"
-    margin = round(_AROUND_SECONDS / run.tick_seconds)
-    part = slice(max(0, worst.first - margin), min(len(run.seconds), worst.last + margin))
-    chart = _over_time(run, part, "Load and ready pods around the worst hour")
-    return f"<h2>The worst hour</h2><p>{escape(_worst_told(run, worst))}</p>{chart}{_LEGEND}"
+        told += "<p>There was none: no tick was slow.</p>"
+    else:
+        told += (
+            f"<p>{escape(_worst_told(run, worst, whose='our'))}</p>{worst_chart(run, run.ready)}"
+        )
+    theirs = worst_hour(run, run.hpa_ready)
+    if theirs is not None:
+        sentences = f"{_worst_told(run, theirs, whose='its')} {_ours_meanwhile(run, theirs)}"
+        chart = worst_chart(run, run.hpa_ready)
+        told += f"<h2>The HPA's worst hour</h2><p>{escape(sentences)}</p>{chart}"
+    return told
 
 
-def _worst_told(run: Replayed, worst: WorstHour) -> str:
+def _worst_told(run: Replayed, worst: WorstHour, *, whose: str) -> str:
     begin = _moment(float(run.seconds[worst.first]))
     slow = duration_text(timedelta(seconds=round(worst.slow_seconds)))
     startup = duration_text(timedelta(seconds=round(run.startup_seconds)))
     return (
-        f"In the hour from {begin} UTC the load was above what the ready pods carry for {slow}. "
-        f"At its worst it needed {worst.peak_load:.1f} pods and {worst.ready_at_peak} were ready; "
-        f"{startup} earlier, when a pod ordered then would have been in time, it needed "
-        f"{worst.load_before:.1f}."
+        f"In the hour from {begin} UTC the load was above what {whose} ready pods carry for "
+        f"{slow}. At its worst it needed {worst.peak_load:.1f} pods and {worst.ready_at_peak} "
+        f"were ready; {startup} earlier, when a pod ordered then would have been in time, it "
+        f"needed {worst.load_before:.1f}."
     )
+
+
+def _ours_meanwhile(run: Replayed, theirs: WorstHour) -> str:
+    hour = slice(theirs.first, theirs.last + 1)
+    seconds = int(slow_ticks(run, run.ready)[hour].sum()) * run.tick_seconds
+    return f"Our pods were slow for {duration_text(timedelta(seconds=seconds))} of that hour."
 
 
 def _to_paste(run: Replayed, policy_yaml: str) -> str:
@@ -192,18 +163,10 @@ def _to_paste(run: Replayed, policy_yaml: str) -> str:
     )
 
 
-def _utc(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, tz=UTC)
-
-
 def _moment(seconds: float) -> str:
-    return f"{_utc(seconds):%Y-%m-%d %H:%M}"
+    return f"{utc(seconds):%Y-%m-%d %H:%M}"
 
 
-_LEGEND = (
-    '<p class="legend"><span class="load">load</span><span class="ready">ready</span>'
-    '<span class="desired">desired</span></p>'
-)
 _WORDS = (
     "<h2>The words</h2><dl>"
     "<dt>slow</dt><dd>The load is above what the ready pods carry at the policy's target.</dd>"

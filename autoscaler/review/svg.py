@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 WIDTH, HEIGHT = 900, 300
-LEFT, RIGHT, TOP, BOTTOM = 60, 16, 16, 42
+LEFT, RIGHT, TOP, BOTTOM = 72, 24, 28, 42
+# Of the small sans-serif that labels are set in; a legend needs to know about how wide it is.
+_PIXELS_PER_CHARACTER = 7.2
 # A path with more points than pixels shows no more.
 _MOST_POINTS = 900
 
@@ -61,15 +63,19 @@ def x_axis(low: float, high: float) -> Axis:
     return Axis(low, high if high > low else low + 1, (LEFT, WIDTH - RIGHT))
 
 
-def y_axis(low: float, high: float, *, log: bool = False) -> Axis:
-    """Return the vertical axis of a chart."""
-    return Axis(low, high if high > low else low + 1, (HEIGHT - BOTTOM, TOP), log)
+def y_axis(low: float, high: float, *, log: bool = False, room_below: float = 0.0) -> Axis:
+    """Return the vertical axis of a chart; `room_below` pixels above the numbers stay free."""
+    return Axis(low, high if high > low else low + 1, (HEIGHT - BOTTOM - room_below, TOP), log)
 
 
-def chart(title: str, *parts: str) -> str:
-    """Return a chart; its title is what a screen reader says."""
+def chart(title: str, *parts: str, at: tuple[float, float] | None = None) -> str:
+    """Return a chart; its title is what a screen reader says.
+
+    `at` places it inside another SVG, by its upper left corner.
+    """
+    place = "" if at is None else f' x="{at[0]:g}" y="{at[1]:g}" width="{WIDTH}" height="{HEIGHT}"'
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}"{place} role="img" aria-label="{escape(title)}">'
         f"{''.join(parts)}</svg>"
     )
 
@@ -104,6 +110,25 @@ def label(text: str, *, x: float, y: float, anchor: str = "start", name: str = "
     )
 
 
+def legend(lines: Sequence[tuple[str, str]], *, x: float, y: float) -> str:
+    """Return a sample of each line, by its class, with what it is."""
+    parts = []
+    for name, text in lines:
+        shape = f"M{x:.0f},{y - 9:g}h22v9h-22Z" if name == "band" else f"M{x:.0f},{y - 4:g}h22"
+        parts += [f'<path class="{name}" d="{shape}"/>', label(text, x=x + 27, y=y)]
+        x += 42 + _PIXELS_PER_CHARACTER * len(text)
+    return "".join(parts)
+
+
+def picture(style: str, height: float, *parts: str) -> str:
+    """Return a whole SVG file with its own style and background."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height:g}" '
+        f'viewBox="0 0 {WIDTH} {height:g}"><style>{style}</style>'
+        f'<rect class="paper" width="100%" height="100%"/>{"".join(parts)}</svg>\n'
+    )
+
+
 def polyline(name: str, points: Sequence[tuple[float, float]]) -> str:
     """Return a line through pixel points."""
     d = "L".join(f"{px:.1f},{py:.1f}" for px, py in points)
@@ -129,6 +154,32 @@ def series(name: str, t: FloatArray, values: FloatArray, x: Axis, y: Axis) -> st
         pieces.append(f"{pen}{x.at(at):.1f},{y.at(value):.1f}")
         pen = "L"
     return f'<path class="{name}" d="{"".join(pieces)}"/>'
+
+
+def area(name: str, t: FloatArray, between: tuple[FloatArray, FloatArray], x: Axis, y: Axis) -> str:
+    """Return the area between two lines over time, in pieces where either is unknown."""
+    lower, upper = (thinned(t, values)[1] for values in between)
+    at, known = thinned(t, between[0])[0], np.isfinite(lower) & np.isfinite(upper)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(np.int8)))
+    pieces = []
+    for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        here = slice(start, end)
+        there = _points(at[here], upper[here], x, y)
+        back = _points(at[here], lower[here], x, y)[::-1]
+        pieces.append(f"M{'L'.join(there + back)}Z")
+    return f'<path class="{name}" d="{"".join(pieces)}"/>'
+
+
+def _points(t: FloatArray, values: FloatArray, x: Axis, y: Axis) -> list[str]:
+    pairs = zip(t.tolist(), values.tolist(), strict=True)
+    return [f"{x.at(at):.1f},{y.at(value):.1f}" for at, value in pairs]
+
+
+def marks(name: str, t: FloatArray, x: Axis, *, top: float, height: float) -> str:
+    """Return one short vertical line per moment, at most one per pixel."""
+    pixels = sorted({round(x.at(at)) for at in t.tolist()})
+    lines = "".join(f"M{px},{top:g}v{height:g}" for px in pixels)
+    return f'<path class="{name}" d="{lines}"/>' if lines else ""
 
 
 def thinned(t: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -57,6 +57,12 @@ class Replayed:
     slow_at_equal_cost: float
     cost_at_equal_slow: float
     gap_closed: float | None
+    median: FloatArray
+    quantile: FloatArray
+    """The forecast made at each tick, in pods, for one start-up later; NaN where there was none."""
+    hpa_name: str
+    """What the HPA whose pods are shown reads, and its target."""
+    hpa_ready: CountArray
 
     @property
     def days(self) -> float:
@@ -131,9 +137,14 @@ class WorstHour:
     """The load one start-up time before the peak: all a reaction could have known."""
 
 
-def worst_hour(run: Replayed) -> WorstHour | None:
-    """Return the hour with most slow time; None when there was none."""
-    short = np.nan_to_num(run.load, nan=0.0) > run.ready + 1e-9
+def slow_ticks(run: Replayed, ready: CountArray) -> NDArray[np.bool_]:
+    """Return at which ticks the load was above what these ready pods carry."""
+    return np.asarray(np.nan_to_num(run.load, nan=0.0) > ready + 1e-9)
+
+
+def worst_hour(run: Replayed, ready: CountArray) -> WorstHour | None:
+    """Return the hour in which these pods had most slow time; None when there was none."""
+    short = slow_ticks(run, ready)
     if not short.any():
         return None
     ticks = max(1, round(3600 / run.tick_seconds))
@@ -142,7 +153,7 @@ def worst_hour(run: Replayed) -> WorstHour | None:
     counts = sums[length:] - sums[:-length]
     first = int(counts.argmax())
     hour = slice(first, first + length)
-    lack = np.where(short[hour], run.load[hour] - run.ready[hour], -np.inf)
+    lack = np.where(short[hour], run.load[hour] - ready[hour], -np.inf)
     peak = first + int(lack.argmax())
     before = max(0, peak - round(run.startup_seconds / run.tick_seconds))
     return WorstHour(
@@ -150,6 +161,6 @@ def worst_hour(run: Replayed) -> WorstHour | None:
         last=first + length - 1,
         slow_seconds=float(counts[first]) * run.tick_seconds,
         peak_load=float(run.load[peak]),
-        ready_at_peak=int(run.ready[peak]),
+        ready_at_peak=int(ready[peak]),
         load_before=float(np.nan_to_num(run.load[before], nan=0.0)),
     )

@@ -3,7 +3,7 @@ import pytest
 
 from autoscaler.replay.clairvoyant import clairvoyant_replicas
 from autoscaler.replay.elasticity import elasticity
-from autoscaler.replay.frontier import frontier_of
+from autoscaler.replay.frontier import frontier_of, hpa_sweep
 from autoscaler.replay.hpa import HpaConfigs, hpa_run
 from autoscaler.replay.ticks import measured_load
 from autoscaler.replay.world import outcome, ready_replicas
@@ -80,3 +80,16 @@ def test_perfect_supply_has_perfect_elasticity():
     got = elasticity(load, counts(1, 2, 3, 2), startup_seconds=0)
 
     assert got == type(got)(0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def test_the_peer_is_the_hpa_of_the_sweep_whose_cost_is_nearest():
+    load = 5.0 + 4.0 * np.sin(np.arange(960) / 60)
+    sweep = hpa_sweep(load, measured_load(load), startup_seconds=60, first=5)
+
+    peer = sweep.peer(1.3)
+
+    alone = HpaConfigs(np.array([peer.target]), np.array([peer.by_cpu]))
+    run = hpa_run(load, measured_load(load), alone, startup_seconds=60, first=5)
+    assert abs(peer.cost - 1.3) == np.abs(sweep.cost - 1.3).min()
+    assert peer.ready.tolist() == run.ready[:, 0].tolist()
+    assert peer.slow == np.mean(load > peer.ready + 1e-9)

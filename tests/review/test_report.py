@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from autoscaler.review.picture import whole_chart
 from autoscaler.review.report import report_html
 from autoscaler.review.svg import Axis, thinned, time_ticks
 from autoscaler.review.verdict import Replayed, Run, Worth, verdict, worst_hour, worth
@@ -36,6 +37,10 @@ def replayed(*, slow=0.08, cost=0.89, load=None, ready=None, **changes):
         slow_at_equal_cost=slow,
         cost_at_equal_slow=cost,
         gap_closed=0.55,
+        median=load,
+        quantile=load * 1.1,
+        hpa_name="HPA at CPU 52%",
+        hpa_ready=ready - 1,
     )
     return replace(run, **changes)
 
@@ -104,7 +109,7 @@ def burst():
 
 
 def test_the_worst_hour_is_where_most_ticks_were_slow():
-    worst = worst_hour(burst())
+    worst = worst_hour(burst(), burst().ready)
 
     assert worst.first <= 600
     assert worst.last >= 607
@@ -113,14 +118,16 @@ def test_the_worst_hour_is_where_most_ticks_were_slow():
 
 
 def test_without_slow_time_there_is_no_worst_hour():
-    assert worst_hour(replayed()) is None
+    run = replayed()
+
+    assert worst_hour(run, run.ready) is None
     assert "no tick was slow" in report_html(replayed(), policy_yaml=YAML)
 
 
 def test_the_worst_hour_is_told_with_what_could_have_been_known():
     html = report_html(burst(), policy_yaml=YAML)
 
-    assert "the load was above what the ready pods carry for 2m." in html
+    assert "the load was above what our ready pods carry for 2m." in html
     assert "it needed 12.0 pods and 6 were ready; 2m earlier" in html
 
 
@@ -150,7 +157,7 @@ def test_what_a_name_contains_is_text_and_never_markup():
 def test_the_charts_are_well_formed_and_have_a_name():
     charts = re.findall(r"<svg.*?</svg>", report_html(burst(), policy_yaml=YAML), re.DOTALL)
 
-    assert len(charts) == 3
+    assert len(charts) == 4
     for drawn in charts:
         assert ElementTree.fromstring(drawn).attrib["aria-label"]
 
@@ -200,3 +207,31 @@ def test_times_on_an_axis_are_round():
     start = NOW.timestamp()
 
     assert time_ticks(start + 77, start + 3 * 3600) == [start + 1800 * k for k in range(1, 7)]
+
+
+def test_the_worst_hour_of_the_hpa_says_how_we_did_in_it():
+    html = report_html(burst(), policy_yaml=YAML)
+
+    assert "the load was above what its ready pods carry" in html
+    assert "Our pods were slow for 2m of that hour." in html
+
+
+def test_a_forecast_stands_at_the_moment_it_is_about():
+    n = 240
+    quantile = np.full(n, np.nan)
+    quantile[100] = 9.0
+    one = replayed(
+        load=np.full(n, 5.0), quantile=quantile, median=quantile - 1, startup_seconds=120
+    )
+
+    band = re.search(r'<path class="band" d="M([0-9.]+),', whole_chart(one))
+
+    assert float(band[1]) == pytest.approx(72 + (900 - 24 - 72) * 108 / (n - 1), abs=0.1)
+
+
+def test_each_slow_tick_is_marked_below_the_axis():
+    drawn = whole_chart(burst())
+
+    marked = re.search(r'<path class="slow" d="([^"]*)"', drawn)[1]
+    pixels = {72 + round((900 - 24 - 72) * tick / 959) for tick in range(600, 608)}
+    assert {int(pixel) for pixel in re.findall(r"M(\d+),", marked)} == pixels
