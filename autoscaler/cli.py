@@ -14,7 +14,7 @@ from typing import Any
 
 from autoscaler import __version__
 from autoscaler.errors import AutoscalerError, PolicyError, TraceError
-from autoscaler.policy.quantity import parsed_duration, parsed_share
+from autoscaler.policy.quantity import parsed_duration, parsed_quantity, parsed_share
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -183,12 +183,17 @@ def _validate(command: argparse.ArgumentParser) -> None:
 
 
 def _recommend(command: argparse.ArgumentParser) -> None:
-    _flag(command, "--trace", metavar="T.csv[.gz]", required=True, help="timestamp,value")
     _flag(command, "--name", metavar="NAME", required=True, help="of the Deployment")
-    _flag(command, "--capacity", type=_positive, required=True, help="requests/s one pod carries")
-    _flag(command, "--source", metavar="NAME", default="linkerd", help="where the rate is read")
+    _flag(command, "--namespace", metavar="N", help="of the Deployment; Prometheus needs it")
+    _flag(command, "--trace", metavar="T.csv[.gz]", help="timestamp,value; default: Prometheus")
+    _flag(command, "--days", type=_positive, default="14", help="of Prometheus history")
+    _flag(command, "--source", metavar="NAME", help="of the rate, or cpu; default: what is found")
     _flag(command, "--query", metavar="PROMQL", help="instead of a named source")
+    _flag(command, "--capacity", type=_positive, help="requests/s one pod carries")
+    _flag(command, "--container", metavar="NAME", help="whose CPU counts; default: the pod's")
+    _flag(command, "--cpu-request", type=_quantity, metavar="CORES", help="500m; default: asked")
     _flag(command, "--startup", type=_duration, default="120s", help="until a pod is ready")
+    _prometheus(command)
 
 
 def _explain(command: argparse.ArgumentParser) -> None:
@@ -219,6 +224,13 @@ def _schema(command: argparse.ArgumentParser) -> None:
 def _duration(text: str) -> timedelta:
     try:
         return parsed_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _quantity(text: str) -> float:
+    try:
+        return parsed_quantity(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

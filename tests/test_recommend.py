@@ -1,6 +1,9 @@
+import numpy as np
+import pytest
 import yaml
 
 from autoscaler.cli import main
+from autoscaler.commands.proposal import learned_from
 from autoscaler.policy.schema import Mode, WorkloadPolicy
 
 
@@ -33,3 +36,30 @@ def test_a_query_of_ones_own_takes_the_place_of_the_source(tmp_path, capsys):
 
     policy = WorkloadPolicy.model_validate(yaml.safe_load(capsys.readouterr().out))
     assert policy.metrics[0].request_rate.query == "sum(rate(http_requests_total[1m]))"
+
+
+def test_a_recording_does_not_tell_what_a_pod_carries(tmp_path, capsys):
+    (tmp_path / "t.csv").write_text("timestamp,value\n0,1\n60,1\n")
+
+    code = main(["recommend", "--trace", str(tmp_path / "t.csv"), "--name", "api"])
+
+    assert code == 2
+    assert "give --capacity" in capsys.readouterr().err
+
+
+def test_what_a_pod_carries_is_learned_from_minutes_in_which_the_pods_were_settled():
+    pods = np.repeat([2.0, 4.0], 240)
+    load = 300 + 100 * np.sin(np.arange(480) / 40)
+    cores = 0.1 * pods + 0.001 * load
+    cores[240:242] += 3.0  # new pods warm up
+    load[100:120], pods[300:310] = np.nan, np.nan
+
+    learned = learned_from(load, cores, pods, request_cores=1.0)
+
+    assert learned.per_pod == pytest.approx((0.7 - 0.1) / 0.001, rel=0.02)
+
+
+def test_too_few_minutes_teach_nothing():
+    few = np.ones(20)
+
+    assert learned_from(few, few, few, request_cores=1.0) is None

@@ -149,7 +149,9 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"the page: {url}", file=sys.stderr)
         daemon.read_all_history()
         _live(daemon, scene, witness, speed=arguments.speed)
-        Console().print(comparison(scene, witness, startup=arguments.startup))
+        # A log of JSON lines is one stream of one shape.
+        console = Console(stderr=arguments.log_format == "json")
+        console.print(comparison(scene, witness, startup=arguments.startup))
         if arguments.keep:
             print(f"the page stays at {url} until Ctrl-C", file=sys.stderr)
             _wait_for_interrupt()

@@ -1,5 +1,7 @@
-"""`autoscaler recommend`: a policy to paste, from the recorded load of one workload.
+"""`autoscaler recommend`: a policy to paste, from the past of one workload.
 
+The past comes from a file, or from Prometheus, where the source is found and what one pod carries
+is learned from what load costs in CPU.
 The load is played under several risks; the one at the knee of cost against slow time is proposed,
 with bounds from the load itself, and why in comments above it.
 It proposes `ForecastOnly`: to act is the reader's decision, after having watched it.
@@ -8,13 +10,17 @@ It proposes `ForecastOnly`: to act is the reader's decision, after having watche
 import argparse
 from pathlib import Path
 
+import numpy as np
+
 from autoscaler.commands.progress import progress_bar
+from autoscaler.commands.proposal import Found, found_in_prometheus
 from autoscaler.commands.report import policy_yaml, replayed
+from autoscaler.errors import TraceError
 from autoscaler.policy.quantity import share_text
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.replay.run import ReplayResult, replay
 from autoscaler.replay.ticks import ticks_of
-from autoscaler.replay.trace import Trace, read_trace
+from autoscaler.replay.trace import read_trace
 from autoscaler.review.knee import Played, knee, proposed_bounds
 from autoscaler.review.verdict import verdict
 
@@ -23,39 +29,53 @@ RISKS = (0.001, 0.003, 0.01, 0.03, 0.1)
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Play the trace under every risk and print the policy."""
-    trace = read_trace(Path(arguments.trace))
-    policy = proposed_policy(arguments, trace)
+    """Play the load under every risk and print the policy."""
+    found = _in_a_file(arguments) if arguments.trace else found_in_prometheus(arguments)
+    policy = proposed_policy(arguments, found)
     startup = arguments.startup.total_seconds()
     results: dict[float, ReplayResult] = {}
     for risk in RISKS:
         with progress_bar(f"risk {share_text(risk)}") as advance:
             results[risk] = replay(
                 policy,
-                trace,
+                found.trace,
                 startup_seconds=startup,
                 risk=risk,
                 compare=False,
                 progress=advance,
             )
     chosen = _chosen(results)
-    compared = replay(policy, trace, startup_seconds=startup, risk=chosen)
-    print("\n".join(f"# {line}" for line in reasons(results, compared)))
+    with progress_bar("compared with the HPA") as advance:
+        compared = replay(
+            policy, found.trace, startup_seconds=startup, risk=chosen, progress=advance
+        )
+    print("\n".join(f"# {line}".rstrip() for line in [*reasons(results, compared), *found.notes]))
     print(policy_yaml(policy, risk=chosen), end="")
     return 0
 
 
-def proposed_policy(arguments: argparse.Namespace, trace: Trace) -> WorkloadPolicy:
+def _in_a_file(arguments: argparse.Namespace) -> Found:
+    """Return the load of a recording; what one pod carries cannot be learned from it."""
+    if arguments.capacity is None:
+        raise TraceError("a recorded load does not tell what one pod carries: give --capacity")
+    origin = (
+        {"query": arguments.query} if arguments.query else {"source": arguments.source or "linkerd"}
+    )
+    amount = f"{arguments.capacity:.15g}"
+    metric = {"type": "RequestRate", "requestRate": {**origin, "target": {"averageValue": amount}}}
+    return Found(read_trace(Path(arguments.trace)), metric, arguments.capacity, ())
+
+
+def proposed_policy(arguments: argparse.Namespace, found: Found) -> WorkloadPolicy:
     """Return the policy without its risk: what is measured, what a pod carries, the bounds."""
-    low, high = proposed_bounds(ticks_of(trace).offered / arguments.capacity)
-    rate: dict[str, object] = {"target": {"averageValue": f"{arguments.capacity:.15g}"}}
-    rate |= {"query": arguments.query} if arguments.query else {"source": arguments.source}
+    low, high = proposed_bounds(ticks_of(found.trace).offered / found.capacity)
+    namespace = {"namespace": arguments.namespace} if arguments.namespace else {}
     return WorkloadPolicy.model_validate(
         {
-            "scaleTargetRef": {"name": arguments.name},
+            "scaleTargetRef": {"name": arguments.name, **namespace},
             "minReplicas": low,
             "maxReplicas": high,
-            "metrics": [{"type": "RequestRate", "requestRate": rate}],
+            "metrics": [found.metric],
         }
     )
 
@@ -79,9 +99,11 @@ def reasons(results: dict[float, ReplayResult], chosen: ReplayResult) -> list[st
             f"{share_text(risk):>6} {ours.slow:>9.3%} {ours.cost:>7.3f} "
             f"{ours.rescales_per_hour:>11.1f}{mark}"
         )
+    known = np.isfinite(chosen.load_in_pods)
     return [
         *lines,
         "",
         "minReplicas carries the quiet hours, maxReplicas twice the highest load recorded.",
-        f"Replayed from {chosen.trace}; pods were ready after {chosen.startup_seconds:g} s.",
+        f"Replayed: {chosen.trace}, {len(known) * 15 / 86_400:.1f} days, {known.mean():.1%} of "
+        f"them known; pods were ready after {chosen.startup_seconds:g} s.",
     ]

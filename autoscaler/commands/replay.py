@@ -4,27 +4,23 @@ The load comes from files, or from the user's own Prometheus by the policy's own
 """
 
 import argparse
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
 from autoscaler.commands.progress import progress_bar
 from autoscaler.commands.prometheus import prometheus_settings
+from autoscaler.commands.recorded import recorded
 from autoscaler.commands.replay_output import print_results, write_decisions
 from autoscaler.commands.report import checked_picture, write_picture, write_report
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import PolicyError, TraceError
-from autoscaler.metrics.prometheus import PrometheusMetrics
 from autoscaler.policy.book import policy_key
 from autoscaler.policy.files import checked_files
 from autoscaler.policy.schema import WorkloadPolicy
-from autoscaler.ports import LoadSeries
-from autoscaler.replay.run import ReplayResult, capacity_of, replay
+from autoscaler.replay.run import ReplayResult, capacity_of, replay, replayed_metric
 from autoscaler.replay.sweep import Job, jobs_of, run_jobs
 from autoscaler.replay.trace import Trace, read_trace
-
-_STEP = timedelta(minutes=1)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -86,19 +82,11 @@ def _traces(arguments: argparse.Namespace, policy: WorkloadPolicy) -> list[Trace
 
 
 def _recorded(arguments: argparse.Namespace, policy: WorkloadPolicy) -> Trace:
-    """Return the last days of the policy's first load, as Prometheus has them."""
+    """Return the last days of the load that is replayed, as Prometheus has them."""
     key = policy_key(policy, namespace=None)
     target = TargetRef(key.namespace, key.name, key.kind, key.api_version)
-    seconds = _STEP.total_seconds()
-    end = datetime.fromtimestamp(datetime.now(tz=UTC).timestamp() // seconds * seconds, tz=UTC)
-    start = end - timedelta(days=arguments.days)
-    metrics = PrometheusMetrics(prometheus_settings(arguments))
-    try:
-        series = [LoadSeries(target, policy.metrics[0])]
-        history = metrics.history(series, start=start, end=end, step=_STEP)
-    finally:
-        metrics.close()
-    load = history.load[0]
-    if not np.isfinite(load).any():
+    with recorded(prometheus_settings(arguments), target) as past:
+        trace = past.load(replayed_metric(policy), days=arguments.days)
+    if not np.isfinite(trace.load).any():
         raise TraceError(f"{target}: Prometheus has no past of this load; try autoscaler doctor")
-    return Trace(str(target), start.timestamp(), int(seconds), load)
+    return trace

@@ -1,0 +1,81 @@
+"""The past of one workload as Prometheus has it: its load, what its pods use, how many there were.
+
+Pods are counted and requests are read by metrics that cAdvisor and kube-state-metrics export.
+What is not there is unknown, NaN or None, which is for the asker to tell.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from autoscaler.decide.facts import TargetRef
+from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.prometheus import PrometheusMetrics, PrometheusSettings
+from autoscaler.metrics.promql import escaped_regex
+from autoscaler.policy.metric import MetricSpec
+from autoscaler.ports import FloatArray, LoadSeries
+from autoscaler.replay.trace import Trace
+
+STEP = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Reads the last days of one workload, on one grid of minutes."""
+
+    metrics: PrometheusMetrics
+    target: TargetRef
+    end: datetime
+
+    def load(self, metric: MetricSpec, *, days: float) -> Trace:
+        """Return the load by one metric; a step's value stands at its beginning."""
+        start = self.end - timedelta(days=days)
+        history = self.metrics.history(
+            [LoadSeries(self.target, metric)], start=start, end=self.end, step=STEP
+        )
+        seconds = int(STEP.total_seconds())
+        return Trace(str(self.target), start.timestamp(), seconds, history.load[0])
+
+    def found(self, metric: MetricSpec, *, days: float) -> float:
+        """Return which share of the last days is known; 0 when Prometheus refuses the question."""
+        try:
+            return float(np.isfinite(self.load(metric, days=days).load).mean())
+        except MetricUnavailableError:
+            return 0.0
+
+    def pods(self, *, days: float) -> FloatArray:
+        """Return how many pods had a container running at each minute."""
+        used = f'container_cpu_usage_seconds_total{{{self._pods()},container!=""}}'
+        return self.load(_query(f"count(count by (pod) ({used}))"), days=days).load
+
+    def requested_cores(self, container: str | None) -> float | None:
+        """Return the cores that one pod requests (or one container of it) now; None = unknown."""
+        which = "" if container is None else f',container="{container}"'
+        asked = f'kube_pod_container_resource_requests{{{self._pods()}{which},resource="cpu"}}'
+        recent = self.load(_query(f"avg(sum by (pod) ({asked}))"), days=0.05).load
+        known = recent[np.isfinite(recent)]
+        return float(known[-1]) if known.size else None
+
+    def _pods(self) -> str:
+        """Return what selects the pods of the Deployment and not those of a longer name."""
+        name = escaped_regex(self.target.name).replace("\\", "\\\\")
+        return f'namespace="{self.target.namespace}",pod=~"{name}-[a-z0-9]+-[a-z0-9]{{5}}"'
+
+
+@contextmanager
+def recorded(settings: PrometheusSettings, target: TargetRef) -> Iterator[Recorded]:
+    """Yield the reader of one workload's past, up to the last full minute."""
+    seconds = STEP.total_seconds()
+    now = datetime.now(tz=UTC).timestamp() // seconds * seconds
+    metrics = PrometheusMetrics(settings)
+    try:
+        yield Recorded(metrics, target, datetime.fromtimestamp(now, tz=UTC))
+    finally:
+        metrics.close()
+
+
+def _query(promql: str) -> MetricSpec:
+    return MetricSpec.model_validate({"type": "RequestRate", "requestRate": {"query": promql}})
