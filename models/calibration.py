@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.blackout import SILENT_SECONDS
 from models.horizon import Horizon
 from models.memory import Memory
 from models.moment import Moment
@@ -45,7 +46,6 @@ _DAY_STEPS = 1440.0
 _LEAST_SCORED = 240.0
 # Hysteresis: a series must be clearly worse to lose trust, and not worse to regain it.
 _DEMOTE_BELOW, _RESTORE_ABOVE = -0.03, 0.02
-_STALE_SECONDS = 300.0
 _WARM_STEPS = 10
 # A flash crowd: this many scales above what was promised, twice in a row; it lasts, once noticed.
 _FAR_SCALES, _BURST_STEPS = 3.0, 10
@@ -216,7 +216,7 @@ class Calibration:
         """Return the trust codes."""
         code = np.where(self.table["demoted"][moment.rows], Trust.DEMOTED, Trust.TRUSTED)
         code = np.where(moment.n_steps < _WARM_STEPS, Trust.WARMING, code)
-        return np.where(age_seconds > _STALE_SECONDS, Trust.STALE, code).astype(np.int8)
+        return np.where(age_seconds > SILENT_SECONDS, Trust.STALE, code).astype(np.int8)
 
 
 _LOG_RISKS = np.log(1.0 - LEVELS)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.batch import ForecastBatch, concatenated
+from models.blackout import SILENT_SECONDS, carried
 from models.calibration import Calibration, Reactive
 from models.codec import MOST_LOAD
 from models.features import (
@@ -242,10 +243,15 @@ class ForecastEngine:
         )
         promise = self.calibration.promise(moment.rows, levels, reactive, risk=risk)
         self.calibration.record(moment, promise, horizon, known)
+        promised = (promise.median, promise.quantile)
+        silent = np.flatnonzero(known & (age > SILENT_SECONDS))
+        if silent.size:
+            promised = carried(self.memory, moment, horizon, promised, silent)
+        median, quantile = promised
         return ForecastBatch(
             known=known,
-            median=np.where(known, promise.median, 0.0),
-            quantile=np.where(known, promise.quantile, 0.0),
+            median=np.where(known, median, 0.0),
+            quantile=np.where(known, quantile, 0.0),
             reactive_quantile=np.where(known, promise.reactive, 0.0),
             trust=self.calibration.trust(moment, age),
             skill=self.calibration.skill(moment.rows),

@@ -1,6 +1,6 @@
 """Which window is asked about: in steps of the ring, and in seconds from the newest reading."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,10 @@ class Horizon:
     lead_seconds: FloatArray
     """From now, were the newest reading as fresh as usual."""
     hold_seconds: FloatArray
+
+    def take(self, lanes: IntArray) -> "Horizon":
+        """Return some of the lanes."""
+        return Horizon(*(getattr(self, f.name)[lanes] for f in fields(self)))
 
 
 def age_seconds(moment: Moment, now: FloatArray) -> FloatArray:

@@ -6,6 +6,7 @@ nobody wins: we stop writing, longer each time, and try again.
 """
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from autoscaler.decide.facts import WorkloadFacts
 from autoscaler.decide.state import WorkloadState
@@ -42,22 +43,23 @@ def back_off_left(reverted_at: tuple[datetime, ...], *, now: datetime) -> timede
     """Return how long we still keep our hands off, zero or less when we need not."""
     if len(reverted_at) < _FEWEST_REVERSALS:
         return timedelta(0)
-    last = reverted_at[-1]
-    n_recent = _consecutive(reverted_at)
-    if n_recent < _FEWEST_REVERSALS:
+    return reverted_at[-1] + _back_off(_consecutive(reverted_at)) - now
+
+
+def _back_off(n_reversals: int) -> timedelta:
+    """Return how long to keep our hands off after so many reversals in a row."""
+    if n_reversals < _FEWEST_REVERSALS:
         return timedelta(0)
-    doubled = _FIRST_BACK_OFF * (1 << (n_recent - _FEWEST_REVERSALS))
-    return last + min(doubled, _LONGEST_BACK_OFF) - now
+    return min(_FIRST_BACK_OFF * (1 << (n_reversals - _FEWEST_REVERSALS)), _LONGEST_BACK_OFF)
 
 
 def _consecutive(reverted_at: tuple[datetime, ...]) -> int:
-    """Return how many reversals, counted back from the last, follow each other closely.
+    """Return how many reversals up to the last follow each other closely.
 
     The back-off itself lies between two of them, so it does not count as peace.
     """
-    n_recent, later = 1, reverted_at[-1]
-    for earlier in reversed(reverted_at[:-1]):
-        if later - earlier > _REMEMBERED + _LONGEST_BACK_OFF:
-            break
-        n_recent, later = n_recent + 1, earlier
+    n_recent = 1
+    for earlier, later in pairwise(reverted_at):
+        close = later - earlier <= _REMEMBERED + _back_off(n_recent)
+        n_recent = n_recent + 1 if close else 1
     return n_recent

@@ -10,8 +10,8 @@ Doubts about one sample are judged in `recommend`; these are about the workload 
 | contradiction | one metric reads nothing, another is busy | they agree | 30 min |
 | load vanished | the load falls below a tenth within minutes | - | 10 min |
 | burst | the forecast reports a jump | - | 15 min; then it must clear before it counts again |
-| clock jump | time ran backwards, or skipped minutes | - | one stabilization window |
-| restart | we start without history | - | one stabilization window |
+| clock jump | time ran backwards, or skipped minutes | - | one stabilization window, each |
+| restart | we start without history | - | one stabilization window or cooldown, the longer |
 """
 
 from collections.abc import Sequence
@@ -35,6 +35,9 @@ LONGEST_HOLD = {
 }
 # These outlast what began them; the others end with it.
 _LATCHED = frozenset({Reason.LOAD_VANISHED_HOLD, Reason.BURST_HOLD, Reason.CLOCK_JUMP_HOLD})
+
+# Not a state but an event: each one begins the hold anew.
+_EVENTS = frozenset({Reason.CLOCK_JUMP_HOLD})
 
 # A load that falls below a tenth within a window is not a trend; below three pods it is noise.
 _VANISHED_SHARE = 0.1
@@ -70,7 +73,8 @@ def updated_doubts(
     for reason, since in state.doubts:
         lasting = reason in _LATCHED and hold_left(reason, since, window=window, now=now) > _ZERO
         if reason in present or lasting:
-            kept.append((reason, since))
+            again = reason in present and reason in _EVENTS
+            kept.append((reason, now if again else since))
     known = {reason for reason, _ in kept}
     return (*kept, *((reason, now) for reason in present if reason not in known))
 
@@ -129,7 +133,7 @@ def hold_left(reason: Reason, since: datetime, *, window: timedelta, now: dateti
 
 
 def restart_hold_left(state: WorkloadState, *, window: timedelta, now: datetime) -> timedelta:
-    """Return how long after our own start nothing is lowered: one window, none with history."""
+    """Return how long after our own start nothing is lowered: a window, none with history."""
     if state.recovered:
         return timedelta(0)
     return state.started_at + window - now

@@ -73,7 +73,9 @@ def held(number: int, case: Case) -> Limit | None:
     if not recommendation.may_lower:
         return Limit(recommendation.reason, number, case.current, recommendation.detail)
     window, now = case.policy.behavior.scale_down_window, case.now
-    left = restart_hold_left(state, window=window, now=now)
+    # The rescale before our start is forgotten too: its cooldown may not be over.
+    forgotten = max(window, case.policy.cooldown.scale_down)
+    left = restart_hold_left(state, window=forgotten, now=now)
     if left > _ZERO:
         return Limit(Reason.RESTART_HOLD, number, case.current, left_text(left))
     for reason, since in state.doubts:
@@ -160,7 +162,7 @@ def bounded(number: int, case: Case) -> Limit | None:
 
 def not_paused(number: int, case: Case) -> Limit | None:
     """Respect a pause of one direction."""
-    return paused_direction(number, workload=case.workload)
+    return paused_direction(number, workload=case.workload, policy=case.policy)
 
 
 STEPS: tuple[Step, ...] = (

@@ -1,6 +1,7 @@
 """Whether somebody told us to stand still: a pause, `spec.replicas: 0`, another autoscaler.
 
 A pause stops acting, never observing: recommendations go on being made and remembered.
+Annotations and policy add up: either is enough, and neither lifts the other.
 Whatever an annotation says that is not plainly "false" pauses: a typing error must not unpause.
 """
 
@@ -43,16 +44,20 @@ def _steers(policy: WorkloadPolicy) -> bool:
     return policy.mode is Mode.FORECAST_AND_SCALE and policy.actuator is Actuator.SCALE
 
 
-def paused_direction(number: int, *, workload: WorkloadFacts) -> Limit | None:
+def paused_direction(
+    number: int, *, workload: WorkloadFacts, policy: WorkloadPolicy
+) -> Limit | None:
     """Return the limit of a pause in one direction, None when it does not apply."""
-    current, annotations = workload.spec_replicas, workload.annotations
-    if not annotations or number == current:
+    current = workload.spec_replicas
+    if number == current:
         return None
-    if number < current and _is_set(annotations, PAUSED_SCALE_IN):
-        return Limit(Reason.SCALE_IN_PAUSED, number, current, f"annotation {PAUSED_SCALE_IN}")
-    if number > current and _is_set(annotations, PAUSED_SCALE_OUT):
-        return Limit(Reason.SCALE_OUT_PAUSED, number, current, f"annotation {PAUSED_SCALE_OUT}")
-    return None
+    if number < current:
+        name, by_policy, reason = PAUSED_SCALE_IN, policy.paused_scale_in, Reason.SCALE_IN_PAUSED
+    else:
+        name, by_policy, reason = PAUSED_SCALE_OUT, policy.paused_scale_out, Reason.SCALE_OUT_PAUSED
+    if workload.annotations and _is_set(workload.annotations, name):
+        return Limit(reason, number, current, f"annotation {name}")
+    return Limit(reason, number, current, "policy") if by_policy else None
 
 
 def _is_set(annotations: Mapping[str, str], name: str) -> bool:

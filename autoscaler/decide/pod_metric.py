@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from autoscaler.decide.facts import PodFacts, Sample, WorkloadFacts
-from autoscaler.decide.pod_classes import HPA_TIMING, MeasuredPod, booting
+from autoscaler.decide.pod_classes import (
+    CPU_INITIALIZATION_PERIOD_SECONDS,
+    MeasuredPod,
+    SampleTiming,
+    booting,
+)
 from autoscaler.decide.replica_calculator import (
     HpaProposal,
     PodMetric,
-    ReplicaCalculationError,
     replicas_for_pod_metric,
 )
 from autoscaler.decide.usage_ratio import Tolerances
@@ -29,7 +33,13 @@ def hpa_proposal(
     tolerances: Tolerances,
     now: datetime,
 ) -> HpaProposal | None:
-    """Return HPA's answer from samples by pod; None = no such metric, or HPA has no answer."""
+    """Return HPA's answer from samples by pod; None = not a metric that HPA reads by pod.
+
+    Raises
+    ------
+    ReplicaCalculationError
+        HPA has no answer, and would leave the workload as it is.
+    """
     target = metric.target
     by_pod, pods = sample.by_pod, workload.pods
     if by_pod is None or not pods or target is None or metric.type not in _PER_POD:
@@ -37,28 +47,39 @@ def hpa_proposal(
     by_request = target.type is TargetType.UTILIZATION
     amount = round(target.amount * (1 if by_request else _MILLI))
     scope = scope_of(metric)
-    try:
-        return replicas_for_pod_metric(
-            [_measured(pod, by_pod, scope, now) for pod in pods],
-            current_replicas=workload.spec_replicas,
-            metric=PodMetric(target.type, amount, scope[1] == "cpu", tolerances),
-        )
-    except ReplicaCalculationError:
-        return None
+    timing = _timing(sample, now)
+    return replicas_for_pod_metric(
+        [_measured(pod, by_pod, scope, now) for pod in pods],
+        current_replicas=workload.spec_replicas,
+        metric=PodMetric(target.type, amount, scope[1] == "cpu", tolerances, timing),
+    )
 
 
 def load_without_booting(
     sample: Sample, load: float, metric: MetricSpec, *, workload: WorkloadFacts, now: datetime
-) -> float:
-    """Return the load without what booting pods burn; only CPU is corrected."""
-    if sample.by_pod is None or workload.pods is None or scope_of(metric)[1] != "cpu":
+) -> float | None:
+    """Return the load without what booting pods burn; only CPU is corrected.
+
+    None = every measured pod boots, which says nothing about the load: least of all that it is 0.
+    """
+    by_pod = sample.by_pod
+    if by_pod is None or workload.pods is None or scope_of(metric)[1] != "cpu":
         return load
-    boot = sum(
-        sample.by_pod.get(pod.name, 0.0)
+    timing = _timing(sample, now)
+    boot = {
+        pod.name: by_pod.get(pod.name, 0.0)
         for pod in workload.pods
-        if _is_young(pod, now) and booting(_aged(pod, now), HPA_TIMING)
-    )
-    return max(load - boot, 0.0)
+        if _is_young(pod, now) and booting(_aged(pod, now), timing)
+    }
+    if boot and boot.keys() >= by_pod.keys():
+        return None
+    return max(load - sum(boot.values()), 0.0)
+
+
+def _timing(sample: Sample, now: datetime) -> SampleTiming:
+    """Return how old the sample is; a sample without a time is of now."""
+    at = sample.sampled_at
+    return SampleTiming(0.0 if at is None else max((now - at).total_seconds(), 0.0))
 
 
 def scope_of(metric: MetricSpec) -> tuple[str | None, str]:
@@ -72,10 +93,7 @@ def scope_of(metric: MetricSpec) -> tuple[str | None, str]:
 
 def _is_young(pod: PodFacts, now: datetime) -> bool:
     started_at = pod.started_at or pod.created_at
-    return (
-        not pod.ready
-        or (now - started_at).total_seconds() < HPA_TIMING.cpu_initialization_period_seconds
-    )
+    return not pod.ready or (now - started_at).total_seconds() < CPU_INITIALIZATION_PERIOD_SECONDS
 
 
 def _measured(

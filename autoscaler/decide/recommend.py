@@ -10,26 +10,24 @@ the quantile of mere persistence.
 Unknown load may hold or raise, never lower.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from autoscaler.decide.decision import Proposal, Recommendation
 from autoscaler.decide.facts import Capacity, ForecastFacts, Signal, Trust, WorkloadFacts
 from autoscaler.decide.measured import known_load
 from autoscaler.decide.pod_metric import hpa_proposal, load_without_booting
 from autoscaler.decide.reason import Reason
+from autoscaler.decide.replica_calculator import ReplicaCalculationError
 from autoscaler.decide.sizing import replicas_for
 from autoscaler.decide.state import WorkloadState
 from autoscaler.decide.total_metric import replicas_for_average_value, replicas_for_value
 from autoscaler.decide.usage_ratio import tolerances_of
-from autoscaler.decide.zero import IDLE_BEFORE_ZERO, idle
+from autoscaler.decide.zero import replicas_around_zero
 from autoscaler.policy.metric import MetricSpec, TargetType
 from autoscaler.policy.schema import WorkloadPolicy
-
-# Through an outage of metrics the forecast carries the floor this long: most outages are over by
-# then, and a daily rhythm read this long ago still says where the day is going.
-FORECAST_CARRIES = timedelta(hours=4)
 
 _TRUST_DETAIL = {
     Trust.TRUSTED: "",
@@ -72,15 +70,21 @@ def recommended(
         doubt = doubt or doubted
     known = [n for proposal in proposals if (n := proposal.replicas) is not None]
     replicas = max(known, default=None)
-    if replicas == 0 and policy.min_replicas == 0 and not _idle_long_enough(signals, state, now):
-        replicas = 1
+    if policy.min_replicas == 0:
+        replicas = replicas_around_zero(
+            replicas,
+            signals,
+            current_replicas=workload.spec_replicas,
+            idle_since=state.since(Reason.SCALED_TO_ZERO),
+            now=now,
+        )
     return Recommendation(
         replicas,
         _reason(replicas, workload.spec_replicas, proposals, doubt),
         tuple(proposals),
         may_lower=doubt is None,
         detail=_detail(signals),
-        keep_replicas=_kept(signals),
+        keep_replicas=_kept(signals) if replicas else None,
     )
 
 
@@ -90,34 +94,46 @@ def _proposed(signal: Signal, metric: MetricSpec, case: _Case) -> tuple[Proposal
     capacity, forecast = signal.capacity, signal.forecast
     if capacity is None:
         return _without_capacity(signal, metric, load, case)
-    predictive = _predictive(forecast, capacity, measured=load is not None)
+    predictive = _predictive(forecast, capacity, case.policy, measured=load is not None)
     if load is None:
         carried = predictive is not None
         unknown = Reason.FORECAST_CARRIES_FLOOR if carried else Reason.METRICS_UNKNOWN_HOLD
         return Proposal(signal.metric, predictive, None), unknown
     trusted = forecast is not None and forecast.trust is Trust.TRUSTED and predictive is not None
+    whole = True
     if signal.sample.by_pod is not None:
-        reactive, ratio = _reactive_by_pod(signal, metric, (load, capacity), case, trusted=trusted)
+        reactive, ratio, whole = _reactive_by_pod(
+            signal, metric, (load, capacity), case, trusted=trusted
+        )
     else:
         reactive, ratio = _reactive(load, capacity, case, trusted=trusted)
-    doubt = None if signal.sample.doubt is None else Reason.METRICS_PARTIAL_HOLD
+    whole = whole and signal.sample.doubt is None
+    doubt = None if whole else Reason.METRICS_PARTIAL_HOLD
     return Proposal(signal.metric, predictive, reactive, ratio), doubt
 
 
 def _predictive(
-    forecast: ForecastFacts | None, capacity: Capacity, *, measured: bool
+    forecast: ForecastFacts | None, capacity: Capacity, policy: WorkloadPolicy, *, measured: bool
 ) -> int | None:
     """Return what the forecast asks for: its quantile, or that of persistence without trust.
 
-    Blind, only a trusted forecast of bounded age may ask for anything.
+    Blind, only a forecast that was worth its trust may ask for anything, for a bounded time.
     """
     if forecast is None:
         return None
-    if forecast.trust is Trust.TRUSTED:
-        if forecast.age > FORECAST_CARRIES:
-            return None
-        return replicas_for(forecast.quantile, capacity)
-    return replicas_for(forecast.reactive_quantile, capacity) if measured else None
+    trusted = forecast.trust is Trust.TRUSTED
+    if trusted or not measured:
+        worth_it = trusted or _was_trusted(forecast)
+        quantile = forecast.quantile
+        speaks = worth_it and forecast.age <= policy.forecast.carries_for
+    else:
+        quantile, speaks = forecast.reactive_quantile, True
+    return replicas_for(quantile, capacity) if speaks and math.isfinite(quantile) else None
+
+
+def _was_trusted(forecast: ForecastFacts) -> bool:
+    """Whether a forecast lacks nothing but fresh samples: it did beat persistence."""
+    return forecast.trust is Trust.STALE and forecast.skill is not None and forecast.skill > 0.0
 
 
 def _reactive(
@@ -143,21 +159,28 @@ def _reactive_by_pod(
     case: _Case,
     *,
     trusted: bool,
-) -> tuple[int, float | None]:
-    """Return the same where each pod is measured: what booting pods burn is no load."""
+) -> tuple[int | None, float | None, bool]:
+    """Return the same where each pod is measured, and whether it may lower.
+
+    What booting pods burn is no load; where HPA has no answer, the total may raise, never lower.
+    """
     load, capacity = load_and_capacity
+    answered = True
     if not trusted:
-        proposal = hpa_proposal(
-            signal.sample,
-            metric,
-            workload=case.workload,
-            tolerances=tolerances_of(case.policy.behavior),
-            now=case.now,
-        )
-        if proposal is not None:
-            return proposal.replicas, proposal.usage_ratio
+        tolerances = tolerances_of(case.policy.behavior)
+        try:
+            proposal = hpa_proposal(
+                signal.sample, metric, workload=case.workload, tolerances=tolerances, now=case.now
+            )
+        except ReplicaCalculationError:
+            answered = False
+        else:
+            if proposal is not None:
+                return proposal.replicas, proposal.usage_ratio, True
     served = load_without_booting(signal.sample, load, metric, workload=case.workload, now=case.now)
-    return _reactive(served, capacity, case, trusted=trusted)
+    if served is None:
+        return None, None, False
+    return *_reactive(served, capacity, case, trusted=trusted), answered
 
 
 def _without_capacity(
@@ -169,6 +192,9 @@ def _without_capacity(
         return Proposal(signal.metric, None, None), Reason.CAPACITY_UNKNOWN_HOLD
     if load is None:
         return Proposal(signal.metric, None, None), Reason.METRICS_UNKNOWN_HOLD
+    if case.workload.spec_replicas and not case.workload.ready_replicas:
+        # HPA multiplies by ready pods: none would make any load at all ask for nothing.
+        return Proposal(signal.metric, None, None), Reason.PODS_NOT_READY_HOLD
     proposal = replicas_for_value(
         load,
         target=target.amount,
@@ -193,11 +219,6 @@ def _kept(signals: Sequence[Signal]) -> int | None:
         ):
             kept = max(kept or 0, replicas_for(forecast.scale_in_quantile, signal.capacity))
     return kept
-
-
-def _idle_long_enough(signals: Sequence[Signal], state: WorkloadState, now: datetime) -> bool:
-    since = state.since(Reason.SCALED_TO_ZERO)
-    return since is not None and now - since >= IDLE_BEFORE_ZERO and idle(signals, now=now)
 
 
 def _reason(

@@ -46,13 +46,19 @@ def scheduled_bounds(
 def in_force(entry: ScheduleEntry, *, now: datetime, ahead: timedelta = timedelta(0)) -> bool:
     """Whether an entry holds at some moment of [now, now + ahead]."""
     minute = now.astimezone(UTC).replace(second=0, microsecond=0)
-    start = latest_start(entry.start, entry.time_zone, minute)
-    if start is not None:
-        end = latest_end(entry.end, entry.time_zone, minute)
-        if end is None or start >= end:
-            return True
+    if _holds(entry, minute):
+        return True
     if not ahead:
         return False
     later = (now + ahead).astimezone(UTC).replace(second=0, microsecond=0)
     upcoming = latest_start(entry.start, entry.time_zone, later)
-    return upcoming is not None and upcoming.at > minute
+    return upcoming is not None and upcoming.at > minute and _holds(entry, upcoming.at)
+
+
+def _holds(entry: ScheduleEntry, minute: datetime) -> bool:
+    """Whether an entry holds in this minute; one that a clock change skips whole never does."""
+    start = latest_start(entry.start, entry.time_zone, minute)
+    if start is None:
+        return False
+    end = latest_end(entry.end, entry.time_zone, minute)
+    return end is None or start >= end

@@ -6,8 +6,15 @@ from autoscaler.decide.facts import Capacity
 
 # Loads and capacities are measured to four digits at best: 3.0000000001 pods are three.
 _ROUNDING = 1e-9
+# HPA counts in int32; what asks for more asks for whatever is allowed.
+_MOST = 2.0**31 - 1
 # One standard deviation of a Poisson stream: about one request in six waits, whatever the size.
 _HEAD_ROOM = 1.0
+
+
+def whole_pods(number: float) -> int:
+    """Return the fewest whole pods, however large the number."""
+    return math.ceil(min(number, _MOST))
 
 
 def replicas_for(load: float, capacity: Capacity) -> int:
@@ -20,8 +27,8 @@ def replicas_for(load: float, capacity: Capacity) -> int:
     ----------
     Halfin and Whitt (1981), "Heavy-traffic limits for queues with many exponential servers".
     """
-    replicas = math.ceil(load / capacity.per_pod - _ROUNDING)
+    replicas = whole_pods(load / capacity.per_pod - _ROUNDING)
     if capacity.saturated_at is None:
         return replicas
     busy = load / capacity.saturated_at
-    return max(replicas, math.ceil(busy + _HEAD_ROOM * math.sqrt(busy) - _ROUNDING))
+    return max(replicas, whole_pods(busy + _HEAD_ROOM * math.sqrt(busy) - _ROUNDING))

@@ -17,6 +17,7 @@ from autoscaler.decide.replica_calculator import (
     MetricErrorKind,
     ReplicaCalculationError,
 )
+from autoscaler.decide.sizing import whole_pods
 from autoscaler.decide.usage_ratio import Tolerances
 
 
@@ -49,11 +50,11 @@ def replicas_for_value(
     """Return HPA's answer for a `Value` target: the whole workload should see `target`."""
     ratio = total / target
     if current_replicas == 0:
-        replicas = math.ceil(ratio)
+        replicas = whole_pods(ratio)
     elif tolerances.hold(ratio):
         replicas = current_replicas
     else:
-        replicas = math.ceil(ratio * ready_replicas)
+        replicas = whole_pods(ratio * ready_replicas)
     return HpaProposal(replicas, ratio, None, math.ceil(total))
 
 
@@ -65,7 +66,7 @@ def replicas_for_average_value(
     `current_replicas` is what exists (`status.replicas`); with none, any load at all is too much.
     """
     if current_replicas == 0:
-        return HpaProposal(math.ceil(total / target), math.inf if total > 0 else 0.0)
+        return HpaProposal(whole_pods(total / target), math.inf if total > 0 else 0.0)
     ratio = total / (target * current_replicas)
-    replicas = current_replicas if tolerances.hold(ratio) else math.ceil(total / target)
+    replicas = current_replicas if tolerances.hold(ratio) else whole_pods(total / target)
     return HpaProposal(replicas, ratio, None, math.ceil(total / current_replicas))

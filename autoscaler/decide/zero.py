@@ -1,7 +1,8 @@
 """May the last pod go: scale to zero after an idle time, woken by forecast or by a request.
 
 Only with `minReplicas: 0`, only when every metric is known, reads nothing, and the forecast
-expects nothing; the wake-up needs no rule of its own, any load needs one pod.
+expects nothing; it stays gone while nothing is measured and nothing expected, also when nothing is
+known, because most sources fall silent with the last pod.
 """
 
 from collections.abc import Sequence
@@ -18,13 +19,44 @@ _EXPECTED_NOTHING = 0.1
 
 def idle(signals: Sequence[Signal], *, now: datetime) -> bool:
     """Whether nothing is asked of the workload now and nothing is expected."""
-    return all(_is_idle(signal, now) for signal in signals)
+    return all(
+        signal.sample.doubt is None
+        and known_load(signal.sample, now=now) == 0.0
+        and not _expected(signal)
+        for signal in signals
+    )
 
 
-def _is_idle(signal: Signal, now: datetime) -> bool:
-    if signal.sample.doubt is not None or known_load(signal.sample, now=now) != 0.0:
-        return False
+def replicas_around_zero(
+    replicas: int | None,
+    signals: Sequence[Signal],
+    *,
+    current_replicas: int,
+    idle_since: datetime | None,
+    now: datetime,
+) -> int | None:
+    """Return the recommendation of a workload that may have no pods at all.
+
+    Parameters
+    ----------
+    replicas
+        What load and forecast ask for; None = unknown.
+    """
+    if replicas is not None and replicas > 1:
+        return replicas
+    if current_replicas == 0:
+        asked = any(known_load(signal.sample, now=now) for signal in signals)
+        ahead = replicas == 1 and any(_expected(signal) for signal in signals)
+        return 1 if asked or ahead else replicas and 0
+    if replicas is None or (replicas == 1 and not idle(signals, now=now)):
+        return replicas
+    waited = idle_since is not None and now - idle_since >= IDLE_BEFORE_ZERO
+    return 0 if waited and idle(signals, now=now) else 1
+
+
+def _expected(signal: Signal) -> bool:
+    """Whether the forecast expects anything that is worth a pod."""
     forecast, capacity = signal.forecast, signal.capacity
     if forecast is None or capacity is None or forecast.trust is not Trust.TRUSTED:
-        return True
-    return forecast.quantile <= _EXPECTED_NOTHING * capacity.per_pod
+        return False
+    return forecast.quantile > _EXPECTED_NOTHING * capacity.per_pod

@@ -70,6 +70,9 @@ class Forecast(Section):
     it."""
     lead_time: LeadTime = None
     """From a decision to a Ready pod; None (`auto`) means measured."""
+    carries_for: Duration = timedelta(hours=4)
+    """How long the forecast carries the floor through an outage of metrics: most are over by then,
+    and a daily rhythm read this long ago still says where the day is going."""
     time_zone: TimeZone = "UTC"
     """IANA zone whose days and weeks the load follows."""
 
@@ -95,6 +98,8 @@ class WorkloadPolicy(Section):
     behavior: Behavior = Behavior()
     schedule: tuple[ScheduleEntry, ...] = Field(default=(), max_length=100)
     paused: bool = False
+    paused_scale_in: bool = False
+    paused_scale_out: bool = False
 
     @model_validator(mode="after")
     def _bounds_in_order(self) -> Self:

@@ -139,9 +139,15 @@ class DecisionRecord:
             "scale_up_limit": scale_up_limit(
                 current, rules=behavior.scale_up, events=events, now=now
             ),
-            "scale_in_paused": paused_direction(-1, workload=self.workload) is not None,
-            "scale_out_paused": paused_direction(current + 1, workload=self.workload) is not None,
+            "scale_in_paused": self._paused(-1),
+            "scale_out_paused": self._paused(current + 1),
         }
+
+    def _paused(self, number: int) -> bool:
+        """Whether a pause of one direction forbids this number."""
+        if self.spec is None or self.workload is None:
+            return False
+        return paused_direction(number, workload=self.workload, policy=self.spec) is not None
 
     def _proposals(self) -> tuple[Proposal | None, ...]:
         """Return one proposal per signal; None where the rules stopped before asking it."""

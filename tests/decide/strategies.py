@@ -1,10 +1,11 @@
 """Random policies, facts, memories and faults for the properties of a decision.
 
-Ten thousand examples of ten properties have to fit into minutes: what hypothesis need not shrink
-(policies and memories) is drawn as one seed and grown from it.
+Ten thousand examples of a dozen properties have to fit into minutes: a whole world is grown from
+one seed, which hypothesis draws; `grown(seed)` brings a failing one back.
 """
 
 import os
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
 from random import Random
@@ -12,40 +13,123 @@ from random import Random
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from autoscaler.decide.bounds import bounds_in_force
+from autoscaler.decide.capacity import declared_capacity
 from autoscaler.decide.facts import (
     Capacity,
     CapacitySource,
     Doubt,
     ForecastFacts,
+    PodFacts,
+    PodPhase,
     Sample,
     Signal,
     Trust,
     WorkloadFacts,
 )
+from autoscaler.decide.lead_time import lead_time
+from autoscaler.decide.pipeline import reconciled
 from autoscaler.decide.reason import Reason
+from autoscaler.decide.schedule import scheduled_bounds
 from autoscaler.decide.state import Order, ScaleEvent, TimestampedRecommendation, WorkloadState
 from autoscaler.policy.schema import WorkloadPolicy
-from decide.worlds import CAPACITY, NOW, RATE, TARGET, ago
+from decide.worlds import NOW, RATE, TARGET, ago
 
 # The full count is for CI; at a desk a few hundred find what was just broken.
 thorough = settings(
-    max_examples=10_000 if os.environ.get("CI") else 300,
+    max_examples=int(os.environ.get("EXAMPLES") or (10_000 if os.environ.get("CI") else 300)),
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
 
-LOADS = st.floats(0, 12_000)
-LOADS_OR_NONE = st.one_of(LOADS, LOADS, LOADS, st.floats(0, 900), st.none())
-SAMPLE_DOUBTS = (*[None] * 20, *Doubt)
-SEEDS = st.integers(0, 2**32)
+SEEDS = st.integers(0, 2**48)
+CPU = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}
+SUM = {"type": "AverageValue", "averageValue": "25"}
+QUEUE = {"metric": {"name": "queue"}, "target": SUM}
+# Per-pod loads: what a load means does not depend on which pods are ready.
+PROPORTIONAL = (
+    RATE,
+    {"type": "RequestRate", "requestRate": {"source": "linkerd"}},
+    {"type": "External", "external": QUEUE},
+)
+METRICS = (
+    *PROPORTIONAL,
+    {"type": "Resource", "resource": CPU},
+    {"type": "ContainerResource", "containerResource": CPU | {"container": "app"}},
+    {"type": "Resource", "resource": {"name": "memory", "target": SUM}},
+    {"type": "Pods", "pods": QUEUE},
+    {"type": "External", "external": QUEUE | {"target": {"type": "Value", "value": "700"}}},
+)
+# Begun long ago; at NOW, 9:00 in London; and a minute later, within most lead times.
+STARTS = ("0 7 * * *", "0 9 * * *", "1 9 * * *", "0 22 * * *")
+REQUESTS = {("app", "cpu"): 1.0, ("sidecar", "cpu"): 0.5}
+ANNOTATIONS = (
+    {"autoscaler/paused": "true"},
+    {"autoscaler/paused-scale-in": "true"},
+    {"autoscaler/paused-scale-out": "true"},
+    {"autoscaler/paused-replicas": "7"},
+    {"autoscaler/paused-replicas": "many"},
+)
+LOWER_BOUNDS = (Doubt.PARTIAL, Doubt.WARNED)
+UNKNOWN = tuple(d for d in Doubt if d not in LOWER_BOUNDS)
 _LASTING = (
     Reason.ROLLOUT_HOLD,
     Reason.PODS_NOT_READY_HOLD,
     Reason.BURST_HOLD,
     Reason.CLOCK_JUMP_HOLD,
     Reason.LOAD_VANISHED_HOLD,
+    Reason.METRICS_CONTRADICT_HOLD,
+    Reason.SCALED_TO_ZERO,
 )
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything one decision looks at."""
+
+    signals: tuple[Signal, ...]
+    policy: WorkloadPolicy
+    facts: WorkloadFacts
+    state: WorkloadState
+
+    def outcome(self, now=NOW):
+        return reconciled(
+            self.signals, workload=self.facts, policy=self.policy, state=self.state, now=now
+        )
+
+    @property
+    def decision(self):
+        return self.outcome().decision
+
+    def bounds(self, now=NOW):
+        policy = self.policy
+        lead = lead_time(self.facts.lead_times, configured=policy.forecast.lead_time)
+        scheduled = scheduled_bounds(policy.schedule, lead_time=lead, now=now)
+        return bounds_in_force(policy.min_replicas, policy.max_replicas, scheduled)
+
+    @property
+    def lowest_allowed(self):
+        """Current, unless the user's own word, a ceiling or a fixed count, is below it."""
+        fixed = self.facts.annotations.get("autoscaler/paused-replicas", "")
+        if fixed.isdigit():
+            return int(fixed)
+        return min(self.facts.spec_replicas, self.bounds().high)
+
+    def with_policy(self, **update):
+        return replace(self, policy=self.policy.model_copy(update=update))
+
+    def with_state(self, **fields):
+        return replace(self, state=replace(self.state, **fields))
+
+    def with_facts(self, **fields):
+        return replace(self, facts=replace(self.facts, **fields))
+
+    def with_sample(self, place, **fields):
+        """Replace parts of one signal's sample."""
+        one = self.signals[place]
+        changed = replace(one, sample=replace(one.sample, **fields))
+        return replace(self, signals=(*self.signals[:place], changed, *self.signals[place + 1 :]))
 
 
 def _rules(random):
@@ -67,43 +151,81 @@ def _rules(random):
     }
 
 
-@lru_cache(maxsize=1000)
-def _policy(seed, n_metrics):
+def _entry(random, number):
+    low, high = sorted((random.randint(0, 60), random.randint(0, 90)))
+    times = {"timeZone": "Europe/London", "start": random.choice(STARTS), "end": "30 12 * * *"}
+    limits = random.choice(({"minReplicas": low}, {"maxReplicas": high}))
+    return {"name": f"entry-{number}"} | times | limits
+
+
+@lru_cache(maxsize=4000)
+def _policy(seed, proportional):
+    kinds = PROPORTIONAL if proportional else METRICS
     random = Random(seed)
-    low = random.choice((0, 1, 5, 40))
+    low = random.choice((0, 1, 1, 5, 40))
+    entries = random.choice((0, 0, 0, 1, 2))
     return WorkloadPolicy.model_validate(
         {
             "scaleTargetRef": {"name": "checkout"},
+            "mode": random.choice(("ForecastOnly", "ForecastAndScale")),
+            "actuator": random.choice(("scale", "scale", "scale", "hpa")),
             "minReplicas": low,
             "maxReplicas": low + random.randint(1, 80),
-            "metrics": [RATE] * n_metrics,
+            "metrics": [random.choice(kinds) for _ in range(random.choice((1, 1, 2, 3)))],
+            "forecast": {"leadTime": random.choice(("auto", "auto", "3m"))},
             "cooldown": {
                 "scaleUp": random.choice((0, random.randint(0, 900))),
                 "scaleDown": random.choice((0, random.randint(0, 900))),
             },
             "behavior": {"scaleUp": _rules(random), "scaleDown": _rules(random)},
+            "schedule": [_entry(random, n) for n in range(entries)],
+            "paused": random.random() < 0.02,
+            "pausedScaleIn": random.random() < 0.02,
+            "pausedScaleOut": random.random() < 0.02,
         }
     )
 
 
-def policies(n_metrics=1):
-    return st.integers(0, 999).map(lambda seed: _policy(seed, n_metrics))
+def _pod(random, number):
+    age = random.choice((9000, 9000, 9000, 1000, 200, 20))
+    ready = random.random() < 0.85
+    return PodFacts(
+        f"pod-{number}",
+        ago(age),
+        random.choice((*[PodPhase.RUNNING] * 9, PodPhase.PENDING, PodPhase.FAILED)),
+        ready=ready,
+        deleted=random.random() < 0.05,
+        started_at=random.choice((None, *[ago(age)] * 9)),
+        ready_transition_at=random.choice((None, *[ago(age // 2)] * 9)),
+        requests=random.choice(({}, *[REQUESTS] * 9)),
+    )
 
 
-def _workload(spec, seed, rollout):
-    random = Random(seed)
+def _facts(random):
+    spec = random.choice((0, random.randint(0, 8), random.randint(0, 120), random.randint(0, 120)))
     status = max(spec - random.choice((0, 0, 0, 1, 3)), 0)
-    ready = max(status - random.choice((0, 0, 0, 2, 9)), 0)
-    rolling = random.random() < 0.2 if rollout is None else rollout
-    return WorkloadFacts(TARGET, spec, status, ready, "1", NOW, rollout_in_progress=rolling)
+    ready = max(status - random.choice((0, 0, 0, 2, 9, 120)), 0)
+    watched = spec <= 8 and random.random() < 0.7
+    leads = [timedelta(seconds=random.randint(1, 400)) for _ in range(random.choice((0, 3, 7)))]
+    return WorkloadFacts(
+        TARGET,
+        spec,
+        status,
+        ready,
+        "1",
+        NOW,
+        rollout_in_progress=random.random() < 0.15,
+        annotations=random.choice(ANNOTATIONS) if random.random() < 0.05 else {},
+        pods=tuple(_pod(random, n) for n in range(status)) if watched else None,
+        requests=REQUESTS,
+        lead_times=tuple(leads),
+        replicas_manager=random.choice((None, "argocd-controller")),
+        rival="HorizontalPodAutoscaler shop/other" if random.random() < 0.03 else None,
+    )
 
 
-def workloads(rollout=None):
-    return st.builds(_workload, st.integers(0, 120), SEEDS, st.just(rollout))
-
-
-def _forecast(random):
-    quantile = random.uniform(0, 12_000)
+def _forecast(random, per_pod):
+    quantile = random.choice((0.0, 0.05, random.uniform(0, 120), random.uniform(0, 120))) * per_pod
     return ForecastFacts(
         median=0.8 * quantile,
         quantile=quantile,
@@ -112,28 +234,40 @@ def _forecast(random):
         lead_time=timedelta(minutes=2),
         hold=timedelta(minutes=1),
         trust=random.choice(tuple(Trust)),
+        skill=random.choice((None, -0.5, 0.5)),
         burst=random.random() < 0.1,
         age=timedelta(minutes=random.choice((0, 0, 0, 10, 200, 300))),
         scale_in_quantile=random.choice((None, None, quantile * random.uniform(1, 2))),
     )
 
 
-def _signal(load, seed, doubts):
-    random = Random(seed)
+def _by_pod(random, value, facts):
+    """Spread a load over the pods, some of which are silent."""
+    if not facts.pods or random.random() < 0.3:
+        return None
+    heard = [pod.name for pod in facts.pods if random.random() < 0.9]
+    return {name: value / len(heard) for name in heard} or None
+
+
+def _signal(random, metric, facts):
     learned = Capacity(7.0, CapacitySource.LEARNED, 7.0, 9.0, 10.0)
-    capacity = random.choice((None, learned, learned, *[CAPACITY] * 7))
+    capacity = declared_capacity(metric, facts)
+    if metric.target is None:
+        capacity = random.choice((None, learned, learned))
+    per_pod = capacity.per_pod if capacity else 100.0
+    pods = random.choice((None, 0.0, random.uniform(0, 9), *[random.uniform(0, 120)] * 4))
+    value = None if pods is None else pods * per_pod
+    doubt = random.choice((*[None] * 20, *Doubt))
+    if doubt not in (None, *LOWER_BOUNDS):
+        value = None if random.random() < 0.8 else value
     age = timedelta(seconds=random.choice((*[30] * 10, 0, 400, -60)))
-    sample = Sample(load, NOW - age, 1, doubt=random.choice(doubts))
-    return Signal("rate", sample, capacity, random.choice((None, _forecast(random))))
+    by_pod = None if value is None else _by_pod(random, value, facts)
+    sample = Sample(value, NOW - age, 1, by_pod, doubt)
+    return Signal(metric.type, sample, capacity, random.choice((None, _forecast(random, per_pod))))
 
 
-def signals(doubts=SAMPLE_DOUBTS):
-    return st.builds(_signal, LOADS_OR_NONE, SEEDS, st.just(doubts))
-
-
-def _state(seed):
+def _state(random):
     """Grow a memory: half of them hold nothing back, so that only the facts under test can."""
-    random = Random(seed)
     if random.random() < 0.5:
         calm = tuple(TimestampedRecommendation(ago(age), 0) for age in (3000, 200, 30))
         return WorkloadState(ago(100_000), recommendations=calm, seen_at=ago(15))
@@ -165,4 +299,14 @@ def _state(seed):
     )
 
 
-STATES = SEEDS.map(_state)
+def grown(seed, proportional=False):
+    """Return the world that grows from a seed, always the same."""
+    random = Random(seed)
+    policy, facts = _policy(random.randint(0, 999), proportional), _facts(random)
+    signals = tuple(_signal(random, metric, facts) for metric in policy.metrics)
+    return World(signals, policy, facts, _state(random))
+
+
+WORLDS = SEEDS.map(grown)
+# Worlds in which more load is plainly more: HPA's formula by ready pods is not monotone itself.
+PROPORTIONAL_WORLDS = SEEDS.map(lambda seed: grown(seed, proportional=True))

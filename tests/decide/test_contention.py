@@ -35,6 +35,10 @@ def test_an_order_is_reversed_by_a_later_write(spec, version, expected):
         pytest.param((3000, 2400, 1800, 900, 0), 40, id="five times: forty"),
         pytest.param((6000, 5000, 4000, 3000, 2000, 0), 60, id="never longer than an hour"),
         pytest.param((90_000, 0), 0, id="a day apart is no fight"),
+        pytest.param((1800, 0), 5, id="half an hour apart is one"),
+        pytest.param((1801, 0), 0, id="more is two changes of mind"),
+        pytest.param((3900, 2100, 0), 10, id="a back-off between them is no peace"),
+        pytest.param((3901, 2101, 0), 0, id="but longer than that is"),
     ],
 )
 def test_the_back_off_doubles(ages, minutes_left):

@@ -98,6 +98,34 @@ def test_a_hold_is_bounded_in_time(doubt, age, desired):
     )
 
 
+def test_a_restart_forgets_the_cooldown_and_therefore_waits_for_it():
+    state = WorkloadState(ago(400), recommendations=quiet(3).recommendations, seen_at=ago(15))
+
+    assert decided(LOW, state=state, cooldown={"scaleDown": "401s"}).reason is Reason.RESTART_HOLD
+    assert decided(LOW, state=state, cooldown={"scaleDown": "400s"}).desired_replicas == 3
+
+
+def test_a_second_jump_of_the_clock_begins_its_hold_anew():
+    jumped = replace(quiet(0, doubts=((Reason.CLOCK_JUMP_HOLD, ago(299)),)), seen_at=ago(-60))
+
+    assert outcome(LOW, state=jumped).state_if_held.since(Reason.CLOCK_JUMP_HOLD) == NOW
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        pytest.param(300, None, id="five minutes late is late"),
+        pytest.param(301, NOW, id="more is a jump"),
+        pytest.param(-5, None, id="five seconds back is a correction"),
+        pytest.param(-6, NOW, id="more is a jump too"),
+    ],
+)
+def test_what_counts_as_a_jump_of_the_clock(seconds, expected):
+    after = outcome(LOW, state=replace(quiet(0), seen_at=ago(seconds))).state_if_held
+
+    assert after.since(Reason.CLOCK_JUMP_HOLD) == expected
+
+
 def test_a_restart_with_its_history_read_back_needs_no_hold():
     state = replace(quiet(3, 3), started_at=NOW, recovered=True)
 
@@ -221,6 +249,23 @@ def test_bounds_hold_at_once(spec, bounds, expected):
 def test_a_pause_is_respected(annotations, wanted, expected):
     facts = workload(10, annotations={f"autoscaler/{k}": v for k, v in annotations.items()})
     decision = decided(wanted, facts=facts)
+
+    assert (decision.desired_replicas, decision.reason) == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "wanted", "expected"),
+    [
+        pytest.param("paused", HIGH, (10, Reason.PAUSED), id="whole"),
+        pytest.param("pausedScaleIn", LOW, (10, Reason.SCALE_IN_PAUSED), id="no less"),
+        pytest.param("pausedScaleIn", HIGH, (15, Reason.METRIC_ABOVE_TARGET), id="more is fine"),
+        pytest.param("pausedScaleOut", HIGH, (10, Reason.SCALE_OUT_PAUSED), id="no more"),
+        pytest.param("pausedScaleOut", LOW, (3, Reason.ALL_BELOW_TARGET), id="less is fine"),
+    ],
+)
+def test_a_policy_pauses_as_an_annotation_does(field, wanted, expected):
+    lifted = {f"autoscaler/{name}": "false" for name in ("paused-scale-in", "paused-scale-out")}
+    decision = decided(wanted, facts=workload(10, annotations=lifted), **{field: True})
 
     assert (decision.desired_replicas, decision.reason) == expected
 

@@ -1,211 +1,229 @@
 """What holds for every decision, whatever the policy, the facts, the memory and the faults."""
 
-import math
 from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.decide.facts import Doubt, Sample, Signal, WorkloadFacts
-from autoscaler.decide.pipeline import reconciled
 from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
 from autoscaler.decide.reason import Reason
-from autoscaler.decide.state import WorkloadState
-from autoscaler.policy.behavior import RateLimitType, SelectPolicy
-from decide.strategies import LOADS, STATES, policies, signals, thorough, workloads
-from decide.worlds import CAPACITY, LONG_AGO, NOW, TARGET
+from decide.strategies import (
+    LOWER_BOUNDS,
+    PROPORTIONAL_WORLDS,
+    UNKNOWN,
+    WORLDS,
+    grown,
+    thorough,
+)
+from decide.worlds import LONG_AGO, NOW, ago
 
-UNKNOWN = tuple(d for d in Doubt if d not in {Doubt.PARTIAL, Doubt.WARNED})
 # Two doubts hold because a load is suspiciously low: more load may then mean fewer replicas.
 SUSPICIOUS = {Reason.LOAD_VANISHED_HOLD, Reason.METRICS_CONTRADICT_HOLD}
-one_metric = {"signal": signals(), "policy": policies(), "facts": workloads(), "state": STATES}
+# Somebody told us to leave it as it is, or at a number of theirs.
+STANDSTILL = {Reason.SCALING_DISABLED, Reason.REPLICAS_CONTESTED, Reason.PAUSED}
+DIRECTION_PAUSED = {Reason.SCALE_IN_PAUSED, Reason.SCALE_OUT_PAUSED}
+# Words of the recommendation itself, of HPA's conditions and of the adapters.
+NOT_IN_A_CHAIN = {
+    Reason.DESIRED_WITHIN_RANGE,
+    Reason.READY_FOR_NEW_SCALE,
+    Reason.FORECAST_ABOVE_TARGET,
+    Reason.METRIC_ABOVE_TARGET,
+    Reason.ALL_BELOW_TARGET,
+    Reason.FORECAST_DEMOTED,
+    Reason.FORECAST_WARMING,
+    Reason.TARGET_NOT_FOUND,
+    Reason.SCALED_TO_ZERO,
+    Reason.WOKEN_FROM_ZERO,
+}
+
+shares = st.floats(0, 0.99)
 
 
-def decided(signal, policy, facts, state, now=NOW):
-    return reconciled((signal,), workload=facts, policy=policy, state=state, now=now)
-
-
-def lowest_allowed(policy, facts):
-    """Current, unless the user's own maximum is below it."""
-    return min(facts.spec_replicas, policy.max_replicas)
-
-
-@thorough
-@given(**one_metric)
-def test_a_decision_lies_within_bounds_or_stands_still(signal, policy, facts, state):
-    decision = decided(signal, policy, facts, state).decision
-
-    stopped = {Reason.SCALING_DISABLED, Reason.REPLICAS_CONTESTED} & {
-        limit.reason for limit in decision.chain
-    }
-    within = policy.min_replicas <= decision.desired_replicas <= policy.max_replicas
-    assert within or (stopped and not decision.rescale)
-
-
-@thorough
-@given(
-    st.lists(signals(), max_size=2),
-    signals(doubts=UNKNOWN),
-    policies(n_metrics=3),
-    workloads(),
-    STATES,
-)
-def test_unknown_load_never_lowers(others, unknown, policy, facts, state):
-    every = (*others, unknown)
-    policy = policy.model_copy(update={"metrics": policy.metrics[: len(every)]})
-    decision = reconciled(every, workload=facts, policy=policy, state=state, now=NOW).decision
-
-    assert decision.desired_replicas >= lowest_allowed(policy, facts)
+def reasons(decision):
+    return {limit.reason for limit in decision.chain}
 
 
 @thorough
-@given(
-    signals(doubts=(Doubt.PARTIAL, Doubt.WARNED)),
-    policies(),
-    workloads(),
-    STATES,
-)
-def test_partial_load_never_lowers(signal, policy, facts, state):
-    decision = decided(signal, policy, facts, state).decision
+@given(WORLDS)
+def test_a_decision_lies_within_bounds_or_stands_still(world):
+    decision, bounds = world.decision, world.bounds()
 
-    assert decision.desired_replicas >= lowest_allowed(policy, facts)
+    within = bounds.low <= decision.desired_replicas <= bounds.high
+    stands = (STANDSTILL | DIRECTION_PAUSED) & reasons(decision) and not decision.rescale
+    assert within or stands or decision.reason is Reason.PAUSED_REPLICAS
 
 
 @thorough
-@given(**one_metric, age=st.integers(0, 2400))
-def test_nothing_is_lowered_during_the_scale_in_cooldown(signal, policy, facts, state, age):
-    state = replace(state, last_scale_down_at=NOW - timedelta(seconds=age))
+@given(WORLDS, st.sampled_from(UNKNOWN), shares)
+def test_one_unknown_load_among_several_never_lowers(world, doubt, share):
+    place = int(share * len(world.signals))
+    blind = world.with_sample(place, value=None, by_pod=None, doubt=doubt)
+
+    assert blind.decision.desired_replicas >= blind.lowest_allowed
+
+
+@thorough
+@given(WORLDS, st.sampled_from((None, "nan", "inf", "-1", "old", "early")), shares)
+def test_a_load_that_cannot_be_one_never_lowers(world, wrong, share):
+    place = int(share * len(world.signals))
+    at = {"old": ago(301), "early": ago(-31)}.get(wrong, NOW)
+    value = None if wrong is None else 1.0 if wrong in {"old", "early"} else float(wrong)
+    spoilt = world.with_sample(place, value=value, sampled_at=at)
+
+    assert spoilt.decision.desired_replicas >= spoilt.lowest_allowed
+
+
+@thorough
+@given(WORLDS, st.sampled_from(LOWER_BOUNDS), shares)
+def test_a_partial_load_never_lowers(world, doubt, share):
+    partial = world.with_sample(int(share * len(world.signals)), doubt=doubt)
+
+    assert partial.decision.desired_replicas >= partial.lowest_allowed
+
+
+@thorough
+@given(WORLDS, st.integers(0, 2400))
+def test_nothing_is_lowered_during_the_scale_in_cooldown(world, age):
     cooldown = timedelta(seconds=age + 1)
-    policy = policy.model_copy(
-        update={"cooldown": policy.cooldown.model_copy(update={"scale_down": cooldown})}
-    )
-    decision = decided(signal, policy, facts, state).decision
-
-    assert decision.desired_replicas >= lowest_allowed(policy, facts)
-
-
-@thorough
-@given(signals(), policies(), workloads(rollout=True), STATES)
-def test_nothing_is_lowered_during_a_rollout(signal, policy, facts, state):
-    decision = decided(signal, policy, facts, replace(state, doubts=())).decision
-
-    assert decision.desired_replicas >= lowest_allowed(policy, facts)
-
-
-@thorough
-@given(**one_metric, share=st.floats(0, 0.99))
-def test_nothing_is_lowered_within_a_window_of_our_own_start(signal, policy, facts, state, share):
-    started_at = NOW - share * policy.behavior.scale_down_window
-    state = replace(state, started_at=started_at, recovered=False)
-    decision = decided(signal, policy, facts, state).decision
-
-    no_window = not policy.behavior.scale_down_window
-    assert no_window or decision.desired_replicas >= lowest_allowed(policy, facts)
-
-
-@thorough
-@given(**one_metric)
-def test_rate_limits_are_never_exceeded_but_by_the_bounds(signal, policy, facts, state):
-    decision = decided(signal, policy, facts, state).decision
-    current, rules = facts.spec_replicas, policy.behavior
-    up = scale_up_limit(current, rules=rules.scale_up, events=state.scale_events, now=NOW)
-    down = scale_down_limit(current, rules=rules.scale_down, events=state.scale_events, now=NOW)
-
-    assert decision.desired_replicas <= max(up, policy.min_replicas)
-    assert decision.desired_replicas >= min(down, policy.max_replicas)
-
-
-@thorough
-@given(**one_metric, loads=st.tuples(LOADS, LOADS).map(sorted))
-def test_more_load_never_means_fewer_replicas(signal, policy, facts, state, loads):
-    less, more = (
-        decided(
-            replace(signal, sample=replace(signal.sample, value=load)), policy, facts, state
-        ).decision
-        for load in loads
+    cooling = world.with_state(last_scale_down_at=ago(age)).with_policy(
+        cooldown=world.policy.cooldown.model_copy(update={"scale_down": cooldown})
     )
 
-    suspicious = SUSPICIOUS & {limit.reason for limit in less.chain}
+    assert cooling.decision.desired_replicas >= cooling.lowest_allowed
+
+
+@thorough
+@given(WORLDS)
+def test_nothing_is_lowered_during_a_rollout(world):
+    rolling = world.with_facts(rollout_in_progress=True).with_state(doubts=())
+
+    assert rolling.decision.desired_replicas >= rolling.lowest_allowed
+
+
+@thorough
+@given(WORLDS, shares)
+def test_nothing_is_lowered_within_a_window_of_our_own_start(world, share):
+    window = world.policy.behavior.scale_down_window
+    started = world.with_state(started_at=NOW - share * window, recovered=False)
+
+    assert not window or started.decision.desired_replicas >= started.lowest_allowed
+
+
+@thorough
+@given(WORLDS)
+def test_rate_limits_are_never_exceeded_but_by_the_user_s_own_word(world):
+    decision, bounds = world.decision, world.bounds()
+    current, rules, events = (
+        world.facts.spec_replicas,
+        world.policy.behavior,
+        world.state.scale_events,
+    )
+    up = scale_up_limit(current, rules=rules.scale_up, events=events, now=NOW)
+    down = scale_down_limit(current, rules=rules.scale_down, events=events, now=NOW)
+
+    within = min(down, bounds.high) <= decision.desired_replicas <= max(up, bounds.low)
+    assert within or decision.reason is Reason.PAUSED_REPLICAS
+
+
+@thorough
+@given(PROPORTIONAL_WORLDS, st.tuples(st.floats(0, 12_000), st.floats(0, 12_000)).map(sorted))
+def test_more_load_never_means_fewer_replicas(world, loads):
+    less, more = (world.with_sample(0, value=load, by_pod=None).decision for load in loads)
+
+    suspicious = SUSPICIOUS & reasons(less)
     assert suspicious or less.desired_replicas <= more.desired_replicas
 
 
 @thorough
-@given(**one_metric)
-def test_the_same_facts_give_the_same_decision_again(signal, policy, facts, state):
-    first = decided(signal, policy, facts, state)
-    again = decided(signal, policy, facts, state)
-    remembered = decided(signal, policy, facts, first.state_if_held)
+@given(PROPORTIONAL_WORLDS, st.floats(1, 50))
+def test_a_higher_forecast_never_means_fewer_replicas(world, factor):
+    def forecasting(by):
+        return replace(
+            world,
+            signals=tuple(
+                s if s.forecast is None else replace(s, forecast=raised(s.forecast, by))
+                for s in world.signals
+            ),
+        ).decision
 
-    assert again == first
+    def raised(forecast, by):
+        return replace(
+            forecast,
+            quantile=by * forecast.quantile,
+            reactive_quantile=by * forecast.reactive_quantile,
+        )
+
+    less, more = forecasting(1.0), forecasting(factor)
+
+    suspicious = SUSPICIOUS & reasons(less)
+    assert suspicious or less.desired_replicas <= more.desired_replicas
+
+
+@thorough
+@given(WORLDS)
+def test_the_same_facts_give_the_same_decision_again(world):
+    first = world.outcome()
+    remembered = replace(world, state=first.state_if_held)
+
+    assert world.outcome() == first
     assert remembered.decision == first.decision
 
 
 @thorough
-@given(**one_metric)
-def test_every_changed_number_has_a_reason_and_the_chain_has_no_gap(signal, policy, facts, state):
-    outcome = decided(signal, policy, facts, state)
+@given(WORLDS)
+def test_every_changed_number_has_a_reason_and_the_chain_has_no_gap(world):
+    outcome = world.outcome()
     decision, wanted = outcome.decision, outcome.recommendation.replicas
-    numbers = [facts.spec_replicas if wanted is None else wanted]
+    numbers = [world.facts.spec_replicas if wanted is None else wanted]
     for limit in decision.chain:
         assert limit.before == numbers[-1]
         numbers.append(limit.after)
 
     assert numbers[-1] == decision.desired_replicas
+    assert decision.current_replicas == world.facts.spec_replicas
     deciding = [limit.reason for limit in decision.chain]
     assert decision.reason == [outcome.recommendation.reason, *deciding][-1]
 
 
 @thorough
-@given(signals(), policies(), workloads(), STATES)
-def test_a_decision_that_was_carried_out_is_not_followed_by_another(signal, policy, facts, state):
-    first = decided(signal, policy, facts, replace(state, started_at=LONG_AGO))
-    desired = first.decision.desired_replicas
+@given(PROPORTIONAL_WORLDS)
+def test_a_decision_that_was_carried_out_is_not_followed_by_another(world):
+    world = world.with_state(started_at=LONG_AGO).with_facts(pods=None)
+    first = world.outcome()
+    desired, facts = first.decision.desired_replicas, world.facts
     carried_out = replace(
-        facts,
-        spec_replicas=desired,
-        status_replicas=desired,
-        ready_replicas=desired,
-        resource_version="2",
+        world.with_facts(
+            spec_replicas=desired,
+            status_replicas=desired,
+            ready_replicas=desired,
+            resource_version="2",
+        ),
+        state=first.state_after(rescaled=first.decision.rescale),
     )
-    again = decided(signal, policy, carried_out, first.state_after(rescaled=first.decision.rescale))
 
-    settled = facts.ready_replicas == facts.spec_replicas
-    assert again.decision.desired_replicas == desired or not settled
-
-
-def raised_at_most(replicas, rules):
-    """What the scale-out policies allow from the replicas at the start of each one's period."""
-    limits = [
-        at_start + p.value
-        if p.type is RateLimitType.PODS
-        else math.ceil(at_start * (1 + p.value / 100))
-        for p, at_start in zip(rules.policies, replicas, strict=True)
-    ]
-    return min(limits) if rules.select_policy is SelectPolicy.MIN else max(limits)
+    settled = facts.ready_replicas == facts.spec_replicas and facts.spec_replicas > 0
+    assert carried_out.decision.desired_replicas == desired or not settled
 
 
 @thorough
-@given(
-    st.lists(LOADS, min_size=6, max_size=12),
-    policies(),
-    st.integers(0, 40),
-    st.sampled_from((15, 60, 240)),
-)
-def test_over_any_period_no_more_is_added_than_allowed(loads, policy, first, step_seconds):
-    step, state, counts = timedelta(seconds=step_seconds), WorkloadState(LONG_AGO), [first]
-    rules = policy.behavior.scale_up
-    for tick, load in enumerate(loads):
-        now, before = NOW + tick * step, counts[-1]
-        facts = WorkloadFacts(TARGET, before, before, before, str(tick), now)
-        signal = Signal("rate", Sample(load, now, 1), CAPACITY)
-        outcome = reconciled((signal,), workload=facts, policy=policy, state=state, now=now)
-        state = outcome.state_after(rescaled=outcome.decision.rescale)
-        after = outcome.decision.desired_replicas
-        started = [
-            counts[max(tick - (p.period_seconds - 1) // step_seconds, 0)] for p in rules.policies
-        ]
-        forbidden = rules.select_policy is SelectPolicy.DISABLED
-        most = before if forbidden else raised_at_most(started, rules)
-        assert after <= max(before, most, policy.min_replicas)
-        counts.append(after)
+@given(WORLDS, st.sampled_from(("policy", "autoscaler/paused", "autoscaler/paused-replicas")))
+def test_whoever_pauses_is_obeyed(world, how):
+    if how == "policy":
+        paused = world.with_facts(annotations={}).with_policy(paused=True)
+    else:
+        paused = world.with_facts(annotations={how: "yes"})
+
+    assert not paused.decision.rescale
+    assert paused.decision.reason is Reason.PAUSED
+
+
+def test_the_worlds_are_wide_enough_to_prove_something():
+    """A property over worlds in which nothing happens would hold whatever the rules are."""
+    decisions = [grown(seed).decision for seed in range(5000)]
+    given_as_reason = {reason for decision in decisions for reason in reasons(decision)}
+    changes = [d.desired_replicas - d.current_replicas for d in decisions]
+
+    assert given_as_reason >= {reason for reason in Reason if reason not in NOT_IN_A_CHAIN}
+    assert sum(change < 0 for change in changes) > 500
+    assert sum(change > 0 for change in changes) > 500

@@ -70,11 +70,41 @@ def test_blind_the_forecast_carries_the_floor_for_a_bounded_time(doubt, age, exp
     assert (got.replicas, got.reason, got.may_lower) == (expected, reason, False)
 
 
-@pytest.mark.parametrize("trust", [DEMOTED, WARMING, STALE])
-def test_blind_an_untrusted_forecast_raises_nothing(trust):
-    got = recommended(signal(None, 5000, doubt=Doubt.ABSENT, trust=trust))
+@pytest.mark.parametrize(
+    ("trust", "skill"),
+    [
+        pytest.param(DEMOTED, 0.01, id="demoted"),
+        pytest.param(WARMING, 0.5, id="warming"),
+        pytest.param(STALE, None, id="stale, of unknown worth"),
+        pytest.param(STALE, 0.0, id="stale, no better than persistence"),
+    ],
+)
+def test_blind_an_untrusted_forecast_raises_nothing(trust, skill):
+    got = recommended(signal(None, 5000, doubt=Doubt.ABSENT, trust=trust, skill=skill))
 
     assert (got.replicas, got.reason) == (None, Reason.METRICS_UNKNOWN_HOLD)
+
+
+def test_blind_a_forecast_that_lacks_nothing_but_samples_carries_on_as_long_as_the_policy_says():
+    stale = signal(None, 1500, trust=STALE, skill=0.3, age=timedelta(minutes=90))
+    shorter = recommended(stale, forecast={"carriesFor": "1h"})
+
+    assert recommended(stale).reason is Reason.FORECAST_CARRIES_FLOOR
+    assert recommended(stale).replicas == 15
+    assert (shorter.replicas, shorter.reason) == (None, Reason.METRICS_UNKNOWN_HOLD)
+
+
+@pytest.mark.parametrize("endless", [float("nan"), float("inf")])
+def test_a_forecast_that_is_no_number_says_nothing(endless):
+    assert recommended(signal(850, endless)).replicas == 9
+    assert recommended(signal(None, endless, doubt=Doubt.ABSENT)).replicas is None
+
+
+def test_a_load_beyond_all_bounds_asks_for_whatever_is_allowed():
+    least = Capacity(1e-300, CapacitySource.POLICY)
+
+    assert recommended(signal(1e300, 1e300, capacity=least)).replicas == 2**31 - 1
+    assert outcome(signal(1e300, capacity=least)).decision.desired_replicas == 20
 
 
 def test_a_partial_sample_may_raise_and_never_lowers():
@@ -135,6 +165,27 @@ def test_a_value_target_needs_no_capacity():
     got = recommended(signal(150, capacity=None), metrics=[queue])
 
     assert got.replicas == 15
+
+
+@pytest.mark.parametrize(
+    ("spec", "ready", "load", "expected"),
+    [
+        pytest.param(10, 10, 80, (8, True), id="all ready: HPA's formula"),
+        pytest.param(10, 4, 80, (4, True), id="by ready pods, as HPA"),
+        pytest.param(10, 0, 80, (None, False), id="none ready says nothing"),
+        pytest.param(0, 0, 80, (1, True), id="from zero"),
+    ],
+)
+def test_a_value_target_is_multiplied_by_ready_pods_if_there_are_any(spec, ready, load, expected):
+    queue = {"metric": {"name": "queue"}, "target": {"type": "Value", "value": "100"}}
+    got = recommended(
+        signal(load, capacity=None),
+        facts=workload(spec, ready_replicas=ready),
+        metrics=[{"type": "External", "external": queue}],
+        minReplicas=0,
+    )
+
+    assert (got.replicas, got.may_lower) == expected
 
 
 def test_a_tolerance_that_the_policy_names_holds_for_a_trusted_forecast_too():
@@ -209,6 +260,36 @@ def test_what_a_booting_pod_burns_is_no_load():
     assert recommended(warming, facts=facts, metrics=[CPU]).replicas == 2
 
 
+def test_where_every_pod_boots_nothing_is_known_of_the_load():
+    facts = workload(2, pods=cpu_pods(20, 30, ready=False))
+    burning = cpu_signal({"pod-0": 0.01, "pod-1": 0.01}, quantile=0.4)
+    alone = recommended(replace(burning, forecast=None), facts=facts, metrics=[CPU])
+    trusted = recommended(burning, facts=facts, metrics=[CPU])
+
+    assert (alone.replicas, alone.may_lower) == (None, False)
+    assert (trusted.replicas, trusted.may_lower) == (1, False)
+
+
+def test_where_hpa_has_no_answer_the_total_may_raise_and_never_lowers():
+    unlike = replace(cpu_pods(9000)[0], name="pod-1", requests={})
+    facts = workload(4, pods=(*cpu_pods(9000), unlike))
+    more = recommended(cpu_signal({"pod-0": 1.4, "pod-1": 1.4}), facts=facts, metrics=[CPU])
+    less = recommended(cpu_signal({"pod-0": 0.1, "pod-1": 0.1}), facts=facts, metrics=[CPU])
+
+    assert (more.replicas, more.may_lower) == (6, False)
+    assert (less.may_lower, less.reason) == (False, Reason.METRICS_PARTIAL_HOLD)
+
+
+def test_a_pod_counts_once_a_whole_window_was_measured_since_it_became_ready():
+    pod = replace(cpu_pods(200)[0], ready_transition_at=ago(80))
+    facts = workload(1, pods=(pod,))
+    fresh = cpu_signal({"pod-0": 0.9})
+    older = replace(fresh, sample=replace(fresh.sample, sampled_at=ago(30)))
+
+    assert recommended(fresh, facts=facts, metrics=[CPU]).replicas == 2
+    assert recommended(older, facts=facts, metrics=[CPU]).replicas is None
+
+
 def test_a_named_container_is_measured_against_its_own_request():
     facts = workload(2, pods=cpu_pods(9000, 9000))
 
@@ -236,14 +317,51 @@ def test_the_last_pod_goes_only_after_an_idle_time():
     zero = {"minReplicas": 0, "spec": 1}
 
     assert recommended(signal(0.0, 5.0), state=just_idle, **zero).replicas == 1
-    assert recommended(signal(0.0, 5.0), state=long_idle, **zero).replicas == 1
+    assert recommended(signal(0.0, 10.1), state=long_idle, **zero).replicas == 1
     assert recommended(signal(0.0), state=long_idle, **zero).replicas == 0
     assert recommended(signal(0.0, 0.0), state=long_idle, **zero).reason is Reason.SCALED_TO_ZERO
 
 
-def test_zero_is_woken_by_a_request_or_by_the_forecast():
-    first = recommended(signal(0.2), minReplicas=0, spec=0)
-    ahead = recommended(signal(0.0, 120.0), minReplicas=0, spec=0)
+def test_a_quantile_that_is_not_quite_zero_keeps_no_pod():
+    long_idle = quiet(0, doubts=((Reason.SCALED_TO_ZERO, ago(600)),))
+    almost_nothing = signal(0.0, 10.0, scale_in_quantile=10.0)
+    step = outcome(almost_nothing, state=long_idle, minReplicas=0, spec=1)
 
-    assert (first.replicas, first.reason) == (1, Reason.WOKEN_FROM_ZERO)
-    assert (ahead.replicas, ahead.reason) == (2, Reason.WOKEN_FROM_ZERO)
+    assert (step.decision.desired_replicas, step.decision.reason) == (0, Reason.SCALED_TO_ZERO)
+    assert outcome(almost_nothing, spec=1).decision.desired_replicas == 1
+
+
+def test_no_load_in_one_metric_is_not_idle_while_another_is_unknown():
+    long_idle = quiet(1, doubts=((Reason.SCALED_TO_ZERO, ago(600)),))
+    got = recommended(signal(0.0), signal(None), state=long_idle, minReplicas=0, spec=1)
+
+    assert (got.replicas, got.may_lower) == (1, False)
+
+
+ABSENT, TINY, OLD = {"doubt": Doubt.ABSENT}, 9.0, {"age": timedelta(hours=5)}
+
+
+@pytest.mark.parametrize(
+    ("woken_by", "expected"),
+    [
+        pytest.param(signal(0.2), 1, id="the first request"),
+        pytest.param(signal(0.2, capacity=None), 1, id="also where capacity is not learned yet"),
+        pytest.param(signal(0.2, doubt=Doubt.PARTIAL), 1, id="or only some of it is seen"),
+        pytest.param(signal(0.0, 120.0), 2, id="the forecast, ahead of traffic"),
+        pytest.param(signal(None, 120.0, **ABSENT), 2, id="which needs no metrics"),
+        pytest.param(signal(0.0), 0, id="nothing at all"),
+        pytest.param(signal(0.0, TINY), 0, id="a quantile that is not quite zero"),
+        pytest.param(signal(None, TINY, **ABSENT), 0, id="nor with metrics that fell silent"),
+        pytest.param(signal(None, **ABSENT), None, id="silence alone"),
+        pytest.param(
+            signal(None, 120.0, **ABSENT, **OLD), None, id="nor a forecast of this morning"
+        ),
+        pytest.param(signal(0.0, 50.0, trust=WARMING), 0, id="nor persistence of what was"),
+    ],
+)
+def test_zero_is_woken_by_a_request_or_by_the_forecast(woken_by, expected):
+    got = recommended(woken_by, minReplicas=0, spec=0)
+
+    assert got.replicas == expected
+    woken = {Reason.WOKEN_FROM_ZERO, Reason.FORECAST_CARRIES_FLOOR}
+    assert not expected or got.reason in woken

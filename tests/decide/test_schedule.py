@@ -73,6 +73,9 @@ def test_an_hour_that_never_comes_is_no_window():
     assert not in_force(skipped, now=utc("2026-03-29 01:00:00"))
     assert not in_force(skipped, now=utc("2026-03-29 12:00:00"))
     assert in_force(skipped, now=utc("2026-03-28 01:20:00"))
+    for minute in range(50, 60):
+        ahead = timedelta(minutes=15)
+        assert not in_force(skipped, now=utc(f"2026-03-29 00:{minute}:00"), ahead=ahead)
 
 
 def test_a_night_that_spans_midnight():

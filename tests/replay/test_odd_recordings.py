@@ -54,3 +54,19 @@ def test_a_gap_never_lowers():
     during = replicas[90 * 4 + 6 : 150 * 4]
     assert (np.diff(during) >= 0).all()
     assert during.min() >= 30
+
+
+def test_through_a_morning_without_metrics_replicas_rise_as_on_earlier_days():
+    minutes = np.arange(3 * 1440)
+    hours = minutes % 1440 / 60
+    true = 20 + 180 * np.clip(np.sin((hours - 6) / 12 * np.pi), 0, None)
+    blind = (minutes >= 2 * 1440 + 7 * 60) & (minutes < 2 * 1440 + 14 * 60)
+    load = np.where(blind, np.nan, true)
+
+    replicas = replay(POLICY, Trace("blind", 1_699_920_000.0, 60, load), compare=False).replicas
+
+    at = {hour: int(replicas[(2 * 1440 + hour * 60) * 4]) for hour in (7, 9, 11, 13)}
+    needed = {hour: true[2 * 1440 + hour * 60] / 5 for hour in at}
+    assert at[9] >= needed[9]
+    assert at[11] >= 0.95 * needed[11]
+    assert at[13] == at[11]  # four hours are over: it holds
