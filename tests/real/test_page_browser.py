@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import axe_core_python
+import numpy as np
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
@@ -22,6 +23,8 @@ from autoscaler.commands import demo
 from autoscaler.daemon import Daemon, World
 from autoscaler.decide.facts import Doubt, Sample, TargetRef, Trust
 from autoscaler.decide.reason import Reason
+from autoscaler.replay.hpa import KNEE, HpaConfigs, hpa_run
+from autoscaler.replay.ticks import measured_load
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.server import serve_page
 from review.records import CHECKOUT, NOW, decided, forecast, policy, record, signal
@@ -172,6 +175,37 @@ def test_the_pointer_reads_any_moment_of_the_past(chromium, latest):
     assert told["Desired"] == str(rows["desired"][index])
 
 
+def test_the_hpa_on_the_page_is_the_hpa_of_a_replay(chromium, latest):
+    offered = 9 + 6 * np.sin(np.arange(960) / 50) + np.where(np.arange(960) % 300 < 40, 9, 0)
+    measured = measured_load(offered)
+    # At 85 % of the physical limit a pod is at its target: one unit of load per pod.
+    config = HpaConfigs(np.array([KNEE]), np.array([False]))
+    run = hpa_run(offered, measured, config, startup_seconds=120, first=7)
+    rows = {
+        "time": [15 * k for k in range(960)],
+        "value": [None if np.isnan(v) else v for v in measured.tolist()],
+        "perPod": [1] * 960,
+        "lead": [120] * 960,
+        **{"first": 7, "min": 1, "max": 1000},
+    }
+    with visiting(chromium, latest) as visit:
+        played = visit.go().evaluate(
+            "async rows => (await import('/hpa.js')).simulatedHpa(rows)", rows
+        )
+
+    assert played["ordered"] == run.desired[:, 0].tolist()
+    assert played["ready"] == run.ready[:, 0].tolist()
+
+
+def test_a_daemon_that_answers_but_decides_no_more_is_told(chromium, latest):
+    with visiting(chromium, latest) as visit:
+        visit.page.clock.install()
+        page = visit.go()
+        visit.page.clock.fast_forward(130_000)
+
+        expect(page.locator("#live")).to_contain_text("No new decision for 2m; last decided 11-23")
+
+
 def test_a_new_decision_appears_by_itself(chromium, latest):
     with visiting(chromium, latest) as visit:
         page = visit.go(POLICY)
@@ -249,6 +283,7 @@ def test_a_policy_that_is_not_there_is_an_error_in_words(chromium, latest):
     with visiting(chromium, latest, clean=False) as visit:
         page = visit.go("#/policy/shop/nothing/Deployment")
         expect(page.locator("#trouble")).to_contain_text("no policy governs this workload")
+        visit.keep("error")
 
 
 def test_while_the_answer_is_awaited_it_says_so(chromium, latest):
@@ -257,6 +292,7 @@ def test_while_the_answer_is_awaited_it_says_so(chromium, latest):
         visit.page.goto(visit.url)
         expect(visit.page.locator("#live")).to_have_text("Loading…")
         expect(visit.page.locator("#main")).to_have_attribute("aria-busy", "true")
+        visit.keep("loading")
 
 
 def test_a_daemon_that_stops_answering_is_told_with_the_age_of_what_is_seen(chromium, latest):

@@ -2,11 +2,11 @@
 // Forecast numbers stand at the moment they are about: when they were made, plus the lead time.
 
 import { clock, number } from "./format.js";
+import { simulatedHpa } from "./hpa.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const LEFT = 52, RIGHT = 12, TOP = 18, GAP = 34, BOTTOM = 22;
 const LOAD_SHARE = 0.58;
-const HPA_WINDOW = 300; // HPA's default scale-down stabilization window, in seconds
 
 export class Chart {
   /** @param onCursor told the index of the row under the cursor, null when there is none */
@@ -25,6 +25,7 @@ export class Chart {
 
   show(rows, changes, signal, bounds) {
     Object.assign(this, { rows, changes, signal, bounds });
+    this.hpa = this.counterfactual();
     this.draw();
   }
 
@@ -72,27 +73,38 @@ export class Chart {
     this.svg.append(svg("defs", {}, path));
   }
 
-  /** What ready pods carry: a number only where both are known. */
-  carried() {
-    const ready = this.rows.ready, perPod = this.column("per_pod");
+  /** An HPA on this metric, between the bounds in force now. */
+  counterfactual() {
+    if (!this.rows?.time?.length) return { ordered: [], ready: [] };
+    return simulatedHpa({
+      time: this.rows.time, value: this.column("value"), perPod: this.column("per_pod"), lead: this.column("lead_time_seconds"),
+      first: this.rows.current[0], min: this.bounds?.min_replicas ?? 1, max: this.bounds?.max_replicas ?? Infinity,
+    });
+  }
+
+  /** What these ready pods carry: a number only where both are known. */
+  carried(ready) {
+    const perPod = this.column("per_pod");
     return ready.map((n, i) => n === null || perPod[i] == null ? null : n * perPod[i]);
   }
 
   drawLoad(box, from, to, width) {
     const t = this.rows.time, lead = this.column("lead_time_seconds");
     const ahead = t.map((at, i) => at + (lead[i] ?? 0));
-    const value = this.column("value"), median = this.column("median"), level = this.column("level"), carried = this.carried();
-    const most = Math.max(peak(t, value, from, to), peak(ahead, level, from, to), peak(t, carried, from, to));
+    const value = this.column("value"), median = this.column("median"), level = this.column("level");
+    const carried = this.carried(this.rows.ready), byHpa = this.carried(this.hpa.ready);
+    const most = Math.max(peak(t, value, from, to), peak(ahead, level, from, to), peak(t, carried, from, to), peak(t, byHpa, from, to));
     const y = this.yAxis(box, most, width, "load");
     this.plot("band", area(ahead, level, median, this.x, y));
     this.plot("level", line(ahead, level, this.x, y));
+    this.plot("hpa", steps(t, byHpa, this.x, y));
     this.plot("capacity", steps(t, carried, this.x, y));
     this.plot("load", line(t, value, this.x, y));
   }
 
   drawReplicas(box, from, to, width) {
     const { time: t, ready, desired } = this.rows;
-    const hpa = stabilized(t, this.column("reactive"));
+    const hpa = this.hpa.ordered;
     const most = Math.max(...[ready, desired, hpa].map((n) => peak(t, n, from, to)));
     const y = this.yAxis(box, most, width, "replicas");
     const zero = ready.map((n) => n === null ? null : 0);
@@ -102,7 +114,6 @@ export class Chart {
     }
     this.plot("hpa", steps(t, hpa, this.x, y));
     this.plot("desired", steps(t, desired, this.x, y));
-    this.hpa = hpa;
   }
 
   /** One mark per change on the axis: ▲ scaled out, ▼ scaled in, ● held or told otherwise. */
@@ -305,16 +316,4 @@ function area(t, upper, lower, x, y) {
     from = i + 1;
   }
   return d;
-}
-
-/** What HPA would keep: the highest of its own recommendations in its scale-down window. */
-export function stabilized(t, values) {
-  const kept = [];
-  let from = 0;
-  for (let i = 0; i < t.length; i++) {
-    while (t[i] - t[from] >= HPA_WINDOW) from++;
-    const window = values.slice(from, i + 1).filter((v) => v != null);
-    kept.push(window.length ? Math.max(...window) : null);
-  }
-  return kept;
 }

@@ -6,7 +6,8 @@ import { clock, duration, element, loudness, number, percent, seconds } from "./
 const POLL_MS = 5000, RETRY_MS = 10000, PAGE_SIZE = 50, MOST_POINTS = 6000, FIRST_CHANGES = 20;
 const $ = (id) => document.getElementById(id);
 const state = { q: "", attention: "", sort: "attention", offset: 0, asked: 0, rows: null, target: null, signal: 0, allChanges: false };
-let timer, freshAt = null, chart;
+const STALE_MS = 60000; // four cycles without a new decision are worth a word
+let timer, freshAt = null, freshSince = 0, chart;
 
 /** Ask the daemon; an answer that is not 200 is an error with its text. */
 async function ask(path, parameters) {
@@ -35,16 +36,20 @@ async function refresh() {
 function calm(at) {
   $("trouble").hidden = true;
   if (!at) { $("live").textContent = "Waiting for the first reconcile"; return; }
-  const text = `Live, decided ${clock(seconds(at))} UTC`;
-  if ($("live").textContent === text) return;
-  freshAt = at;
-  $("live").textContent = text;
-  $("live").classList.toggle("fresh", true);
+  const decided = `decided ${moment(at)} UTC`, fresh = at !== freshAt;
+  if (fresh) { freshAt = at; freshSince = performance.now(); }
+  const still = performance.now() - freshSince;
+  const text = still < STALE_MS ? `Live, ${decided}` : `No new decision for ${duration(Math.floor(still / 60000) * 60)}; last ${decided}`;
+  if ($("live").textContent !== text) $("live").textContent = text;
+  if (!fresh) return;
+  $("live").classList.add("fresh");
   setTimeout(() => $("live").classList.remove("fresh"), 1000);
 }
 
+const moment = (at) => clock(seconds(at), { day: true });
+
 function trouble(error) {
-  const known = freshAt ? ` What you see is from ${clock(seconds(freshAt))} UTC.` : "";
+  const known = freshAt ? ` What you see is from ${moment(freshAt)} UTC.` : "";
   const what = error.status ? `The autoscaler answered: ${error.message}.` : "The autoscaler does not answer; trying again.";
   $("trouble").textContent = what + known;
   $("trouble").hidden = false;
@@ -120,7 +125,8 @@ function fillRow(row, policy) {
   const cells = [...row.cells].slice(1);
   texts.forEach((text, i) => { if (text !== null && cells[i].textContent !== text) cells[i].textContent = text; });
   setTag(cells[0], policy.attention);
-  const since = policy.since && policy.attention !== "calm" ? `for ${duration(seconds(policy.time) - seconds(policy.since))}` : "";
+  const lasted = policy.since ? seconds(policy.time) - seconds(policy.since) : 0;
+  const since = policy.attention === "calm" ? "" : lasted < 1 ? "just now" : `for ${duration(lasted)}`;
   if (cells[0].lastChild.textContent !== since) cells[0].lastChild.textContent = since;
 }
 
@@ -256,7 +262,7 @@ function showReadout(index) {
     ["Ready / ordered", `${number(rows.ready[index])} / ${rows.current[index]}`],
     ["Recommended", number(rows.recommended[index])],
     ["Desired", number(rows.desired[index])],
-    ["HPA would keep", number(chart.hpa?.[index])],
+    ["HPA: ready / ordered", `${number(chart.hpa.ready[index])} / ${number(chart.hpa.ordered[index])}`],
     ["Reason", rows.reason[index]],
     ["Trust", rows.trust[index]],
   ]);
