@@ -156,6 +156,19 @@ def test_the_demo_ends_with_the_comparison(capsys):
         assert word in shown
 
 
+def test_the_log_of_the_demo_is_json_alone_and_can_be_explained(tmp_path, capsys):
+    code = main(["demo", "--port", "0", "--days", "0.02", "--log-format", "json"])
+
+    out, err = capsys.readouterr()
+    lines = [json.loads(line) for line in out.splitlines()]
+    (tmp_path / "demo.log").write_text(out)
+    assert code == 0
+    assert {line["target"]["name"] for line in lines} == {"checkout", "catalog", "tickets"}
+    assert not all(line["rescaled"] for line in lines)
+    assert "HPA tuned to our cost" in err
+    assert main(["explain", "shop/catalog", "--log", str(tmp_path / "demo.log")]) == 0
+
+
 def test_the_demo_with_a_seed_repeats_itself(capsys):
     main(["demo", "--port", "0", "--days", "0.02", "--seed", "3"])
     first = capsys.readouterr().out

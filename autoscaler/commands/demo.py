@@ -110,18 +110,22 @@ def built_scene(*, days: float, seed: int, startup: timedelta, risk: float) -> S
 
 
 class Witness:
-    """Keeps what the demo shows at the end: what was ordered at every tick, and each rescale."""
+    """Keeps what the demo shows at the end: what was ordered at every tick, and each rescale.
 
-    def __init__(self, scene: Scene) -> None:
+    On a terminal rescales are told alone; a log for `explain` is as the daemon's: all that is news.
+    """
+
+    def __init__(self, scene: Scene, *, all_news: bool = False) -> None:
         self._scene = scene
+        self._all_news = all_news
         self._log = DecisionLog()
         self.latest = LatestRecords()
         self.desired: dict[TargetRef, list[int]] = {t: [] for t in scene.deployments}
 
     def record(self, record: DecisionRecord) -> None:
-        """Keep every record for the page; print those that did something."""
+        """Keep every record for the page; log those that did something, or all that are news."""
         self.latest.keep(record)
-        if record.rescaled:
+        if record.rescaled or self._all_news:
             self._log.write(record)
 
     def count_tick(self) -> None:
@@ -139,7 +143,7 @@ def main(arguments: argparse.Namespace) -> int:
         startup=arguments.startup,
         risk=arguments.risk,
     )
-    witness = Witness(scene)
+    witness = Witness(scene, all_news=arguments.log_format == "json")
     daemon = Daemon(
         World(scene.metrics, scene.cluster, scene.clock),
         interval=TICK,

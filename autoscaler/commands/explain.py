@@ -5,7 +5,8 @@
     autoscaler explain shop/checkout --since 09:00 --without cooldown
     autoscaler explain --policies capped --log http://localhost:8080
 
-Times are UTC and, where no date is given, of the day on which the log ends.
+Times are UTC. A clock time without a date is the last one before the log ends; as `--until` it is
+the first one after `--since`.
 """
 
 import argparse
@@ -53,8 +54,9 @@ def _answer(arguments: argparse.Namespace, decisions: Iterable[DecisionFields]) 
     since, until = arguments.since, arguments.until
     if not (since or until or arguments.without):
         return why_now(lines)
-    end = _moment(until, newest=at(lines[-1])) if until else at(lines[-1])
-    start = _moment(since, newest=at(lines[-1])) if since else at(lines[0])
+    newest = at(lines[-1])
+    start = _moment(since, newest=newest) if since else at(lines[0])
+    end = _until(until, since=start if since else None, newest=newest)
     if start >= end:
         raise LogError(f"--since {start:%F %T} is not before {end:%F %T}")
     question = without_the_cooldown if arguments.without else what_happened
@@ -67,7 +69,7 @@ def _which(arguments: argparse.Namespace, decisions: Iterable[DecisionFields]) -
         raise LogError("the log holds no decision")
     newest = max(one.at for one in moments)
     start = _moment(arguments.since, newest=newest) if arguments.since else None
-    end = _moment(arguments.until, newest=newest) if arguments.until else newest
+    end = _until(arguments.until, since=start, newest=newest)
     found = episodes(moments, start=start, end=end)
     return which_policies(found, arguments.policies, n_policies=len({m.who for m in moments}))
 
@@ -88,14 +90,26 @@ def _of_one_target(decisions: Iterable[DecisionFields], target: str) -> Lines:
     return sorted(next(iter(found.values())), key=at)
 
 
+def _until(text: str, *, since: datetime | None, newest: datetime) -> datetime:
+    """Return the end of the question: of a clock time the first after `since`."""
+    if not text:
+        return newest
+    end = _moment(text, newest=newest)
+    bare = _CLOCK.fullmatch(text.strip())
+    if since is not None and bare is not None and bare[1] is None and end <= since:
+        return end + timedelta(days=1)
+    return end
+
+
 def _moment(text: str, *, newest: datetime) -> datetime:
-    """Return a time: RFC 3339, a clock time of the log's last day, or so long before its end."""
+    """Return a time: RFC 3339, the last such clock time of the log, or so long before its end."""
     match = _CLOCK.fullmatch(text.strip())
     if match is not None:
         day = newest.astimezone(UTC) - timedelta(days=match[1] == "yesterday")
         hour, minute, second = (int(part or 0) for part in match.groups()[1:])
         if hour < 24 and minute < 60 and second < 60:
-            return day.replace(hour=hour, minute=minute, second=second, microsecond=0)
+            found = day.replace(hour=hour, minute=minute, second=second, microsecond=0)
+            return found - timedelta(days=match[1] is None and found > newest)
     try:
         moment_asked = datetime.fromisoformat(text)
         return moment_asked if moment_asked.tzinfo else moment_asked.replace(tzinfo=UTC)

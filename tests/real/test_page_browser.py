@@ -283,6 +283,7 @@ def test_a_policy_that_is_not_there_is_an_error_in_words(chromium, latest):
     with visiting(chromium, latest, clean=False) as visit:
         page = visit.go("#/policy/shop/nothing/Deployment")
         expect(page.locator("#trouble")).to_contain_text("no policy governs this workload")
+        expect(page.get_by_role("link", name="All policies")).to_be_visible()
         visit.keep("error")
 
 

@@ -121,7 +121,7 @@ def test_questions_have_one_sentence_for_an_answer(explained, question, sentence
         ([], "which of 2? Name one: api/search, shop/checkout"),
         (["checkout", "--since", "25:00"], "'25:00' is not a time such as 09:00"),
         (["checkout", "--since", "soon"], "'soon' is not a time such as 09:00"),
-        (["checkout", "--since", "09:20", "--until", "09:00"], "is not before"),
+        (["checkout", "--since", "10m", "--until", "2026-11-23T09:00"], "is not before"),
         (["search", "--since", "08:00", "--until", "08:30"], "holds nothing about this workload"),
     ],
 )
@@ -140,6 +140,22 @@ def test_yesterday_is_the_day_before_the_log_ends(explained):
     )
 
     assert out.startswith("Between 2026-11-22 09:00:00 and 2026-11-22 09:30:00 shop/checkout went")
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "between"),
+    [
+        pytest.param("22:00", "02:00", ("22 22:00:00", "23 02:00:00"), id="over midnight"),
+        pytest.param("22:00", "22:30", ("22 22:00:00", "22 22:30:00"), id="the evening before"),
+        pytest.param("09:00", "09:30", ("23 09:00:00", "23 09:30:00"), id="until after the end"),
+    ],
+)
+def test_a_clock_time_is_the_last_one_before_the_log_ends(explained, since, until, between):
+    early = [at(-24 * 60, 10, 14), *LOG]
+
+    _, out, _ = explained("checkout", "--since", since, "--until", until, records=early)
+
+    assert out.startswith("Between 2026-11-{} and 2026-11-{} shop/checkout".format(*between))
 
 
 def test_json_holds_the_sentence_and_the_decisions(explained):

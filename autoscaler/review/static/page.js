@@ -87,6 +87,7 @@ function showCounts(counts, total) {
 function showEmpty({ total, matched, at }) {
   $("empty").hidden = matched > 0;
   $("policies").hidden = matched === 0;
+  $("counts").hidden = $("filter").hidden = total === 0;
   if (total > 0) $("empty").textContent = "No policy matches. Clear the filter to see all.";
   else if (at) $("empty").textContent = "No policies.";
   else $("empty").textContent = "No policy has been decided yet. A policy is a ConfigMap labelled autoscaler/policies: \"true\"; autoscaler validate checks it.";
@@ -294,6 +295,7 @@ function route() {
   if (chart) Object.assign(chart, { rows: null, cursor: null, view: null });
   $("changes").replaceChildren();
   $("main").setAttribute("aria-busy", "true");
+  $("back").hidden = !state.target;
   show(null);
   refresh();
 }
