@@ -28,6 +28,7 @@ from autoscaler.replay.ticks import measured_load
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.server import serve_page
 from review.records import CHECKOUT, NOW, decided, forecast, policy, record, signal
+from support.readme import take_screenshot
 
 SCREENSHOTS = Path(__file__).parents[2] / "artifacts" / "screenshots"
 AXE = Path(axe_core_python.__file__).parent / "axe.min.js"
@@ -383,6 +384,15 @@ def test_during_a_demo_the_page_lives(chromium):
         page.keyboard.press("End")
 
         assert shown(page, "readout")["Time"] > seen
+
+
+def test_the_picture_of_the_readme_is_made_by_its_command(chromium):
+    picture = SCREENSHOTS / "readme.png"
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+
+    take_screenshot(chromium, picture, moment=timedelta(minutes=10))
+
+    assert picture.stat().st_size > 20_000
 
 
 def live(daemon, scene):

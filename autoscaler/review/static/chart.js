@@ -142,7 +142,7 @@ export class Chart {
   }
 
   yAxis(box, most, width, title) {
-    const step = niceStep(most / 4), top = Math.max(step, Math.ceil(most / step) * step);
+    const step = niceStep(most / 5), top = Math.max(step, Math.ceil(most / step) * step);
     const y = (v) => box.top + box.height - v / top * box.height;
     y.most = top;
     for (let v = 0; v <= top * 1.001; v += step) {
