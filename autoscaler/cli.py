@@ -72,6 +72,7 @@ def _flag(command: argparse.ArgumentParser, name: str, **options: Any) -> None:
 def _run(command: argparse.ArgumentParser) -> None:
     _flag(command, "--kubeconfig", metavar="FILE", help="kubeconfig; default: in-cluster account")
     _prometheus(command)
+    _consul(command)
     _flag(command, "--namespace", metavar="N", help="watch one namespace; default: all")
     _flag(command, "--own-namespace", metavar="N", help="whose policies may name other namespaces")
     _flag(command, "--interval", type=_duration, default="15s", help="between reconciles")
@@ -118,6 +119,15 @@ def _prometheus(command: argparse.ArgumentParser) -> None:
     _flag(command, "--history-cache", metavar="FOLDER", help="keeps what was read of the past")
 
 
+def _consul(command: argparse.ArgumentParser) -> None:
+    _flag(
+        command,
+        "--consul-url",
+        metavar="URL",
+        help="of policies that name a Consul service; default: CONSUL_HTTP_ADDR, or this host",
+    )
+
+
 def _sources(command: argparse.ArgumentParser) -> None:
     command.add_argument("action", nargs="?", choices=("show",), help="print one's PromQL")
     command.add_argument("show", nargs="?", metavar="NAME", help="of a source")
@@ -141,6 +151,7 @@ def _doctor(command: argparse.ArgumentParser) -> None:
     _flag(command, "--kubeconfig", metavar="FILE", help="of the cluster to look at as well")
     _flag(command, "--namespace", metavar="N", help="look at one namespace; default: all")
     _prometheus(command)
+    _consul(command)
     _flag(command, "--output", choices=("text", "json"), default="text")
 
 

@@ -25,7 +25,7 @@ from autoscaler.forecasting import STEP, Forecasts, history_span
 from autoscaler.loop import CycleSummary, Reconciler
 from autoscaler.policy.book import PolicyBook, PolicyKey
 from autoscaler.policy.schema import WorkloadPolicy
-from autoscaler.ports import Clock, Cluster, History, Metrics
+from autoscaler.ports import Clock, Cluster, History, Metrics, Witness
 from autoscaler.review.log import log_event
 from autoscaler.review.record import DecisionRecord
 from autoscaler.roster import Roster, compiled
@@ -52,11 +52,12 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The three ports: what the daemon sees of the outside."""
+    """The ports: what the daemon sees of the outside."""
 
     metrics: Metrics
     cluster: Cluster
     clock: Clock
+    witness: Witness | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ class Daemon:
             interval=interval,
             record=record,
             held_back=self._mandate.held_back,
+            witness=world.witness,
         )
 
     def cycle(self) -> CycleSummary:
@@ -138,6 +140,10 @@ class Daemon:
         }
         self._roster = compiled(mine)
         self._forecasts.follow(self._roster)
+        if self._world.witness is not None:
+            self._world.witness.follow(
+                {t: policy.consul for t, (_, policy) in mine.items() if policy.consul is not None}
+            )
 
     def learn(self) -> None:
         """Refit the next slice of all series."""

@@ -24,14 +24,14 @@ from autoscaler.decide.facts import (
     TargetRef,
     WorkloadFacts,
 )
-from autoscaler.decide.lead_time import hold_seconds, lead_time
+from autoscaler.decide.lead_time import hold_seconds, lead_time_of
 from autoscaler.decide.pipeline import Outcome, reconciled
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import WorkloadState
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError
 from autoscaler.forecasting import Forecasts, Horizon
 from autoscaler.policy.schema import Actuator, Mode
-from autoscaler.ports import Cluster, Metrics
+from autoscaler.ports import Cluster, Metrics, Witness
 from autoscaler.review.log import log_event
 from autoscaler.review.record import DecisionRecord
 from autoscaler.roster import Governed, Roster
@@ -56,7 +56,7 @@ class Reconciler:
     `held_back` says why nothing may be written at all (a dry run, a standby), empty when it may.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the ports, and where answers go
         self,
         *,
         metrics: Metrics,
@@ -65,7 +65,9 @@ class Reconciler:
         interval: timedelta,
         record: Callable[[DecisionRecord], None],
         held_back: Callable[[], str] = lambda: "",
+        witness: Witness | None = None,
     ) -> None:
+        self._witness = witness
         self._metrics = metrics
         self._cluster = cluster
         self._forecasts = forecasts
@@ -80,6 +82,8 @@ class Reconciler:
         """Decide every policy of the roster once, at `now`."""
         self._take_over(now=now)
         workloads = self._cluster.workloads(roster.targets)
+        if self._witness is not None:
+            workloads = self._witness.witnessed(workloads, now=now)
         samples = self._metrics.newest(roster.series, now=now, workloads=workloads)
         self._forecasts.observe(samples, now=now)
         horizon = horizon_of(roster, workloads, interval=self._interval)
@@ -146,7 +150,8 @@ class Reconciler:
             held_because = self._act(governed, outcome)
         except ScaleConflictError as conflict:
             try:
-                workload = self._cluster.reread(target)
+                fresh = self._cluster.reread(target)
+                workload = replace(fresh, routability=workload.routability)
                 outcome = reconciled(
                     signals, workload=workload, policy=policy, state=state, now=now
                 )
@@ -234,9 +239,8 @@ def horizon_of(
     leads: list[float] = []
     risks: list[float] = []
     for governed in roster.governed:
-        workload = workloads.get(governed.target)
-        lead = lead_time(
-            () if workload is None else workload.lead_times,
+        lead = lead_time_of(
+            workloads.get(governed.target),
             configured=governed.policy.forecast.lead_time,
             cycle=interval,
         )

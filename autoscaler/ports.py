@@ -1,4 +1,4 @@
-"""What the loop asks of the world: metrics, a cluster, a clock.
+"""What the loop asks of the world: metrics, a cluster, a clock, and perhaps a witness.
 
 Three worlds answer: the cluster (`run`), a simulated one (`demo`) and the tests' own fakes.
 Every call is a batch over all workloads, so that ten thousand policies cost a few queries.
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from autoscaler.decide.facts import Sample, TargetRef, WorkloadFacts
 from autoscaler.policy.document import PolicyDocument
 from autoscaler.policy.metric import MetricSpec
+from autoscaler.policy.schema import ConsulService
 
-__all__ = ["Clock", "Cluster", "History", "LoadSeries", "Metrics", "PolicyDocument"]
+__all__ = ["Clock", "Cluster", "History", "LoadSeries", "Metrics", "PolicyDocument", "Witness"]
 
 FloatArray = NDArray[np.float64]
 
@@ -88,3 +89,15 @@ class Cluster(Protocol):
         self, target: TargetRef, *, reason: str, message: str, warning: bool = False
     ) -> None:
         """Attach an Event to the target; a failure to do so is logged, never raised."""
+
+
+class Witness(Protocol):
+    """Whether ready pods are found by those who call them."""
+
+    def follow(self, services: Mapping[TargetRef, ConsulService]) -> None:
+        """Ask about these services from now on, and about no others."""
+
+    def witnessed(
+        self, workloads: Mapping[TargetRef, WorkloadFacts], *, now: datetime
+    ) -> Mapping[TargetRef, WorkloadFacts]:
+        """Return the workloads with the witness's word on them; never waits, never raises."""

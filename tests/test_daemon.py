@@ -1,5 +1,6 @@
 import logging
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -8,8 +9,11 @@ import pytest
 from autoscaler.daemon import Daemon, HistoryJob, World, serve
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.witness import ReadinessWitness
 from autoscaler.ports import PolicyDocument
 from autoscaler.replay.demo_world import DemoClock, DemoCluster, DemoDeployment, DemoMetrics
+from autoscaler.review.exposition import policy_families
+from support.consul_stub import ConsulStub
 
 NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 TICK = timedelta(seconds=15)
@@ -33,14 +37,14 @@ def document(least=1, most=50):
 class Bench:
     """A daemon over a world whose load is 1000 requests/s at all times."""
 
-    def __init__(self, *documents):
+    def __init__(self, *documents, witness=None):
         self.clock = DemoClock(NOW)
         self.deployment = DemoDeployment(timedelta(seconds=60), pods=[NOW] * 4)
         self.cluster = DemoCluster({CHECKOUT: self.deployment}, documents, self.clock)
         start = NOW - timedelta(days=15)
         self.metrics = DemoMetrics({CHECKOUT: np.full(16 * 5760, 1000.0)}, start=start)
         self.records = []
-        world = World(self.metrics, self.cluster, self.clock)
+        world = World(self.metrics, self.cluster, self.clock, witness)
         self.daemon = Daemon(world, interval=TICK, record=self.records.append)
 
     def edit(self, *documents):
@@ -160,3 +164,68 @@ def test_a_source_that_failed_is_left_alone_for_a_while():
     job.run()
 
     assert asked == [1]
+
+
+@pytest.fixture
+def consul():
+    consul = ConsulStub()
+    yield consul
+    consul.stop()
+
+
+class Witnessed(Bench):
+    """The same over sockets to a Consul that is asked when the test says so, once a cycle."""
+
+    def __init__(self, consul):
+        self.witness = ReadinessWitness(consul.address, timeout=timedelta(seconds=1))
+        self.witness._thread = threading.current_thread()
+        named = document(most=20)
+        self.named = replace(named, text=f"{named.text}consul: {{service: checkout}}\n")
+        super().__init__(self.named, witness=self.witness)
+        self.deployment.pods[:] = [NOW - timedelta(hours=1)] * 10
+
+    def cycle(self, n=1):
+        for _ in range(n):
+            self.witness.ask()
+            super().cycle()
+        return self.records[-1]
+
+
+def test_ready_but_not_routable_for_a_minute_is_in_the_record_and_the_lead_time(consul):
+    bench = Witnessed(consul)
+    consul.register(*range(7))
+    bench.cycle()  # the policy is read, Consul not asked yet
+
+    records = [bench.cycle() for _ in range(6)]
+
+    assert [r.unroutable for r in records] == [False] * 5 + [True]
+    assert "; not routable for 1m15s: " in records[-1].as_dict()["message"]
+    leads = [r.signals[0].forecast.lead_time.total_seconds() for r in records]
+    assert leads == [120.0] * 5 + [195.0]
+    assert "autoscaler_unroutable_seconds{" in "".join(policy_families(records[-1:]))
+
+
+@pytest.mark.parametrize("fault", ["filtered", "down", "malformed"])
+def test_a_consul_that_fails_changes_nothing_but_the_record(consul, fault):
+    bench, plain = Witnessed(consul), Bench(document(most=20))
+    plain.deployment.pods[:] = [NOW - timedelta(hours=1)] * 10
+    consul.register(*range(10))
+    consul.token = "secret" if fault == "filtered" else None
+    consul.status = 500 if fault == "down" else 200
+    consul.body = b"<html>" if fault == "malformed" else None
+
+    bench.cycle(40)
+    plain.cycle(40)
+
+    assert [r.decision for r in bench.records] == [r.decision for r in plain.records]
+    assert {r.workload.routability.passing for r in bench.records} == {None}
+    assert not any(r.unroutable for r in bench.records)
+    assert bench.records[-1].as_dict()["routability"]["detail"].startswith("Consul checkout: ")
+
+
+def test_a_policy_that_no_longer_names_a_service_is_no_longer_witnessed(consul):
+    bench = Witnessed(consul)
+    bench.cycle(2)
+    bench.edit(document(most=20))
+
+    assert bench.cycle().workload.routability is None

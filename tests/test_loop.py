@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from autoscaler.decide.facts import Doubt, Sample, TargetRef, WorkloadFacts
+from autoscaler.decide.facts import Doubt, Routability, Sample, TargetRef, WorkloadFacts
 from autoscaler.decide.reason import Reason
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError
 from autoscaler.forecasting import Forecasts
@@ -12,7 +12,7 @@ from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.roster import compiled
 
 NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
-TICK = timedelta(seconds=15)
+TICK, SECOND = timedelta(seconds=15), timedelta(seconds=1)
 CHECKOUT, SEARCH = TargetRef("shop", "checkout"), TargetRef("shop", "search")
 
 
@@ -282,3 +282,34 @@ def test_the_lead_time_asked_of_the_forecast(forecast, lead_seconds):
 
     assert got.lead_seconds.tolist() == [lead_seconds]
     assert got.risk.tolist() == [0.01]
+
+
+class FakeWitness:
+    """Says that pods are routable a minute after they are ready, and that one is not yet."""
+
+    said = Routability(3, 75 * SECOND, 60 * SECOND, "1 of 4 ready pods do not pass")
+
+    def witnessed(self, workloads, *, now):
+        return {t: replace(facts, routability=self.said) for t, facts in workloads.items()}
+
+
+def test_what_the_witness_says_is_recorded_and_lengthens_the_lead_time():
+    world = bench(1000.0, checkout=4)
+    world.reconciler._witness = FakeWitness()
+
+    world.run()
+
+    [record] = world.records
+    assert record.workload.routability == FakeWitness.said
+    assert record.signals[0].forecast.lead_time == 180 * SECOND
+    assert record.decision.desired_replicas == 8  # what it would be without a witness
+
+
+def test_a_lost_race_keeps_what_the_witness_said():
+    world = bench(1000.0, checkout=4)
+    world.reconciler._witness = FakeWitness()
+    world.cluster.errors = [ScaleConflictError("409")]
+
+    world.run()
+
+    assert world.records[0].workload.routability == FakeWitness.said

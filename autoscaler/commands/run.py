@@ -29,6 +29,7 @@ from autoscaler.daemon import (
 )
 from autoscaler.errors import AutoscalerError
 from autoscaler.metrics.prometheus import PrometheusMetrics
+from autoscaler.metrics.witness import ReadinessWitness
 from autoscaler.review import log
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.log import DecisionLog, log_event
@@ -89,8 +90,14 @@ def main(arguments: argparse.Namespace) -> int:
         competition(connection, arguments) as mandate,
         _cluster(connection, arguments, mandate) as cluster,
     ):
+        world = World(
+            PrometheusMetrics(prometheus_settings(arguments)),
+            cluster,
+            SystemClock(),
+            ReadinessWitness(arguments.consul_url),
+        )
         daemon = Daemon(
-            World(PrometheusMetrics(prometheus_settings(arguments)), cluster, SystemClock()),
+            world,
             interval=arguments.interval,
             record=reporting.record,
             cycle_ended=reporting.cycle_ended,

@@ -52,6 +52,31 @@ class PodFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Routability:
+    """Whether those who look a workload up in Consul find the pods that are ready.
+
+    `passing` None is *unknown*: Consul does not answer, or not in full; the other figures are then
+    the last ones that were known, so that silence shortens nothing.
+    """
+
+    passing: int | None
+    unroutable_for: timedelta = timedelta(0)
+    """For how long the longest waiting of the ready pods has not been passing."""
+    delay: timedelta = timedelta(0)
+    """How much later than Ready a pod is routable; lengthens the measured lead time."""
+    detail: str = ""
+
+    @property
+    def alarming(self) -> bool:
+        """Whether ready pods are known to be unroutable for longer than any catalog lags."""
+        return self.passing is not None and self.unroutable_for > UNROUTABLE_AFTER
+
+
+# consul-k8s syncs every 30 s; twice that is no longer the delay of a healthy catalog.
+UNROUTABLE_AFTER = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
 class WorkloadFacts:
     """One scale target as the informers last saw it.
 
@@ -78,6 +103,8 @@ class WorkloadFacts:
     """Field manager that last wrote `spec.replicas`, from managedFields."""
     rival: str | None = None
     """`HorizontalPodAutoscaler shop/checkout` when another autoscaler claims the target."""
+    routability: Routability | None = None
+    """What Consul says of the pods; None where the policy names no service there."""
 
 
 class Doubt(StrEnum):

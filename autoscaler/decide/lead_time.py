@@ -8,6 +8,8 @@ import math
 from collections.abc import Sequence
 from datetime import timedelta
 
+from autoscaler.decide.facts import WorkloadFacts
+
 # No better reason than experience: most services pull, start and pass readiness within it, and too
 # long a lead only starts pods early.
 DEFAULT_LEAD_TIME = timedelta(seconds=120)
@@ -22,10 +24,29 @@ DEFAULT_METRIC_AGE = timedelta(seconds=30)
 _SHORTEST_HOLD = timedelta(minutes=1)
 
 
+def lead_time_of(
+    workload: WorkloadFacts | None,
+    *,
+    configured: timedelta | None,
+    cycle: timedelta = DEFAULT_CYCLE,
+) -> timedelta:
+    """Return the lead time of a workload as it is known: nothing measured where it is not."""
+    if workload is None:
+        return lead_time((), configured=configured, cycle=cycle)
+    routability = workload.routability
+    return lead_time(
+        workload.lead_times,
+        configured=configured,
+        routable_after=timedelta(0) if routability is None else routability.delay,
+        cycle=cycle,
+    )
+
+
 def lead_time(
     lead_times: Sequence[timedelta],
     *,
     configured: timedelta | None = None,
+    routable_after: timedelta = timedelta(0),
     cycle: timedelta = DEFAULT_CYCLE,
     metric_age: timedelta = DEFAULT_METRIC_AGE,
 ) -> timedelta:
@@ -37,14 +58,21 @@ def lead_time(
         Of recent pods of the current template, any order.
     configured
         The policy's own word, which is taken as it is but for the lower bound.
+    routable_after
+        From Ready to where callers find the pod, on top of what is measured.
     """
     if configured is not None:
         measured = configured
     elif len(lead_times) < FEWEST_PODS:
-        measured = max(DEFAULT_LEAD_TIME, *lead_times, timedelta(0))
+        measured = max(DEFAULT_LEAD_TIME, *lead_times, timedelta(0)) + routable_after
     else:
-        measured = sorted(lead_times)[math.ceil(_SHARE * len(lead_times)) - 1]
+        measured = upper_share(lead_times) + routable_after
     return max(measured, cycle + metric_age)
+
+
+def upper_share(times: Sequence[timedelta]) -> timedelta:
+    """Return the P90 of some times, at least one; of fewer than ten it is the longest."""
+    return sorted(times)[math.ceil(_SHARE * len(times)) - 1]
 
 
 def hold_seconds(cycle: timedelta) -> float:

@@ -16,7 +16,7 @@ from autoscaler.decide.cooldown import cooldown_left, left_text
 from autoscaler.decide.decision import Limit, Recommendation
 from autoscaler.decide.doubt import hold_left, restart_hold_left
 from autoscaler.decide.facts import WorkloadFacts
-from autoscaler.decide.lead_time import lead_time
+from autoscaler.decide.lead_time import lead_time_of
 from autoscaler.decide.pause import paused_direction
 from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
 from autoscaler.decide.reason import Reason
@@ -153,7 +153,7 @@ def bounded(number: int, case: Case) -> Limit | None:
             return None
         scheduled = NO_SCHEDULE
     else:
-        lead = lead_time(case.workload.lead_times, configured=policy.forecast.lead_time)
+        lead = lead_time_of(case.workload, configured=policy.forecast.lead_time)
         scheduled = scheduled_bounds(policy.schedule, lead_time=lead, now=case.now)
     return bounded_replicas(
         number, bounds_in_force(policy.min_replicas, policy.max_replicas, scheduled)

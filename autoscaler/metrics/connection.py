@@ -46,9 +46,6 @@ class Answer:
     skew_seconds: float = 0.0
 
 
-# What reading a row raises when the answer was not Prometheus's.
-MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
-
 Outcome = Answer | MetricUnavailableError
 
 

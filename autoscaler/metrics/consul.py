@@ -2,12 +2,15 @@
 
 A list is believed only when it is whole: an answer that was filtered for want of a token is an
 error and not an empty list, and an answer from a server that lost its leader is too old.
+Token, CA and namespace are named by the variables that every Consul client knows
+(`CONSUL_HTTP_TOKEN`, `CONSUL_HTTP_TOKEN_FILE`, `CONSUL_CACERT`, `CONSUL_NAMESPACE`).
 
 References
 ----------
 Consul documentation, "Blocking Queries" (index rules), "Consistency Modes", "Health HTTP endpoint".
 """
 
+import json
 import os
 import threading
 import time
@@ -18,8 +21,10 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.transport import MALFORMED
 
 # Consul waits up to wait / 16 longer than it was told, to spread its answers.
 _WAIT = timedelta(seconds=60)
@@ -29,6 +34,9 @@ _MOST_LAST_CONTACT = timedelta(seconds=10)
 # Under churn every wait returns at once; Consul's own advice is to slow down.
 _LEAST_BETWEEN_SECONDS = 1.0
 _PAUSE_AFTER_ERROR_SECONDS = 5.0
+# An instance is about 2 KiB of JSON; a service of thousands of them is still far below.
+_MOST_BYTES = 16 * 1024 * 1024
+_PIECE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +61,31 @@ class ConsulAddress:
                 raise MetricUnavailableError(f"Consul token {file}: {error}") from error
         return {"X-Consul-Token": token} if token else {}
 
+    def options(self) -> dict[str, str]:
+        """Return the parameters that say which instances are meant."""
+        named = {"tag": self.tag, "dc": self.datacenter, "ns": os.environ.get("CONSUL_NAMESPACE")}
+        return {name: value for name, value in named.items() if value}
+
 
 def consul_of(address: str) -> ConsulAddress:
     """Return what `consul://[host:port/]service?tag=&dc=&scheme=` stands for."""
     parts = urlsplit(address)
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     service = parts.path.strip("/")
-    host = parts.netloc if service else os.environ.get("CONSUL_HTTP_ADDR", "127.0.0.1:8500")
-    tls = os.environ.get("CONSUL_HTTP_SSL", "").lower() in {"1", "true"}
-    base = host if "://" in host else f"{'https' if tls else 'http'}://{host}"
     return ConsulAddress(
-        base,
+        base_url(parts.netloc if service else None),
         service or parts.netloc,
         tag=options.get("tag"),
         datacenter=options.get("dc"),
         scheme=options.get("scheme", "http"),
     )
+
+
+def base_url(address: str | None) -> str:
+    """Return where Consul's HTTP API is: as given, else as `CONSUL_HTTP_ADDR` says, else here."""
+    host = address or os.environ.get("CONSUL_HTTP_ADDR") or "127.0.0.1:8500"
+    tls = os.environ.get("CONSUL_HTTP_SSL", "").lower() in {"1", "true"}
+    return (host if "://" in host else f"{'https' if tls else 'http'}://{host}").rstrip("/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +99,18 @@ class Instance:
 
 
 class ConsulWatch:
-    """Follows one service; `step` is one blocking query, `follow` a thread that repeats it."""
+    """Follows one service; `step` is one query, `follow` repeats blocking ones for ever."""
 
     def __init__(
-        self, address: ConsulAddress, *, timeout: timedelta = timedelta(seconds=10)
+        self,
+        address: ConsulAddress,
+        *,
+        timeout: timedelta = timedelta(seconds=10),
+        session: requests.Session | None = None,
     ) -> None:
         self._address = address
         self._timeout = timeout.total_seconds()
+        self._session = session
         self._index = 0
         self._lock = threading.Lock()
         self._instances: list[Instance] | None = None
@@ -98,23 +120,28 @@ class ConsulWatch:
     def instances(self, *, within: timedelta | None = None) -> list[Instance]:
         """Return the passing instances as last heard; raise when nothing was ever heard.
 
-        `within` also refuses what was heard longer ago.
+        `within` refuses what was heard longer ago, and everything once a question failed.
         """
         with self._lock:
-            too_old = within is not None and (
-                time.monotonic() - self._answered_at > within.total_seconds()
+            doubtful = within is not None and (
+                bool(self._error) or time.monotonic() - self._answered_at > within.total_seconds()
             )
-            if self._instances is None or too_old:
-                raise MetricUnavailableError(f"Consul {self._address.service}: {self._error}")
+            if self._instances is None or doubtful:
+                why = self._error or f"no answer for {within}"
+                raise MetricUnavailableError(f"Consul {self._address.service}: {why}")
             return list(self._instances)
 
     def step(self, *, wait: timedelta = _WAIT) -> bool:
-        """Ask once, waiting for a change when something is known; return whether it was heard."""
+        """Ask once, waiting for a change when something is known; return whether it was heard.
+
+        With no time to wait the question carries no index: Consul takes a wait of zero for its
+        default of five minutes.
+        """
         try:
             index, instances = self._asked(wait)
-        except (requests.RequestException, MetricUnavailableError, ValueError, KeyError) as error:
+        except (OSError, HTTPError, MetricUnavailableError, *MALFORMED) as error:
             with self._lock:
-                self._error, self._index = str(error), 0
+                self._error, self._index = _said(error), 0
             return False
         with self._lock:
             self._instances, self._error = instances, ""
@@ -134,36 +161,65 @@ class ConsulWatch:
 
     def _asked(self, wait: timedelta) -> tuple[int, list[Instance]]:
         address = self._address
-        parameters = {"passing": "1", "stale": "1"}
-        if address.tag:
-            parameters["tag"] = address.tag
-        if address.datacenter:
-            parameters["dc"] = address.datacenter
+        parameters = {"passing": "1", "stale": "1", **address.options()}
         seconds = wait.total_seconds() if self._index else 0.0
-        if self._index:
+        if seconds:
             parameters |= {"index": str(self._index), "wait": f"{seconds:.0f}s"}
-        response = requests.get(
-            f"{address.base_url}/v1/health/service/{quote(address.service, safe='')}",
-            params=parameters,
-            headers=address.headers(),
-            timeout=self._timeout + seconds * _JITTER,
-            allow_redirects=False,
-        )
-        return int(response.headers.get("X-Consul-Index", "0")), _believed(response)
+        patience = self._timeout + seconds * _JITTER
+        asking = self._session or requests.Session()
+        try:
+            with asking.get(
+                f"{address.base_url}/v1/health/service/{quote(address.service, safe='')}",
+                params=parameters,
+                headers=address.headers(),
+                timeout=patience,
+                allow_redirects=False,
+                stream=True,
+                verify=os.environ.get("CONSUL_CACERT") or True,
+            ) as response:
+                body = _body(response, until=time.monotonic() + patience)
+        finally:
+            if asking is not self._session:
+                asking.close()
+        return int(response.headers.get("X-Consul-Index", "0")), _believed(response, body)
 
 
-def _believed(response: requests.Response) -> list[Instance]:
+def _body(response: requests.Response, *, until: float) -> bytes:
+    """Read an answer as long as there is time and room."""
+    body = bytearray()
+    while piece := response.raw.read1(_PIECE, decode_content=True):
+        body += piece
+        if len(body) > _MOST_BYTES:
+            raise MetricUnavailableError(f"answer over {_MOST_BYTES >> 20} MiB")
+        if time.monotonic() > until:
+            raise MetricUnavailableError("the answer took too long")
+    return bytes(body)
+
+
+def _said(error: Exception) -> str:
+    """Return what went wrong, with its kind where the text alone says nothing."""
+    if isinstance(error, (requests.Timeout, ReadTimeoutError)):
+        return "timed out"
+    if isinstance(error, (requests.RequestException, HTTPError)):
+        return f"cannot be reached ({type(error).__name__})"
+    if isinstance(error, MetricUnavailableError):
+        return str(error)
+    return f"malformed answer: {error!r}"[:200]
+
+
+def _believed(response: requests.Response, body: bytes) -> list[Instance]:
     """Return the instances of an answer that is whole; raise when it is not."""
     if response.status_code != 200:
-        raise MetricUnavailableError(f"HTTP {response.status_code}: {response.text[:200]}")
+        said = " ".join(body[:200].decode(errors="replace").split())
+        raise MetricUnavailableError(f"HTTP {response.status_code}: {said}")
     if response.headers.get("X-Consul-Results-Filtered-By-ACLs", "").lower() == "true":
-        raise MetricUnavailableError("the answer was filtered: the token may not read the service")
+        raise MetricUnavailableError("the answer was filtered: ACLs hide the service from us")
     if response.headers.get("X-Consul-KnownLeader", "true").lower() == "false":
         raise MetricUnavailableError("the server knows no leader")
     last_contact = timedelta(milliseconds=int(response.headers.get("X-Consul-LastContact", "0")))
     if last_contact > _MOST_LAST_CONTACT:
         raise MetricUnavailableError(f"the server's answer is {last_contact} behind its leader")
-    answer = response.json()
+    answer = json.loads(body)
     if not isinstance(answer, list):
         raise MetricUnavailableError("the answer is not a list")
     return [_instance(entry) for entry in answer]

@@ -17,12 +17,13 @@ import numpy as np
 from autoscaler.decide.facts import Doubt, Sample, TargetRef, WorkloadFacts
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.answers import row_key
-from autoscaler.metrics.connection import MALFORMED, Connection, Question
+from autoscaler.metrics.connection import Connection, Question
 from autoscaler.metrics.own_query import examined
 from autoscaler.metrics.plan import Group, Plan, planned
 from autoscaler.metrics.prometheus import PrometheusMetrics
 from autoscaler.metrics.promql import Matcher, escaped_regex
 from autoscaler.metrics.settings import PrometheusSettings
+from autoscaler.metrics.transport import MALFORMED
 from autoscaler.ports import LoadSeries
 
 _STEP = timedelta(minutes=5)

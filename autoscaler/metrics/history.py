@@ -14,14 +14,14 @@ import numpy as np
 
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.answers import row_key
-from autoscaler.metrics.connection import MALFORMED, Answer, Connection, Outcome, Question
+from autoscaler.metrics.connection import Answer, Connection, Outcome, Question
 from autoscaler.metrics.grid import Grid, added, chunks, grid_between, placed
 from autoscaler.metrics.history_cache import HistoryCache
 from autoscaler.metrics.own_queries import OwnQueries, bare
 from autoscaler.metrics.own_query import OwnQuery, examined
 from autoscaler.metrics.plan import PART_LABEL, Group, past_key, planned
 from autoscaler.metrics.settings import PrometheusSettings
-from autoscaler.metrics.transport import QueryRefusedError
+from autoscaler.metrics.transport import MALFORMED, QueryRefusedError
 from autoscaler.ports import FloatArray, History, LoadSeries
 
 # Prometheus may need minutes until a scrape is in every store behind a query.

@@ -12,14 +12,14 @@ from datetime import datetime, timedelta
 from autoscaler.decide.facts import Doubt, Sample, TargetRef, WorkloadFacts
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.answers import Table
-from autoscaler.metrics.connection import MALFORMED, Answer, Connection, Outcome, Question
+from autoscaler.metrics.connection import Answer, Connection, Outcome, Question
 from autoscaler.metrics.history import HistoryReader
 from autoscaler.metrics.own_queries import OwnQueries, dated, sample_of
 from autoscaler.metrics.own_query import OwnQuery, examined
 from autoscaler.metrics.plan import Group, Plan, planned
 from autoscaler.metrics.promql import Matcher, any_of, selector
 from autoscaler.metrics.settings import PrometheusSettings
-from autoscaler.metrics.transport import QueryRefusedError
+from autoscaler.metrics.transport import MALFORMED, QueryRefusedError
 from autoscaler.metrics.truth import Circumstances, Down, Reading, with_doubt
 from autoscaler.ports import History, LoadSeries
 

@@ -2,71 +2,212 @@
 
 Where callers find a workload through Consul, a pod serves only once Consul passes it on.
 The witness never enters the replica count: Consul's catalog lags, and what an instance is depends
-on how it was registered. It says how long "ready but not routable" lasted, which is an alert and a
-part of the lead time.
+on how it was registered.
+It says how long "ready but not routable" lasts, which is an alert, and how much later than Ready a
+pod can be called, which is a part of the lead time.
+
+Pods are told apart by name where Consul knows it (consul-k8s writes it into the service's meta);
+elsewhere ready pods and passing instances are only counted.
 """
 
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from autoscaler.decide.facts import TargetRef, WorkloadFacts
-from autoscaler.errors import MetricUnavailableError
-from autoscaler.metrics.consul import ConsulWatch
+import requests
 
-# consul-k8s syncs every 30 s; twice that is no longer the delay of a healthy catalog.
-UNROUTABLE_AFTER = timedelta(seconds=60)
+from autoscaler.decide.facts import (
+    UNROUTABLE_AFTER,
+    Routability,
+    TargetRef,
+    WorkloadFacts,
+)
+from autoscaler.decide.lead_time import upper_share
+from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.consul import ConsulAddress, ConsulWatch, Instance, base_url
+from autoscaler.policy.schema import ConsulService
+
+# What consul-k8s writes into the meta of the instances it registers.
+_POD_META, _NAMESPACE_META = "pod-name", "k8s-namespace"
+# Of the service as a whole, where Consul does not know pods by name.
+_ANY = ""
+# The share of starts that the delay covers needs tens of them; older ones say less about today.
+_REMEMBERED_STARTS = 50
+# A pod that is unroutable for longer waits for an operator, not for a catalog.
+LONGEST_DELAY = timedelta(minutes=10)
+_ROUND_SECONDS = 5.0
+# Of an older answer a pod that has become ready since cannot be judged. Rounds become that long
+# with four thousand services; beyond, the witness says that it does not know.
+_GOOD_FOR = timedelta(seconds=45)
+# Never more than 200 questions a second, whatever the number of services.
+_BETWEEN_SECONDS = 0.005
+_AFTER_ERROR_SECONDS = 0.1
+_TIMEOUT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Routability:
-    """Ready pods against passing instances of one workload; `since` they have differed."""
+class Memory:
+    """What is remembered of one workload from one observation to the next."""
 
-    ready: int
-    passing: int | None
-    since: datetime | None = None
-    detail: str = ""
-
-    def lag(self, now: datetime) -> timedelta:
-        """Return for how long some ready pods have not been routable."""
-        return timedelta(0) if self.since is None else now - self.since
-
-    def alarming(self, now: datetime) -> bool:
-        """Whether ready pods have been unroutable for longer than any catalog lags."""
-        return self.lag(now) > UNROUTABLE_AFTER
+    ready: frozenset[str]
+    n_ready: int
+    passing: int
+    since: Mapping[str, datetime] = field(default_factory=dict)
+    """Since when each pod has been ready and not passing."""
+    starting: frozenset[str] = frozenset()
+    """Those of them that we saw become ready: how long they wait is what a start costs."""
+    delays: tuple[timedelta, ...] = ()
+    silent: bool = False
 
 
-@dataclass(slots=True)
+def remembered(
+    before: Memory | None, workload: WorkloadFacts, instances: Sequence[Instance], *, now: datetime
+) -> Memory:
+    """Return the memory after one more answer of Consul."""
+    named = _passing_names(instances, namespace=workload.target.namespace)
+    ready = frozenset(pod.name for pod in workload.pods or () if pod.ready and not pod.deleted)
+    n_ready = len(ready) if workload.pods is not None else workload.ready_replicas
+    if named is None or workload.pods is None:
+        waiting = frozenset({_ANY}) if len(instances) < n_ready else frozenset[str]()
+        present, passing = frozenset({_ANY}), len(instances)
+        fresh = present if before is not None and n_ready > before.n_ready else frozenset[str]()
+    else:
+        waiting, present, passing = ready - named, ready, len(ready & named)
+        fresh = ready - before.ready if before is not None else frozenset[str]()
+    if before is None:
+        return Memory(ready, n_ready, passing, dict.fromkeys(waiting, now))
+    started = (before.starting | fresh) & present
+    # What passed while Consul was silent passed at an unknown moment: nothing is learned from it.
+    learned = () if before.silent else tuple(sorted(started - waiting))
+    delays = [now - before.since.get(name, now) for name in learned]
+    return Memory(
+        ready,
+        n_ready,
+        passing,
+        {name: before.since.get(name, now) for name in waiting},
+        started & waiting,
+        (*before.delays, *delays)[-_REMEMBERED_STARTS:],
+    )
+
+
+def routability(memory: Memory, *, now: datetime) -> Routability:
+    """Return what the memory says at `now`."""
+    longest = max((now - since for since in memory.since.values()), default=timedelta(0))
+    usual = upper_share(memory.delays) if memory.delays else timedelta(0)
+    # A pod ordered now will wait as those do that wait already, unless that is a catalog's usual.
+    delay = max(usual, longest if longest > UNROUTABLE_AFTER else timedelta(0))
+    return Routability(memory.passing, longest, min(delay, LONGEST_DELAY), _waiting(memory))
+
+
+def _waiting(memory: Memory) -> str:
+    """Return which ready pods do not pass, in words."""
+    if not memory.since:
+        return ""
+    first = min(memory.since)
+    n_waiting = memory.n_ready - memory.passing
+    return f"{n_waiting} of {memory.n_ready} ready pods do not pass{first and ', first '}{first}"
+
+
+def _passing_names(instances: Iterable[Instance], *, namespace: str) -> frozenset[str] | None:
+    """Return the names of the pods that pass, None where an instance carries none."""
+    names = set()
+    for instance in instances:
+        name = instance.meta.get(_POD_META)
+        if not name:
+            return None
+        if instance.meta.get(_NAMESPACE_META, namespace) == namespace:
+            names.add(name)
+    return frozenset(names)
+
+
 class ReadinessWitness:
-    """Compares what the API server and Consul say of the same workloads, cycle by cycle."""
+    """Compares what the API server and Consul say of the same workloads, cycle by cycle.
 
-    watches: Mapping[TargetRef, ConsulWatch]
-    _seen: dict[TargetRef, Routability] = field(default_factory=dict)
+    `witnessed` never waits: one thread asks Consul about one service after the other, from the
+    first service on that a policy names.
+    """
 
-    def observed(
-        self, workloads: Mapping[TargetRef, WorkloadFacts], *, now: datetime
-    ) -> dict[TargetRef, Routability]:
-        """Return the routability of every workload that Consul is asked about."""
-        self._seen = {
-            target: self._compared(target, workloads[target], watch, now=now)
-            for target, watch in self.watches.items()
-            if target in workloads
+    def __init__(self, consul_url: str | None = None, *, timeout: timedelta = _TIMEOUT) -> None:
+        self._consul_url = consul_url
+        self._timeout = timeout
+        self._session = requests.Session()
+        self._watches: dict[ConsulAddress, ConsulWatch] = {}
+        self._watch_of: dict[TargetRef, ConsulWatch] = {}
+        self._memories: dict[TargetRef, Memory] = {}
+        self._seen: dict[TargetRef, Routability] = {}
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def follow(self, services: Mapping[TargetRef, ConsulService]) -> None:
+        """Ask about these services from now on, and about no others."""
+        addresses = {target: self._address(service) for target, service in services.items()}
+        self._watches = {
+            address: self._watches.get(address)
+            or ConsulWatch(address, timeout=self._timeout, session=self._session)
+            for address in addresses.values()
         }
-        return dict(self._seen)
+        self._watch_of = {target: self._watches[each] for target, each in addresses.items()}
+        self._memories = {t: m for t, m in self._memories.items() if t in self._watch_of}
+        if self._watches and self._thread is None:
+            self._thread = threading.Thread(target=self._run, daemon=True, name="consul-witness")
+            self._thread.start()
+
+    def witnessed(
+        self, workloads: Mapping[TargetRef, WorkloadFacts], *, now: datetime
+    ) -> Mapping[TargetRef, WorkloadFacts]:
+        """Return the workloads, those that Consul is asked about with its word on them."""
+        if not self._watch_of:
+            return workloads
+        told = dict(workloads)
+        for target, watch in self._watch_of.items():
+            workload = workloads.get(target)
+            if workload is not None:
+                told[target] = replace(
+                    workload, routability=self._compared(workload, watch, now=now)
+                )
+        return told
+
+    def close(self) -> None:
+        """Ask no more; a question under way ends with its timeout."""
+        self._stop.set()
+
+    def ask(self, *, pause: Callable[[float], object] = lambda seconds: None) -> None:
+        """Ask about every service once."""
+        for watch in tuple(self._watches.values()):
+            if self._stop.is_set():
+                return
+            heard = watch.step(wait=timedelta(0))
+            pause(_BETWEEN_SECONDS if heard else _AFTER_ERROR_SECONDS)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            began = time.monotonic()
+            self.ask(pause=self._stop.wait)
+            self._stop.wait(max(0.0, _ROUND_SECONDS - (time.monotonic() - began)))
+
+    def _address(self, service: ConsulService) -> ConsulAddress:
+        return ConsulAddress(
+            base_url(self._consul_url),
+            service.service,
+            tag=service.tag,
+            datacenter=service.datacenter,
+        )
 
     def _compared(
-        self, target: TargetRef, workload: WorkloadFacts, watch: ConsulWatch, *, now: datetime
+        self, workload: WorkloadFacts, watch: ConsulWatch, *, now: datetime
     ) -> Routability:
-        before = self._seen.get(target)
+        target = workload.target
+        before = self._memories.get(target)
         try:
-            # Blocking queries answer at least once a minute; silence for three is an outage.
-            passing = len(watch.instances(within=3 * UNROUTABLE_AFTER))
+            instances = watch.instances(within=_GOOD_FOR)
         except MetricUnavailableError as error:
-            unknown = Routability(workload.ready_replicas, None, detail=str(error))
-            return replace(unknown, since=before.since if before else None)
-        found = Routability(workload.ready_replicas, passing)
-        if passing >= workload.ready_replicas:
-            return found
-        since = before.since if before and before.since else now
-        detail = f"{workload.ready_replicas - passing} ready pods are not passing in Consul"
-        return replace(found, since=since, detail=detail)
+            if before is not None:
+                self._memories[target] = replace(before, silent=True)
+            known = self._seen.get(target, Routability(None))
+            self._seen[target] = replace(known, passing=None, detail=str(error))
+            return self._seen[target]
+        memory = self._memories[target] = remembered(before, workload, instances, now=now)
+        self._seen[target] = routability(memory, now=now)
+        return self._seen[target]

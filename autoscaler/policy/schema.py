@@ -84,6 +84,14 @@ class Cooldown(Section):
     scale_down: Duration = timedelta(minutes=5)
 
 
+class ConsulService(Section):
+    """The service under which callers find the workload in Consul, one instance per pod."""
+
+    service: Name
+    tag: Name | None = None
+    datacenter: Name | None = None
+
+
 class WorkloadPolicy(Section):
     """Everything the user decided about one workload."""
 
@@ -100,6 +108,8 @@ class WorkloadPolicy(Section):
     paused: bool = False
     paused_scale_in: bool = False
     paused_scale_out: bool = False
+    consul: ConsulService | None = None
+    """Makes Consul a witness of readiness: pods count as there once it passes them, too."""
 
     @model_validator(mode="after")
     def _bounds_in_order(self) -> Self:

@@ -19,6 +19,8 @@ class Attention(StrEnum):
     CONTESTED = "contested"
     """Somebody else writes `spec.replicas`."""
     UNKNOWN = "metrics unknown"
+    UNROUTABLE = "not routable"
+    """Ready pods are not passing in Consul: callers do not find them."""
     CAPPED = "capped"
     """More is wanted than the bounds allow."""
     STALE = "forecast stale"
@@ -84,6 +86,7 @@ def _quiet(record: DecisionRecord) -> bool:
         and workload.ready_replicas >= record.decision.current_replicas
         and record.recommendation.may_lower
         and not record.refused
+        and not record.unroutable
     )
 
 
@@ -92,6 +95,8 @@ def _of_state(record: DecisionRecord) -> list[Attention]:
     words = []
     if record.refused:
         words.append(Attention.REFUSED)
+    if record.unroutable:
+        words.append(Attention.UNROUTABLE)
     if record.workload is None:
         words.append(Attention.NOT_FOUND)
     elif record.workload.ready_replicas < record.decision.current_replicas:

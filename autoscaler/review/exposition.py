@@ -8,9 +8,14 @@ Names are HPA's and kube-state-metrics' where they have one.
 
 from collections.abc import Callable, Iterator
 
-from autoscaler.decide.facts import Signal
+from autoscaler.decide.facts import Routability, Signal
 from autoscaler.review.attention import attention_of
 from autoscaler.review.record import DecisionRecord
+
+
+def _routability(record: DecisionRecord) -> Routability | None:
+    return None if record.workload is None else record.workload.routability
+
 
 # A field that is None is left out: absent is not zero, here as anywhere.
 _PER_POLICY: tuple[tuple[str, str, Callable[[DecisionRecord], float | None]], ...] = (
@@ -35,6 +40,25 @@ _PER_POLICY: tuple[tuple[str, str, Callable[[DecisionRecord], float | None]], ..
         "spec_max_replicas",
         "The policy's maxReplicas.",
         lambda r: None if r.spec is None else r.spec.max_replicas,
+    ),
+    (
+        "consul_passing",
+        "Instances that pass in Consul; absent while Consul does not say.",
+        lambda r: None if (seen := _routability(r)) is None else seen.passing,
+    ),
+    (
+        "unroutable_seconds",
+        "For how long a ready pod has not been passing in Consul; absent while unknown.",
+        lambda r: (
+            None
+            if (seen := _routability(r)) is None or seen.passing is None
+            else seen.unroutable_for.total_seconds()
+        ),
+    ),
+    (
+        "routing_delay_seconds",
+        "From Ready to passing in Consul: a part of the lead time.",
+        lambda r: None if (seen := _routability(r)) is None else seen.delay.total_seconds(),
     ),
 )
 

@@ -9,7 +9,7 @@ closed, so that a forgotten field shows up in a test.
 """
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
 
@@ -21,7 +21,8 @@ from autoscaler.decide.reason import Reason
 from autoscaler.policy.schema import Mode
 
 # Counts the changes of the fields below: a field added, renamed or given another meaning.
-SCHEMA_VERSION = 1
+# 2: routability.
+SCHEMA_VERSION = 2
 # Longer texts come from outside (an error body, a query): the rest of them explains nothing.
 TEXT_LIMIT = 200
 # Sixteen signals of a hostile source still fit 16 KiB, where container runtimes split lines;
@@ -152,6 +153,21 @@ class BoundsFields(TypedDict):
     scale_out_paused: bool
 
 
+@with_config(_CLOSED)
+class RoutabilityFields(TypedDict):
+    """Whether callers find the ready pods: Consul as a second witness."""
+
+    passing: Annotated[Count | None, Field(description="Passing in Consul; null = unknown.")]
+    unroutable_seconds: Annotated[
+        Load, Field(description="Since when a ready pod is not passing; while unknown, as known.")
+    ]
+    delay_seconds: Annotated[
+        Load, Field(description="From Ready to passing; lengthens the measured lead time.")
+    ]
+    alarming: Annotated[bool, Field(description="Ready but not routable for more than 60 s.")]
+    detail: SignalText
+
+
 @with_config(_OPEN)
 class DecisionFields(TypedDict):
     """One decision of the predictive autoscaler: why this many replicas."""
@@ -175,6 +191,12 @@ class DecisionFields(TypedDict):
     trust: Annotated[Trust, Field(description="The least trusted of the signals' forecasts.")]
     current_replicas: Annotated[Count, Field(description="spec.replicas as it was read.")]
     ready_replicas: Annotated[Count | None, Field(description="Pods that serve.")]
+    routability: NotRequired[
+        Annotated[
+            RoutabilityFields | None,
+            Field(description="null = the policy names no Consul service. Since version 2."),
+        ]
+    ]
     signals: Annotated[list[SignalFields], Field(max_length=MOST_SIGNALS)]
     recommendation: RecommendationFields
     chain: Annotated[

@@ -12,7 +12,7 @@ from datetime import datetime
 from autoscaler.decide.bounds import bounds_in_force
 from autoscaler.decide.decision import Decision, Limit, Proposal, Recommendation
 from autoscaler.decide.facts import Capacity, ForecastFacts, Signal, TargetRef, Trust, WorkloadFacts
-from autoscaler.decide.lead_time import lead_time
+from autoscaler.decide.lead_time import lead_time_of
 from autoscaler.decide.pause import paused_direction
 from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
 from autoscaler.decide.schedule import scheduled_bounds
@@ -28,6 +28,7 @@ from autoscaler.review.fields import (
     ForecastFields,
     LimitFields,
     RecommendationFields,
+    RoutabilityFields,
     SignalFields,
     bounded,
 )
@@ -67,6 +68,12 @@ class DecisionRecord:
         return next((t for t in _LEAST_TRUSTED_FIRST if t in known), Trust.WARMING)
 
     @property
+    def unroutable(self) -> bool:
+        """Whether ready pods have been out of their callers' reach for too long."""
+        routability = None if self.workload is None else self.workload.routability
+        return routability is not None and routability.alarming
+
+    @property
     def refused(self) -> bool:
         """Whether a change that should have been written was not: somebody has to look."""
         because = self.not_rescaled_because
@@ -84,6 +91,7 @@ class DecisionRecord:
             self.trust,
             self.recommendation.reason,
             self.recommendation.may_lower,
+            self.unroutable,
             tuple([limit.reason for limit in decision.chain]) if decision.chain else (),
         )
 
@@ -102,6 +110,7 @@ class DecisionRecord:
             "trust": self.trust,
             "current_replicas": self.decision.current_replicas,
             "ready_replicas": self.workload.ready_replicas if self.workload else None,
+            "routability": _routability_fields(self.workload),
             "signals": [
                 _signal_fields(signal, proposal, self.at)
                 for signal, proposal in zip(self.signals, self._proposals(), strict=True)
@@ -124,7 +133,7 @@ class DecisionRecord:
             return None
         current, behavior = self.decision.current_replicas, self.spec.behavior
         events, now = self.state.scale_events, self.at
-        lead = lead_time(self.workload.lead_times, configured=self.spec.forecast.lead_time)
+        lead = lead_time_of(self.workload, configured=self.spec.forecast.lead_time)
         bounds = bounds_in_force(
             self.spec.min_replicas,
             self.spec.max_replicas,
@@ -209,6 +218,19 @@ def _forecast_fields(forecast: ForecastFacts) -> ForecastFields:
         "coverage": _rounded(forecast.coverage),
         "burst": forecast.burst,
         "age_seconds": _digits(forecast.age.total_seconds()),
+    }
+
+
+def _routability_fields(workload: WorkloadFacts | None) -> RoutabilityFields | None:
+    if workload is None or workload.routability is None:
+        return None
+    seen = workload.routability
+    return {
+        "passing": seen.passing,
+        "unroutable_seconds": _digits(seen.unroutable_for.total_seconds()),
+        "delay_seconds": _digits(seen.delay.total_seconds()),
+        "alarming": seen.alarming,
+        "detail": bounded(seen.detail, SIGNAL_TEXT_LIMIT),
     }
 
 

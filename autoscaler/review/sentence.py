@@ -74,7 +74,8 @@ def held_back(because: str) -> bool:
 
 def sentence(line: DecisionFields) -> str:
     """Return what was done and why, on one line of bounded length."""
-    return f"{bounded(f'{_did(line)}: {_because(line)}', MESSAGE_LIMIT)}."
+    told = f"{_did(line)}: {_because(line)}{_unroutable(line)}"
+    return f"{bounded(told, MESSAGE_LIMIT)}."
 
 
 def limit_phrase(limit: LimitFields) -> str:
@@ -82,6 +83,15 @@ def limit_phrase(limit: LimitFields) -> str:
     phrase = _PHRASES.get(limit["reason"], "{reason} makes it {to}")
     told = phrase.format(to=limit["to"], reason=limit["reason"])
     return f"{told} ({limit['detail']})" if limit["detail"] else told
+
+
+def _unroutable(line: DecisionFields) -> str:
+    """Return what Consul says against the pods, when they have been out of reach for too long."""
+    seen = line.get("routability")
+    if seen is None or not seen["alarming"]:
+        return ""
+    lasted = duration_text(timedelta(seconds=round(seen["unroutable_seconds"])))
+    return f"; not routable for {lasted}: {seen['detail']} in Consul"
 
 
 def _did(line: DecisionFields) -> str:

@@ -19,6 +19,7 @@ def why_now(lines: Lines) -> Answer:
 def chain_of_numbers(line: DecisionFields) -> tuple[str, ...]:
     """Return the way from the load to the decision, one step per line."""
     rows = [row for signal in line["signals"] for row in _signal_rows(signal)]
+    rows += _routability_rows(line)
     asked = line["recommendation"]
     rows.append(_row("recommendation", number_text(asked["replicas"]), asked["reason"]))
     rows += [
@@ -46,6 +47,18 @@ def _signal_rows(signal: SignalFields) -> list[str]:
     if capacity is not None:
         rows.append(_row("per pod", number_text(capacity["per_pod"]), capacity["source"]))
     return rows
+
+
+def _routability_rows(line: DecisionFields) -> list[str]:
+    """Return what Consul says of the pods, where it is asked."""
+    seen = line.get("routability")
+    if seen is None:
+        return []
+    remark = f"+{seconds_text(seen['delay_seconds'])} lead time"
+    if seen["unroutable_seconds"]:
+        remark += f", not routable for {seconds_text(seen['unroutable_seconds'])}"
+    remark += f", {seen['detail']}" if seen["detail"] else ""
+    return [_row("passing in Consul", number_text(seen["passing"]), remark)]
 
 
 def _quality(signal: SignalFields) -> str:

@@ -1,14 +1,20 @@
 """Ready in Kubernetes against passing in Consul."""
 
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from autoscaler.metrics.consul import ConsulWatch, consul_of
-from autoscaler.metrics.witness import ReadinessWitness, Routability
+from autoscaler.decide.facts import Routability, TargetRef
+from autoscaler.decide.lead_time import lead_time_of
+from autoscaler.metrics.witness import LONGEST_DELAY, ReadinessWitness
+from autoscaler.policy.schema import ConsulService
 from support.consul_stub import ConsulStub
 from support.load_series import NOW, TARGET, workload
+
+SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -18,45 +24,212 @@ def consul() -> Iterator[ConsulStub]:
     consul.stop()
 
 
+class Watching:
+    """A witness that asks when it is told to, and the workload it is asked about."""
+
+    def __init__(self, url: str, **service: str) -> None:
+        self.witness = ReadinessWitness(url, timeout=SECOND)
+        self.witness._thread = threading.current_thread()  # asked by us alone
+        self.witness.follow({TARGET: ConsulService(service="checkout", **service)})
+        self.workload = workload()
+
+    def facts(self, seconds: float, *ready: str, ask: bool = True):
+        """Return the facts of the workload with these ready pods, some seconds after NOW."""
+        if ask:
+            self.witness.ask()
+        at = NOW + seconds * SECOND
+        return self.witness.witnessed(workload(*ready), now=at)[TARGET]
+
+    def seen(self, seconds: float, *ready: str, ask: bool = True) -> Routability:
+        return self.facts(seconds, *ready, ask=ask).routability
+
+
 @pytest.fixture
-def watch(consul: ConsulStub) -> ConsulWatch:
-    return ConsulWatch(consul_of(f"consul://{consul.address}/checkout"))
+def watching(consul: ConsulStub) -> Watching:
+    return Watching(consul.address)
 
 
-def test_as_many_passing_as_ready_is_routable(consul, watch):
-    consul.register(80, 81)
-    watch.step()
+def test_every_ready_pod_passing_is_routable(consul, watching):
+    consul.pass_pods("a", "b")
 
-    seen = ReadinessWitness({TARGET: watch}).observed(workload("a", "b"), now=NOW)
-
-    assert seen == {TARGET: Routability(2, 2)}
+    assert watching.seen(0, "a", "b") == Routability(2)
 
 
-def test_ready_but_not_passing_alarms_after_a_minute_and_not_before(consul, watch):
+def test_instances_without_names_are_counted(consul, watching):
     consul.register(80)
-    watch.step()
-    witness = ReadinessWitness({TARGET: watch})
-    witness.observed(workload("a", "b"), now=NOW)
+    watching.seen(0, "a", "b")
 
-    at = [NOW + timedelta(seconds=seconds) for seconds in (60, 61)]
-    alarms = [witness.observed(workload("a", "b"), now=now)[TARGET].alarming(now) for now in at]
-
-    assert alarms == [False, True]
+    assert watching.seen(30, "a", "b") == Routability(
+        1, 30 * SECOND, detail="1 of 2 ready pods do not pass"
+    )
 
 
-def test_it_clears_when_consul_passes_the_pod(consul, watch):
-    consul.register(80)
-    watch.step()
-    witness = ReadinessWitness({TARGET: watch})
-    witness.observed(workload("a", "b"), now=NOW)
-    consul.register(80, 81)
-    watch.step(wait=timedelta(0))
+def test_ready_but_not_passing_alarms_after_a_minute_and_not_before(consul, watching):
+    consul.pass_pods("a")
+    watching.seen(0, "a", "b")
 
-    assert witness.observed(workload("a", "b"), now=NOW)[TARGET].since is None
+    seen = [watching.seen(seconds, "a", "b") for seconds in (60, 61)]
+
+    assert [s.alarming for s in seen] == [False, True]
+    assert seen[1].detail == "1 of 2 ready pods do not pass, first b"
 
 
-def test_what_consul_does_not_say_is_unknown_not_zero(watch):
-    [seen] = ReadinessWitness({TARGET: watch}).observed(workload("a"), now=NOW).values()
+def test_it_clears_when_consul_passes_the_pod(consul, watching):
+    consul.pass_pods("a")
+    watching.seen(0, "a", "b")
+    watching.seen(90, "a", "b")
+    consul.pass_pods("a", "b")
 
-    assert (seen.passing, seen.since) == (None, None)
-    assert "not asked yet" in seen.detail
+    assert watching.seen(91, "a", "b") == Routability(2)
+
+
+def test_pods_of_others_behind_the_same_service_do_not_stand_in(consul, watching):
+    consul.pass_pods("x", "y", "z")
+    watching.seen(0, "a")
+
+    assert watching.seen(61, "a").alarming
+
+
+def test_a_namesake_in_another_namespace_does_not_stand_in(consul, watching):
+    consul.pass_pods("a", namespace="elsewhere")
+    watching.seen(0, "a")
+
+    assert watching.seen(61, "a").alarming
+
+
+def test_pods_that_come_one_after_the_other_are_each_timed_by_themselves(consul, watching):
+    consul.pass_pods("a")
+    watching.seen(0, "a")
+    for k in range(10):  # each becomes routable 20 s after it was ready, when the next is ready
+        watching.seen(20 * k, "a", *(f"p{i}" for i in range(k + 1)))
+        consul.pass_pods("a", *(f"p{i}" for i in range(k + 1)))
+
+    seen = watching.seen(200, "a", *(f"p{i}" for i in range(10)))
+
+    assert not seen.alarming
+    assert seen.delay == 20 * SECOND
+
+
+def test_what_a_start_waits_for_its_routes_lengthens_the_measured_lead_time(consul, watching):
+    consul.pass_pods("a")
+    watching.seen(0, "a")
+    watching.seen(10, "a", "b")
+    consul.pass_pods("a", "b")
+    facts = replace(watching.facts(55, "a", "b"), lead_times=(100 * SECOND,) * 5)
+
+    assert lead_time_of(facts, configured=None) == 145 * SECOND
+    assert lead_time_of(facts, configured=90 * SECOND) == 90 * SECOND
+    assert lead_time_of(replace(facts, lead_times=()), configured=None) == 165 * SECOND
+
+
+def test_a_pod_that_waits_for_more_than_a_minute_lengthens_it_while_it_waits(consul, watching):
+    consul.pass_pods("a")
+    watching.seen(0, "a", "b")
+
+    delays = [watching.seen(seconds, "a", "b").delay for seconds in (60, 75, 7200)]
+
+    assert delays == [0 * SECOND, 75 * SECOND, LONGEST_DELAY]
+
+
+def test_a_check_that_fails_on_an_old_pod_says_nothing_about_starts(consul, watching):
+    consul.pass_pods("a", "b")
+    watching.seen(0, "a", "b")
+    consul.pass_pods("a")
+    watching.seen(15, "a", "b")
+    consul.pass_pods("a", "b")
+
+    assert watching.seen(60, "a", "b").delay == 0 * SECOND
+
+
+def test_what_consul_does_not_say_is_unknown_not_none_passing(watching):
+    seen = watching.seen(0, "a", ask=False)
+
+    assert seen == Routability(None, detail="Consul checkout: not asked yet")
+
+
+def test_an_answer_that_was_filtered_is_an_error_not_none_passing(consul, watching):
+    consul.token = "secret"
+    watching.seen(0, "a")
+
+    seen = watching.seen(61, "a")
+
+    assert (seen.passing, seen.alarming) == (None, False)
+    assert "ACLs hide the service from us" in seen.detail
+
+
+def test_an_answer_from_before_the_pod_was_ready_says_nothing_about_it(consul, watching):
+    consul.pass_pods("a")
+    watching.seen(0, "a")
+    watching.witness._watch_of[TARGET]._answered_at -= 46
+
+    seen = watching.seen(46, "a", "b", ask=False)
+
+    assert seen == Routability(None, detail="Consul checkout: no answer for 0:00:45")
+
+
+def test_silence_freezes_what_was_known_and_teaches_nothing(consul, watching):
+    consul.pass_pods("a")
+    watching.seen(0, "a")
+    watching.seen(10, "a", "b")
+    before = watching.seen(75, "a", "b")
+    consul.status = 500
+    during = watching.seen(300, "a", "b", "c")
+    consul.status = 200
+    consul.pass_pods("a", "b")
+    after = watching.seen(400, "a", "b")
+
+    assert before.delay == during.delay == 65 * SECOND
+    assert (during.passing, during.alarming) == (None, False)
+    assert after == Routability(2)
+
+
+@pytest.mark.parametrize("body", [b"[7]", b"{}", b"null", b"[{}]", b"<html>", b"[" * 99_999])
+def test_an_answer_that_is_malformed_is_unknown(consul, watching, body):
+    consul.body = body
+
+    assert watching.seen(0, "a").passing is None
+
+
+def test_consul_being_away_is_unknown(consul):
+    watching = Watching("127.0.0.1:1")
+
+    seen = watching.seen(0, "a")
+
+    assert seen.passing is None
+    assert "cannot be reached" in seen.detail
+
+
+def test_it_never_asks_with_an_index_and_no_time_to_wait(consul, watching):
+    consul.pass_pods("a")
+    for seconds in range(3):
+        watching.seen(seconds, "a")
+
+    assert [("index" in asked, "wait" in asked) for asked in consul.asked] == [(False, False)] * 3
+
+
+def test_tag_and_datacenter_are_asked_for(consul):
+    Watching(consul.address, tag="v2", datacenter="dc2").seen(0, "a")
+
+    assert (consul.asked[0]["tag"], consul.asked[0]["dc"]) == ("v2", "dc2")
+
+
+def test_a_thousand_services_are_asked_by_one_thread(consul):
+    witness = ReadinessWitness(consul.address)
+    before = threading.active_count()
+    witness.follow(
+        {TargetRef("shop", f"s{i}"): ConsulService(service=f"s{i}") for i in range(1000)}
+    )
+    threads = threading.active_count() - before
+    witness.follow({})
+    witness.close()
+
+    assert threads <= 2  # and the stub's, which answers it
+
+
+def test_what_nobody_names_any_more_is_forgotten(watching, consul):
+    consul.pass_pods("a")
+    watching.seen(0, "a")
+    watching.witness.follow({})
+
+    assert watching.witness.witnessed(workload("a"), now=NOW)[TARGET].routability is None
+    assert watching.witness._memories == {}

@@ -61,14 +61,14 @@ def test_the_shown_policy_reads_back_as_itself():
             "maxReplica: 3",
             "maxReplica: no such field; did you mean maxReplicas? allowed: scaleTargetRef, mode, "
             "actuator, minReplicas, maxReplicas, metrics, forecast, cooldown, behavior, schedule, "
-            "paused, pausedScaleIn, pausedScaleOut",
+            "paused, pausedScaleIn, pausedScaleOut, consul",
             id="a misspelt field names its likeliest neighbour",
         ),
         pytest.param(
             "min_replicas: 3",
             "min_replicas: no such field; did you mean minReplicas? allowed: scaleTargetRef, mode, "
             "actuator, minReplicas, maxReplicas, metrics, forecast, cooldown, behavior, schedule, "
-            "paused, pausedScaleIn, pausedScaleOut",
+            "paused, pausedScaleIn, pausedScaleOut, consul",
             id="snake case is not how the field is written",
         ),
         pytest.param(

@@ -100,6 +100,12 @@ def series(name: str, values: str, **labels: str) -> dict[str, str]:
             "AutoscalerForecastOnlyLeftOn",
             id="left on",
         ),
+        pytest.param(
+            [series("unroutable_seconds", "0 30 75 90")],
+            "2m",
+            "AutoscalerPodsNotRoutable",
+            id="not routable",
+        ),
         pytest.param([], "6m", "AutoscalerNotReconciling", id="not running"),
     ],
 )

@@ -8,6 +8,7 @@ from autoscaler.decide.facts import (
     Capacity,
     CapacitySource,
     ForecastFacts,
+    Routability,
     Sample,
     Signal,
     TargetRef,
@@ -60,6 +61,11 @@ def workload(current=10, *, ready=None, target=CHECKOUT, **changes):
         seen_at=NOW,
     )
     return replace(facts, **changes)
+
+
+UNROUTABLE = Routability(
+    4, timedelta(seconds=75), timedelta(seconds=75), "6 of 10 ready pods do not pass"
+)
 
 
 def policy(name="checkout", **fields):

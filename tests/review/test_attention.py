@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from autoscaler.decide.facts import Doubt, Sample, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.review.attention import SEVERITY, Attention, attention_of
-from review.records import CHECKOUT, decided, policy, record, signal, workload
+from review.records import CHECKOUT, UNROUTABLE, decided, policy, record, signal, workload
 
 REFUSED = {"rescaled": False, "not_rescaled_because": "403 Forbidden"}
 
@@ -29,6 +31,16 @@ REFUSED = {"rescaled": False, "not_rescaled_because": "403 Forbidden"}
             id="blind",
         ),
         pytest.param(decided(spec=policy(maxReplicas=12)), Attention.CAPPED, id="capped"),
+        pytest.param(
+            record(workload=workload(10, routability=UNROUTABLE)),
+            Attention.UNROUTABLE,
+            id="ready, but not found by callers",
+        ),
+        pytest.param(
+            record(workload=workload(10, routability=replace(UNROUTABLE, passing=None))),
+            Attention.CALM,
+            id="Consul does not say",
+        ),
         pytest.param(record(trust=Trust.STALE), Attention.STALE, id="stale"),
         pytest.param(record(trust=Trust.DEMOTED), Attention.DEMOTED, id="demoted"),
         pytest.param(record(trust=Trust.WARMING), Attention.WARMING, id="warming"),

@@ -6,7 +6,7 @@ import pytest
 from autoscaler.cli import main
 from autoscaler.decide.facts import TargetRef, Trust
 from autoscaler.decide.reason import Reason
-from review.records import NOW, record
+from review.records import NOW, UNROUTABLE, record, workload
 
 SEARCH = TargetRef("api", "search")
 
@@ -174,3 +174,12 @@ def test_decisions_of_another_schema_are_counted_and_said(explained, tmp_path):
     code, _, err = explained("checkout")
 
     assert (code, err) == (0, "1 decisions of another schema were passed over\n")
+
+
+def test_what_consul_says_against_ready_pods_is_in_the_answer(explained):
+    unroutable = record(14, 14, workload=workload(14, routability=UNROUTABLE))
+
+    _, out, _ = explained("shop/checkout", records=[unroutable])
+
+    assert "not routable for 1m15s: 6 of 10 ready pods do not pass in Consul." in out
+    assert "  passing in Consul      4                    +1m15s lead time, not routable for" in out

@@ -30,7 +30,7 @@ def found(*lines, target=""):
         pytest.param('{"msg": "starting"}', ([], 0), id="another event"),
         pytest.param("panic: {", ([], 0), id="not JSON"),
         pytest.param(LINE[:-40], ([], 1), id="cut short"),
-        pytest.param(LINE.replace('"schema": 1', '"schema": "x"'), ([], 1), id="wrong type"),
+        pytest.param(LINE.replace('"schema": 2', '"schema": "x"'), ([], 1), id="wrong type"),
         pytest.param(LINE.replace("DesiredWithin", "X"), (["checkout"], 0), id="text may differ"),
         pytest.param(LINE.replace('"Trusted"', '"Sure"'), ([], 1), id="a word nobody knows"),
         pytest.param('{"desired_replicas":' + "[" * 40_000, ([], 1), id="nested without end"),
@@ -39,6 +39,13 @@ def found(*lines, target=""):
 )
 def test_decisions_are_found_among_other_lines_and_never_guessed(line, expected):
     assert found(line) == expected
+
+
+def test_lines_from_before_routability_was_told_are_still_read():
+    line = json.loads(LINE) | {"schema": 1}
+    del line["routability"]
+
+    assert found(json.dumps(line)) == (["checkout"], 0)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from autoscaler.decide.state import ScaleEvent, WorkloadState
 from autoscaler.review.fields import DECISION, SCHEMA_VERSION, SIGNAL_TEXT_LIMIT, decision_schema
 from autoscaler.review.log import decision_line
 from autoscaler.review.sentence import sentence
-from review.records import LONG_AGO, NOW, decided, policy, record, signal, workload
+from review.records import LONG_AGO, NOW, UNROUTABLE, decided, policy, record, signal, workload
 
 VALIDATOR = Draft202012Validator(decision_schema())
 # containerd and CRI-O split longer lines.
@@ -151,6 +151,26 @@ def test_the_proposals_follow_from_the_loads_and_the_capacity_in_the_record(made
     assert one["predictive_replicas"] == pytest.approx(math.ceil(needs), rel=1e-5, abs=1)
     if one["value"] is not None:
         assert one["reactive_replicas"] == pytest.approx(one["value"] / per_pod, rel=1e-5, abs=1)
+
+
+def test_what_consul_says_is_in_the_record_and_null_where_it_is_not_asked():
+    line = record(workload=workload(10, routability=UNROUTABLE)).as_dict()
+
+    VALIDATOR.validate(line)
+    assert record().as_dict()["routability"] is None
+    assert line["routability"] == {
+        "passing": 4,
+        "unroutable_seconds": 75,
+        "delay_seconds": 75,
+        "alarming": True,
+        "detail": "6 of 10 ready pods do not pass",
+    }
+
+
+def test_becoming_unroutable_is_news():
+    before, after = record(), record(workload=workload(10, routability=UNROUTABLE))
+
+    assert before.headline != after.headline
 
 
 def test_a_target_that_is_gone_has_a_record_all_the_same():

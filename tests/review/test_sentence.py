@@ -13,7 +13,7 @@ from autoscaler.policy.quantity import duration_text, share_text
 from autoscaler.policy.schema import Mode
 from autoscaler.review.fields import MESSAGE_LIMIT
 from autoscaler.review.sentence import sentence
-from review.records import LONG_AGO, NOW, decided, record, signal
+from review.records import LONG_AGO, NOW, UNROUTABLE, decided, record, signal, workload
 
 EXPECTED = (
     "requestRate linkerd, now 1200, may reach 1600 in 2m (risk 1%), which needs 14 at 120 per pod."
@@ -37,6 +37,12 @@ BLIND = signal(sample=Sample(None, doubt=Doubt.ABSENT, detail="no series"), fore
             record(10, 14), f"scaled from 10 to 14 replicas: {EXPECTED}", id="the forecast asks"
         ),
         pytest.param(record(14, 14), f"kept 14 replicas: {EXPECTED}", id="nothing to do"),
+        pytest.param(
+            record(14, 14, workload=workload(14, routability=UNROUTABLE)),
+            f"kept 14 replicas: {EXPECTED[:-1]}; not routable for 1m15s: "
+            "6 of 10 ready pods do not pass in Consul.",
+            id="ready, but not found by callers",
+        ),
         pytest.param(
             record(10, 14, rescaled=False, mode=Mode.FORECAST_ONLY),
             f"would scale from 10 to 14 replicas (ForecastOnly): {EXPECTED}",

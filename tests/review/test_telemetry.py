@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,9 +9,10 @@ from autoscaler.decide.facts import Sample, TargetRef, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.telemetry import Telemetry
-from review.records import decided, policy, record, signal, workload
+from review.records import UNROUTABLE, decided, policy, record, signal, workload
 
 WHO = {"namespace": "shop", "name": "checkout", "kind": "Deployment"}
+SEARCH = TargetRef("shop", "search")
 
 
 @pytest.fixture
@@ -63,6 +65,20 @@ def test_what_is_unknown_has_no_series_instead_of_a_zero(latest):
 
     for name in ("load", "forecast_quantile", "capacity", "recommended_replicas"):
         assert f"autoscaler_{name}" not in samples
+
+
+def test_pods_that_callers_do_not_find_are_told_and_left_out_while_consul_does_not_say(latest):
+    silent = replace(UNROUTABLE, passing=None)
+    latest.keep(record(workload=workload(10, routability=UNROUTABLE)))
+    latest.keep(record(target=SEARCH, workload=workload(10, target=SEARCH, routability=silent)))
+    latest.keep(record(target=TargetRef("shop", "not-in-consul")))
+
+    samples = scraped(Telemetry(latest))
+
+    search = {**WHO, "name": "search"}
+    assert samples["autoscaler_consul_passing"] == [(WHO, 4)]
+    assert samples["autoscaler_unroutable_seconds"] == [(WHO, 75)]
+    assert samples["autoscaler_routing_delay_seconds"] == [(WHO, 75), (search, 75)]
 
 
 def test_trust_and_reason_are_one_series_each_for_the_state_in_force(latest):

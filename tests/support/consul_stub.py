@@ -23,6 +23,7 @@ class ConsulStub:
         self.headers: dict[str, str] = {}
         self.status = 200
         self.token: str | None = None
+        self.body: bytes | None = None
         self.asked: list[Mapping[str, str]] = []
         self.changed = threading.Condition()
         stub = self
@@ -58,15 +59,33 @@ class ConsulStub:
             self.index += 1
             self.changed.notify_all()
 
+    def pass_pods(self, *names: str, namespace: str = "shop") -> None:
+        """Let exactly these pods pass, registered as consul-k8s does."""
+        with self.changed:
+            self.instances = [
+                {
+                    "Node": {"Node": "k8s", "Address": "10.0.0.1"},
+                    "Service": {
+                        "ID": f"{name}-checkout",
+                        "Address": "10.0.0.2",
+                        "Port": 8080,
+                        "Meta": {"pod-name": name, "k8s-namespace": namespace},
+                    },
+                }
+                for name in names
+            ]
+            self.index += 1
+            self.changed.notify_all()
+
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer one request; one with an index waits for a change, at most a second."""
         parameters = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(handler.path).query))
         self.asked.append(parameters)
         with self.changed:
             if parameters.get("index") == str(self.index):
-                self.changed.wait(1.0)
+                self.changed.wait(1.0)  # of whatever was asked for; zero would be five minutes
             allowed = self.token is None or handler.headers.get("X-Consul-Token") == self.token
-            body = json.dumps(self.instances if allowed else []).encode()
+            body = self.body or json.dumps(self.instances if allowed else []).encode()
             headers = {"X-Consul-Index": str(self.index), **self.headers}
         if not allowed:
             headers["X-Consul-Results-Filtered-By-ACLs"] = "true"
