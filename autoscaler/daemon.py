@@ -165,6 +165,8 @@ class Daemon:
             list(wanted.values()), start=start, end=end, step=STEP
         )
         self._arrived.put((list(wanted), history))
+        still = self._forecasts.n_missing_history - len(wanted)
+        log_event(logger, logging.INFO, "history_progress", read=len(wanted), still_wanted=still)
         return True
 
     def read_all_history(self) -> None:

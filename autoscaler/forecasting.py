@@ -68,6 +68,11 @@ class Forecasts:
         """Return up to `limit` series whose past was not read yet, by key."""
         return dict(list(self._wanting.items())[:limit])
 
+    @property
+    def n_missing_history(self) -> int:
+        """How many series have no past yet."""
+        return len(self._wanting)
+
     def accept_history(self, keys: Sequence[str], history: History) -> None:
         """Take in the past of the given series and learn from it at once."""
         known = [i for i, key in enumerate(keys) if key in self._row_of]

@@ -5,8 +5,10 @@ a piece that is too much for Prometheus is halved.
 What was read is kept on disk when a folder is given, so that a restart goes on where it stopped.
 """
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +26,8 @@ from autoscaler.metrics.settings import PrometheusSettings
 from autoscaler.metrics.transport import MALFORMED, QueryRefusedError
 from autoscaler.ports import FloatArray, History, LoadSeries
 
+logger = logging.getLogger(__name__)
+
 # Prometheus may need minutes until a scrape is in every store behind a query.
 _SETTLED_AFTER = timedelta(minutes=10)
 # Resting longer would only make the start slower; Prometheus has had its turn.
@@ -33,6 +37,16 @@ _LEAST_POINTS = 60
 # A user's own query may be expensive; over a range, few are asked together.
 _OWN_TOGETHER = 50
 _TOO_MUCH = ("too many samples", "exceeded maximum resolution", "MiB", "timed out", "timeout")
+
+
+@dataclass(slots=True)
+class Spent:
+    """What reading the past has cost Prometheus so far, and what was spared it."""
+
+    questions: int = 0
+    from_cache: int = 0
+    asking_seconds: float = 0.0
+    resting_seconds: float = 0.0
 
 
 class HistoryReader:
@@ -47,6 +61,7 @@ class HistoryReader:
         self._own_queries = OwnQueries(bare)
         self._settings = settings
         self._rest = rest
+        self._spent = Spent()
 
     def close(self) -> None:
         """Let go of connections and threads."""
@@ -62,6 +77,8 @@ class HistoryReader:
         MetricUnavailableError
             When a piece cannot be read; what was read before it is in the cache.
         """
+        self._cache.forget_old(now=time.time())
+        self._spent = Spent()
         grid = grid_between(start, end, step)
         load = grid.empty(len(series))
         plan = planned(
@@ -77,13 +94,29 @@ class HistoryReader:
                 load[rows, here] = self._piece(group, query, piece)
         own = {index: examined(text) for index, text in plan.queries.items()}
         for batch in _few(own):
-            self._read_own(batch, grid, load)
+            rows = list(batch)
+            for column, piece in chunks(grid, n_series=len(rows)):
+                load[rows, column : column + piece.n_samples] = self._own_piece(batch, piece)
+        self._tell(len(series))
         return History(load, step, grid.last)
+
+    def _tell(self, n_series: int) -> None:
+        """Log what a range cost: how often Prometheus was asked, and how long left alone."""
+        spent = self._spent
+        fields = {
+            "series": n_series,
+            "questions": spent.questions,
+            "pieces_from_cache": spent.from_cache,
+            "asking_seconds": round(spent.asking_seconds, 3),
+            "resting_seconds": round(spent.resting_seconds, 3),
+        }
+        logger.info("history_read", extra={"fields": fields})
 
     def _piece(self, group: Group, query: str, grid: Grid) -> FloatArray:
         """Return one piece of a group's past, from the cache or from Prometheus."""
         kept = self._cache.kept(query, grid)
-        if kept is not None and kept.shape == (len(group.members), grid.n_samples):
+        if kept is not None and len(kept) == len(group.members):
+            self._spent.from_cache += 1
             return kept
         try:
             read = self._rows(group, query, grid)
@@ -93,8 +126,7 @@ class HistoryReader:
             half = grid.n_samples // 2
             parts = grid.part(0, half), grid.part(half, grid.n_samples - half)
             return np.concatenate([self._piece(group, query, part) for part in parts], axis=1)
-        if datetime.now(tz=UTC) - grid.last > _SETTLED_AFTER:
-            self._cache.keep(query, grid, read)
+        self._keep(query, grid, read)
         return read
 
     def _rows(self, group: Group, query: str, grid: Grid) -> FloatArray:
@@ -108,25 +140,54 @@ class HistoryReader:
         """Ask once, then rest as long as that took."""
         began = time.monotonic()
         [outcome] = self._connection.ask([_ranged(query, grid)])
-        self._rest(min(time.monotonic() - began, _LONGEST_REST_SECONDS))
+        self._rest_after(began)
         if isinstance(outcome, MetricUnavailableError):
             raise outcome
         return outcome
 
-    def _read_own(self, batch: Mapping[int, OwnQuery], grid: Grid, load: FloatArray) -> None:
-        """Fill in the users' own queries; one that is refused has no past, and harms no other."""
+    def _rest_after(self, began: float) -> None:
+        """Leave Prometheus alone for as long as it has just worked for us."""
+        took = time.monotonic() - began
+        rest = min(took, _LONGEST_REST_SECONDS)
+        self._rest(rest)
+        self._spent.questions += 1
+        self._spent.asking_seconds += took
+        self._spent.resting_seconds += rest
+
+    def _own_piece(self, batch: Mapping[int, OwnQuery], grid: Grid) -> FloatArray:
+        """Return one piece of some users' queries; a refused one has no past and harms no other."""
+        together = "\n".join(query.expression for query in batch.values())
+        kept = self._cache.kept(together, grid)
+        if kept is not None and len(kept) == len(batch):
+            self._spent.from_cache += 1
+            return kept
+        load, refused = grid.empty(len(batch)), False
         now = datetime.now(tz=UTC)
-        for column, piece in chunks(grid, n_series=len(batch)):
-            here = slice(column, column + piece.n_samples)
-            outcomes = self._own_queries.answered(batch, ask=self._asker(piece), now=now)
-            for index, outcome in outcomes.items():
-                if isinstance(outcome, Answer):
-                    load[index, here] = own_row(index, outcome.result, piece)
-                elif not isinstance(outcome, QueryRefusedError):
-                    raise outcome
+        outcomes = self._own_queries.answered(batch, ask=self._asker(grid), now=now)
+        for row, index in enumerate(batch):
+            outcome = outcomes[index]
+            if isinstance(outcome, Answer):
+                load[row] = own_row(index, outcome.result, grid)
+            elif isinstance(outcome, QueryRefusedError):
+                refused = True
+            else:
+                raise outcome
+        if not refused:
+            self._keep(together, grid, load)
+        return load
+
+    def _keep(self, query: str, grid: Grid, load: FloatArray) -> None:
+        if datetime.now(tz=UTC) - grid.last > _SETTLED_AFTER:
+            self._cache.keep(query, grid, load)
 
     def _asker(self, grid: Grid) -> Callable[[Sequence[str]], list[Outcome]]:
-        return lambda texts: self._connection.ask([_ranged(text, grid) for text in texts])
+        def ask(texts: Sequence[str]) -> list[Outcome]:
+            began = time.monotonic()
+            outcomes = self._connection.ask([_ranged(text, grid) for text in texts])
+            self._rest_after(began)
+            return outcomes
+
+        return ask
 
 
 def _ranged(query: str, grid: Grid) -> Question:

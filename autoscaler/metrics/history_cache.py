@@ -1,6 +1,8 @@
 """What of the past was read already: pieces of history on disk, so that a restart goes on.
 
-One file per question and piece, named by a hash of both; arrays only, never pickles.
+One file per question and end of a piece, named by a hash of both; arrays only, never pickles.
+A piece begins where the range began that it was read for, so the same piece of a later range, which
+begins later, is the end of what was kept.
 A cache that cannot be written or read is a slower start, never an error.
 """
 
@@ -33,7 +35,9 @@ class HistoryCache:
             piece = np.load(self._file(query, grid), allow_pickle=False)
         except (OSError, ValueError, EOFError):
             return None  # never kept, or cut by a kill while it was written
-        return np.asarray(piece, dtype=np.float64)
+        if piece.ndim != 2 or piece.shape[1] < grid.n_samples:
+            return None
+        return np.asarray(piece[:, piece.shape[1] - grid.n_samples :], dtype=np.float64)
 
     def keep(self, query: str, grid: Grid, load: FloatArray) -> None:
         """Keep a piece; float32 holds seven digits, more than any load has."""
@@ -53,7 +57,7 @@ class HistoryCache:
         """Remove pieces that nobody will ask for again; `now` in unix seconds."""
         if self._folder is None or not self._folder.is_dir():
             return
-        for file in self._folder.glob("*.npy"):
+        for file in (*self._folder.glob("*.npy"), *self._folder.glob("*.part")):
             try:
                 if now - file.stat().st_mtime > _KEPT_FOR.total_seconds():
                     file.unlink()
@@ -61,6 +65,6 @@ class HistoryCache:
                 continue  # somebody else removed it
 
     def _file(self, query: str, grid: Grid) -> Path:
-        what = f"{query}\n{grid.first.timestamp():.3f} {grid.step} {grid.n_samples}"
+        what = f"{query}\n{grid.last.timestamp():.3f} {grid.step}"
         folder = self._folder or Path()
         return folder / f"{hashlib.sha256(what.encode()).hexdigest()[:32]}.npy"

@@ -5,8 +5,10 @@ The loads wander slowly, so that a steady state has a few rescales a minute and 
 
 import json
 import math
+import re
 import sys
 import time
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,8 +27,25 @@ def rows(n: int, now: float) -> str:
     return f'{{"status":"success","data":{{"resultType":"vector","result":[{",".join(out)}]}}}}'
 
 
+def past(names: list[str], start: float, end: float, step: float) -> Iterator[str]:
+    """Yield the pasts of some workloads row by row, as `support.backfill_worker.load_at` has them.
+
+    Seven texts serve all rows: a stand-in that is slower than its reader would be measured instead.
+    """
+    times = [start + k * step for k in range(round((end - start) / step) + 1)]
+    levels = [(t, t // 60 % 1440) for t in times]
+    texts = [",".join(f'[{t:.0f},"{100 + k + level:g}"]' for t, level in levels) for k in range(7)]
+    yield '{"status":"success","data":{"resultType":"matrix","result":['
+    for position, name in enumerate(names):
+        labels = f'"namespace":"shop","deployment":"service-{name}"'
+        metric = f'{{"autoscaler_part":"0:load",{labels}}}'
+        comma = "," if position else ""
+        yield f'{comma}{{"metric":{metric},"values":[{texts[int(name) % 7]}]}}'
+    yield "]}}"
+
+
 class Handler(BaseHTTPRequestHandler):
-    """Answers `query` for everybody at once, `query_range` with an empty past."""
+    """Answers `query` for everybody at once, `query_range` for those that the query names."""
 
     n_workloads = 0
     queries = 0
@@ -37,7 +56,22 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
 
+    def _stream(self, asked: dict[str, list[str]], names: list[str]) -> None:
+        """Send row after row, with no length announced."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        start, end, step = (float(asked[name][0]) for name in ("start", "end", "step"))
+        for text in past(names, start, end, step):
+            self.wfile.write(text.encode())
+
     def _answer(self, query: str) -> None:
+        whole = parse_qs(query)
+        names = re.findall(r"service-(\d+)", whole.get("query", [""])[0].replace("\\", ""))
+        if urlsplit(self.path).path.endswith("/query_range") and names:
+            Handler.queries += 1
+            self._stream(whole, sorted(set(names)))
+            return
         path, asked = urlsplit(self.path).path, parse_qs(query).get("query", [""])[0]
         if path == "/queries":
             body = json.dumps(Handler.queries)

@@ -1,6 +1,7 @@
 """How the past becomes an array: grid, gaps, pieces, what is kept."""
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -161,6 +162,63 @@ def test_what_was_read_survives_a_restart(stub, read):
 
     assert not np.isnan(history.load).any()
     assert before.isdisjoint(asked.parameters["start"] for asked in stub.asked)
+
+
+@pytest.mark.parametrize("series", [LINKERD, OWN], ids=["named", "own query"])
+def test_a_piece_that_was_cut_while_it_was_written_is_read_again(stub, read, tmp_path, series):
+    stub.reply = lambda asked: matrix(({"autoscaler_part": "0:load", **WHO}, points(asked)))
+    span = timedelta(days=14)
+    before = read(series, span=span, cache=True)
+    kept = sorted((tmp_path / "kept").glob("*.npy"))
+    kept[0].write_bytes(kept[0].read_bytes()[:-100])
+    kept[1].write_bytes(b"")
+    stub.asked.clear()
+
+    again = read(series, span=span, cache=True)
+
+    assert np.array_equal(before.load.astype(np.float32), again.load.astype(np.float32))
+    assert len(stub.asked) == 2
+
+
+def test_a_later_range_finds_the_pieces_of_an_earlier_one(stub, read):
+    stub.reply = lambda asked: matrix(({"autoscaler_part": "0:load", **WHO}, points(asked)))
+    span, later = timedelta(days=14), NOW + 7 * MINUTE
+    read(LINKERD, span=span, cache=True)
+    stub.asked.clear()
+
+    history = read(LINKERD, span=span, cache=True, end=later)
+
+    assert len(stub.asked) == 1  # the last piece has grown
+    assert history.load[0, 0] == (later - span + MINUTE).timestamp() / 60 % 1000
+    assert not np.isnan(history.load).any()
+
+
+def test_pieces_older_than_a_fortnight_are_removed(stub, read, tmp_path):
+    stub.reply = lambda asked: matrix(({"autoscaler_part": "0:load", **WHO}, points(asked)))
+    read(LINKERD, cache=True)
+    [old] = (tmp_path / "kept").glob("*.npy")
+    left = old.with_suffix(".part")
+    left.write_bytes(b"cut by a kill")
+    for file in (old, left):
+        os.utime(file, (0, 0))
+
+    read(request_rate(source="istio"), cache=True)
+
+    assert not old.exists()
+    assert not left.exists()
+
+
+def test_prometheus_is_left_alone_for_as_long_as_it_worked(stub, reader_of):
+    rests = []
+    reader = reader_of(stub.url)
+    reader._history._rest = rests.append
+    stub.reply = lambda asked: matrix()
+
+    reader.history([LINKERD, OWN], start=NOW - MINUTE, end=NOW, step=MINUTE)
+
+    spent = reader._history._spent
+    assert len(rests) == len(stub.asked) == spent.questions == 2
+    assert sum(rests) == spent.resting_seconds == pytest.approx(spent.asking_seconds)
 
 
 def test_a_store_of_several_clusters_is_asked_for_one(stub, reader_of):

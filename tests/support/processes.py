@@ -45,6 +45,11 @@ class Process:
             )
 
     @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._popen.pid
+
+    @property
     def running(self) -> bool:
         """Whether it has not ended."""
         return self._popen.poll() is None
