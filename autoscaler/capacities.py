@@ -9,6 +9,8 @@ how much there is, its samples say how much of it load costs.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from autoscaler.decide.capacity import declared_capacity, requested_per_pod
 from autoscaler.decide.facts import Capacity, Sample, TargetRef, WorkloadFacts
 from autoscaler.decide.learned_capacity import (
@@ -21,6 +23,7 @@ from autoscaler.decide.learned_capacity import (
 )
 from autoscaler.policy.metric import MetricSpec, MetricType, TargetType
 from autoscaler.policy.schema import WorkloadPolicy
+from autoscaler.ports import FloatArray
 from autoscaler.roster import Governed
 
 # The regression forgets per sample at one a minute.
@@ -38,7 +41,7 @@ class Capacities:
         """Return the capacity for each metric of the policy; None = not known (yet)."""
         return tuple(
             self._learned(governed, workload)
-            if _to_be_learned(metric)
+            if to_be_learned(metric)
             else declared_capacity(metric, workload)
             for metric in governed.policy.metrics
         )
@@ -52,7 +55,7 @@ class Capacities:
         now: datetime,
     ) -> None:
         """Show one minute to the fit; a doubtful or cold one teaches nothing."""
-        rate, cpu = _places(governed.policy)
+        rate, cpu = places_to_learn_from(governed.policy)
         if rate is None or cpu is None or not self._due(governed.target, now):
             return
         if not (samples[rate].trusted and samples[cpu].trusted and warmed_up(workload, now=now)):
@@ -90,9 +93,30 @@ class Capacities:
         return None if fit is None else _from(fit, governed.policy, workload)
 
 
+def capacity_from_past(
+    policy: WorkloadPolicy,
+    workload: WorkloadFacts,
+    *,
+    load: FloatArray,
+    cores: FloatArray,
+    pods: FloatArray,
+) -> Capacity | None:
+    """Return what would be learned from a past, sampled alike, NaN where unknown; None = nothing.
+
+    The rollouts and cold pods of the past are unknown: the regression takes them for outliers.
+    """
+    fit = CapacityFit(workload.template_hash)
+    known = np.isfinite(load) & np.isfinite(cores) & (np.nan_to_num(pods) > 0)
+    for load_per_pod, cores_per_pod in zip(
+        (load[known] / pods[known]).tolist(), (cores[known] / pods[known]).tolist(), strict=True
+    ):
+        fit = with_minute(fit, load_per_pod=load_per_pod, cores_per_pod=cores_per_pod)
+    return _from(fit, policy, workload)
+
+
 def _from(fit: CapacityFit, policy: WorkloadPolicy, workload: WorkloadFacts) -> Capacity | None:
     """Return what the fit says at the CPU target of the policy."""
-    _, place = _places(policy)
+    _, place = places_to_learn_from(policy)
     if place is None:
         return None
     metric = policy.metrics[place]
@@ -105,16 +129,17 @@ def _from(fit: CapacityFit, policy: WorkloadPolicy, workload: WorkloadFacts) -> 
     return learned_capacity(fit, request_cores=request, utilization=utilization)
 
 
-def _to_be_learned(metric: MetricSpec) -> bool:
+def to_be_learned(metric: MetricSpec) -> bool:
+    """Whether the policy leaves it open what one pod carries of this load."""
     return metric.type is MetricType.REQUEST_RATE and metric.target is None
 
 
-def _places(policy: WorkloadPolicy) -> tuple[int | None, int | None]:
+def places_to_learn_from(policy: WorkloadPolicy) -> tuple[int | None, int | None]:
     """Return where the rate to be learned and the CPU metric to learn from stand in the policy."""
     rate = cpu = None
     for place, metric in enumerate(policy.metrics):
         resource = metric.container_resource or metric.resource
-        if _to_be_learned(metric) and rate is None:
+        if to_be_learned(metric) and rate is None:
             rate = place
         elif resource is not None and resource.name == "cpu" and cpu is None:
             cpu = place

@@ -1,54 +1,63 @@
 """`autoscaler doctor`: what is wrong with each policy's metrics, and what to do, before it acts.
 
 Policies come from files, or from the cluster's ConfigMaps when no file is named.
-Exit code 1 when the load of any policy would be unknown.
+With a cluster to look at, also what the daemon would learn there: capacity and lead time.
+Exit code 1 when any policy could not be decided on: its load, its target or its capacity unknown.
 """
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from autoscaler.cluster.api import connect
 from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
+from autoscaler.commands.policy_findings import in_cluster, without_cluster
 from autoscaler.commands.prometheus import prometheus_settings
 from autoscaler.daemon import SystemClock, targeted
-from autoscaler.decide.capacity import declared_capacity
 from autoscaler.decide.facts import TargetRef, WorkloadFacts
-from autoscaler.decide.lead_time import lead_time
 from autoscaler.errors import AutoscalerError, PolicyError
-from autoscaler.metrics.doctor import Diagnosis, Doctor, Level
+from autoscaler.metrics.doctor import Diagnosis, Doctor
+from autoscaler.metrics.findings import Finding, Level
+from autoscaler.metrics.witness import ReadinessWitness
 from autoscaler.policy.book import PolicyBook
 from autoscaler.policy.document import PolicyDocument
 from autoscaler.policy.files import policy_documents
-from autoscaler.policy.quantity import duration_text
 from autoscaler.roster import Governed, Roster, compiled
 
 _FIRST_LISTS = timedelta(seconds=30)
 _MARK = {Level.OK: "ok  ", Level.WARNING: "WARN", Level.ERROR: "FAIL"}
+_COLOUR = {Level.OK: "32", Level.WARNING: "33", Level.ERROR: "31"}
 
 Workloads = Mapping[TargetRef, WorkloadFacts]
+Report = dict[str, Any]
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Examine every policy; return 1 when one could not be trusted with its metrics."""
+    """Examine every policy; return 1 when something has to be mended first."""
     with _world(arguments) as (documents, cluster):
         book = PolicyBook(own_namespace=arguments.namespace).updated(documents)
         if book.problems:
             raise PolicyError("\n".join(sorted(book.problems)))
         roster = compiled(targeted(book.policies))
-        workloads = {} if cluster is None else cluster.workloads(roster.targets)
-        diagnoses = _examined(arguments, roster, workloads)
-    report = [_report(g, diagnoses[g.series_slice], workloads) for g in roster.governed]
+        workloads = None if cluster is None else cluster.workloads(roster.targets)
+        reports = _examined(arguments, roster, workloads)
+    levels = Counter(found["level"] for report in reports for found in _all_findings(report))
     if arguments.output == "json":
-        print(json.dumps(report, indent=2))
+        print(json.dumps(reports, indent=2))
     else:
-        for one in report:
-            print(_as_text(one))
-    return 0 if all(diagnosis.healthy for diagnosis in diagnoses) else 1
+        for report in reports:
+            print(_as_text(report, colour=sys.stdout.isatty()))
+        print(
+            f"{len(reports)} policies, {len(roster.series)} signals: "
+            f"{levels[Level.ERROR]} to mend, {levels[Level.WARNING]} to look at"
+        )
+    return 1 if levels[Level.ERROR] else 0
 
 
 @contextmanager
@@ -74,54 +83,87 @@ def _world(
 
 
 def _examined(
-    arguments: argparse.Namespace, roster: Roster, workloads: Workloads
-) -> list[Diagnosis]:
+    arguments: argparse.Namespace, roster: Roster, workloads: Workloads | None
+) -> list[Report]:
+    """Return everything found about each policy as plain values."""
+    now = SystemClock().now()
+    witnessed = _witnessed(arguments, roster, workloads, now=now)
     doctor = Doctor(prometheus_settings(arguments))
     try:
-        return doctor.diagnoses(roster.series, now=SystemClock().now(), workloads=workloads)
+        diagnoses = doctor.diagnoses(roster.series, now=now, workloads=workloads or {})
+        reports = []
+        for governed in roster.governed:
+            found = diagnoses[governed.series_slice]
+            if witnessed is None:
+                findings = without_cluster(governed, found, doctor, now=now)
+            else:
+                workload = witnessed.get(governed.target)
+                findings = in_cluster(governed, found, workload, doctor, now=now)
+            reports.append(_report(governed, found, findings))
+        return reports
     finally:
         doctor.close()
 
 
-def _report(governed: Governed, diagnoses: list[Diagnosis], workloads: Workloads) -> dict[str, Any]:
-    """Return everything found about one policy as plain values."""
-    workload = workloads.get(governed.target)
-    signals = []
-    for label, metric, diagnosis in zip(
-        governed.labels, governed.policy.metrics, diagnoses, strict=True
-    ):
-        capacity = None if workload is None else declared_capacity(metric, workload)
-        signals.append(
-            {
-                "metric": label,
-                "findings": [
-                    {"level": str(f.level), "subject": f.subject, "says": f.says, "fix": f.fix}
-                    for f in diagnosis.findings
-                ],
-                "capacity_per_pod": None if capacity is None else capacity.per_pod,
-                "promql": diagnosis.promql,
-            }
-        )
-    configured = governed.policy.forecast.lead_time
-    measured = () if workload is None else workload.lead_times
+def _witnessed(
+    arguments: argparse.Namespace, roster: Roster, workloads: Workloads | None, *, now: datetime
+) -> Workloads | None:
+    """Return the workloads with what Consul says of those that are registered there."""
+    named = {g.target: g.policy.consul for g in roster.governed if g.policy.consul is not None}
+    if workloads is None or not named:
+        return workloads
+    witness = ReadinessWitness(arguments.consul_url)
+    witness.ask_once(named)
+    return witness.witnessed(workloads, now=now)
+
+
+def _report(
+    governed: Governed, diagnoses: Sequence[Diagnosis], findings: Sequence[Finding]
+) -> Report:
     return {
         "policy": governed.source,
         "target": str(governed.target),
-        "pods_timed": len(measured),
-        "lead_time": duration_text(lead_time(measured, configured=configured)),
-        "signals": signals,
+        "findings": _fields(findings),
+        "signals": [
+            {
+                "metric": label,
+                "findings": _fields(diagnosis.findings),
+                "load_promql": diagnosis.load_promql,
+                "promql": diagnosis.promql,
+            }
+            for label, diagnosis in zip(governed.labels, diagnoses, strict=True)
+        ],
     }
 
 
-def _as_text(report: dict[str, Any]) -> str:
+def _fields(findings: Sequence[Finding]) -> list[dict[str, str]]:
+    return [
+        {"level": str(f.level), "subject": f.subject, "says": f.says, "fix": f.fix}
+        for f in findings
+    ]
+
+
+def _all_findings(report: Report) -> Iterator[dict[str, str]]:
+    yield from report["findings"]
+    for signal in report["signals"]:
+        yield from signal["findings"]
+
+
+def _as_text(report: Report, *, colour: bool) -> str:
+    """Return a policy's findings, one a line, and the PromQL of each load."""
     lines = [f"{report['target']}  ({report['policy']})"]
-    lines.append(f"  lead time {report['lead_time']}, {report['pods_timed']} pods timed")
+    lines += _lines(report["findings"], indent="  ", colour=colour)
     for signal in report["signals"]:
         lines.append(f"  {signal['metric']}")
-        for found in signal["findings"]:
-            mark = _MARK[Level(found["level"])]
-            lines.append(f"    {mark} {found['subject']}: {found['says']}")
-            if found["fix"]:
-                lines.append(f"         -> {found['fix']}")
-        lines += [f"    promql {line}" for line in signal["promql"].splitlines()]
+        lines += _lines(signal["findings"], indent="    ", colour=colour)
+        lines += [f"    promql {line}" for line in signal["load_promql"].splitlines()]
     return "\n".join(lines)
+
+
+def _lines(findings: Sequence[dict[str, str]], *, indent: str, colour: bool) -> Iterator[str]:
+    for found in findings:
+        level = Level(found["level"])
+        mark = f"\033[{_COLOUR[level]}m{_MARK[level]}\033[0m" if colour else _MARK[level]
+        yield f"{indent}{mark} {found['subject']}: {found['says']}"
+        if found["fix"]:
+            yield f"{indent}     -> {found['fix']}"

@@ -1,15 +1,15 @@
 """What is wrong with a policy's metrics, and what to do about it.
 
 The daemon says "unknown" and why; this asks further: is the metric there at all, under which
-labels, how often is it scraped, how much of the past is missing, what do sidecars take.
+labels, how often is it scraped, how much of the past is missing, is anything counted twice, what do
+sidecars take.
 Everything is asked of the live Prometheus, nothing is changed.
 """
 
 import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -18,61 +18,37 @@ from autoscaler.decide.facts import Doubt, Sample, TargetRef, WorkloadFacts
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.answers import row_key
 from autoscaler.metrics.connection import Connection, Question
+from autoscaler.metrics.findings import ENOUGH_PAST, FIX, Finding, Level, of_past
+from autoscaler.metrics.grid import FloatArray, grid_between
 from autoscaler.metrics.own_query import examined
 from autoscaler.metrics.plan import Group, Plan, planned
 from autoscaler.metrics.prometheus import PrometheusMetrics
-from autoscaler.metrics.promql import Matcher, escaped_regex
+from autoscaler.metrics.promql import Matcher, escaped_regex, selector
 from autoscaler.metrics.settings import PrometheusSettings
 from autoscaler.metrics.transport import MALFORMED
 from autoscaler.ports import LoadSeries
 
 _STEP = timedelta(minutes=5)
-# Below two weeks no weekday was seen twice; over a tenth of gaps a rhythm has holes.
-_ENOUGH_PAST = timedelta(days=14)
-_MOST_GAPS = 0.1
 # Sidecars that take more than this make the pod's total a bad measure of the application.
 _MOST_SIDECAR_SHARE = 0.2
 # Ten times the window in which scrapes are counted.
 _COUNTED = timedelta(minutes=10)
-
-_FIX = {
-    Doubt.NOT_A_NUMBER: "look for a division by zero in the query, or an exporter that writes NaN",
-    Doubt.STALE: "the exporter is no longer scraped: look at Prometheus's targets",
-    Doubt.PARTIAL: "look at Prometheus's targets that are down, and pods it does not scrape",
-    Doubt.DUPLICATED: "two scrape jobs read the same pods: pin one with labels.job",
-    Doubt.WARNED: "a store behind Prometheus did not answer: the number is a lower bound",
-    Doubt.UNREACHABLE: "check the address, the network policy and the certificate",
-    Doubt.REFUSED: "check the token, and paste the query into Prometheus",
-    Doubt.CLOCK_SKEW: "synchronize the clocks of Prometheus and of this machine",
-    Doubt.FOREIGN: "several clusters share this Prometheus: pin one with labels.cluster",
-}
+# What tells two scrapes of one exporter apart, and nothing else.
+_OF_THE_SCRAPE = "job, endpoint, prometheus, prometheus_replica"
+# Labels whose values are two views of the same requests, and the view that a load wants.
+_VIEWS = {"reporter": "destination", "direction": "inbound"}
 
 
-class Level(StrEnum):
-    """How bad a finding is: an error makes the load unknown, a warning makes it worse."""
-
-    OK = "ok"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at, what was found, and what to do about it."""
-
-    level: Level
-    subject: str
-    says: str
-    fix: str = ""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Diagnosis:
     """Everything that was found about one series, and the PromQL that was used."""
 
     series: LoadSeries
     findings: tuple[Finding, ...]
     promql: str
+    load_promql: str
+    past: FloatArray = field(default_factory=lambda: np.empty(0))
+    """The recorded load of a fortnight by five minutes, NaN where unknown; empty = unread."""
 
     @property
     def healthy(self) -> bool:
@@ -102,35 +78,66 @@ class Doctor:
     ) -> list[Diagnosis]:
         """Return what is to be said about each series, in order; never raises."""
         samples = self._metrics.newest(series, now=now, workloads=workloads)
+        known = [i for i, sample in enumerate(samples) if sample.value is not None]
+        pasts = dict(zip(known, self._pasts([series[i] for i in known], now=now), strict=True))
         return [
-            self._diagnosis(one, sample, now=now)
-            for one, sample in zip(series, samples, strict=True)
+            self._diagnosis(one, sample, pasts.get(i), now=now)
+            for i, (one, sample) in enumerate(zip(series, samples, strict=True))
         ]
 
-    def _diagnosis(self, one: LoadSeries, sample: Sample, *, now: datetime) -> Diagnosis:
+    def pods_of_the_past(self, cpu: LoadSeries, *, now: datetime) -> FloatArray:
+        """Return how many pods reported their CPU, on the grid of `Diagnosis.past`.
+
+        Raises
+        ------
+        MetricUnavailableError
+            When that cannot be read.
+        """
+        end = _on_the_minute(now)
+        return self._metrics.pods(cpu, grid=grid_between(end - ENOUGH_PAST, end, _STEP))
+
+    def cpu_requests(self, target: TargetRef, *, now: datetime) -> dict[tuple[str, str], float]:
+        """Return the cores that containers request, as kube-state-metrics has them; or nothing."""
+        pods = [
+            Matcher("namespace", "=", target.namespace),
+            Matcher("pod", "=~", f"{escaped_regex(target.name)}-.+"),
+            Matcher("resource", "=", "cpu"),
+        ]
+        asked = f"max by (container) ({selector('kube_pod_container_resource_requests', pods)})"
+        rows = self._rows(asked, now=now)
+        return {(r["metric"].get("container", ""), "cpu"): float(r["value"][1]) for r in rows}
+
+    def _diagnosis(
+        self,
+        one: LoadSeries,
+        sample: Sample,
+        past: tuple[Finding, FloatArray] | None,
+        *,
+        now: datetime,
+    ) -> Diagnosis:
         plan = planned([one], scrape_interval=self._settings.scrape_interval)
-        findings = [self._newest(one, sample, plan, now=now)]
-        reachable = sample.doubt not in {Doubt.UNREACHABLE, Doubt.REFUSED}
-        if reachable and sample.value is not None:
-            findings.append(self._past(one, now=now))
-            findings += self._scrapes(plan, now=now)
+        findings, load = [self._newest(sample, plan, now=now)], np.empty(0)
+        if past is not None:
+            found, load = past
+            findings += [found, *self._scrapes(plan, now=now), *self._twice(plan, now=now)]
             findings += self._sidecars(one, plan, now=now)
         queries = [group.newest_query() for group in plan.groups] or list(plan.queries.values())
-        return Diagnosis(one, tuple(findings), "\n".join(queries))
+        promql = self._loads_of(plan, now=now)
+        return Diagnosis(one, tuple(findings), "\n".join(queries), promql, load)
 
-    def _newest(self, one: LoadSeries, sample: Sample, plan: Plan, *, now: datetime) -> Finding:
+    def _newest(self, sample: Sample, plan: Plan, *, now: datetime) -> Finding:
         if sample.trusted and sample.sampled_at is not None:
             age = max(0.0, (now - sample.sampled_at).total_seconds())
             says = f"{sample.value:.6g} from {sample.n_series} series, {age:.0f} s old"
             return Finding(Level.OK, "newest sample", says)
         level = Level.ERROR if sample.value is None else Level.WARNING
         says = f"{sample.doubt}: {sample.detail}"
-        fix = _FIX.get(sample.doubt, "") if sample.doubt else ""
+        fix = FIX.get(sample.doubt, "") if sample.doubt else ""
         if sample.doubt is Doubt.ABSENT:
-            fix = self._whereabouts(one, plan, now=now)
+            fix = self._whereabouts(plan, now=now)
         return Finding(level, "newest sample", says, fix)
 
-    def _whereabouts(self, one: LoadSeries, plan: Plan, *, now: datetime) -> str:
+    def _whereabouts(self, plan: Plan, *, now: datetime) -> str:
         """Return why a series is absent: no such metric, or none of this workload."""
         if not plan.groups:
             [query] = plan.queries.values()
@@ -144,43 +151,36 @@ class Doctor:
             labels = ", ".join(counter.identity)
             rows = self._rows(f"count by ({labels}) ({counter.selector()})", now=now)
             names |= {row_key(counter, row["metric"]) for row in rows}
-        wanted = group.members[0].keys[0]
+        member = group.members[0]
+        by_pod = any(counter.by_pod for counter in group.counters)
+        wanted = f"{member.target}-" if by_pod else member.keys[0]
         if not names:
             metrics = ", ".join(dict.fromkeys(c.metric for c in group.counters if not c.extra))
             return f"Prometheus has no {metrics}: is the exporter scraped, are labels renamed?"
         alike = difflib.get_close_matches(wanted, names, n=3, cutoff=0.3) or sorted(names)[:3]
         return f"there is no {wanted}; there is {', '.join(alike)}: correct labels or the name"
 
-    def _past(self, one: LoadSeries, *, now: datetime) -> Finding:
-        end = datetime.fromtimestamp(now.timestamp() // 60 * 60, tz=now.tzinfo)
+    def _pasts(
+        self, series: Sequence[LoadSeries], *, now: datetime
+    ) -> list[tuple[Finding, FloatArray]]:
+        """Return what is to be said of each recorded load, and the load itself."""
+        end = _on_the_minute(now)
         try:
-            history = self._metrics.history([one], start=end - _ENOUGH_PAST, end=end, step=_STEP)
+            history = self._metrics.history(series, start=end - ENOUGH_PAST, end=end, step=_STEP)
         except MetricUnavailableError as error:
-            return Finding(Level.WARNING, "history", str(error), "see historyUrl for long ranges")
-        known = np.flatnonzero(~np.isnan(history.load[0]))
-        if known.size == 0:
-            return Finding(Level.WARNING, "history", "nothing recorded", "forecasts begin reactive")
-        span = (history.load.shape[1] - int(known[0])) * _STEP
-        gaps = 1.0 - known.size / (history.load.shape[1] - int(known[0]))
-        says = f"{span / timedelta(days=1):.1f} days, {gaps:.1%} of it missing"
-        if gaps > _MOST_GAPS:
-            fix = "find out why scrapes were missed; the forecast bridges 5 minutes"
-            return Finding(Level.WARNING, "history", says, fix)
-        if span < _ENOUGH_PAST - timedelta(hours=4):
-            fix = "raise Prometheus's retention to 15 days, or give a historyUrl"
-            return Finding(Level.WARNING, "history", says, fix)
-        return Finding(Level.OK, "history", says)
+            fix = "see historyUrl for long ranges"
+            unread = Finding(Level.WARNING, "history", str(error), fix)
+            return [(unread, np.empty(0))] * len(series)
+        return [(of_past(load, step=_STEP), load) for load in history.load]
 
     def _scrapes(self, plan: Plan, *, now: datetime) -> list[Finding]:
         """Return how often the series is scraped, against what the windows are made for."""
-        if not plan.groups:
-            return []
-        counts = []
-        for counter in plan.groups[0].counters:
-            selected = counter.selector(plan.groups[0].narrowed(counter))
-            rows = self._rows(f"max(count_over_time({selected}[10m]))", now=now)
-            counts += [float(row["value"][1]) for row in rows]
-        if not counts:
+        counts = [
+            float(row["value"][1])
+            for selected in _selectors(plan)
+            for row in self._rows(f"max(count_over_time({selected}[10m]))", now=now)
+        ]
+        if not plan.groups or not counts:
             return []
         interval = _COUNTED / max(counts)
         says = f"every {interval.total_seconds():.0f} s"
@@ -188,6 +188,24 @@ class Doctor:
             fix = "scrape more often, or set the scrape interval so that windows are stretched"
             return [Finding(Level.WARNING, "scrapes", says, fix)]
         return [Finding(Level.OK, "scrapes", says)]
+
+    def _twice(self, plan: Plan, *, now: datetime) -> list[Finding]:
+        """Return what of a user's own query is counted twice; named sources see to that."""
+        findings = []
+        for selected in () if plan.groups else _selectors(plan):
+            twice = f"count(count without ({_OF_THE_SCRAPE}) ({selected}) > 1)"
+            for row in self._rows(twice, now=now):
+                says = f"{row['value'][1]} series of {selected} are scraped more than once"
+                fix = 'pin one scrape in the query, such as {job="..."}'
+                findings.append(Finding(Level.WARNING, "duplicates", says, fix))
+            for label, wanted in _VIEWS.items():
+                views = self._rows(f"count by ({label}) ({selected})", now=now)
+                names = sorted(row["metric"].get(label, "") for row in views)
+                if wanted in names and len(set(names) - {""}) > 1:
+                    says = f"{selected} counts each request from both sides: {', '.join(names)}"
+                    fix = f'add {label}="{wanted}" to the query'
+                    findings.append(Finding(Level.WARNING, "duplicates", says, fix))
+        return findings
 
     def _sidecars(self, one: LoadSeries, plan: Plan, *, now: datetime) -> list[Finding]:
         """Return what share of the pods' CPU is not the named container's."""
@@ -209,11 +227,24 @@ class Doctor:
         if not share["all"]:
             return []
         rest = 1 - share["app"] / share["all"]
-        level = Level.WARNING if rest > _MOST_SIDECAR_SHARE else Level.OK
-        fix = "capacity is of the named container alone: size the sidecars' requests apart"
-        return [
-            Finding(level, "sidecars", f"{rest:.0%} of the pods' CPU", fix if rest > 0.2 else "")
-        ]
+        says = f"{rest:.0%} of the pods' CPU"
+        if rest > _MOST_SIDECAR_SHARE:
+            fix = "capacity is of the named container alone: size the sidecars' requests apart"
+            return [Finding(Level.WARNING, "sidecars", says, fix)]
+        return [Finding(Level.OK, "sidecars", says)]
+
+    def _loads_of(self, plan: Plan, *, now: datetime) -> str:
+        """Return the PromQL of the load alone, of the label generations that are there."""
+        lines, answered = [], []
+        for group in plan.groups:
+            for counter in group.counters:
+                if counter.extra:
+                    continue
+                selected = counter.selector(group.narrowed(counter))
+                lines.append(counter.load(selected))
+                if self._rows(f"count({selected})", now=now):
+                    answered.append(lines[-1])
+        return "\n".join(answered or lines or plan.queries.values())
 
     def _rows(self, promql: str, *, now: datetime) -> list[Any]:
         """Return the rows of a question, none when it cannot be answered."""
@@ -226,6 +257,19 @@ class Doctor:
             ]
         except MALFORMED:
             return []
+
+
+def _on_the_minute(now: datetime) -> datetime:
+    return datetime.fromtimestamp(now.timestamp() // 60 * 60, tz=now.tzinfo)
+
+
+def _selectors(plan: Plan) -> Iterator[str]:
+    """Yield what the newest sample of one series is read from."""
+    for group in plan.groups:
+        for counter in group.counters:
+            yield counter.selector(group.narrowed(counter))
+    for text in plan.queries.values():
+        yield from (found.text for found in examined(text).selectors)
 
 
 def _only(group: Group, identity: tuple[str, ...]) -> list[Matcher]:

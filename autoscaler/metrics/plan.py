@@ -73,17 +73,38 @@ class Group:
         """Return the query for the load alone, pods added up under the name of their owner."""
         return self._query(lambda counter: self._past(counter, step))
 
+    def pods_query(self, step: timedelta) -> str:
+        """Return the query for how many pods reported, under the name of their owner."""
+        return self._query(lambda counter: self._pods(counter, step))
+
+    def _pods(self, counter: Counter, step: timedelta) -> dict[str, str]:
+        if not counter.by_pod:
+            return {}
+        namespace, pod, *_ = counter.identity
+        load = counter.past(self.narrowed(counter), step=step)
+        each = f"sum {by((namespace, pod))} ({load})"
+        return {
+            kind: f"count {by((namespace, OWNER_LABEL))} ({self._owned(each, pod, kind)})"
+            for kind in self._kinds
+        }
+
+    @property
+    def _kinds(self) -> list[str]:
+        return sorted({member.target.kind for member in self.members})
+
+    @staticmethod
+    def _owned(expression: str, pod: str, kind: str) -> str:
+        """Return the rows of pods with the name of their owner as a label."""
+        pattern = quoted(owner_pattern(kind))
+        return f'label_replace({expression}, "{OWNER_LABEL}", "$1", "{label_name(pod)}", {pattern})'
+
     def _past(self, counter: Counter, step: timedelta) -> dict[str, str]:
         load = counter.past(self.narrowed(counter), step=step)
         if not counter.by_pod:
             return {_LOAD: load}
         namespace, pod, *container = counter.identity
         owner = by((namespace, OWNER_LABEL, *container))
-        return {
-            kind: f'sum {owner} (label_replace({load}, "{OWNER_LABEL}", "$1", '
-            f'"{label_name(pod)}", {quoted(owner_pattern(kind))}))'
-            for kind in sorted({member.target.kind for member in self.members})
-        }
+        return {kind: f"sum {owner} ({self._owned(load, pod, kind)})" for kind in self._kinds}
 
     def past_keys(self, member: Member) -> Iterator[tuple[int, str, str]]:
         """Yield counter, part and key of the rows that are a member's past."""

@@ -142,6 +142,17 @@ class ReadinessWitness:
 
     def follow(self, services: Mapping[TargetRef, ConsulService]) -> None:
         """Ask about these services from now on, and about no others."""
+        self._take(services)
+        if self._watches and self._thread is None:
+            self._thread = threading.Thread(target=self._run, daemon=True, name="consul-witness")
+            self._thread.start()
+
+    def ask_once(self, services: Mapping[TargetRef, ConsulService]) -> None:
+        """Ask about these services here and now, once, and wait for the answers."""
+        self._take(services)
+        self.ask()
+
+    def _take(self, services: Mapping[TargetRef, ConsulService]) -> None:
         addresses = {target: self._address(service) for target, service in services.items()}
         self._watches = {
             address: self._watches.get(address)
@@ -150,9 +161,6 @@ class ReadinessWitness:
         }
         self._watch_of = {target: self._watches[each] for target, each in addresses.items()}
         self._memories = {t: m for t, m in self._memories.items() if t in self._watch_of}
-        if self._watches and self._thread is None:
-            self._thread = threading.Thread(target=self._run, daemon=True, name="consul-witness")
-            self._thread.start()
 
     def witnessed(
         self, workloads: Mapping[TargetRef, WorkloadFacts], *, now: datetime

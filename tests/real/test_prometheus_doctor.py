@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from autoscaler.decide.facts import TargetRef
-from autoscaler.metrics.doctor import Diagnosis, Doctor, Level
+from autoscaler.metrics.doctor import Diagnosis, Doctor
+from autoscaler.metrics.findings import Level
 from autoscaler.metrics.settings import PrometheusSettings
 from autoscaler.ports import LoadSeries
 from support.load_series import cpu, request_rate
@@ -49,6 +50,8 @@ def pasts() -> list[Past]:
         requests("twice", short, job="kubernetes-pods"),
         requests("both", short, cluster="a"),
         requests("both", short, cluster="b"),
+        requests("seen", short, direction="outbound"),
+        requests("seen", short),
         container("app", 0.5),
         container("linkerd-proxy", 0.3),
     ]
@@ -72,6 +75,10 @@ def linkerd(name: str, **labels: str) -> LoadSeries:
     return request_rate(source="linkerd", target=TargetRef("shop", name), labels=labels)
 
 
+def own(name: str) -> LoadSeries:
+    return request_rate(query=f'sum(rate(request_total{{deployment="{name}"}}[2m]))')
+
+
 def diagnosis(url: str, series: LoadSeries) -> Diagnosis:
     doctor = Doctor(PrometheusSettings(url, timeout=timedelta(seconds=5)))
     try:
@@ -87,6 +94,7 @@ def test_a_clean_set_up_is_short_and_green(server):
     assert {finding.level for finding in found.findings} == {Level.OK}, found
     assert [f.subject for f in found.findings] == ["newest sample", "history", "scrapes"]
     assert "request_total" in found.promql
+    assert len(found.load_promql.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -115,6 +123,10 @@ def test_a_clean_set_up_is_short_and_green(server):
         pytest.param(request_rate(query="sum(rate(hits_total[2m])) or vector(0)"), "error",
                      "newest sample", "absent", "none of these has a series: hits_total",
                      id="or vector(0)"),
+        pytest.param(own("twice"), "warning", "duplicates", "scraped more than once", "pin one",
+                     id="two scrape jobs in a query"),
+        pytest.param(own("seen"), "warning", "duplicates", "from both sides: inbound, outbound",
+                     'add direction="inbound"', id="both sides in a query"),
         pytest.param(request_rate(query="sum(request_total) / 0"), "error", "newest sample",
                      "not a number", "division by zero", id="Inf"),
     ],

@@ -1,0 +1,162 @@
+"""What the doctor finds about a policy as a whole: its target, and what would be learned of it.
+
+Without a cluster to look at, only what Prometheus knows is said.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import numpy as np
+
+from autoscaler.capacities import capacity_from_past, places_to_learn_from
+from autoscaler.decide.capacity import requested_per_pod
+from autoscaler.decide.facts import Capacity, WorkloadFacts
+from autoscaler.decide.lead_time import FEWEST_PODS, lead_time_of
+from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.doctor import Diagnosis, Doctor
+from autoscaler.metrics.findings import Finding, Level
+from autoscaler.policy.metric import TargetType
+from autoscaler.policy.quantity import duration_text
+from autoscaler.policy.schema import Actuator, WorkloadPolicy
+from autoscaler.roster import Governed
+
+_GIVE = "give requestRate.target.averageValue, the requests/s one pod may carry"
+
+
+def without_cluster(
+    governed: Governed, diagnoses: Sequence[Diagnosis], doctor: Doctor, *, now: datetime
+) -> list[Finding]:
+    """Return what one pod would carry, by what Prometheus alone knows."""
+    target = governed.target
+    requests = doctor.cpu_requests(target, now=now) if _is_learned(governed) else {}
+    workload = WorkloadFacts(target, 0, 0, 0, "", now, requests=requests)
+    return list(_capacity(governed, diagnoses, workload, doctor, now=now))
+
+
+def in_cluster(
+    governed: Governed,
+    diagnoses: Sequence[Diagnosis],
+    workload: WorkloadFacts | None,
+    doctor: Doctor,
+    *,
+    now: datetime,
+) -> list[Finding]:
+    """Return what is to be said beside the signals, the target first."""
+    if workload is None:
+        says = f"there is no {governed.target.kind} {governed.target}"
+        fix = "correct scaleTargetRef, or create the workload"
+        return [Finding(Level.ERROR, "target", says, fix)]
+    return [
+        *_rival(governed, workload),
+        *_requests(governed, workload),
+        *_capacity(governed, diagnoses, workload, doctor, now=now),
+        _lead_time(governed, workload),
+        *_routability(workload),
+    ]
+
+
+def _is_learned(governed: Governed) -> bool:
+    return None not in places_to_learn_from(governed.policy)
+
+
+def _rival(governed: Governed, workload: WorkloadFacts) -> Iterator[Finding]:
+    if workload.rival and governed.policy.actuator is Actuator.SCALE:
+        fix = "delete one of them, or keep an HPA and set actuator: hpa"
+        yield Finding(Level.ERROR, "target", f"{workload.rival} scales it, too", fix)
+
+
+def _requests(governed: Governed, workload: WorkloadFacts) -> Iterator[Finding]:
+    """Yield each metric that is a share of a request nobody made."""
+    for label, metric in zip(governed.labels, governed.policy.metrics, strict=True):
+        target = metric.target
+        share = target is not None and target.type is TargetType.UTILIZATION
+        if share and not requested_per_pod(metric, workload):
+            declared = sorted({container for container, _ in workload.requests}) or ["nobody"]
+            says = f"{label}: no request to take a share of; requests are made by {declared}"
+            fix = "correct the container's name, or give it a request in the pod template"
+            yield Finding(Level.ERROR, "requests", says, fix)
+
+
+def _capacity(
+    governed: Governed,
+    diagnoses: Sequence[Diagnosis],
+    workload: WorkloadFacts,
+    doctor: Doctor,
+    *,
+    now: datetime,
+) -> Iterator[Finding]:
+    """Yield what one pod carries by the recorded past, where that is to be learned."""
+    rate, cpu = places_to_learn_from(governed.policy)
+    if rate is None:
+        return
+    if cpu is None:
+        says = "what one pod carries is neither given nor can it be learned: no CPU metric"
+        fix = f"{_GIVE}, or add a ContainerResource metric"
+        yield Finding(Level.ERROR, "capacity", says, fix)
+    elif not requested_per_pod(governed.policy.metrics[cpu], workload):
+        says = "not learned: nobody says what CPU a pod requests"
+        yield Finding(Level.WARNING, "capacity", says, f"look with --kubeconfig, or {_GIVE}")
+    else:
+        yield _learned(governed.policy, workload, diagnoses[rate], diagnoses[cpu], doctor, now=now)
+
+
+def _learned(
+    policy: WorkloadPolicy,
+    workload: WorkloadFacts,
+    rate: Diagnosis,
+    cpu: Diagnosis,
+    doctor: Doctor,
+    *,
+    now: datetime,
+) -> Finding:
+    """Return what the past of load, CPU and pods teaches together."""
+    load, cores = rate.past, cpu.past
+    if not (load.size and cores.size):
+        says = "not learned: load or CPU is not known"
+        return Finding(Level.WARNING, "capacity", says, "mend the signals below first")
+    try:
+        pods = doctor.pods_of_the_past(cpu.series, now=now)
+    except MetricUnavailableError as error:
+        return Finding(Level.WARNING, "capacity", f"not learned: {error}", _GIVE)
+    n_samples = int((np.isfinite(load) & np.isfinite(cores) & (np.nan_to_num(pods) > 0)).sum())
+    learned = capacity_from_past(policy, workload, load=load, cores=cores, pods=pods)
+    if learned is None:
+        says = f"not learned yet: {n_samples} samples have load, CPU and pods together"
+        return Finding(Level.WARNING, "capacity", says, f"wait half an hour, or {_GIVE}")
+    return Finding(Level.OK, "capacity", f"{_carried(learned)}, learned from {n_samples} samples")
+
+
+def _carried(capacity: Capacity) -> str:
+    low = "" if capacity.low is None else f"{capacity.low:.4g}"
+    high = "" if capacity.high is None else f"{capacity.high:.4g}"
+    bounds = f" ({low} to {high})" if low and high else " (at least: load hardly varied)"
+    return f"{capacity.per_pod:.4g} requests/s per pod{bounds}"
+
+
+def _lead_time(governed: Governed, workload: WorkloadFacts) -> Finding:
+    configured = governed.policy.forecast.lead_time
+    lead = duration_text(lead_time_of(workload, configured=configured))
+    n_timed = len(workload.lead_times)
+    if configured is not None:
+        return Finding(Level.OK, "lead time", f"{lead}, as the policy says")
+    routability = workload.routability
+    late = "" if routability is None or not routability.delay else ", and Consul's delay"
+    if n_timed < FEWEST_PODS:
+        says = f"{lead}, the default: {n_timed} starts seen, {FEWEST_PODS} are believed{late}"
+        return Finding(Level.OK, "lead time", says)
+    return Finding(Level.OK, "lead time", f"{lead}, P90 of {n_timed} starts{late}")
+
+
+def _routability(workload: WorkloadFacts) -> Iterator[Finding]:
+    """Yield what Consul says of the pods, where the policy names a service."""
+    seen = workload.routability
+    if seen is None:
+        return
+    if seen.passing is None:
+        fix = "check --consul-url, and that the token may read the service and its nodes"
+        yield Finding(Level.WARNING, "consul", seen.detail, fix)
+    elif seen.detail:
+        fix = "look at the service's checks, and at how the pods are registered"
+        yield Finding(Level.WARNING, "consul", seen.detail, fix)
+    else:
+        yield Finding(Level.OK, "consul", f"{seen.passing} pass")
