@@ -142,7 +142,7 @@ def _lead_time(governed: Governed, workload: WorkloadFacts) -> Finding:
     routability = workload.routability
     late = "" if routability is None or not routability.delay else ", and Consul's delay"
     if n_timed < FEWEST_PODS:
-        says = f"{lead}, the default: {n_timed} starts seen, {FEWEST_PODS} are believed{late}"
+        says = f"{lead}, the default until {FEWEST_PODS} starts were seen ({n_timed} so far){late}"
         return Finding(Level.OK, "lead time", says)
     return Finding(Level.OK, "lead time", f"{lead}, P90 of {n_timed} starts{late}")
 
