@@ -7,9 +7,11 @@ how much there is, its samples say how much of it load costs.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autoscaler.decide.capacity import declared_capacity, requested_per_pod
 from autoscaler.decide.facts import Capacity, Sample, TargetRef, WorkloadFacts
@@ -28,6 +30,39 @@ from autoscaler.roster import Governed
 
 # The regression forgets per sample at one a minute.
 _EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CapacityPast:
+    """Totals of load, CPU cores and pods at the same moments, oldest first, NaN where unknown."""
+
+    load: FloatArray
+    cores: FloatArray
+    pods: FloatArray
+    warm_up: int
+    """For so many steps the number of pods has to be the same, until they are taken for warm."""
+
+    @property
+    def teaches(self) -> NDArray[np.bool_]:
+        """At which moments everything is known of warm pods."""
+        warm = self.pods > 0
+        for steps in range(1, self.warm_up + 1):
+            before = np.concatenate([np.full(steps, np.nan), self.pods[:-steps]])
+            warm &= self.pods == before
+        known = np.isfinite(self.load) & np.isfinite(self.cores) & (self.load > 0)
+        return np.asarray(warm & known)
+
+    def fit(self, template_hash: str = "") -> CapacityFit:
+        """Return the regression after these moments."""
+        fit, known = CapacityFit(template_hash), self.teaches
+        each = zip(
+            (self.load[known] / self.pods[known]).tolist(),
+            (self.cores[known] / self.pods[known]).tolist(),
+            strict=True,
+        )
+        for load_per_pod, cores_per_pod in each:
+            fit = with_minute(fit, load_per_pod=load_per_pod, cores_per_pod=cores_per_pod)
+        return fit
 
 
 class Capacities:
@@ -94,24 +129,10 @@ class Capacities:
 
 
 def capacity_from_past(
-    policy: WorkloadPolicy,
-    workload: WorkloadFacts,
-    *,
-    load: FloatArray,
-    cores: FloatArray,
-    pods: FloatArray,
+    policy: WorkloadPolicy, workload: WorkloadFacts, past: CapacityPast
 ) -> Capacity | None:
-    """Return what would be learned from a past, sampled alike, NaN where unknown; None = nothing.
-
-    The rollouts and cold pods of the past are unknown: the regression takes them for outliers.
-    """
-    fit = CapacityFit(workload.template_hash)
-    known = np.isfinite(load) & np.isfinite(cores) & (np.nan_to_num(pods) > 0)
-    for load_per_pod, cores_per_pod in zip(
-        (load[known] / pods[known]).tolist(), (cores[known] / pods[known]).tolist(), strict=True
-    ):
-        fit = with_minute(fit, load_per_pod=load_per_pod, cores_per_pod=cores_per_pod)
-    return _from(fit, policy, workload)
+    """Return what a policy would have learned from a past; None = nothing yet."""
+    return _from(past.fit(workload.template_hash), policy, workload)
 
 
 def _from(fit: CapacityFit, policy: WorkloadPolicy, workload: WorkloadFacts) -> Capacity | None:

@@ -165,9 +165,13 @@ class Daemon:
             list(wanted.values()), start=start, end=end, step=STEP
         )
         self._arrived.put((list(wanted), history))
-        still = self._forecasts.n_missing_history - len(wanted)
-        log_event(logger, logging.INFO, "history_progress", read=len(wanted), still_wanted=still)
         return True
+
+    @property
+    def n_without_history(self) -> int:
+        """How many series have no past yet, beside those that were read and not taken in."""
+        waiting = 0 if self._arrived.empty() else HISTORY_BATCH
+        return max(0, self._forecasts.n_missing_history - waiting)
 
     def read_all_history(self) -> None:
         """Read and learn the past of every series before the first cycle."""
@@ -257,7 +261,9 @@ class HistoryJob:
         if time.monotonic() < self._not_before:
             return
         try:
-            self._daemon.read_history()
+            if self._daemon.read_history():
+                still = self._daemon.n_without_history
+                log_event(logger, logging.INFO, "history_progress", still_wanted=still)
         except MetricUnavailableError as error:
             self._not_before = time.monotonic() + HISTORY_RETRY.total_seconds()
             log_event(logger, logging.WARNING, "history_unavailable", error=str(error))

@@ -6,9 +6,7 @@ Without a cluster to look at, only what Prometheus knows is said.
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-import numpy as np
-
-from autoscaler.capacities import capacity_from_past, places_to_learn_from
+from autoscaler.capacities import CapacityPast, capacity_from_past, places_to_learn_from
 from autoscaler.decide.capacity import requested_per_pod
 from autoscaler.decide.facts import Capacity, WorkloadFacts
 from autoscaler.decide.lead_time import FEWEST_PODS, lead_time_of
@@ -115,11 +113,12 @@ def _learned(
         says = "not learned: load or CPU is not known"
         return Finding(Level.WARNING, "capacity", says, "mend the signals below first")
     try:
-        pods = doctor.pods_of_the_past(cpu.series, now=now)
+        pods = doctor.pods_of_the_past(cpu.series.target, now=now)
     except MetricUnavailableError as error:
         return Finding(Level.WARNING, "capacity", f"not learned: {error}", _GIVE)
-    n_samples = int((np.isfinite(load) & np.isfinite(cores) & (np.nan_to_num(pods) > 0)).sum())
-    learned = capacity_from_past(policy, workload, load=load, cores=cores, pods=pods)
+    past = CapacityPast(load, cores, pods, warm_up=1)
+    n_samples = int(past.teaches.sum())
+    learned = capacity_from_past(policy, workload, past)
     if learned is None:
         says = f"not learned yet: {n_samples} samples have load, CPU and pods together"
         return Finding(Level.WARNING, "capacity", says, f"wait half an hour, or {_GIVE}")

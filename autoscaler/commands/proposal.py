@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from autoscaler.capacities import CapacityPast
 from autoscaler.commands.prometheus import prometheus_settings
 from autoscaler.commands.recorded import Recorded, recorded
 from autoscaler.decide.facts import Capacity, TargetRef
-from autoscaler.decide.learned_capacity import CapacityFit, learned_capacity, with_minute
+from autoscaler.decide.learned_capacity import learned_capacity
 from autoscaler.errors import TraceError
 from autoscaler.metrics.sources import SOURCES
 from autoscaler.policy.metric import MetricSpec
@@ -121,22 +121,8 @@ def learned_from(
     load, cores, pods
         Totals per minute, oldest first, NaN where unknown.
     """
-    fit = CapacityFit()
-    settled = _settled(pods)
-    known = settled & np.isfinite(load) & np.isfinite(cores) & (load > 0)
-    per_pod = zip((load / pods)[known].tolist(), (cores / pods)[known].tolist(), strict=True)
-    for load_per_pod, cores_per_pod in per_pod:
-        fit = with_minute(fit, load_per_pod=load_per_pod, cores_per_pod=cores_per_pod)
+    fit = CapacityPast(load, cores, pods, warm_up=_WARM_UP_MINUTES).fit()
     return learned_capacity(fit, request_cores=request_cores, utilization=_UTILIZATION)
-
-
-def _settled(pods: FloatArray) -> NDArray[np.bool_]:
-    """Return at which minutes there were pods, as many as in the minutes before."""
-    settled = pods > 0
-    for minutes in range(1, _WARM_UP_MINUTES + 1):
-        before = np.concatenate([np.full(minutes, np.nan), pods[:-minutes]])
-        settled &= pods == before
-    return np.asarray(settled)
 
 
 def _request(arguments: argparse.Namespace, past: Recorded) -> float:

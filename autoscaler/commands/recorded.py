@@ -14,7 +14,7 @@ import numpy as np
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.prometheus import PrometheusMetrics, PrometheusSettings
-from autoscaler.metrics.promql import escaped_regex
+from autoscaler.metrics.workload_past import cores_requested, pods_metric, query_metric
 from autoscaler.policy.metric import MetricSpec
 from autoscaler.ports import FloatArray, LoadSeries
 from autoscaler.replay.trace import Trace
@@ -48,21 +48,14 @@ class Recorded:
 
     def pods(self, *, days: float) -> FloatArray:
         """Return how many pods had a container running at each minute."""
-        used = f'container_cpu_usage_seconds_total{{{self._pods()},container!=""}}'
-        return self.load(_query(f"count(count by (pod) ({used}))"), days=days).load
+        return self.load(pods_metric(self.target), days=days).load
 
     def requested_cores(self, container: str | None) -> float | None:
         """Return the cores that one pod requests (or one container of it) now; None = unknown."""
-        which = "" if container is None else f',container="{container}"'
-        asked = f'kube_pod_container_resource_requests{{{self._pods()}{which},resource="cpu"}}'
-        recent = self.load(_query(f"avg(sum by (pod) ({asked}))"), days=0.05).load
+        asked = cores_requested(self.target, container=container)
+        recent = self.load(query_metric(f"avg(sum by (pod) ({asked}))"), days=0.05).load
         known = recent[np.isfinite(recent)]
         return float(known[-1]) if known.size else None
-
-    def _pods(self) -> str:
-        """Return what selects the pods of the Deployment and not those of a longer name."""
-        name = escaped_regex(self.target.name).replace("\\", "\\\\")
-        return f'namespace="{self.target.namespace}",pod=~"{name}-[a-z0-9]+-[a-z0-9]{{5}}"'
 
 
 @contextmanager
@@ -75,7 +68,3 @@ def recorded(settings: PrometheusSettings, target: TargetRef) -> Iterator[Record
         yield Recorded(metrics, target, datetime.fromtimestamp(now, tz=UTC))
     finally:
         metrics.close()
-
-
-def _query(promql: str) -> MetricSpec:
-    return MetricSpec.model_validate({"type": "RequestRate", "requestRate": {"query": promql}})

@@ -19,13 +19,14 @@ from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.answers import row_key
 from autoscaler.metrics.connection import Connection, Question
 from autoscaler.metrics.findings import ENOUGH_PAST, FIX, Finding, Level, of_past
-from autoscaler.metrics.grid import FloatArray, grid_between
+from autoscaler.metrics.grid import FloatArray
 from autoscaler.metrics.own_query import examined
 from autoscaler.metrics.plan import Group, Plan, planned
 from autoscaler.metrics.prometheus import PrometheusMetrics
-from autoscaler.metrics.promql import Matcher, escaped_regex, selector
+from autoscaler.metrics.promql import Matcher, escaped_regex
 from autoscaler.metrics.settings import PrometheusSettings
 from autoscaler.metrics.transport import MALFORMED
+from autoscaler.metrics.workload_past import cores_requested, pods_metric
 from autoscaler.ports import LoadSeries
 
 _STEP = timedelta(minutes=5)
@@ -85,8 +86,8 @@ class Doctor:
             for i, (one, sample) in enumerate(zip(series, samples, strict=True))
         ]
 
-    def pods_of_the_past(self, cpu: LoadSeries, *, now: datetime) -> FloatArray:
-        """Return how many pods reported their CPU, on the grid of `Diagnosis.past`.
+    def pods_of_the_past(self, target: TargetRef, *, now: datetime) -> FloatArray:
+        """Return how many pods a workload had, on the grid of `Diagnosis.past`.
 
         Raises
         ------
@@ -94,17 +95,14 @@ class Doctor:
             When that cannot be read.
         """
         end = _on_the_minute(now)
-        return self._metrics.pods(cpu, grid=grid_between(end - ENOUGH_PAST, end, _STEP))
+        series = [LoadSeries(target, pods_metric(target))]
+        start = end - ENOUGH_PAST
+        pods: FloatArray = self._metrics.history(series, start=start, end=end, step=_STEP).load[0]
+        return pods
 
     def cpu_requests(self, target: TargetRef, *, now: datetime) -> dict[tuple[str, str], float]:
         """Return the cores that containers request, as kube-state-metrics has them; or nothing."""
-        pods = [
-            Matcher("namespace", "=", target.namespace),
-            Matcher("pod", "=~", f"{escaped_regex(target.name)}-.+"),
-            Matcher("resource", "=", "cpu"),
-        ]
-        asked = f"max by (container) ({selector('kube_pod_container_resource_requests', pods)})"
-        rows = self._rows(asked, now=now)
+        rows = self._rows(f"max by (container) ({cores_requested(target)})", now=now)
         return {(r["metric"].get("container", ""), "cpu"): float(r["value"][1]) for r in rows}
 
     def _diagnosis(

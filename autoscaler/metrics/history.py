@@ -21,7 +21,7 @@ from autoscaler.metrics.grid import Grid, added, chunks, grid_between, placed
 from autoscaler.metrics.history_cache import HistoryCache
 from autoscaler.metrics.own_queries import OwnQueries, bare
 from autoscaler.metrics.own_query import OwnQuery, examined
-from autoscaler.metrics.plan import OWNER_LABEL, PART_LABEL, Group, past_key, planned
+from autoscaler.metrics.plan import PART_LABEL, Group, past_key, planned
 from autoscaler.metrics.settings import PrometheusSettings
 from autoscaler.metrics.transport import MALFORMED, QueryRefusedError
 from autoscaler.ports import FloatArray, History, LoadSeries
@@ -99,30 +99,6 @@ class HistoryReader:
                 load[rows, column : column + piece.n_samples] = self._own_piece(batch, piece)
         self._tell(len(series))
         return History(load, step, grid.last)
-
-    def pods(self, one: LoadSeries, *, grid: Grid) -> FloatArray:
-        """Return how many pods of a workload reported at each step; NaN where none did.
-
-        Raises
-        ------
-        MetricUnavailableError
-            When that cannot be read.
-        """
-        plan = planned(
-            [one],
-            scrape_interval=self._settings.scrape_interval,
-            pinned=self._settings.history_matchers,
-        )
-        count = np.full(grid.n_samples, np.nan)
-        for group in plan.groups:
-            query = group.pods_query(grid.step)
-            for column, piece in chunks(grid, n_series=1):
-                answer = self._ask(query, piece) if query else Answer([])
-                for row in answer.result:
-                    if row["metric"].get(OWNER_LABEL) == one.target.name:
-                        here = slice(column, column + piece.n_samples)
-                        count[here] = np.fmax(count[here], placed(row["values"], piece))
-        return count
 
     def _tell(self, n_series: int) -> None:
         """Log what a range cost: how often Prometheus was asked, and how long left alone."""

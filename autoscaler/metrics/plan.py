@@ -73,21 +73,6 @@ class Group:
         """Return the query for the load alone, pods added up under the name of their owner."""
         return self._query(lambda counter: self._past(counter, step))
 
-    def pods_query(self, step: timedelta) -> str:
-        """Return the query for how many pods reported, under the name of their owner."""
-        return self._query(lambda counter: self._pods(counter, step))
-
-    def _pods(self, counter: Counter, step: timedelta) -> dict[str, str]:
-        if not counter.by_pod:
-            return {}
-        namespace, pod, *_ = counter.identity
-        load = counter.past(self.narrowed(counter), step=step)
-        each = f"sum {by((namespace, pod))} ({load})"
-        return {
-            kind: f"count {by((namespace, OWNER_LABEL))} ({self._owned(each, pod, kind)})"
-            for kind in self._kinds
-        }
-
     @property
     def _kinds(self) -> list[str]:
         return sorted({member.target.kind for member in self.members})

@@ -13,7 +13,6 @@ from autoscaler.decide.facts import Doubt, Sample, TargetRef, WorkloadFacts
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.answers import Table
 from autoscaler.metrics.connection import Answer, Connection, Outcome, Question
-from autoscaler.metrics.grid import Grid
 from autoscaler.metrics.history import HistoryReader
 from autoscaler.metrics.own_queries import OwnQueries, dated, sample_of
 from autoscaler.metrics.own_query import OwnQuery, examined
@@ -22,7 +21,7 @@ from autoscaler.metrics.promql import Matcher, any_of, selector
 from autoscaler.metrics.settings import PrometheusSettings
 from autoscaler.metrics.transport import MALFORMED, QueryRefusedError
 from autoscaler.metrics.truth import Circumstances, Down, Reading, with_doubt
-from autoscaler.ports import FloatArray, History, LoadSeries
+from autoscaler.ports import History, LoadSeries
 
 __all__ = ["PrometheusMetrics", "PrometheusSettings"]
 
@@ -83,10 +82,6 @@ class PrometheusMetrics:
     ) -> History:
         """Return the recorded loads of all series on one grid; raise when none can be read."""
         return self._history.read(series, start=start, end=end, step=step)
-
-    def pods(self, one: LoadSeries, *, grid: Grid) -> FloatArray:
-        """Return how many pods of a workload reported at each step of the past."""
-        return self._history.pods(one, grid=grid)
 
     def _follow(self, series: Sequence[LoadSeries]) -> None:
         """Plan again when the series changed; at most cycles they are the very same."""
