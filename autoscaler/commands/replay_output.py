@@ -12,11 +12,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from autoscaler.commands.report import replayed
 from autoscaler.errors import TraceError
 from autoscaler.policy.quantity import share_text
 from autoscaler.replay.run import ReplayResult
 from autoscaler.replay.sweep import summaries
 from autoscaler.replay.world import Outcome
+from autoscaler.review.verdict import verdict
 
 _CAPTION = """slow x, cost x: ours over the tuned HPA's at equal cost, at equal slow time
 gap: how much of the way from there to clairvoyance; means are geometric"""
@@ -136,7 +138,9 @@ def _outcome_dict(outcome: Outcome) -> dict[str, float]:
 def as_table(result: ReplayResult) -> Table:
     """Return the comparison for a person: ours, the tuned HPA both ways, the clairvoyant."""
     table = Table(
-        title=f"{result.trace}, start-up {result.startup_seconds:g} s", title_justify="left"
+        title=f"{result.trace}, start-up {result.startup_seconds:g} s",
+        title_justify="left",
+        caption_justify="left",
     )
     table.add_column("controller")
     for heading in ("slow", "overload", "cost", "rescales/h"):
@@ -157,20 +161,22 @@ def as_table(result: ReplayResult) -> Table:
             f"{result.frontier.cost_at(ours.slow):.3f}",
         )
     table.add_row("clairvoyant", *outcome_cells(result.clairvoyant))
-    table.caption = _verdict(result)
+    table.caption = _told(result)
     return table
 
 
-def _verdict(result: ReplayResult) -> str:
+def _told(result: ReplayResult) -> str:
+    """Return the verdict, and how much of what can be won was won."""
     scores = result.scores
     if scores is None:
         return ""
     gap = scores.gap_closed
-    closed = "" if gap is None or not math.isfinite(gap) else f"; {gap:.0%} of the gap closed"
-    return (
-        f"slow time at equal cost x{scores.slow_at_equal_cost:.2f}, "
-        f"cost at equal slow time x{scores.cost_at_equal_slow:.2f}{closed}"
+    closed = (
+        ""
+        if gap is None or not math.isfinite(gap)
+        else f"\nFrom the tuned HPA to clairvoyance: {max(gap, 0.0):.0%} of the gap closed."
     )
+    return verdict(replayed(result)) + closed
 
 
 def outcome_cells(outcome: Outcome) -> tuple[str, str, str, str]:
