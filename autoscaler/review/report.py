@@ -96,13 +96,19 @@ def _per_day(share: float) -> str:
 
 def _frontier(run: Replayed) -> str:
     return (
-        f"<h2>Cost against slow time</h2>{frontier_chart(run)}"
+        f"<h2>Cost against slow time</h2>{_scrolled(frontier_chart(run))}"
         "<p>Left is cheaper, lower is faster. Below the line is better than any HPA.</p>"
     )
 
 
 def _whole(run: Replayed) -> str:
-    return f"<h2>The whole recording</h2>{whole_chart(run)}<p>{escape(_whole_told(run))}</p>"
+    told = escape(_whole_told(run))
+    return f"<h2>The whole recording</h2>{_scrolled(whole_chart(run))}<p>{told}</p>"
+
+
+def _scrolled(drawn: str) -> str:
+    """Return what is wider than a narrow window so that it can be scrolled, by keyboard too."""
+    return f'<div class="scrolled" tabindex="0">{drawn}</div>'
 
 
 def _whole_told(run: Replayed) -> str:
@@ -121,12 +127,13 @@ def _worst(run: Replayed) -> str:
         told += "<p>There was none: no tick was slow.</p>"
     else:
         told += (
-            f"<p>{escape(_worst_told(run, worst, whose='our'))}</p>{worst_chart(run, run.ready)}"
+            f"<p>{escape(_worst_told(run, worst, whose='our'))}</p>"
+            f"{_scrolled(worst_chart(run, run.ready))}"
         )
     theirs = worst_hour(run, run.hpa_ready)
     if theirs is not None:
         sentences = f"{_worst_told(run, theirs, whose='its')} {_ours_meanwhile(run, theirs)}"
-        chart = worst_chart(run, run.hpa_ready)
+        chart = _scrolled(worst_chart(run, run.hpa_ready))
         told += f"<h2>The HPA's worst hour</h2><p>{escape(sentences)}</p>{chart}"
     return told
 

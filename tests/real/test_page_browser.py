@@ -26,8 +26,10 @@ from autoscaler.decide.reason import Reason
 from autoscaler.replay.hpa import KNEE, HpaConfigs, hpa_run
 from autoscaler.replay.ticks import measured_load
 from autoscaler.review.latest import LatestRecords
+from autoscaler.review.report import report_html
 from autoscaler.review.server import serve_page
 from review.records import CHECKOUT, NOW, decided, forecast, policy, record, signal
+from review.replays import YAML, burst
 from support.readme import take_screenshot
 
 SCREENSHOTS = Path(__file__).parents[2] / "artifacts" / "screenshots"
@@ -352,6 +354,19 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
         found = violations(page)
         overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         visit.keep(f"{'policy' if where else 'overview'}-{width}-{scheme}")
+
+    assert found == []
+    assert overflow <= 0
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_axe_finds_nothing_in_a_report_either(chromium, width):
+    page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme="dark")
+    page.set_content(report_html(burst(), policy_yaml=YAML))
+    found = violations(page)
+    overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    page.screenshot(path=SCREENSHOTS / f"report-{width}.png", full_page=True)
+    page.close()
 
     assert found == []
     assert overflow <= 0
