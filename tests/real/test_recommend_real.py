@@ -12,9 +12,9 @@ from autoscaler.policy.schema import Mode, WorkloadPolicy
 from support.prometheus_server import Exporter, Past, PrometheusServer, missing_binaries
 
 END = time.time() // 60 * 60
-HOURS, PODS, REQUEST = 8.0, 4, 0.5
+HOURS, PODS, REQUEST = 5.0, 4, 0.5
 TIMES = np.arange(END - HOURS * 3600, END + 1, 30.0)
-# A rhythm of two hours, so that eight of them know it.
+# A rhythm of two hours, so that five of them know it.
 LOAD = 300 + 200 * np.sin(2 * np.pi * TIMES / 7200)
 IDLE, CORES_PER_REQUEST = 0.05, 0.002
 # (70 % of the request - idle) / cores per request/s
