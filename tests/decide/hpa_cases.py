@@ -6,11 +6,16 @@
 import json
 import os
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from autoscaler.decide.bounds import growth_capped_replicas
+from autoscaler.decide.bounds import (
+    SCALE_UP_LIMIT_FACTOR,
+    SCALE_UP_LIMIT_MINIMUM,
+    growth_capped_replicas,
+)
 from autoscaler.decide.facts import PodPhase
 from autoscaler.decide.multi_metric import largest_proposal
 from autoscaler.decide.pod_classes import MeasuredPod, SampleTiming
@@ -21,7 +26,10 @@ from autoscaler.decide.replica_calculator import (
     ReplicaCalculationError,
     replicas_for_pod_metric,
 )
-from autoscaler.decide.stabilization import stabilized_replicas
+from autoscaler.decide.stabilization import (
+    downscale_stabilized_replicas,
+    stabilized_replicas,
+)
 from autoscaler.decide.state import ScaleEvent, TimestampedRecommendation
 from autoscaler.decide.total_metric import (
     replicas_for_average_value,
@@ -42,16 +50,37 @@ from autoscaler.policy.behavior import (
 from autoscaler.policy.metric import TargetType
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-_BESIDE = Path(__file__).resolve().parents[3] / "shared" / "hpa-cases" / "public"
+_BESIDE = Path(__file__).resolve().parents[3] / "shared" / "hpa-cases"
 FOLDER = Path(os.environ.get("HPA_CASES", _BESIDE))
 
+# A field that only cases of this family have; the first that fits.
+_FAMILIES = {
+    "metrics": "multi_metric",
+    "pods": "replica_calculator",
+    "metric_values": "replica_calculator",
+    "scale_up_limit_factor": "bounds",
+    "scale_up": "rate_limits",
+    "history": "stabilization",
+}
 
-def cases(name):
-    """One `pytest.param` per case of a file; a single skipped one when there is no such file."""
-    path = FOLDER / f"{name}.json"
-    if not path.exists():
-        return [pytest.param(None, id="absent", marks=pytest.mark.skip(reason="no case folder"))]
-    return [pytest.param(case, id=case["id"]) for case in json.loads(path.read_text())]
+
+def family_of(case):
+    """Return the kind of a case, None for one that we have no functions for."""
+    return next((family for field, family in _FAMILIES.items() if field in case), None)
+
+
+@cache
+def read():
+    """Return every case of the folder, whatever its files are called."""
+    files = sorted(FOLDER.rglob("*.json"))
+    return [case for file in files for case in json.loads(file.read_text())]
+
+
+def cases(family):
+    """One `pytest.param` per case of a family; a single skipped one when there is none."""
+    found = [pytest.param(c, id=str(c.get("id", ""))) for c in read() if family_of(c) == family]
+    absent = pytest.param(None, id="absent", marks=pytest.mark.skip(reason="no case folder"))
+    return found or [absent]
 
 
 def ago(seconds):
@@ -77,8 +106,8 @@ def rate_limited(case):
     events = [ScaleEvent(ago(e["age_seconds"]), e["change"]) for e in case["events_up"]]
     events += [ScaleEvent(ago(e["age_seconds"]), -e["change"]) for e in case["events_down"]]
     behavior = Behavior.model_construct(
-        scale_up=rules(case["scale_up"], DEFAULT_SCALE_UP),
-        scale_down=rules(case["scale_down"], DEFAULT_SCALE_DOWN),
+        scale_up=rules(case.get("scale_up"), DEFAULT_SCALE_UP),
+        scale_down=rules(case.get("scale_down"), DEFAULT_SCALE_DOWN),
     )
     return rate_limited_replicas(
         case["recommended_replicas"],
@@ -97,17 +126,21 @@ def growth_capped(case, *, factor):
         min_replicas=case["min_replicas"],
         max_replicas=case["max_replicas"],
         scale_up_limit_factor=factor,
-        scale_up_limit_minimum=case["scale_up_limit_minimum"],
+        scale_up_limit_minimum=case.get("scale_up_limit_minimum", SCALE_UP_LIMIT_MINIMUM),
     )
+
+
+def remembered(case):
+    return [
+        TimestampedRecommendation(ago(h["age_seconds"]), h["replicas"]) for h in case["history"]
+    ]
 
 
 def stabilized(case, recommended):
     return stabilized_replicas(
         recommended,
         current_replicas=case["current_replicas"],
-        history=[
-            TimestampedRecommendation(ago(h["age_seconds"]), h["replicas"]) for h in case["history"]
-        ],
+        history=remembered(case),
         up_window=timedelta(seconds=case["up_window_seconds"]),
         down_window=timedelta(seconds=case["down_window_seconds"]),
         now=NOW,
@@ -172,12 +205,19 @@ def proposals(case):
     return counts
 
 
-def combined(case):
+def combined(case, *, with_behavior=True):
     """The whole HPA pipeline: proposals, recommendation (None = no decision), final replicas."""
     each = proposals(case)
     recommended = largest_proposal(each, current_replicas=case["current_replicas"])
     if recommended is None:
         return each, None, case["current_replicas"]
+    if not with_behavior:
+        window = timedelta(seconds=case["down_window_seconds"])
+        calm = downscale_stabilized_replicas(
+            recommended, history=remembered(case), now=NOW, window=window
+        )
+        limit = growth_capped(case | {"recommended_replicas": calm}, factor=SCALE_UP_LIMIT_FACTOR)
+        return each, recommended, limit.after
     limited = rate_limited_replicas(
         stabilized(case, recommended),
         current_replicas=case["current_replicas"],
