@@ -147,7 +147,7 @@ class Reconciler:
         state = self._states.get(target) or WorkloadState(started_at=now)
         outcome = reconciled(signals, workload=workload, policy=policy, state=state, now=now)
         try:
-            held_because = self._act(governed, outcome)
+            written, held_because = self._act(governed, outcome)
         except ScaleConflictError as conflict:
             try:
                 fresh = self._cluster.reread(target)
@@ -155,10 +155,10 @@ class Reconciler:
                 outcome = reconciled(
                     signals, workload=workload, policy=policy, state=state, now=now
                 )
-                held_because = self._act(governed, outcome)
+                written, held_because = self._act(governed, outcome)
             except ScaleRefusedError as error:  # lost twice: somebody else is steering
-                held_because = f"{Reason.REPLICAS_CONTESTED}: {error or conflict}"
-        rescaled = outcome.decision.rescale and not held_because
+                written, held_because = False, f"{Reason.REPLICAS_CONTESTED}: {error or conflict}"
+        rescaled = outcome.decision.rescale and written
         self._states[target] = outcome.state_after(rescaled=rescaled)
         return DecisionRecord(
             at=now,
@@ -175,18 +175,18 @@ class Reconciler:
             state=outcome.state_if_held,
         )
 
-    def _act(self, governed: Governed, outcome: Outcome) -> str:
-        """Write the decision if there is one to write; return why it was not written."""
+    def _act(self, governed: Governed, outcome: Outcome) -> tuple[bool, str]:
+        """Write the decision if there is one; return whether it was, and what kept it from that."""
         by_hpa = governed.policy.actuator is Actuator.HPA
-        if not (outcome.decision.rescale or by_hpa):
-            return ""
+        if not (outcome.decision.rescale or (by_hpa and not outcome.decision.stands_still)):
+            return False, ""
         held_back = self._was_held_back
         if governed.policy.mode is Mode.FORECAST_ONLY:
             held_back = f"mode is {Mode.FORECAST_ONLY}"
         if held_back:
-            return held_back if outcome.decision.rescale else ""
+            return False, held_back if outcome.decision.rescale else ""
         try:
-            self._write(governed.target, outcome, by_hpa=by_hpa)
+            return self._written(governed.target, outcome, by_hpa=by_hpa), ""
         except ScaleConflictError:
             raise
         except ScaleRefusedError as error:
@@ -197,14 +197,17 @@ class Reconciler:
                 target=str(governed.target),
                 error=str(error),
             )
-            return str(error)
-        return ""
+            return False, str(error)
 
-    def _write(self, target: TargetRef, outcome: Outcome, *, by_hpa: bool) -> None:
-        """Order the replicas, or give the HPA its floor; a rescale leaves an Event."""
+    def _written(self, target: TargetRef, outcome: Outcome, *, by_hpa: bool) -> bool:
+        """Order the replicas, or give the HPA its floor; a rescale leaves an Event.
+
+        An HPA that has this floor already may have its own reasons for more replicas.
+        """
         desired = outcome.decision.desired_replicas
         if by_hpa:
-            self._cluster.patch_min_replicas(target, desired)
+            if not self._cluster.patch_min_replicas(target, desired):
+                return False
         else:
             self._cluster.patch_scale(target, desired, resource_version=outcome.resource_version)
         if outcome.decision.rescale:
@@ -213,6 +216,7 @@ class Reconciler:
                 reason="SuccessfulRescale",
                 message=f"New size: {desired}; reason: {outcome.decision.reason}",
             )
+        return True
 
     def _take_over(self, *, now: datetime) -> None:
         """Ask once per cycle whether we may write; who begins to has started just now.

@@ -82,8 +82,8 @@ class Cluster(Protocol):
     def patch_scale(self, target: TargetRef, replicas: int, *, resource_version: str) -> None:
         """Write `spec.replicas`; raise `ScaleConflictError` or `ScaleRefusedError`."""
 
-    def patch_min_replicas(self, target: TargetRef, min_replicas: int) -> None:
-        """Write `spec.minReplicas` of the HPA on the target, unless it is that already."""
+    def patch_min_replicas(self, target: TargetRef, min_replicas: int) -> bool:
+        """Write `spec.minReplicas` of the HPA on the target; False where it is that already."""
 
     def record_event(
         self, target: TargetRef, *, reason: str, message: str, warning: bool = False

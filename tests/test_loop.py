@@ -43,13 +43,16 @@ class FakeCluster:
         self.errors = []
         self.written = []
         self.events = []
+        self.floor = 1
+        self.annotations = {}
 
     def workloads(self, targets):
         return {t: self.facts(t) for t in targets if t in self.replicas}
 
     def facts(self, target):
         n = self.replicas[target]
-        return WorkloadFacts(target, n, n, n, str(self.version), NOW)
+        version, annotations = str(self.version), self.annotations
+        return WorkloadFacts(target, n, n, n, version, NOW, annotations=annotations)
 
     def reread(self, target):
         return self.facts(target)
@@ -60,6 +63,13 @@ class FakeCluster:
         self.written.append((target.name, replicas, resource_version))
         self.replicas[target] = replicas
         self.version += 1
+
+    def patch_min_replicas(self, target, min_replicas):
+        changed, self.floor = self.floor != min_replicas, min_replicas
+        return changed
+
+    def scaled_by_hpa(self, target, replicas):
+        self.replicas[target], self.version = replicas, self.version + 1
 
     def record_event(self, target, *, reason, message, warning=False):
         self.events.append((target.name, reason, message))
@@ -129,6 +139,40 @@ def test_forecast_only_records_the_same_and_writes_nothing():
     assert would.decision == did.decision
     assert (would.rescaled, would.not_rescaled_because) == (False, "mode is ForecastOnly")
     assert watching.cluster.written == watching.cluster.events == []
+
+
+BY_HPA = {CHECKOUT: policy_for(CHECKOUT, actuator="hpa")}
+
+
+def test_an_hpa_is_given_a_floor_once_and_told_once():
+    world = bench(1000.0, checkout=4, policies=BY_HPA)
+    world.run(3)
+
+    floor = world.records[0].decision.desired_replicas
+    assert (world.cluster.floor, world.cluster.written) == (floor, [])
+    assert [record.rescaled for record in world.records] == [True, False, False]
+    assert len(world.cluster.events) == 1
+
+
+def test_an_hpa_that_goes_its_own_way_above_the_floor_is_no_contention():
+    world = bench(1000.0, checkout=4, policies=BY_HPA)
+    for replicas in (9, 25, 14, 30, 16):
+        world.run()
+        world.cluster.scaled_by_hpa(CHECKOUT, replicas)
+    world.metrics.load = 3000.0
+    world.run(8)
+
+    assert Reason.REPLICAS_CONTESTED not in {r.decision.reason for r in world.records}
+    assert world.cluster.floor >= 30
+
+
+def test_a_pause_leaves_the_floor_of_an_hpa_alone_too():
+    world = bench(1000.0, checkout=4, policies=BY_HPA)
+    world.cluster.annotations = {"autoscaler/paused": "true"}
+    world.run()
+
+    assert world.records[0].decision.reason is Reason.PAUSED
+    assert world.cluster.floor == 1
 
 
 def test_a_lost_race_is_decided_again_on_what_the_other_wrote():

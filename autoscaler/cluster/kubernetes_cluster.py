@@ -105,16 +105,18 @@ class KubernetesCluster:
         self._fence(target)
         self._scaler.patch_scale(target, replicas, resource_version=resource_version)
 
-    def patch_min_replicas(self, target: TargetRef, min_replicas: int) -> None:
-        """Write `spec.minReplicas` of the HPA that claims the target, unless it is that already."""
+    def patch_min_replicas(self, target: TargetRef, min_replicas: int) -> bool:
+        """Write `spec.minReplicas` of the HPA that claims the target; False: it is that already."""
         self._fence(target)
         rival = self._store.rival(target, _HPA)
         if rival is None:
             raise ScaleRefusedError(f"{target}: no {_HPA} claims it")
-        if rival.min_replicas != min_replicas:
-            self._scaler.patch_hpa(
-                target, rival.name, min_replicas, resource_version=rival.resource_version
-            )
+        if rival.min_replicas == min_replicas:
+            return False
+        self._scaler.patch_hpa(
+            target, rival.name, min_replicas, resource_version=rival.resource_version
+        )
+        return True
 
     def record_event(
         self, target: TargetRef, *, reason: str, message: str, warning: bool = False

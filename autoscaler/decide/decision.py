@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from autoscaler.decide.reason import Reason
 
+_HANDS_OFF = frozenset({Reason.PAUSED, Reason.SCALING_DISABLED, Reason.REPLICAS_CONTESTED})
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -63,3 +65,8 @@ class Decision:
     def rescale(self) -> bool:
         """Whether there is something to write."""
         return self.desired_replicas != self.current_replicas
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether somebody told us to keep our hands off, so that nothing at all is written."""
+        return self.reason in _HANDS_OFF

@@ -18,7 +18,7 @@ from autoscaler.decide.recommend import recommended
 from autoscaler.decide.state import Order, TimestampedRecommendation, WorkloadState, telling
 from autoscaler.decide.zero import idle
 from autoscaler.policy.behavior import Behavior
-from autoscaler.policy.schema import WorkloadPolicy
+from autoscaler.policy.schema import Actuator, WorkloadPolicy
 
 # No rate limit may look back further than autoscaling/v2 allows a period to be.
 _LONGEST_PERIOD = timedelta(seconds=1800)
@@ -140,7 +140,9 @@ def _observed(
     if policy.min_replicas == 0:
         doubts = _with_idleness(doubts, state, now, idle=idle(signals, now=now))
     order, reverted_at = state.order, state.reverted_at
-    if reversed_order(workload, state):
+    # An HPA whose floor we set chooses the count itself: that contradicts nobody.
+    ours = policy.actuator is Actuator.SCALE
+    if ours and reversed_order(workload, state):
         order, reverted_at = None, with_reversal(reverted_at, now=now)
     return WorkloadState(
         state.started_at,

@@ -105,7 +105,7 @@ class DemoCluster:
             raise ScaleConflictError(f"{target}: read at version {resource_version}")
         deployment.scale_to(replicas, now=self._clock.now())
 
-    def patch_min_replicas(self, target: TargetRef, min_replicas: int) -> None:
+    def patch_min_replicas(self, target: TargetRef, min_replicas: int) -> bool:
         """Refuse: nobody runs an HPA in the demo."""
         raise ScaleRefusedError(f"{target}: no HorizontalPodAutoscaler to give {min_replicas} to")
 
