@@ -59,6 +59,8 @@ _NOTHING_ASKED = {
     Reason.PAUSED: "paused",
     Reason.REPLICAS_CONTESTED: "somebody else writes spec.replicas",
     Reason.METRICS_UNKNOWN_HOLD: "metrics are unknown, which never lowers",
+    Reason.METRICS_PARTIAL_HOLD: "what is measured says nothing of the load, which never lowers",
+    Reason.PODS_NOT_READY_HOLD: "no pod is ready, which says nothing of the load",
     Reason.CAPACITY_UNKNOWN_HOLD: "what a pod can carry is not known yet",
 }
 
