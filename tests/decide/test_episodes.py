@@ -20,7 +20,7 @@ from decide.strategies import SEEDS, grown, thorough
 from decide.worlds import CAPACITY, LONG_AGO, NOW, PER_POD, TARGET, forecast
 from decide.worlds import policy as rate_policy
 
-N_TICKS = 16
+N_TICKS = 12
 ROLLOUT_HOLDS = timedelta(minutes=30)
 
 

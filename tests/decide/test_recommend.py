@@ -331,6 +331,14 @@ def test_a_quantile_that_is_not_quite_zero_keeps_no_pod():
     assert outcome(almost_nothing, spec=1).decision.desired_replicas == 1
 
 
+def test_an_idle_time_is_waited_for_once_whatever_the_window():
+    long_idle = quiet(0, doubts=((Reason.SCALED_TO_ZERO, ago(600)),))
+    window = {"scaleDown": {"stabilizationWindowSeconds": 3600}}
+    step = outcome(signal(0.0), state=long_idle, minReplicas=0, spec=1, behavior=window)
+
+    assert step.decision.desired_replicas == 0
+
+
 def test_no_load_in_one_metric_is_not_idle_while_another_is_unknown():
     long_idle = quiet(1, doubts=((Reason.SCALED_TO_ZERO, ago(600)),))
     got = recommended(signal(0.0), signal(None), state=long_idle, minReplicas=0, spec=1)
