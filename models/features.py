@@ -181,18 +181,21 @@ def _staircase_columns(memory: Memory, moment: Moment, horizon: Horizon) -> list
     """Tell a load that changes every few minutes at most when it may next change."""
     step = float(memory.step_seconds)
     moved = np.abs(moment.blocks[0] - moment.newest) > 1e-5 * moment.level
-    since = np.where(moved, 0.0, moment.since_steps) * step
+    # The step in which the value was first seen has passed as well.
+    since = np.where(moved, 0.0, moment.since_steps + 1.0) * step
     since = since + _phase(memory, moment) * (step - BLOCK_SECONDS)
     run = moment.run_steps.clip(1.0, 30.0)
-    begins = since + USUAL_AGE_SECONDS + horizon.lead_seconds
-    ends = (begins + horizon.hold_seconds) / (run * step)
-    begins = begins / (run * step)
+    stands = run * step
+    # A value may come twice: what counts is how much of its latest stand is over, in (0, 1].
+    over = since / stands - np.ceil(since / stands) + 1.0
+    begins = over + (USUAL_AGE_SECONDS + horizon.lead_seconds) / stands
+    ends = begins + horizon.hold_seconds / stands
     return [
         np.log1p(np.minimum(since, 3600.0) / step),
         np.log(run),
         np.minimum(begins, 4.0),
-        np.minimum(np.floor(ends), 6.0),
-        ((ends < 1.0) & (run > 1.0)).astype(np.float64),
+        np.minimum(np.floor(ends + 1e-6), 6.0),
+        ((ends < 1.0 - 1e-6) & (run > 1.0)).astype(np.float64),
     ]
 
 

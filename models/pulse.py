@@ -21,6 +21,8 @@ _HOUR_STEPS = 60.0
 # Relative changes below this are the same value read twice.
 _SAME = 1e-6
 _LAG_STEPS = 10
+# So many longer runs in a row are no coincidence of equal values.
+_LONGER_RUNS = 5.0
 
 # (which movement, running mean over how many steps); see `_movements`.
 VOLATILITIES = (
@@ -52,6 +54,7 @@ class Pulse:
         table.column("highest")
         table.column("lowest")
         table.column("run_steps", fill=1.0)
+        table.column("longer_runs")
         table.column("since_steps")
 
     def level(self, rows: IntArray) -> FloatArray:
@@ -75,9 +78,11 @@ class Pulse:
         table["n_steps"][rows] += 1
         now = relative(load, self.level(rows))
         lags = np.where(first, now, table["lags"][:, rows])
-        moved = np.abs(now - lags[0]) > _SAME
+        # Of loads, not of relative values: those move with the level while the load stands still.
+        moved = ~first & (np.abs(load - table["newest"][rows]) > _SAME * self.level(rows))
         volatility = table["volatility"][:, rows]
-        table["volatility"][:, rows] = volatility + (_movements(now, lags) - volatility) / _SPANS
+        movements = _movements(now, lags, moved)
+        table["volatility"][:, rows] = volatility + (movements - volatility) / _SPANS
         self._update_range(rows, now, first)
         self._update_staircase(rows, moved)
         table["lags"][:, rows] = np.vstack([now, lags[:-1]])
@@ -91,10 +96,20 @@ class Pulse:
             self.table[name][rows] = np.where(beyond(now, old), now, faded)
 
     def _update_staircase(self, rows: IntArray, moved: NDArray[np.bool_]) -> None:
-        """Count the steps since the value last changed, and how long it stood before that."""
-        since = self.table["since_steps"][rows] + 1
-        self.table["run_steps"][rows] = np.where(moved, since, self.table["run_steps"][rows])
-        self.table["since_steps"][rows] = np.where(moved, 0.0, since)
+        """Count the steps since the value last changed, and how long a value stands.
+
+        A value that comes twice in a row makes a run look longer, so the shortest counts, until
+        only longer ones are seen.
+        """
+        table = self.table
+        since, run = table["since_steps"][rows] + 1, table["run_steps"][rows]
+        longer = np.where(since > run, table["longer_runs"][rows] + 1, 0.0)
+        adopted = moved & ((since < run) | (longer > _LONGER_RUNS))
+        table["run_steps"][rows] = np.where(adopted, since, run)
+        table["longer_runs"][rows] = np.where(
+            moved, np.where(adopted, 0.0, longer), table["longer_runs"][rows]
+        )
+        table["since_steps"][rows] = np.where(moved, 0.0, since)
 
 
 def relative(load: FloatArray, level: FloatArray) -> FloatArray:
@@ -112,7 +127,7 @@ def _weight(n: FloatArray, span: FloatArray | float) -> FloatArray:
     return np.asarray(np.maximum(1.0 - (1.0 - 1.0 / span) ** n, _TINY))
 
 
-def _movements(now: FloatArray, lags: FloatArray) -> FloatArray:
+def _movements(now: FloatArray, lags: FloatArray, moved: NDArray[np.bool_]) -> FloatArray:
     step = np.abs(now - lags[0])
     rise3 = np.maximum(now - lags[2], 0.0)
     rise10 = np.maximum(now - lags[9], 0.0)
@@ -122,6 +137,6 @@ def _movements(now: FloatArray, lags: FloatArray) -> FloatArray:
         "rise10": rise10,
         "step_squared": step**2,
         "rise3_squared": rise3**2,
-        "still": (step <= _SAME).astype(np.float64),
+        "still": (~moved).astype(np.float64),
     }
     return np.vstack([kinds[kind] for kind, _ in VOLATILITIES])

@@ -32,16 +32,27 @@ _LEADS = (30.0, 120.0, 300.0)
 _LEAD_RANGE = (15.0, 900.0)
 _HOLDS = (15.0, 15.0, 15.0, 60.0, 300.0, 600.0)
 _MINUTE = 60.0
+# Minutes that a made-up staircase stands.
+_STAIRS = (2, 5, 5, 10)
 _N_MEMBERS = 3
 
 
 def altered_copies(trace: Trace, rng: np.random.Generator) -> list[FloatArray]:
-    """Return the offered load at 15 s ticks: as recorded, and in three alterations."""
+    """Return the offered load at 15 s ticks: as recorded, and altered."""
     recorded = ticks_of(trace).offered
     scale = float(np.nanmean(recorded)) or 1.0
     bent = scale * (recorded / scale) ** rng.uniform(0.6, 1.5)
     blur = np.exp(rng.normal(0.0, rng.uniform(0.02, 0.2), len(recorded)))
-    return [recorded, _interpolated(trace, len(recorded)), bent, recorded * blur]
+    copies = [recorded, _interpolated(trace, len(recorded)), bent, recorded * blur]
+    stairs = int(rng.choice(_STAIRS)) * _MINUTE
+    return copies if trace.step_seconds >= stairs else [*copies, _staircase(recorded, stairs)]
+
+
+def _staircase(recorded: FloatArray, seconds: float) -> FloatArray:
+    """Return the load as exporters report it that only publish a mean every few minutes."""
+    n = round(seconds / TICK_SECONDS)
+    whole = recorded[: len(recorded) // n * n].reshape(-1, n)
+    return np.repeat(whole.mean(axis=1), n)
 
 
 def _interpolated(trace: Trace, n_ticks: int) -> FloatArray:
