@@ -95,6 +95,13 @@ class Calibration:
         table.column("surprises", dtype=np.int64)
         table.column("burst_until", dtype=np.int64, fill=-1)
 
+    def beside(self) -> "Calibration":
+        """Return an empty one over the same rows, for promises at another risk."""
+        table = Table()
+        other = Calibration(table, self.memory)
+        table.add(self.table.capacity)
+        return other
+
     def promise(
         self, rows: IntArray, levels: FloatArray, reactive: Reactive, *, risk: FloatArray
     ) -> Promise:

@@ -11,26 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.answer import answered
 from models.batch import ForecastBatch, concatenated
-from models.blackout import SILENT_SECONDS, carried
-from models.calibration import Calibration, Reactive
+from models.calibration import Calibration
 from models.codec import MOST_LOAD
-from models.features import (
-    N_DAYS,
-    Inputs,
-    MinuteView,
-    inputs,
-    minute_view,
-)
-from models.horizon import (
-    LEAST_RISK,
-    MOST_RISK,
-    USUAL_AGE_SECONDS,
-    Asked,
-    Horizon,
-    age_seconds,
-    horizon_of,
-)
+from models.features import N_DAYS, MinuteView, inputs, minute_view
+from models.horizon import USUAL_AGE_SECONDS, Asked, horizon_of
 from models.memory import Memory
 from models.moment import Moment, moment_of
 from models.network import Network, pooled_prior, quantiles
@@ -224,41 +210,8 @@ class ForecastEngine:
         moment = moment_of(self.memory, self.pulse, rows)
         horizon = horizon_of(moment, asked, step_seconds=self.step_seconds)
         given = inputs(self.memory, moment, self._minute_view(moment), horizon)
-        return self.answered(moment, asked, horizon, given, quantiles(self.prior, given))
-
-    def answered(
-        self,
-        moment: Moment,
-        asked: Asked,
-        horizon: Horizon,
-        given: Inputs,
-        levels: FloatArray,
-    ) -> ForecastBatch:
-        """Calibrate `levels`, remember what was promised, and say how far to trust it."""
-        known = np.isfinite(moment.sampled_at)
-        risk = asked.risk.clip(LEAST_RISK, MOST_RISK)
-        age = age_seconds(moment, asked.now)
-        reactive = Reactive(
-            np.where(known, moment.trailing, 0.0), given.level, given.scale, given.highest
-        )
-        promise = self.calibration.promise(moment.rows, levels, reactive, risk=risk)
-        self.calibration.record(moment, promise, horizon, known)
-        promised = (promise.median, promise.quantile)
-        silent = np.flatnonzero(known & (age > SILENT_SECONDS))
-        if silent.size:
-            promised = carried(self.memory, moment, horizon, promised, silent)
-        median, quantile = promised
-        return ForecastBatch(
-            known=known,
-            median=np.where(known, median, 0.0),
-            quantile=np.where(known, quantile, 0.0),
-            reactive_quantile=np.where(known, promise.reactive, 0.0),
-            trust=self.calibration.trust(moment, age),
-            skill=self.calibration.skill(moment.rows),
-            coverage=self.calibration.coverage(moment.rows),
-            burst=self.calibration.burst(moment),
-            age_seconds=age,
-        )
+        levels = quantiles(self.prior, given)
+        return answered(self.calibration, moment, asked, horizon, given, levels)
 
     def _latest(self, rows: IntArray) -> float:
         """Return now, as far as the newest reading of all tells."""

@@ -3,18 +3,22 @@
 Tick by tick, one series costs as much as hundreds together, nearly all of it the price of calling
 numpy.
 Here the readings of a stretch of ticks are taken in one by one, the features and the network are
-worked out for all of them together, and then the promises are made and scored in their order.
+worked out for all of them together, and then the promises are made and scored in their order, at
+as many risks as asked.
 The answers are those of `observe_now`, `append` and `predict`, tick by tick; a test holds that.
 """
 
 import math
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.answer import answered
 from models.batch import ForecastBatch, concatenated
+from models.calibration import Calibration
 from models.engine import ForecastEngine
 from models.features import Inputs, inputs, minute_view
 from models.horizon import Asked, Horizon, horizon_of
@@ -23,8 +27,6 @@ from models.network import quantiles
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
-Question = tuple[float, float, float]
-"""Lead and hold in seconds, and risk."""
 _Arrays = TypeVar("_Arrays", Asked, Horizon, Inputs)
 
 
@@ -41,54 +43,102 @@ class Readings:
     closes: NDArray[np.bool_]
 
 
-def answers_along(
-    engine: ForecastEngine,
-    row: int,
-    readings: Readings,
-    *,
-    asked: Question,
-) -> ForecastBatch:
-    """Return one answer per reading, to the same question."""
-    rows = np.array([row], dtype=np.intp)
-    moments: list[Moment] = []
-    closed: list[int | None] = []
-    columns = (readings.load, readings.at_seconds, readings.closes)
-    for load, at, closes in zip(*(c.tolist() for c in columns), strict=True):
-        value = np.array([load])
-        engine.observe_now(value, at_seconds=at, rows=rows)
-        if closes:
-            engine.append(value, end_seconds=at, rows=rows, settle=False)
-        scored = closes and not math.isnan(load)
-        closed.append(round(at / engine.step_seconds) if scored else None)
-        moments.append(moment_of(engine.memory, engine.pulse, rows))
-    return _answered(engine, joined(moments), closed, readings, asked)
+class Walk:
+    """One series walked along: readings in, an answer per reading at each of several risks.
+
+    The first risk's promises are the engine's own; every further risk keeps its own beside them.
+    """
+
+    def __init__(
+        self,
+        engine: ForecastEngine,
+        row: int,
+        *,
+        lead_seconds: float,
+        hold_seconds: float,
+        risks: Sequence[float],
+    ) -> None:
+        self._engine = engine
+        self._rows = np.array([row], dtype=np.intp)
+        self._window = (lead_seconds, hold_seconds)
+        self._risks = tuple(risks)
+        own = engine.calibration
+        self._calibrations = [own, *(own.beside() for _ in self._risks[1:])]
+
+    def answers(self, readings: Readings) -> list[ForecastBatch]:
+        """Take readings in; return one batch per risk, with one answer per reading."""
+        engine = self._engine
+        moment, closed = self._moments(readings)
+        now = readings.now_seconds
+        lead, hold = (np.full(len(now), seconds) for seconds in self._window)
+        asked = Asked(now, lead, hold, np.full(len(now), self._risks[0]))
+        horizon = horizon_of(moment, asked, step_seconds=engine.step_seconds)
+        first, minute = _minutes(readings)
+        view = minute_view(engine.memory, moment.take(first)).take(minute)
+        given = inputs(engine.memory, moment, view, horizon)
+        levels = quantiles(engine.prior, given)
+        return [
+            _answers(
+                calibration,
+                (moment, replace(asked, risk=np.full(len(now), risk)), horizon, given, levels),
+                closed,
+            )
+            for calibration, risk in zip(self._calibrations, self._risks, strict=True)
+        ]
+
+    def _moments(self, readings: Readings) -> tuple[Moment, list[int | None]]:
+        """Return where the series stood at each reading, and which step that reading closed.
+
+        Between two steps only the newest reading changes; the rest is looked at once a minute.
+        """
+        engine, rows = self._engine, self._rows
+        table = engine.table
+        by_minute: list[Moment] = []
+        closed: list[int | None] = []
+        newest: tuple[list[FloatArray], ...] = ([], [], [])
+        columns = (readings.load, readings.at_seconds, readings.closes)
+        for load, at, closes in zip(*(c.tolist() for c in columns), strict=True):
+            value = np.array([load])
+            engine.observe_now(value, at_seconds=at, rows=rows)
+            if closes:
+                engine.append(value, end_seconds=at, rows=rows, settle=False)
+            if closes or not by_minute:
+                by_minute.append(moment_of(engine.memory, engine.pulse, rows))
+            scored = closes and not math.isnan(load)
+            closed.append(round(at / engine.step_seconds) if scored else None)
+            for name, values in zip(("blocks", "trailing", "sampled_at"), newest, strict=True):
+                values.append(table[name][..., rows])
+        _, minute = _minutes(readings)
+        blocks, trailing, sampled_at = (np.concatenate(values, axis=-1) for values in newest)
+        moment = joined(by_minute).take(minute)
+        return replace(moment, blocks=blocks, trailing=trailing, sampled_at=sampled_at), closed
 
 
-def _answered(
-    engine: ForecastEngine,
-    moment: Moment,
-    closed: list[int | None],
-    readings: Readings,
-    asked: Question,
-) -> ForecastBatch:
-    now = readings.now_seconds
-    questions = Asked(now, *(np.full(len(now), x) for x in asked))
-    horizon = horizon_of(moment, questions, step_seconds=engine.step_seconds)
+def _minutes(readings: Readings) -> tuple[IntArray, IntArray]:
+    """Return the first reading of each minute, and each reading's minute."""
     _, first, minute = np.unique(np.cumsum(readings.closes), return_index=True, return_inverse=True)
-    view = minute_view(engine.memory, moment.take(first)).take(minute)
-    given = inputs(engine.memory, moment, view, horizon)
-    levels = quantiles(engine.prior, given)
+    return first, minute
+
+
+def _answers(
+    calibration: Calibration,
+    question: tuple[Moment, Asked, Horizon, Inputs, FloatArray],
+    closed: list[int | None],
+) -> ForecastBatch:
+    """Make promises in their order, and score each as soon as its window has passed."""
+    moment, asked, horizon, given, levels = question
     batches: list[ForecastBatch] = []
     starts = [i for i, index in enumerate(closed) if index is not None or i == 0]
-    for start, stop in zip(starts, [*starts[1:], len(now)], strict=True):
+    for start, stop in zip(starts, [*starts[1:], len(closed)], strict=True):
         index = closed[start]
         if index is not None:
-            engine.calibration.settle(index, moment.rows[start : start + 1])
+            calibration.settle(index, moment.rows[start : start + 1])
         part = np.arange(start, stop)
         batches.append(
-            engine.answered(
+            answered(
+                calibration,
                 moment.take(part),
-                _part(questions, part),
+                _part(asked, part),
                 _part(horizon, part),
                 _part(given, part),
                 levels[part],

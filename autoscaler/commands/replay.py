@@ -18,7 +18,7 @@ from autoscaler.errors import PolicyError, TraceError
 from autoscaler.policy.book import policy_key
 from autoscaler.policy.files import checked_files
 from autoscaler.policy.schema import WorkloadPolicy
-from autoscaler.replay.run import ReplayResult, capacity_of, replay, replayed_metric
+from autoscaler.replay.run import ReplayResult, capacity_of, replayed_metric, replays
 from autoscaler.replay.sweep import Job, jobs_of, run_jobs
 from autoscaler.replay.trace import Trace, read_trace
 
@@ -31,7 +31,7 @@ def main(arguments: argparse.Namespace) -> int:
     risks = arguments.risk or (policy.forecast.risk,)
     startups = [startup.total_seconds() for startup in arguments.startup]
     jobs = jobs_of(policy, _traces(arguments, policy), startups, risks)
-    if len(jobs) > 1 and (arguments.decisions or arguments.report or picture):
+    if (len(jobs) > 1 or len(risks) > 1) and (arguments.decisions or arguments.report or picture):
         raise TraceError(
             "--decisions, --report and --picture take one trace, one start-up and one risk"
         )
@@ -52,15 +52,13 @@ def _played(jobs: list[Job], *, workers: str) -> list[ReplayResult]:
         if len(jobs) > 1:
             return run_jobs(jobs, workers=workers, progress=advance)
         job = jobs[0]
-        return [
-            replay(
-                job.policy,
-                job.trace,
-                startup_seconds=job.startup_seconds,
-                risk=job.risk,
-                progress=advance,
-            )
-        ]
+        return replays(
+            job.policy,
+            job.trace,
+            startup_seconds=job.startup_seconds,
+            risks=job.risks,
+            progress=advance,
+        )
 
 
 def the_policy(path: Path) -> WorkloadPolicy:

@@ -6,7 +6,7 @@ Forecasts do not depend on decisions, so they are worked out an hour of ticks at
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -32,7 +32,7 @@ from autoscaler.replay.ticks import METRIC_AGE_SECONDS, TICK_SECONDS, Ticks
 from autoscaler.replay.world import needed_replicas
 from models.batch import ForecastBatch
 from models.engine import ForecastEngine
-from models.path import Readings, answers_along
+from models.path import Readings, Walk
 
 CountArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -55,7 +55,6 @@ class Setting:
 
     capacity: float
     startup_seconds: float
-    risk: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,28 +70,54 @@ class Decided:
 
 
 def decided(
-    ticks: Ticks, *, policy: WorkloadPolicy, setting: Setting, progress: Progress | None = None
-) -> Decided:
-    """Return what is decided at each tick."""
+    ticks: Ticks,
+    *,
+    policies: Sequence[WorkloadPolicy],
+    setting: Setting,
+    progress: Progress | None = None,
+) -> list[Decided]:
+    """Return what is decided at each tick under each policy; they differ in risk alone.
+
+    What is forecast at one risk is nearly all of the work for another.
+    """
     engine = ForecastEngine(step_seconds=_STEP_SECONDS)
     row = int(engine.add(1)[0])
-    first = first_replicas(ticks, policy=policy, capacity=setting.capacity)
-    deployment = _Deployment(policy, setting, first=first, started_at=_instant(ticks.seconds[0]))
-    asked = (setting.startup_seconds, _HOLD_SECONDS, setting.risk)
+    walk = Walk(
+        engine,
+        row,
+        lead_seconds=setting.startup_seconds,
+        hold_seconds=_HOLD_SECONDS,
+        risks=[policy.forecast.risk for policy in policies],
+    )
+    runs = [_Run(ticks, policy, setting) for policy in policies]
     n_ticks = len(ticks.offered)
-    desired = np.empty(n_ticks, dtype=np.int64)
-    median, quantile = np.full(n_ticks, np.nan), np.full(n_ticks, np.nan)
     for start in range(0, n_ticks, _TICKS_AT_ONCE):
         here = slice(start, min(start + _TICKS_AT_ONCE, n_ticks))
         readings = _readings(ticks, here)
-        answers = answers_along(engine, row, readings, asked=asked)
+        for run, answers in zip(runs, walk.answers(readings), strict=True):
+            run.take(here, readings, answers)
         engine.learn(np.array([row]), now_seconds=float(readings.now_seconds[-1]))
-        desired[here] = deployment.decide(readings, answers)
-        median[here] = np.where(answers.known, answers.median, np.nan)
-        quantile[here] = np.where(answers.known, answers.quantile, np.nan)
         if progress:
             progress(here.stop, n_ticks)
-    return Decided(desired, median, quantile)
+    return [run.so_far for run in runs]
+
+
+class _Run:
+    """One policy's decisions, as far as they have come."""
+
+    def __init__(self, ticks: Ticks, policy: WorkloadPolicy, setting: Setting) -> None:
+        n = len(ticks.offered)
+        self.so_far = Decided(np.empty(n, dtype=np.int64), np.full(n, np.nan), np.full(n, np.nan))
+        first = first_replicas(ticks, policy=policy, capacity=setting.capacity)
+        started_at = _instant(ticks.seconds[0])
+        self._deployment = _Deployment(policy, setting, first=first, started_at=started_at)
+
+    def take(self, here: slice, readings: Readings, answers: ForecastBatch) -> None:
+        """Decide at these ticks."""
+        self.so_far.replicas[here] = self._deployment.decide(readings, answers)
+        for name in ("median", "quantile"):
+            forecast = getattr(answers, name)
+            getattr(self.so_far, name)[here] = np.where(answers.known, forecast, np.nan)
 
 
 def first_replicas(ticks: Ticks, *, policy: WorkloadPolicy, capacity: float) -> int:
@@ -102,10 +127,12 @@ def first_replicas(ticks: Ticks, *, policy: WorkloadPolicy, capacity: float) -> 
     return min(max(needed, policy.min_replicas, 1), policy.max_replicas)
 
 
-def replayed_policy(policy: WorkloadPolicy, metric: MetricSpec, setting: Setting) -> WorkloadPolicy:
+def replayed_policy(
+    policy: WorkloadPolicy, metric: MetricSpec, setting: Setting, *, risk: float
+) -> WorkloadPolicy:
     """Return the policy as it is replayed: one metric, this risk and this start-up."""
     forecast = policy.forecast.model_copy(
-        update={"risk": setting.risk, "lead_time": timedelta(seconds=setting.startup_seconds)}
+        update={"risk": risk, "lead_time": timedelta(seconds=setting.startup_seconds)}
     )
     return policy.model_copy(update={"metrics": (metric,), "forecast": forecast})
 
@@ -178,7 +205,7 @@ class _Deployment:
         )
 
     def _forecasts(self, answers: ForecastBatch) -> list[ForecastFacts | None]:
-        hold, risk = timedelta(seconds=_HOLD_SECONDS), self._setting.risk
+        hold, risk = timedelta(seconds=_HOLD_SECONDS), self._policy.forecast.risk
         columns = (
             answers.known,
             answers.median,

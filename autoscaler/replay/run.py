@@ -1,5 +1,6 @@
 """One recording under one policy: our decisions beside the HPA's frontier and the clairvoyant's."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from autoscaler.policy.metric import MetricSpec, TargetType
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.replay.clairvoyant import clairvoyant_replicas
 from autoscaler.replay.controller import (
+    Decided,
     Progress,
     Setting,
     decided,
@@ -64,26 +66,71 @@ def replay(
 
     `compare` False leaves out the HPA frontier, which takes about as long as the decisions.
     """
-    metric, capacity = replayed_metric(policy), capacity_of(policy)
-    setting = Setting(capacity, startup_seconds, policy.forecast.risk if risk is None else risk)
+    return replays(
+        policy,
+        trace,
+        startup_seconds=startup_seconds,
+        risks=[policy.forecast.risk if risk is None else risk],
+        compare=compare,
+        progress=progress,
+    )[0]
+
+
+def replays(
+    policy: WorkloadPolicy,
+    trace: Trace,
+    *,
+    startup_seconds: float,
+    risks: Sequence[float],
+    compare: bool = True,
+    progress: Progress | None = None,
+) -> list[ReplayResult]:
+    """Play a recording to our controller at several risks, which costs little more than at one."""
+    metric = replayed_metric(policy)
+    setting = Setting(capacity_of(policy), startup_seconds)
     ticks = ticks_of(trace)
-    load = ticks.offered / capacity
-    played = replayed_policy(policy, metric, setting)
-    ran = decided(ticks, policy=played, setting=setting, progress=progress)
-    ours = outcome(load, ran.replicas, startup_seconds=startup_seconds)
-    best = clairvoyant_replicas(load, startup_seconds=startup_seconds)
-    clairvoyant = outcome(load, best, startup_seconds=startup_seconds)
-    sweep = _swept(ticks, policy, setting) if compare and np.isfinite(load).any() else None
+    policies = [replayed_policy(policy, metric, setting, risk=risk) for risk in risks]
+    rivals = _rivals(ticks, policy, setting, compare=compare)
+    runs = decided(ticks, policies=policies, setting=setting, progress=progress)
+    return [
+        _result(trace, ticks, setting, ran, rivals, risk=risk)
+        for risk, ran in zip(risks, runs, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rivals:
+    """What everybody else would have done, whatever we do."""
+
+    clairvoyant: Outcome
+    sweep: Sweep | None
+
+
+def _rivals(ticks: Ticks, policy: WorkloadPolicy, setting: Setting, *, compare: bool) -> _Rivals:
+    load, startup = ticks.offered / setting.capacity, setting.startup_seconds
+    best = clairvoyant_replicas(load, startup_seconds=startup)
+    return _Rivals(
+        outcome(load, best, startup_seconds=startup),
+        _swept(ticks, policy, setting) if compare and np.isfinite(load).any() else None,
+    )
+
+
+def _result(
+    trace: Trace, ticks: Ticks, setting: Setting, ran: Decided, rivals: _Rivals, *, risk: float
+) -> ReplayResult:
+    load = ticks.offered / setting.capacity
+    ours = outcome(load, ran.replicas, startup_seconds=setting.startup_seconds)
+    sweep, clairvoyant = rivals.sweep, rivals.clairvoyant
     frontier = None if sweep is None else sweep.frontier
     return ReplayResult(
         trace=trace.name,
-        startup_seconds=startup_seconds,
-        risk=setting.risk,
+        startup_seconds=setting.startup_seconds,
+        risk=risk,
         seconds=ticks.seconds,
         load_in_pods=load,
         replicas=ran.replicas,
-        median=ran.median / capacity,
-        quantile=ran.quantile / capacity,
+        median=ran.median / setting.capacity,
+        quantile=ran.quantile / setting.capacity,
         ours=ours,
         clairvoyant=clairvoyant,
         frontier=frontier,

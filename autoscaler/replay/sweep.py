@@ -11,7 +11,7 @@ from typing import Any
 
 from autoscaler.errors import TraceError
 from autoscaler.policy.schema import WorkloadPolicy
-from autoscaler.replay.run import ReplayResult, replay
+from autoscaler.replay.run import ReplayResult, replays
 from autoscaler.replay.trace import Trace
 
 Progress = Callable[[int, int], None]
@@ -21,12 +21,12 @@ _DASK = "dask://"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """One replay to be done."""
+    """One replay to be done, at several risks at once: they share nearly all of the work."""
 
     policy: WorkloadPolicy
     trace: Trace
     startup_seconds: float
-    risk: float
+    risks: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +53,26 @@ def jobs_of(
     startups: Sequence[float],
     risks: Sequence[float],
 ) -> list[Job]:
-    """Return every combination, traces outermost."""
-    return [Job(policy, t, s, r) for t in traces for s in startups for r in risks]
+    """Return every combination, traces outermost, risks innermost."""
+    return [Job(policy, t, s, tuple(risks)) for t in traces for s in startups]
 
 
 def run_jobs(
     jobs: Sequence[Job], *, workers: str = "1", progress: Progress | None = None
 ) -> list[ReplayResult]:
-    """Return the results in the order of the jobs.
+    """Return the results in the order of the jobs, one per risk.
 
     `workers` is a number of processes, or the address of a Dask scheduler as `dask://host:port`.
     """
     results: list[ReplayResult] = []
-    for result in _spread(jobs, workers):
-        results.append(result)
+    for done, of_job in enumerate(_spread(jobs, workers), start=1):
+        results.extend(of_job)
         if progress:
-            progress(len(results), len(jobs))
+            progress(done, len(jobs))
     return results
 
 
-def _spread(jobs: Sequence[Job], workers: str) -> Iterator[ReplayResult]:
+def _spread(jobs: Sequence[Job], workers: str) -> Iterator[list[ReplayResult]]:
     if workers.startswith(_DASK):
         yield from _on_dask(jobs, "tcp://" + workers.removeprefix(_DASK))
         return
@@ -87,7 +87,7 @@ def _spread(jobs: Sequence[Job], workers: str) -> Iterator[ReplayResult]:
     yield from parallel(delayed(_done)(job) for job in jobs)
 
 
-def _on_dask(jobs: Sequence[Job], address: str) -> Iterator[ReplayResult]:
+def _on_dask(jobs: Sequence[Job], address: str) -> Iterator[list[ReplayResult]]:
     try:
         # An extra, absent in the daemon's image; typed only where it is installed.
         distributed: Any = importlib.import_module("distributed")
@@ -99,8 +99,8 @@ def _on_dask(jobs: Sequence[Job], address: str) -> Iterator[ReplayResult]:
         yield from client.gather(client.map(_done, list(jobs), pure=False))
 
 
-def _done(job: Job) -> ReplayResult:
-    return replay(job.policy, job.trace, startup_seconds=job.startup_seconds, risk=job.risk)
+def _done(job: Job) -> list[ReplayResult]:
+    return replays(job.policy, job.trace, startup_seconds=job.startup_seconds, risks=job.risks)
 
 
 def summaries(results: Iterable[ReplayResult]) -> list[Summary]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from models.engine import ForecastEngine
-from models.path import Readings, answers_along
+from models.path import Readings, Walk
 
 START = 1_700_000_040.0
 
@@ -36,13 +36,11 @@ def test_many_ticks_at_once_answer_as_one_by_one(chunk):
             )
         )
     parts = [slice(i, i + chunk) for i in range(0, n, chunk)]
+    walk = Walk(many, int(other[0]), lead_seconds=120.0, hold_seconds=15.0, risks=[0.01, 0.1])
     along = [
-        answers_along(
-            many,
-            int(other[0]),
-            Readings(seen.load[p], seen.at_seconds[p], seen.now_seconds[p], seen.closes[p]),
-            asked=(120.0, 15.0, 0.01),
-        )
+        walk.answers(
+            Readings(seen.load[p], seen.at_seconds[p], seen.now_seconds[p], seen.closes[p])
+        )[0]
         for p in parts
     ]
 
@@ -50,3 +48,14 @@ def test_many_ticks_at_once_answer_as_one_by_one(chunk):
         whole = np.concatenate([getattr(a, name) for a in along])
         ticked = np.concatenate([getattr(s, name) for s in single])
         np.testing.assert_allclose(whole, ticked, rtol=1e-4, err_msg=name)
+
+
+def test_a_second_risk_is_answered_as_if_it_were_alone():
+    seen = readings(300)
+    both, alone = ForecastEngine(), ForecastEngine()
+    window = {"lead_seconds": 120.0, "hold_seconds": 15.0}
+    second = Walk(both, int(both.add(1)[0]), **window, risks=[0.01, 0.1]).answers(seen)[1]
+    only = Walk(alone, int(alone.add(1)[0]), **window, risks=[0.1]).answers(seen)[0]
+
+    np.testing.assert_array_equal(second.quantile, only.quantile)
+    np.testing.assert_array_equal(second.trust, only.trust)

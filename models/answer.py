@@ -1,0 +1,48 @@
+"""From the network's levels to an answer: calibrated, remembered as a promise, trusted or not."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.batch import ForecastBatch
+from models.blackout import SILENT_SECONDS, carried
+from models.calibration import Calibration, Reactive
+from models.features import Inputs
+from models.horizon import LEAST_RISK, MOST_RISK, Asked, Horizon, age_seconds
+from models.moment import Moment
+
+FloatArray = NDArray[np.float64]
+
+
+def answered(
+    calibration: Calibration,
+    moment: Moment,
+    asked: Asked,
+    horizon: Horizon,
+    given: Inputs,
+    levels: FloatArray,
+) -> ForecastBatch:
+    """Calibrate `levels`, remember what was promised, and say how far to trust it."""
+    known = np.isfinite(moment.sampled_at)
+    risk = asked.risk.clip(LEAST_RISK, MOST_RISK)
+    age = age_seconds(moment, asked.now)
+    reactive = Reactive(
+        np.where(known, moment.trailing, 0.0), given.level, given.scale, given.highest
+    )
+    promise = calibration.promise(moment.rows, levels, reactive, risk=risk)
+    calibration.record(moment, promise, horizon, known)
+    median, quantile = promise.median, promise.quantile
+    silent = np.flatnonzero(known & (age > SILENT_SECONDS))
+    if silent.size:
+        memory = calibration.memory
+        median, quantile = carried(memory, moment, horizon, (median, quantile), silent)
+    return ForecastBatch(
+        known=known,
+        median=np.where(known, median, 0.0),
+        quantile=np.where(known, quantile, 0.0),
+        reactive_quantile=np.where(known, promise.reactive, 0.0),
+        trust=calibration.trust(moment, age),
+        skill=calibration.skill(moment.rows),
+        coverage=calibration.coverage(moment.rows),
+        burst=calibration.burst(moment),
+        age_seconds=age,
+    )
