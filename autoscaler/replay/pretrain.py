@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscaler.replay.ticks import METRIC_AGE_SECONDS, TICK_SECONDS, measured_load, ticks_of
-from autoscaler.replay.trace import Trace, read_trace
+from autoscaler.replay.alterations import altered_copies
+from autoscaler.replay.ticks import METRIC_AGE_SECONDS, TICK_SECONDS, measured_load
+from autoscaler.replay.trace import read_trace
 from models.engine import ForecastEngine
 from models.features import inputs, minute_view
 from models.fitting import Examples, Recipe, fitted
@@ -26,42 +27,13 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
 # Examples per played copy: a few per hour of a fortnight, as many for a trace of two months.
-_N_EXAMPLES = 5000
+_N_EXAMPLES = 4000
 # Half of all examples are at leads people have, the others anywhere between.
 _LEADS = (30.0, 120.0, 300.0)
 _LEAD_RANGE = (15.0, 900.0)
 _HOLDS = (15.0, 15.0, 15.0, 60.0, 300.0, 600.0)
 _MINUTE = 60.0
-# Minutes that a made-up staircase stands.
-_STAIRS = (2, 5, 5, 10)
 _N_MEMBERS = 3
-
-
-def altered_copies(trace: Trace, rng: np.random.Generator) -> list[FloatArray]:
-    """Return the offered load at 15 s ticks: as recorded, and altered."""
-    recorded = ticks_of(trace).offered
-    scale = float(np.nanmean(recorded)) or 1.0
-    bent = scale * (recorded / scale) ** rng.uniform(0.6, 1.5)
-    blur = np.exp(rng.normal(0.0, rng.uniform(0.02, 0.2), len(recorded)))
-    copies = [recorded, _interpolated(trace, len(recorded)), bent, recorded * blur]
-    stairs = int(rng.choice(_STAIRS)) * _MINUTE
-    return copies if trace.step_seconds >= stairs else [*copies, _staircase(recorded, stairs)]
-
-
-def _staircase(recorded: FloatArray, seconds: float) -> FloatArray:
-    """Return the load as exporters report it that only publish a mean every few minutes."""
-    n = round(seconds / TICK_SECONDS)
-    whole = recorded[: len(recorded) // n * n].reshape(-1, n)
-    return np.repeat(whole.mean(axis=1), n)
-
-
-def _interpolated(trace: Trace, n_ticks: int) -> FloatArray:
-    """Return the load as straight lines between rows, gaps kept."""
-    place = np.arange(n_ticks) * TICK_SECONDS / trace.step_seconds
-    left = np.minimum(place.astype(np.intp), len(trace.load) - 1)
-    right = np.minimum(left + 1, len(trace.load) - 1)
-    line = trace.load[left] + (trace.load[right] - trace.load[left]) * (place - left)
-    return np.where(np.isnan(line), trace.load[left], line)
 
 
 class _Player:
