@@ -18,7 +18,7 @@ from autoscaler.commands.report import policy_yaml, replayed
 from autoscaler.errors import TraceError
 from autoscaler.policy.quantity import share_text
 from autoscaler.policy.schema import WorkloadPolicy
-from autoscaler.replay.run import ReplayResult, replay
+from autoscaler.replay.run import ReplayResult, replays
 from autoscaler.replay.ticks import ticks_of
 from autoscaler.replay.trace import read_trace
 from autoscaler.review.knee import Played, knee, proposed_bounds
@@ -33,22 +33,13 @@ def main(arguments: argparse.Namespace) -> int:
     found = _in_a_file(arguments) if arguments.trace else found_in_prometheus(arguments)
     policy = proposed_policy(arguments, found)
     startup = arguments.startup.total_seconds()
-    results: dict[float, ReplayResult] = {}
-    for risk in RISKS:
-        with progress_bar(f"risk {share_text(risk)}") as advance:
-            results[risk] = replay(
-                policy,
-                found.trace,
-                startup_seconds=startup,
-                risk=risk,
-                compare=False,
-                progress=advance,
-            )
-    chosen = _chosen(results)
-    with progress_bar("compared with the HPA") as advance:
-        compared = replay(
-            policy, found.trace, startup_seconds=startup, risk=chosen, progress=advance
+    with progress_bar("replaying") as advance:
+        played = replays(
+            policy, found.trace, startup_seconds=startup, risks=RISKS, progress=advance
         )
+    results = dict(zip(RISKS, played, strict=True))
+    chosen = _chosen(results)
+    compared = results[chosen]
     print("\n".join(f"# {line}".rstrip() for line in [*reasons(results, compared), *found.notes]))
     print(policy_yaml(policy, risk=chosen), end="")
     return 0

@@ -1,7 +1,7 @@
 """What else could have been recorded: altered copies of a load, to fit the pooled prior on.
 
-Loads to come are not the loads that were: other shapes, other noise, other steps of an exporter, and
-what a handful of recordings hardly has, such as few events a minute, switching and crowds.
+Loads to come are not the loads that were: other shapes, other noise, other steps of an exporter,
+and what a handful of recordings hardly has, such as few events a minute, switching and crowds.
 """
 
 from collections.abc import Callable
