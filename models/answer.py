@@ -5,10 +5,12 @@ from numpy.typing import NDArray
 
 from models.batch import ForecastBatch
 from models.blackout import SILENT_SECONDS, carried
+from models.bursts import jumped
 from models.calibration import Calibration, Reactive
 from models.features import Inputs
 from models.horizon import LEAST_RISK, MOST_RISK, Asked, Horizon, age_seconds
 from models.moment import Moment
+from models.pulse import absolute
 
 FloatArray = NDArray[np.float64]
 
@@ -35,6 +37,10 @@ def answered(
     if silent.size:
         memory = calibration.memory
         median, quantile = carried(memory, moment, horizon, (median, quantile), silent)
+    burst = calibration.bursts.under_way(moment)
+    if burst.any():
+        highest = absolute(given.highest, given.level)
+        quantile = np.where(burst, np.maximum(quantile, jumped(moment, horizon, highest)), quantile)
     return ForecastBatch(
         known=known,
         median=np.where(known, median, 0.0),
@@ -43,6 +49,6 @@ def answered(
         trust=calibration.trust(moment, age),
         skill=calibration.skill(moment.rows),
         coverage=calibration.coverage(moment.rows),
-        burst=calibration.burst(moment),
+        burst=burst,
         age_seconds=age,
     )

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.blackout import SILENT_SECONDS
+from models.bursts import FAR_SCALES, Bursts
 from models.horizon import Horizon
 from models.memory import Memory
 from models.moment import Moment
@@ -47,8 +48,6 @@ _LEAST_SCORED = 240.0
 # Hysteresis: a series must be clearly worse to lose trust, and not worse to regain it.
 _DEMOTE_BELOW, _RESTORE_ABOVE = -0.03, 0.02
 _WARM_STEPS = 10
-# A flash crowd: this many scales above what was promised, twice in a row; it lasts, once noticed.
-_FAR_SCALES, _BURST_STEPS = 3.0, 10
 # Not even a demoted series is sized for more than twice the highest load of about a day.
 _HEADROOM = 0.7
 # What of a promise is kept until it can be scored.
@@ -92,8 +91,8 @@ class Calibration:
         for name in ("loss", "reactive_loss", "covered"):
             table.column(name)
         table.column("demoted", dtype=np.bool_)
-        table.column("surprises", dtype=np.int64)
-        table.column("burst_until", dtype=np.int64, fill=-1)
+        table.column("capped", _N_PENDING, dtype=np.bool_)
+        self.bursts = Bursts(table)
 
     def beside(self) -> "Calibration":
         """Return an empty one over the same rows, for promises at another risk."""
@@ -158,7 +157,15 @@ class Calibration:
         within = at >= first
         known = (np.isfinite(loads) | ~within).all(axis=0)
         peak = np.where(within, loads, 0.0).max(axis=0)
-        self._learn(slot, rows[known], peak[known])
+        # What pods at their limit serve is a lower bound of what was offered: a promise above it
+        # may have been broken all the same, and teaches nothing; one below it was broken.
+        capped = (table["capped"][at % _N_PENDING, rows].astype(np.bool_) & within).any(axis=0)
+        told = known & (~capped | (peak > table["due_quantile"][slot, rows]))
+        self._learn(slot, rows[told], peak[told])
+
+    def mark_capped(self, index: int, rows: IntArray, capped: NDArray[np.bool_]) -> None:
+        """Note whether the load of step `index` was all that the pods there could serve."""
+        self.table["capped"][index % _N_PENDING, rows] = capped
 
     def _learn(self, slot: int, rows: IntArray, peak: FloatArray) -> None:
         table = self.table
@@ -173,7 +180,10 @@ class Calibration:
         table["stretch"][rows] = np.clip(stretch, _LEAST_STRETCH, _MOST_STRETCH)
         over_reactive = peak > reactive * 1.001
         table["reach"][rows] += 3.0 * gain * (over_reactive - risk)
-        self._notice_burst(slot, rows, peak, quantile)
+        far = (peak + 1e-12) / (quantile + 1e-12) > np.exp(
+            FAR_SCALES * table["due_scale"][slot, rows]
+        )
+        self.bursts.notice(rows, far, table["due_last"][slot, rows])
         n = table["n_scored"][rows] + 1
         table["n_scored"][rows] = n
         gain_mean = 1.0 / np.minimum(n, _DAY_STEPS)
@@ -202,22 +212,6 @@ class Calibration:
         """Return the share of recent promises that held, NaN before the first."""
         scored = self.table["n_scored"][rows] > 0
         return np.where(scored, self.table["covered"][rows], np.nan)
-
-    def burst(self, moment: Moment) -> NDArray[np.bool_]:
-        """Return where a jump is under way."""
-        return np.asarray(moment.index < self.table["burst_until"][moment.rows])
-
-    def _notice_burst(
-        self, slot: int, rows: IntArray, peak: FloatArray, quantile: FloatArray
-    ) -> None:
-        """Two windows in a row far above their quantile are no bad luck."""
-        table = self.table
-        scale = table["due_scale"][slot, rows]
-        far = (peak + 1e-12) / (quantile + 1e-12) > np.exp(_FAR_SCALES * scale)
-        surprises = np.where(far, table["surprises"][rows] + 1, 0)
-        table["surprises"][rows] = surprises
-        until = table["due_last"][slot, rows] + _BURST_STEPS
-        table["burst_until"][rows] = np.where(surprises >= 2, until, table["burst_until"][rows])
 
     def trust(self, moment: Moment, age_seconds: FloatArray) -> NDArray[np.int8]:
         """Return the trust codes."""

@@ -28,6 +28,7 @@ from models.zones import day_shift
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
+BoolArray = NDArray[np.bool_]
 
 __all__ = ["ForecastBatch", "ForecastEngine", "Trust"]
 
@@ -109,10 +110,12 @@ class ForecastEngine:
         end_seconds: float,
         rows: IntArray | None = None,
         settle: bool = True,
+        capped: BoolArray | None = None,
     ) -> None:
         """Close the step that ends at `end_seconds`: its mean load per row, NaN where unknown.
 
         `settle` False leaves the promises whose window ends here to be scored later.
+        `capped` marks loads that were all the pods could serve: lower bounds of what was offered.
         """
         self._version += 1
         rows = self._rows(rows)
@@ -122,6 +125,8 @@ class ForecastEngine:
             self.memory.write(index, at, load)
         self.pulse.update(at, load)
         self.observe_now(values, at_seconds=end_seconds, rows=rows)
+        if index is not None and capped is not None:
+            self.calibration.mark_capped(index, rows, capped)
         if index is not None and settle:
             self.calibration.settle(index, at)
 

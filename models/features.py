@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bursts import odd
 from models.horizon import USUAL_AGE_SECONDS, Horizon
 from models.memory import BLOCK_SECONDS, Memory
 from models.moment import Moment
@@ -22,6 +23,7 @@ IntArray = NDArray[np.intp]
 LoadArray = NDArray[np.float32] | FloatArray
 
 N_DAYS = 7
+_DAYS_TO_TELL = 3
 _DAYS = np.arange(1, N_DAYS + 1)
 _HOURS = np.array([60, 120, 180, 240, 300, 360, 30])
 # Trailing means: from, to (steps back).
@@ -221,8 +223,11 @@ def _daily_columns(
 ) -> list[FloatArray]:
     """Show what followed this minute on earlier days, weighted by how alike they were."""
     lag = _DAY_STEPS * _DAYS[:, None] - moment.day_shift
-    highest, smooth = _window(memory, moment, horizon.first - lag, horizon.last - lag)
+    first, last = horizon.first - lag, horizon.last - lag
+    highest, smooth = _window(memory, moment, first, last)
     ok = np.isfinite(view.days_ago) & np.isfinite(view.offset) & np.isfinite(highest)
+    # Against fewer days nobody can tell a crowd from the first days of a rhythm.
+    ok &= ~(odd(moment, first, last) & (ok.sum(axis=0) >= _DAYS_TO_TELL))
     some = ok.any(axis=0)
     level, anchor = moment.level, relative(moment.blocks[0], moment.level)
     then = relative(np.where(ok, view.days_ago, level), level)

@@ -38,6 +38,8 @@ class Moment:
     level: FloatArray
     volatility: FloatArray
     day_shift: IntArray
+    burst_from: IntArray
+    burst_to: IntArray
 
     def take(self, lanes: IntArray) -> "Moment":
         """Return some of the lanes."""
@@ -64,6 +66,8 @@ def moment_of(memory: Memory, pulse: Pulse, rows: IntArray) -> Moment:
         level=pulse.level(rows),
         volatility=pulse.volatility(rows),
         day_shift=table["day_shift"][:, rows].astype(np.intp),
+        burst_from=table["burst_from"][:, rows].astype(np.intp),
+        burst_to=table["burst_to"][:, rows].astype(np.intp),
     )
 
 

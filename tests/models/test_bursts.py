@@ -1,0 +1,147 @@
+"""Flash crowds: noticed, jumped after, not learned as rhythm; and loads that pods cap."""
+
+import numpy as np
+import pytest
+
+from models.bursts import Bursts, odd
+from models.engine import ForecastEngine
+from models.moment import Moment, moment_of
+from models.table import Table
+
+START = 1_700_000_040.0
+DAY = 1440
+ASKED = {"lead_seconds": 120.0, "hold_seconds": 15.0, "risk": 0.01}
+
+
+def quiet(days, seed=0):
+    minute = np.arange(int(days * DAY))
+    rng = np.random.default_rng(seed)
+    return 100 + 40 * np.sin(2 * np.pi * minute / DAY) + rng.normal(0, 1.5, len(minute))
+
+
+def played(load, *, asked_from=0):
+    """Return the engine after minutes of load, asked once a minute, and its answers."""
+    engine = ForecastEngine()
+    rows = engine.add(1)
+    answers = []
+    for minute, value in enumerate(load):
+        ends = START + 60.0 * minute
+        engine.append(np.array([value]), end_seconds=ends, rows=rows)
+        if minute >= asked_from:
+            answers.append(engine.predict(rows=rows, now_seconds=ends + 30, **ASKED))
+    return engine, answers
+
+
+def crowd(load, at, *, height, minutes):
+    out = load.copy()
+    out[at : at + minutes] += height * np.minimum(np.arange(1, minutes + 1) / 4, 1)
+    return out
+
+
+def test_a_flash_crowd_is_noticed_and_jumped_after():
+    load = crowd(quiet(2), 2000, height=300, minutes=30)
+    _, answers = played(load[:2020], asked_from=1500)
+
+    before = [bool(a.burst[0]) for a in answers[:500]]
+    during = [bool(a.burst[0]) for a in answers[503:512]]
+    assert not any(before)
+    assert any(during)
+    assert max(a.quantile[0] for a in answers[502:508]) > load[2003]
+
+
+def test_a_jump_is_bounded():
+    load = quiet(1)
+    load[-6:] = [1e3, 1e5, 1e7, 1e9, 1e11, 1e13]
+    _, answers = played(load, asked_from=1000)
+
+    for answer, now in zip(answers[-5:], load[-5:], strict=True):
+        assert answer.quantile[0] <= 4.0 * now
+
+
+def test_a_burst_ends_some_minutes_after_its_last_surprise():
+    load = crowd(quiet(2), 2000, height=300, minutes=30)
+    _, answers = played(load[:2120], asked_from=1800)
+
+    assert not answers[-1].burst[0]
+
+
+def bursts_at(*steps):
+    """Return a moment whose one row remembers bursts that began at these steps."""
+    table = Table()
+    bursts = Bursts(table)
+    rows = table.add(1)
+    for step in steps:
+        for last in (step, step + 1):
+            bursts.notice(rows, np.array([True]), np.array([last]))
+        bursts.notice(rows, np.array([False]), np.array([step + 2]))
+    return table["burst_from"], table["burst_to"]
+
+
+@pytest.mark.parametrize(
+    ("bursts", "window", "expected"),
+    [
+        pytest.param([5000], (5005, 5006), True, id="within a burst that came once"),
+        pytest.param([5000], (5400, 5401), False, id="long after it"),
+        pytest.param([5000], (4900, 4901), False, id="before it"),
+        pytest.param([5000, 5000 + DAY], (5005, 5006), False, id="it came again: a rhythm"),
+        pytest.param([5000, 5004 + 3 * DAY], (5005, 5006), False, id="nearly to the minute"),
+        pytest.param([5000, 5600], (5605, 5606), True, id="two at different times of day"),
+        pytest.param([], (5605, 5606), False, id="none"),
+    ],
+)
+def test_only_bursts_without_a_rhythm_are_left_out_of_earlier_days(bursts, window, expected):
+    engine, _ = played(quiet(0.02))
+    moment = moment_of(engine.memory, engine.pulse, np.array([0]))
+    begins, ends = bursts_at(*bursts)
+    moment = with_bursts(moment, begins, ends)
+    first, last = (np.array([[step]]) for step in window)
+
+    assert odd(moment, first, last)[0, 0] == expected
+
+
+def with_bursts(moment, begins, ends):
+    fields = {name: getattr(moment, name) for name in Moment.__slots__}
+    return Moment(**fields | {"burst_from": begins, "burst_to": ends})
+
+
+def test_the_day_after_a_crowd_is_not_expected_to_bring_another():
+    days = quiet(5)
+    at = 4 * DAY - 700
+    plain, _ = played(days[: at + DAY], asked_from=at - 300)
+    crowd_seen = crowd(days, at, height=300, minutes=40)[: at + DAY + 3]
+    crowded, _ = played(crowd_seen, asked_from=at - 300)
+    rows, now = np.array([0]), START + 60.0 * (at + DAY + 2) + 30
+
+    calm = plain.predict(rows=rows, **ASKED).quantile[0]
+    after = crowded.predict(rows=rows, now_seconds=now, **ASKED).quantile[0]
+
+    assert after < 1.5 * calm
+
+
+@pytest.mark.parametrize(
+    ("capped", "moves"),
+    [pytest.param(False, True, id="kept promises narrow"), pytest.param(True, False, id="capped")],
+)
+def test_what_saturated_pods_serve_does_not_narrow_the_quantile(capped, moves):
+    engine, _ = played(quiet(0.5), asked_from=600)
+    serve(engine, range(720, 740), load=100.0, capped=capped)
+    scored_first = float(engine.table["stretch"][0])
+    serve(engine, range(740, 760), load=100.0, capped=capped)
+
+    assert (float(engine.table["stretch"][0]) != scored_first) == moves
+
+
+def test_a_broken_promise_counts_even_where_pods_were_saturated():
+    engine, _ = played(quiet(0.5), asked_from=600)
+    before = float(engine.table["stretch"][0])
+    serve(engine, range(720, 740), load=900.0, capped=True)
+
+    assert float(engine.table["stretch"][0]) > before
+
+
+def serve(engine, minutes, *, load, capped):
+    rows = np.array([0])
+    for minute in minutes:
+        ends = START + 60.0 * minute
+        engine.append(np.array([load]), end_seconds=ends, rows=rows, capped=np.array([capped]))
+        engine.predict(rows=rows, now_seconds=ends + 30, **ASKED)
