@@ -49,7 +49,7 @@ class Recipe:
     """How to fit; found by leave-one-group-out loss, see `models/README.md`."""
 
     hidden: tuple[int, ...] = (96, 64)
-    epochs: int = 10
+    epochs: int = 16
     batch: int = 2048
     rate: float = 2e-3
     decay: float = 1.0
