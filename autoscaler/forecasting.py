@@ -7,7 +7,7 @@ wanted, some other thread reads it, `accept_history` takes it in.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -83,8 +83,16 @@ class Forecasts:
         for key in keys:
             self._wanting.pop(key, None)
 
-    def observe(self, samples: Sequence[Sample], *, now: datetime) -> None:
-        """Show the engine the newest trusted samples; they close a step once a minute."""
+    def observe(
+        self, samples: Sequence[Sample], *, now: datetime, capped: Collection[int] = ()
+    ) -> None:
+        """Show the engine the newest trusted samples; they close a step once a minute.
+
+        Parameters
+        ----------
+        capped
+            Which series' pods serve all they can: their load is a lower bound of what is offered.
+        """
         if self._rows.size == 0:
             return
         values = np.array([_learnable(s, now=now) for s in samples], dtype=np.float64)
@@ -94,7 +102,10 @@ class Forecasts:
             self._engine.observe_now(values, at_seconds=at, rows=self._rows)
             return
         self._minute = minute
-        self._engine.append(values, end_seconds=minute * STEP.total_seconds(), rows=self._rows)
+        at_limit = np.zeros(len(values), dtype=np.bool_)
+        at_limit[list(capped)] = True
+        end_seconds = minute * STEP.total_seconds()
+        self._engine.append(values, end_seconds=end_seconds, rows=self._rows, capped=at_limit)
 
     def learn(self, *, now: datetime, part: int, parts: int) -> None:
         """Refit every `parts`-th row, beginning with `part`: the hour's work in equal slices."""

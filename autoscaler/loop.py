@@ -35,6 +35,7 @@ from autoscaler.ports import Cluster, Metrics, Witness
 from autoscaler.review.log import log_event
 from autoscaler.review.record import DecisionRecord
 from autoscaler.roster import Governed, Roster
+from autoscaler.saturation import Saturation
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class Reconciler:
         self._held_back = held_back
         self._was_held_back = ""
         self._capacities = Capacities()
+        self._saturation = Saturation()
         self._states: dict[TargetRef, WorkloadState] = {}
 
     def reconcile(self, roster: Roster, *, now: datetime) -> CycleSummary:
@@ -85,7 +87,7 @@ class Reconciler:
         if self._witness is not None:
             workloads = self._witness.witnessed(workloads, now=now)
         samples = self._metrics.newest(roster.series, now=now, workloads=workloads)
-        self._forecasts.observe(samples, now=now)
+        self._forecasts.observe(samples, now=now, capped=self._saturation.series(roster))
         horizon = horizon_of(roster, workloads, interval=self._interval)
         forecasts = self._forecasts.predict(horizon, now=now)
         self._forget(set(roster.targets))
@@ -124,6 +126,7 @@ class Reconciler:
                 self._capacities.learn(governed, samples, workload, now=now)
                 capacities = self._capacities.of(governed, workload)
                 signals = signals_of(governed, samples, forecasts, capacities)
+                self._saturation.note(governed, signals, workload)
                 record = self._decide_and_act(governed, signals, workload=workload, now=now)
             self._record(record)
         except Exception:  # the one boundary: a broken policy never stops its neighbours
@@ -234,6 +237,7 @@ class Reconciler:
         for target in self._states.keys() - present:
             del self._states[target]
         self._capacities.retain(present)
+        self._saturation.retain(present)
 
 
 def horizon_of(

@@ -133,3 +133,24 @@ def test_the_past_that_is_read_ends_on_a_minute():
     start, end = history_span(NOW + timedelta(seconds=42))
 
     assert (start, end) == (NOW - timedelta(days=14), NOW)
+
+
+def test_what_saturated_pods_serve_does_not_narrow_the_forecast():
+    forecasts = [Forecasts(), Forecasts()]
+    for one in forecasts:
+        one.follow(roster_of(CHECKOUT))
+        one.accept_history([next(iter(one.missing_history(limit=1)))], constant_history(1, 50.0))
+    for minute in range(1, 40):
+        now = NOW + minute * STEP
+        for one, capped in zip(forecasts, ([], [0]), strict=True):
+            one.observe([sample_at(50.0, now)], now=now, capped=capped)
+            one.predict(horizon(1), now=now)
+
+    free, saturated = (
+        one.predict(horizon(1), now=NOW + 40 * STEP)[0].quantile for one in forecasts
+    )
+    assert saturated >= free
+
+
+def sample_at(value, now):
+    return Sample(value, now - timedelta(seconds=30), n_series=1)

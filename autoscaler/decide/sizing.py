@@ -11,6 +11,11 @@ _MOST = 2.0**31 - 1
 # One standard deviation of a Poisson stream: about one request in six waits, whatever the size.
 _HEAD_ROOM = 1.0
 
+# What a pod carries comfortably over what it can carry at all, where only the former is known.
+_KNEE = 0.85
+# This near to its limit a pod sheds or queues: more is offered than is seen.
+_AT_LIMIT = 0.95
+
 
 def whole_pods(number: float) -> int:
     """Return the fewest whole pods, however large the number."""
@@ -32,3 +37,9 @@ def replicas_for(load: float, capacity: Capacity) -> int:
         return replicas
     busy = load / capacity.saturated_at
     return max(replicas, whole_pods(busy + _HEAD_ROOM * math.sqrt(busy) - _ROUNDING))
+
+
+def serves_all_it_can(load: float, capacity: Capacity, *, ready_replicas: int) -> bool:
+    """Return whether `load` is as much as the ready pods can serve, and so a mere lower bound."""
+    limit = capacity.saturated_at or capacity.per_pod / _KNEE
+    return load >= _AT_LIMIT * limit * ready_replicas
