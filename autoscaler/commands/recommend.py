@@ -18,7 +18,7 @@ from autoscaler.commands.report import policy_yaml, replayed
 from autoscaler.errors import TraceError
 from autoscaler.policy.quantity import share_text
 from autoscaler.policy.schema import WorkloadPolicy
-from autoscaler.replay.run import ReplayResult, replays
+from autoscaler.replay.run import Job, ReplayResult, replays
 from autoscaler.replay.ticks import ticks_of
 from autoscaler.replay.trace import read_trace
 from autoscaler.review.knee import Played, knee, proposed_bounds
@@ -34,9 +34,7 @@ def main(arguments: argparse.Namespace) -> int:
     policy = proposed_policy(arguments, found)
     startup = arguments.startup.total_seconds()
     with progress_bar("replaying") as advance:
-        played = replays(
-            policy, found.trace, startup_seconds=startup, risks=RISKS, progress=advance
-        )
+        played = replays(Job(policy, found.trace, startup, RISKS), progress=advance)
     results = dict(zip(RISKS, played, strict=True))
     chosen = _chosen(results)
     compared = results[chosen]

@@ -18,8 +18,8 @@ from autoscaler.errors import PolicyError, TraceError
 from autoscaler.policy.book import policy_key
 from autoscaler.policy.files import checked_files
 from autoscaler.policy.schema import WorkloadPolicy
-from autoscaler.replay.run import ReplayResult, capacity_of, replayed_metric, replays
-from autoscaler.replay.sweep import Job, jobs_of, run_jobs
+from autoscaler.replay.run import Job, ReplayResult, capacity_of, replayed_metric, replays
+from autoscaler.replay.sweep import jobs_of, run_jobs
 from autoscaler.replay.trace import Trace, read_trace
 
 
@@ -51,14 +51,7 @@ def _played(jobs: list[Job], *, workers: str) -> list[ReplayResult]:
     with progress_bar("replaying") as advance:
         if len(jobs) > 1:
             return run_jobs(jobs, workers=workers, progress=advance)
-        job = jobs[0]
-        return replays(
-            job.policy,
-            job.trace,
-            startup_seconds=job.startup_seconds,
-            risks=job.risks,
-            progress=advance,
-        )
+        return replays(jobs[0], progress=advance)
 
 
 def the_policy(path: Path) -> WorkloadPolicy:

@@ -32,11 +32,13 @@ from autoscaler.replay.ticks import METRIC_AGE_SECONDS, TICK_SECONDS, Ticks
 from autoscaler.replay.world import needed_replicas
 from models.batch import ForecastBatch
 from models.engine import ForecastEngine
+from models.network import Network
 from models.path import Readings, Walk
 
 CountArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 Progress = Callable[[int, int], None]
+Prior = tuple[Network, ...]
 
 _STEP_SECONDS = 60
 # An hour: the engine learns hourly.
@@ -74,13 +76,15 @@ def decided(
     *,
     policies: Sequence[WorkloadPolicy],
     setting: Setting,
+    prior: Prior | None = None,
     progress: Progress | None = None,
 ) -> list[Decided]:
     """Return what is decided at each tick under each policy; they differ in risk alone.
 
     What is forecast at one risk is nearly all of the work for another.
+    `prior` stands in for the shipped one, where it must not have seen the recording.
     """
-    engine = ForecastEngine(step_seconds=_STEP_SECONDS)
+    engine = ForecastEngine(step_seconds=_STEP_SECONDS, prior=prior)
     row = int(engine.add(1)[0])
     walk = Walk(
         engine,

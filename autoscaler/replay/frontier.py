@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscaler.replay.hpa import HpaConfigs, HpaRun, hpa_run
+from autoscaler.replay.ticks import TICK_SECONDS
 from autoscaler.replay.world import needed_replicas
 
 FloatArray = NDArray[np.float64]
@@ -21,6 +22,7 @@ class Frontier:
 
     cost: FloatArray
     slow: FloatArray
+    rescales_per_hour: FloatArray
     least_slow: float
     """Half a tick as a share: what zero slow ticks are taken for in a logarithm."""
 
@@ -35,8 +37,20 @@ class Frontier:
         at = np.interp(np.log(slow), np.log(self.slow[::-1]), np.log(self.cost[::-1]))
         return float(np.exp(at))
 
+    def rescales_at(self, slow: float) -> float:
+        """Return how often an hour the envelope rescales at this slow share."""
+        slow = max(slow, self.least_slow)
+        at = np.interp(np.log(slow), np.log(self.slow[::-1]), self.rescales_per_hour[::-1])
+        return float(at)
 
-def frontier_of(points_cost: FloatArray, points_slow: FloatArray, *, n_ticks: int) -> Frontier:
+
+def frontier_of(
+    points_cost: FloatArray,
+    points_slow: FloatArray,
+    rescales_per_hour: FloatArray,
+    *,
+    n_ticks: int,
+) -> Frontier:
     """Return the Pareto envelope of (cost, slow) points."""
     least = 0.5 / max(n_ticks, 1)
     slow = np.maximum(points_slow, least)
@@ -44,7 +58,7 @@ def frontier_of(points_cost: FloatArray, points_slow: FloatArray, *, n_ticks: in
     cost, slow = points_cost[order], slow[order]
     best = np.concatenate([[np.inf], np.minimum.accumulate(slow)[:-1]])
     keep = slow < best
-    return Frontier(cost[keep], slow[keep], least)
+    return Frontier(cost[keep], slow[keep], rescales_per_hour[order][keep], least)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,13 +81,14 @@ class Sweep:
     configs: HpaConfigs
     cost: FloatArray
     slow: FloatArray
+    rescales_per_hour: FloatArray
     run: HpaRun
     n_ticks: int
 
     @property
     def frontier(self) -> Frontier:
         """The lower envelope of cost against slow share."""
-        return frontier_of(self.cost, self.slow, n_ticks=self.n_ticks)
+        return frontier_of(self.cost, self.slow, self.rescales_per_hour, n_ticks=self.n_ticks)
 
     def peer(self, cost: float) -> Peer:
         """Return the HPA whose cost is nearest to this; of equals the one that was slow least."""
@@ -97,7 +112,9 @@ def hpa_sweep(
     bound = max(int(needed_replicas(offered).sum()), 1)
     slow = (offered[known, None] > run.ready[known] + 1e-9).sum(axis=0) / max(known.sum(), 1)
     cost = run.desired[known].sum(axis=0, dtype=np.int64) / bound
-    return Sweep(configs, cost, slow, run, int(known.sum()))
+    hours = max(len(offered), 1) * TICK_SECONDS / 3600.0
+    rescales = np.count_nonzero(np.diff(run.desired, axis=0), axis=0) / hours
+    return Sweep(configs, cost, slow, rescales, run, int(known.sum()))
 
 
 def hpa_frontier(

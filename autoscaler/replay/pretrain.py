@@ -1,12 +1,11 @@
 """How the pooled prior is rebuilt: `python -m autoscaler.replay.pretrain FOLDER [OUT.npz]`.
 
 Every recording in the folder is played through the very engine that serves later, beside altered
-copies of itself (interpolated, steeper, flatter, noisier): loads to come are not loads that were.
+copies of itself (`alterations.py`).
 What the engine shows of itself at sampled minutes, and what came, are the examples.
 """
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +115,7 @@ def _evenly(examples: Examples) -> Examples:
     )
 
 
-def pooled(examples: list[Examples], recipe: Recipe | None = None) -> tuple[Network, ...]:
+def pooled(examples: list[Examples], *, n_members: int = _N_MEMBERS) -> tuple[Network, ...]:
     """Return members fitted to all examples, from different beginnings."""
     together = Examples(
         *(
@@ -124,8 +123,7 @@ def pooled(examples: list[Examples], recipe: Recipe | None = None) -> tuple[Netw
             for name in ("features", "scale", "growth", "weight")
         )
     )
-    recipe = recipe or Recipe()
-    return tuple(fitted(together, replace(recipe, seed=seed)) for seed in range(_N_MEMBERS))
+    return tuple(fitted(together, Recipe(seed=seed)) for seed in range(n_members))
 
 
 def main(arguments: list[str]) -> None:

@@ -1,6 +1,5 @@
 """One recording under one policy: our decisions beside the HPA's frontier and the clairvoyant's."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.replay.clairvoyant import clairvoyant_replicas
 from autoscaler.replay.controller import (
     Decided,
+    Prior,
     Progress,
     Setting,
     decided,
@@ -53,6 +53,18 @@ class ReplayResult:
     """
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """What is to be replayed: several risks at once, for they share nearly all of the work."""
+
+    policy: WorkloadPolicy
+    trace: Trace
+    startup_seconds: float
+    risks: tuple[float, ...]
+    prior: Prior | None = None
+    """None is the shipped one."""
+
+
 def replay(
     policy: WorkloadPolicy,
     trace: Trace,
@@ -66,35 +78,25 @@ def replay(
 
     `compare` False leaves out the HPA frontier, which takes about as long as the decisions.
     """
-    return replays(
-        policy,
-        trace,
-        startup_seconds=startup_seconds,
-        risks=[policy.forecast.risk if risk is None else risk],
-        compare=compare,
-        progress=progress,
-    )[0]
+    accepted = policy.forecast.risk if risk is None else risk
+    job = Job(policy, trace, startup_seconds, (accepted,))
+    return replays(job, compare=compare, progress=progress)[0]
 
 
 def replays(
-    policy: WorkloadPolicy,
-    trace: Trace,
-    *,
-    startup_seconds: float,
-    risks: Sequence[float],
-    compare: bool = True,
-    progress: Progress | None = None,
+    job: Job, *, compare: bool = True, progress: Progress | None = None
 ) -> list[ReplayResult]:
     """Play a recording to our controller at several risks, which costs little more than at one."""
+    policy = job.policy
     metric = replayed_metric(policy)
-    setting = Setting(capacity_of(policy), startup_seconds)
-    ticks = ticks_of(trace)
-    policies = [replayed_policy(policy, metric, setting, risk=risk) for risk in risks]
+    setting = Setting(capacity_of(policy), job.startup_seconds)
+    ticks = ticks_of(job.trace)
+    policies = [replayed_policy(policy, metric, setting, risk=risk) for risk in job.risks]
     rivals = _rivals(ticks, policy, setting, compare=compare)
-    runs = decided(ticks, policies=policies, setting=setting, progress=progress)
+    runs = decided(ticks, policies=policies, setting=setting, prior=job.prior, progress=progress)
     return [
-        _result(trace, ticks, setting, ran, rivals, risk=risk)
-        for risk, ran in zip(risks, runs, strict=True)
+        _result(job.trace, ticks, setting, ran, rivals, risk=risk)
+        for risk, ran in zip(job.risks, runs, strict=True)
     ]
 
 

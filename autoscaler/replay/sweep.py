@@ -11,22 +11,12 @@ from typing import Any
 
 from autoscaler.errors import TraceError
 from autoscaler.policy.schema import WorkloadPolicy
-from autoscaler.replay.run import ReplayResult, replays
+from autoscaler.replay.run import Job, ReplayResult, replays
 from autoscaler.replay.trace import Trace
 
 Progress = Callable[[int, int], None]
 
 _DASK = "dask://"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Job:
-    """One replay to be done, at several risks at once: they share nearly all of the work."""
-
-    policy: WorkloadPolicy
-    trace: Trace
-    startup_seconds: float
-    risks: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +69,12 @@ def _spread(jobs: Sequence[Job], workers: str) -> Iterator[list[ReplayResult]]:
     if not workers.isdecimal() or int(workers) < 1:
         raise TraceError(f"workers must be a positive number or dask://host:port, got {workers!r}")
     if int(workers) == 1:
-        yield from map(_done, jobs)
+        yield from map(replays, jobs)
         return
     from joblib import Parallel, delayed  # noqa: PLC0415 - only where several processes are asked
 
     parallel = Parallel(n_jobs=int(workers), return_as="generator")
-    yield from parallel(delayed(_done)(job) for job in jobs)
+    yield from parallel(delayed(replays)(job) for job in jobs)
 
 
 def _on_dask(jobs: Sequence[Job], address: str) -> Iterator[list[ReplayResult]]:
@@ -96,11 +86,7 @@ def _on_dask(jobs: Sequence[Job], address: str) -> Iterator[list[ReplayResult]]:
             "dask:// workers need the extra: pip install 'predictive-autoscaler[dask]'"
         ) from error
     with distributed.Client(address) as client:
-        yield from client.gather(client.map(_done, list(jobs), pure=False))
-
-
-def _done(job: Job) -> list[ReplayResult]:
-    return replays(job.policy, job.trace, startup_seconds=job.startup_seconds, risks=job.risks)
+        yield from client.gather(client.map(replays, list(jobs), pure=False))
 
 
 def summaries(results: Iterable[ReplayResult]) -> list[Summary]:

@@ -67,10 +67,17 @@ def bench_one(trace: Trace, *, n_origins: int, peers: bool) -> _Bench:
     bench.run("ours", _ours(y))
     for name, make in (("persistence", Persistence), ("seasonal naive", SeasonalNaive)):
         bench.run(name, lambda origin, make=make: _contract(make(), y, origin))
+    bench.run("the last value at every level", lambda origin: _last_value(y, origin))
     if peers:
         for name, method in _peers().items():
             bench.run(name, lambda origin, method=method: _peer(method, y, origin))
     return bench
+
+
+def _last_value(y: np.ndarray, origin: int) -> dict[float, np.ndarray]:
+    """Return what persistence is without any spread: the newest load, whatever the chance."""
+    newest = newest_known(y[None, :origin])[0]
+    return {lead: np.full(len(LEVELS), newest) for lead in LEADS}
 
 
 def _window(lead: float) -> Window:

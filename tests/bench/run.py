@@ -10,6 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from forecast_bench import forecast_table
+from generalisation_bench import generalisation_tables
 from loads import BESIDE_THE_REPOSITORY, traces_in
 from replay_bench import replay_tables
 from speed_bench import speed_table
@@ -19,7 +20,7 @@ def main() -> None:
     """Run the parts that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--traces", type=Path, default=BESIDE_THE_REPOSITORY)
-    parser.add_argument("--only", choices=("speed", "forecast", "replay"))
+    parser.add_argument("--only", choices=("speed", "forecast", "replay", "generalisation"))
     parser.add_argument("--startups", type=float, nargs="+", default=[120.0])
     parser.add_argument("--risks", type=float, nargs="+", default=[0.01])
     parser.add_argument("--origins", type=int, default=30)
@@ -37,6 +38,11 @@ def main() -> None:
             traces, startups=given.startups, risks=given.risks, workers=given.workers
         )
         _show("Replay", lines)
+    if given.only == "generalisation":
+        lines = generalisation_tables(
+            traces, startups=given.startups, risks=given.risks, workers=given.workers
+        )
+        _show("Replay with priors that have not seen the recording's group", lines)
 
 
 def _show(title: str, lines: list[str]) -> None:

@@ -55,7 +55,12 @@ def test_the_controller_reads_a_minute_that_ended_half_a_minute_ago():
 
 
 def test_the_frontier_keeps_only_what_nothing_beats():
-    got = frontier_of(np.array([1.0, 2.0, 3.0]), np.array([0.1, 0.2, 0.01]), n_ticks=1000)
+    got = frontier_of(
+        np.array([1.0, 2.0, 3.0]),
+        np.array([0.1, 0.2, 0.01]),
+        np.array([4.0, 5.0, 6.0]),
+        n_ticks=1000,
+    )
 
     assert got.cost.tolist() == [1.0, 3.0]
     assert got.cost_at(0.1) == pytest.approx(1.0)
