@@ -42,8 +42,8 @@ class Pooled:
                 hold_seconds=window.hold_seconds,
                 risk=min(max(1.0 - level, LEAST_RISK), MOST_RISK),
             )
-            below = level < 1.0 - MOST_RISK
-            out[:, i] = np.where(below, np.minimum(batch.median, batch.quantile), batch.quantile)
+            # Risk is spent unevenly only where it is a risk: at a half or more it is the median.
+            out[:, i] = batch.median if level <= 1.0 - MOST_RISK else batch.quantile
         return np.maximum.accumulate(out, axis=1)
 
     def _catch_up(self, y: FloatArray, end_seconds: float) -> None:

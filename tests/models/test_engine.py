@@ -25,7 +25,7 @@ def test_a_constant_load_forecasts_itself():
 
     assert batch.known.all()
     assert batch.median[0] == pytest.approx(50.0, rel=0.02)
-    assert 49.0 <= batch.quantile[0] <= 60.0
+    assert 49.0 <= batch.quantile[0] <= 62.5  # ten hours of calm do not rule out the first crowd
 
 
 def test_removed_rows_are_used_again_and_remember_nothing():

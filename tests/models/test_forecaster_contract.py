@@ -66,7 +66,8 @@ def test_a_constant_load_forecasts_itself(forecaster):
     got = answer(forecaster(), np.full((1, 400), 42.0))
 
     assert got[0, 0] == pytest.approx(42.0, rel=0.02)
-    assert got[0, -1] == pytest.approx(42.0, rel=0.15)
+    # Seven hours of calm hardly bound a chance of one in a hundred.
+    assert got[0, -1] == pytest.approx(42.0, rel=0.25)
 
 
 @pytest.mark.parametrize("forecaster", FORECASTERS)
