@@ -130,7 +130,8 @@ class Counter:
 
         `load` the value, `at` its time stamp, `series` and `emitters` how many stand behind it,
         `twice` how many emitters arrive by two scrape jobs, `jobs` which scrape jobs there are,
-        `before` how many series were there before the window began.
+        `before` how many series were there before the window began, `reset` how many began anew
+        within it.
         Of pods, whose rows are many, only those that are `late` are dated one by one.
         """
         selected = self.selector(narrowed)
@@ -148,6 +149,8 @@ class Counter:
         if self.window is not None:
             whose = by(self._witness)
             parts["before"] = f"count {whose} ({self._before(selected, self.window)})"
+            window = duration(self.window)
+            parts["reset"] = f"count {identity} (resets({selected}[{window}]) > 0)"
         if self.by_pod:
             late = _LATE_PROBES * self.probe.total_seconds()
             parts["late"] = f"max {identity} (timestamp({selected})) < time() - {late:g}"

@@ -75,11 +75,21 @@ class _Found:
     twice: float = 0.0
     foreign: bool = False
     uncovered: bool = False
+    n_reset: float = 0.0
     seen: bool = False
     by_pod: dict[str, float] = field(default_factory=dict)
 
     def add(self, load: float, *, sign: int = 1) -> None:
         self.load = sign * load if self.load is None else self.load + sign * load
+
+    @property
+    def hole(self) -> str:
+        """What is missing of the window of the rate, in words."""
+        if self.uncovered:
+            return "scraped for less than the window of the rate"
+        if self.n_reset:  # what was counted between the last scrape and the restart is lost
+            return f"{self.n_reset:g} counters began anew within the window of the rate"
+        return ""
 
     def dated(self, at: float | None) -> None:
         """Take the oldest of the newest: a sum is as old as its oldest part."""
@@ -152,6 +162,7 @@ class Reading:
         found.dated(of(number, "at").get(key))
         found.n_series += max(0, int(of(number, "series").get(key, 0)))
         found.twice += of(number, "twice").get(key, 0)
+        found.n_reset += of(number, "reset").get(key, 0)
         found.foreign |= key in self._table.foreign
 
     def _add_pods(self, found: _Found, member: Member, number: int) -> None:
@@ -173,6 +184,7 @@ class Reading:
                 found.dated(late.get(key, at))
                 found.n_series += 1
                 found.twice += of(number, "twice").get(key, 0)
+                found.n_reset += of(number, "reset").get(key, 0)
                 found.foreign |= key in self._table.foreign
 
     def _uncovered(self, number: int, key: str) -> bool:
@@ -218,8 +230,8 @@ class Reading:
             return "which scrape targets are down is not known"
         if down:
             return f"{len(down)} scrape targets are down, first {down[0].instance}"
-        if found.uncovered:
-            return "scraped for less than the window of the rate"
+        if found.hole:
+            return found.hole
         if pods is None or not found.by_pod:
             return ""
         absent = [pod for pod in pods if pod.name not in found.by_pod]

@@ -1,6 +1,7 @@
 """Ten thousand workloads: how many questions, and whose number is whose."""
 
 import json
+from datetime import timedelta
 
 from autoscaler.metrics.answers import Table
 from autoscaler.metrics.plan import planned
@@ -31,6 +32,21 @@ def test_ten_thousand_workloads_are_two_questions(stub, reader_of):
     reader_of(stub.url).newest(series(), now=NOW, workloads={})
 
     assert len(stub.asked) == 2
+
+
+def test_ten_thousand_queries_of_users_are_twenty_questions(stub, reader_of):
+    kind = type(TARGET)
+    own = [
+        request_rate(
+            target=kind("shop", f"app-{i}"),
+            query=f'sum(rate(http_requests_total{{namespace="shop",deployment="app-{i}"}}[2m]))',
+        )
+        for i in range(N)
+    ]
+
+    reader_of(stub.url, timeout=timedelta(seconds=60)).newest(own, now=NOW, workloads={})
+
+    assert len(stub.asked) <= 20
 
 
 def test_each_of_ten_thousand_workloads_gets_its_own_number():

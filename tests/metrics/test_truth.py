@@ -82,6 +82,7 @@ def test_what_is_certainly_wrong_has_no_value(sample_of, rows, doubt, detail):
         pytest.param(linkerd(0), None, id="a zero whose series is there"),
         pytest.param(linkerd(twice=2), Doubt.DUPLICATED, id="two scrape jobs"),
         pytest.param(linkerd(before=None), Doubt.PARTIAL, id="window not covered"),
+        pytest.param(linkerd(reset=1), Doubt.PARTIAL, id="a counter began anew"),
         pytest.param(linkerd(at=T + 45), Doubt.CLOCK_SKEW, id="from the future"),
     ],
 )

@@ -12,7 +12,9 @@ import pytest
 
 from autoscaler.decide.facts import Doubt, Sample
 from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.connection import Question
 from autoscaler.metrics.prometheus import PrometheusMetrics, PrometheusSettings
+from autoscaler.metrics.transport import QueryRefusedError
 from support.fault_proxy import FaultProxy
 from support.load_series import request_rate
 from support.prometheus_server import Exporter, Past, PrometheusServer, missing_binaries
@@ -100,6 +102,28 @@ def test_a_fault_is_unknown_and_it_recovers_within_two_cycles(
     assert all(sample.detail for pair in during for sample in pair)
     assert [sample.value for sample in after[-1]] == pytest.approx([50, 50], rel=0.02)
     assert threading.active_count() <= threads + 8
+
+
+def test_warnings_make_a_right_number_a_lower_bound(server, proxy, reader, eventually):
+    eventually(lambda: is_live(newest(reader)[0], server), within=30, what="a live sample")
+    proxy.misbehave("warnings")
+
+    samples = newest(reader)
+
+    assert [s.value for s in samples] == pytest.approx([50, 50], rel=0.02)
+    assert {(s.doubt, s.trusted, s.detail) for s in samples} == {
+        (Doubt.WARNED, False, "store 3: no answer")
+    }
+
+
+def test_more_points_than_prometheus_answers_are_refused_with_its_words(reader):
+    end = datetime.fromtimestamp(time.time() // 60 * 60, tz=UTC)
+    week = Question("up", at=end, start=end - timedelta(days=7), step=timedelta(seconds=15))
+
+    [refused] = reader._connection.ask([week])
+
+    assert isinstance(refused, QueryRefusedError)
+    assert "11,000 points" in str(refused)
 
 
 def test_an_empty_answer_is_absent(proxy, reader):

@@ -1,6 +1,9 @@
 """A socket proxy that passes everything on, until it is told to misbehave."""
 
 import contextlib
+import http.client
+import json
+import re
 import socket
 import threading
 import time
@@ -68,8 +71,26 @@ class FaultProxy:
                 reader.recv(65536)
                 reader.sendall(ANSWERS[fault])
                 return
+            if fault == "warnings":
+                self._warn(reader)
+                return
             self._relay(reader, fault)
         self._open.discard(reader)
+
+    def _warn(self, reader: socket.socket) -> None:
+        """Pass one answer on as Thanos does while a store is silent: a 200 with warnings."""
+        request = b""
+        while (head := request.partition(b"\r\n\r\n"))[1] == b"" or len(head[2]) < _length(head[0]):
+            request += reader.recv(65536)
+        method, path, _ = head[0].split(b" ", 2)
+        server = http.client.HTTPConnection("127.0.0.1", self._server_port, timeout=10)
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        server.request(method.decode(), path.decode(), body=head[2], headers=form)
+        answer = json.loads(server.getresponse().read())
+        server.close()
+        body = json.dumps(answer | {"warnings": ["store 3: no answer"]}).encode()
+        lines = (b"HTTP/1.1 200 OK", b"Connection: close", b"Content-Length: %d" % len(body))
+        reader.sendall(b"\r\n".join(lines) + b"\r\n\r\n" + body)
 
     def _relay(self, reader: socket.socket, fault: str) -> None:
         with socket.create_connection(("127.0.0.1", self._server_port)) as server:
@@ -95,3 +116,8 @@ class FaultProxy:
                     sink.sendall(piece)
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
+
+
+def _length(head: bytes) -> int:
+    found = re.search(rb"(?i)content-length: (\d+)", head)
+    return int(found[1]) if found else 0

@@ -18,13 +18,15 @@ def request_rate(*, target: TargetRef = TARGET, **section: Any) -> LoadSeries:
     )
 
 
-def cpu(*, target: TargetRef = TARGET, container: str | None = "app") -> LoadSeries:
-    """Return the series of CPU of one container, or of all."""
+def cpu(
+    *, target: TargetRef = TARGET, container: str | None = "app", resource: str = "cpu"
+) -> LoadSeries:
+    """Return the series of CPU (or memory) of one container, or of all."""
     goal = {"averageUtilization": 70}
     if container is None:
-        spec = {"type": "Resource", "resource": {"name": "cpu", "target": goal}}
+        spec = {"type": "Resource", "resource": {"name": resource, "target": goal}}
     else:
-        section = {"name": "cpu", "container": container, "target": goal}
+        section = {"name": resource, "container": container, "target": goal}
         spec = {"type": "ContainerResource", "containerResource": section}
     return LoadSeries(target, MetricSpec.model_validate(spec))
 

@@ -4,6 +4,7 @@ Each `Page` is one scrape target with the labels that discovery or relabelling p
 A series is written as `name{labels}` and grows by its rate, so that the load sent is known.
 """
 
+import math
 import threading
 import time
 from collections.abc import Mapping
@@ -23,13 +24,24 @@ class Page:
     rates: Mapping[str, float]
     labels: Mapping[str, str]
     honor_labels: bool = False
+    restarts: float = math.inf
+    """Seconds after which the exporter begins to count anew, again and again."""
 
 
 def page(
-    job: str, rates: Mapping[str, float], *, honor_labels: bool = False, **labels: str
+    job: str,
+    rates: Mapping[str, float],
+    *,
+    honor_labels: bool = False,
+    restarts: float = math.inf,
+    **labels: str,
 ) -> Page:
     """Return a page whose target labels are the keywords."""
-    return Page(job, rates, labels, honor_labels)
+    return Page(job, rates, labels, honor_labels, restarts)
+
+
+def _is_gauge(series: str) -> bool:
+    return series.startswith(("autoscaler:", "container_memory_"))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -65,9 +77,12 @@ class ProductExporters:
 
     def text(self, number: int) -> str:
         """Return one page as it stands now."""
-        seconds = time.time() - self._began
+        seconds = (time.time() - self._began) % self.pages[number].restarts
         rates = self.pages[number].rates.items()
-        return "".join(f"{series} {rate * seconds:.4f}\n" for series, rate in rates)
+        return "".join(
+            f"{series} {rate * (1 if _is_gauge(series) else seconds):.4f}\n"
+            for series, rate in rates
+        )
 
     def write_config(self, file: Path, *, scrape_interval: str) -> None:
         """Write a Prometheus configuration that scrapes every page."""
@@ -90,7 +105,7 @@ class ProductExporters:
             labels = {**each.labels, "path": f"/metrics/{number}"}
             config["static_configs"].append({"targets": [address], "labels": labels})
         document = {
-            "global": {"scrape_interval": scrape_interval, "scrape_timeout": "1s"},
+            "global": {"scrape_interval": scrape_interval, "scrape_timeout": "2s"},
             "scrape_configs": list(configs.values()),
         }
         file.write_text(yaml.safe_dump(document), encoding="utf-8")

@@ -5,6 +5,7 @@ due, and the pages that carry it.
 The same metric of two rows is kept apart by another workload name, as in a cluster.
 """
 
+import math
 from dataclasses import dataclass, field
 
 from autoscaler.decide.facts import Doubt, TargetRef
@@ -22,6 +23,8 @@ class Case:
     pages: list[Page]
     doubt: Doubt | None = None
     pods: tuple[str, ...] = field(default=())
+    lower_bound: bool = False
+    """Whether less than `load` may come out, as long as the doubt says so."""
 
 
 def target(name: str) -> TargetRef:
@@ -37,7 +40,15 @@ def _series(metric: str, **labels: str) -> str:
     return f"{metric}{{{inside}}}"
 
 
-def _linkerd_page(name: str, last: str, rate: float, *, job: str = "linkerd-proxy", **extra: str):
+def _linkerd_page(
+    name: str,
+    last: str,
+    rate: float,
+    *,
+    job: str = "linkerd-proxy",
+    restarts: float = math.inf,
+    **extra: str,
+):
     inbound = {"direction": "inbound", "authority": "checkout.shop.svc.cluster.local"}
     return page(
         job,
@@ -50,6 +61,7 @@ def _linkerd_page(name: str, last: str, rate: float, *, job: str = "linkerd-prox
         },
         namespace="shop",
         pod=pod(name, last),
+        restarts=restarts,
         **extra,
     )
 
@@ -84,6 +96,13 @@ def _linkerd() -> dict[str, Case]:
             80,
             bare,
             pods=(pod("l2bare"), pod("l2bare", "hjklm")),
+        ),
+        "linkerd whose proxy restarts": Case(
+            request_rate(source="linkerd", target=target("l2again")),
+            60,
+            [_linkerd_page("l2again", "bcdfg", 60.0, deployment="l2again", restarts=7.0)],
+            Doubt.PARTIAL,
+            lower_bound=True,
         ),
         "linkerd that dropped an idle series": Case(
             request_rate(source="linkerd", target=target("idle")), None, [], Doubt.ABSENT
@@ -268,6 +287,14 @@ def _others() -> dict[str, Case]:
             [page("statsd-central", {_series("hits_total", app="sc"): 33,
                                      _series("hits_total", app="quiet"): 0})],
         ),
+        "recorded by our rules": Case(
+            request_rate(source="recorded", target=target("rec")),
+            42,
+            [
+                page("rules", {_series("autoscaler:requests:rate2m", workload="rec"): 42},
+                     namespace="shop")
+            ],
+        ),
         "statsd central, a zero that never expires": Case(
             request_rate(
                 source="statsd-central", target=target("quiet"), labels={"metric": "hits_total"}
@@ -280,7 +307,7 @@ def _others() -> dict[str, Case]:
 
 
 def _cpu() -> dict[str, Case]:
-    metric = "container_cpu_usage_seconds_total"
+    metric, memory = "container_cpu_usage_seconds_total", "container_memory_working_set_bytes"
 
     def kubelet(name: str, last: str, *, job: str = "kubelet", pod_label: str = "pod") -> Page:
         who = {"namespace": "shop", pod_label: pod(name, last), "cpu": "total"}
@@ -303,6 +330,23 @@ def _cpu() -> dict[str, Case]:
         ),
         "cpu of every container": Case(
             cpu(target=target("cp"), container=None), 1.4, [], pods=pods
+        ),
+        "memory of one container": Case(
+            cpu(target=target("mem"), resource="memory"),
+            3e8,
+            [
+                page(
+                    "kubelet",
+                    {
+                        _series(memory, container="app"): 3e8,
+                        _series(memory, container="linkerd-proxy"): 1e8,
+                        _series(memory): 4e8,
+                    },
+                    namespace="shop",
+                    pod=pod("mem"),
+                )
+            ],
+            pods=(pod("mem"),),
         ),
         "cpu, pods known by name only": Case(cpu(target=target("cp")), 0.8, []),
         "cpu of kubelets before 1.16": Case(
