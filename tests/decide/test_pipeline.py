@@ -161,6 +161,38 @@ def test_a_load_that_vanishes_holds_and_a_load_that_sinks_does_not():
     assert decided(less, state=quiet(9)).reason is Reason.SCALE_DOWN_STABILIZED
 
 
+@pytest.mark.parametrize(
+    ("gone", "before"),
+    [
+        pytest.param(signal(2.0, 2.0), quiet(2), id="of two pods one is noise"),
+        pytest.param(signal(2.0, 460.0), quiet(9), id="not while more than half is expected"),
+        pytest.param(signal(2.0, 2.0), WorkloadState(LONG_AGO), id="nor from what was assumed"),
+    ],
+)
+def test_what_is_no_vanished_load(gone, before):
+    first = outcome(gone, state=before)
+    again = outcome(gone, state=first.state_if_held)
+
+    assert again.state_if_held.since(Reason.LOAD_VANISHED_HOLD) is None
+
+
+def test_a_load_of_three_pods_may_vanish_down_to_half_of_them():
+    assert decided(signal(2.0, 400.0), state=quiet(8)).reason is Reason.LOAD_VANISHED_HOLD
+    assert decided(signal(2.0, 2.0), state=quiet(3)).reason is Reason.LOAD_VANISHED_HOLD
+
+
+def test_as_many_ready_as_needed_are_enough():
+    assert decided(LOW, facts=workload(10, ready_replicas=3)).desired_replicas == 3
+
+
+def test_a_jumped_clock_still_holds_a_cycle_later():
+    state = quiet(0, doubts=((Reason.CLOCK_JUMP_HOLD, ago(299)),))
+
+    assert decided(LOW, state=state).reason is Reason.CLOCK_JUMP_HOLD
+    over = quiet(0, doubts=((Reason.CLOCK_JUMP_HOLD, ago(300)),))
+    assert decided(LOW, state=over).desired_replicas == 3
+
+
 def test_a_burst_grows_through_the_scale_out_cooldown_and_nothing_shrinks_through_the_other():
     cooldown = {"cooldown": {"scaleUp": "5m", "scaleDown": "5m"}}
     busy = quiet(0, last_scale_up_at=ago(10), last_scale_down_at=ago(10))
@@ -169,6 +201,17 @@ def test_a_burst_grows_through_the_scale_out_cooldown_and_nothing_shrinks_throug
     assert decided(HIGH, state=busy, **cooldown).reason is Reason.COOLDOWN_ACTIVE
     assert decided(bursting, spec=8, state=busy, **cooldown).desired_replicas == 9
     assert decided(LOW, state=busy, **cooldown).desired_replicas == 10
+
+
+def test_a_burst_that_outlasts_its_hold_does_not_shrink_through_the_cooldown_either():
+    bursting, state = (
+        signal(300, 300, burst=True),
+        quiet(0, doubts=((Reason.BURST_HOLD, ago(901)),)),
+    )
+
+    assert decided(bursting, state=state).desired_replicas == 3
+    cooling = replace(state, last_scale_down_at=ago(10))
+    assert decided(bursting, state=cooling).reason is Reason.COOLDOWN_ACTIVE
 
 
 def test_the_time_left_is_in_the_record():
@@ -341,6 +384,13 @@ def test_pods_that_never_become_ready_are_made_up_for(n_stuck, age, load, expect
     held = quiet(0, last_scale_down_at=ago(1))
 
     assert decided(signal(load), facts=facts, state=held).desired_replicas == expected
+
+
+def test_pods_that_are_leaving_are_not_made_up_for():
+    leaving = tuple(replace(pod, deleted=True) for pod in stuck(2, age=900))
+    facts = workload(10, ready_replicas=8, pods=leaving)
+
+    assert decided(signal(1000), facts=facts).desired_replicas == 10
 
 
 def test_a_clock_that_is_set_back_a_day_holds_for_one_window_and_no_longer():

@@ -140,9 +140,15 @@ def test_what_a_sample_vouches_for(sample, expected):
 def test_the_largest_metric_wins_and_one_unknown_forbids_less():
     both = recommended(signal(500, 500), signal(700, 700))
     blind = recommended(signal(500, 500), signal(None, doubt=Doubt.ABSENT))
+    first = recommended(signal(None, doubt=Doubt.ABSENT), signal(500, 500))
     busy = recommended(signal(1500, 500), signal(None, doubt=Doubt.ABSENT))
 
     assert (both.replicas, both.may_lower) == (7, True)
+    assert (first.replicas, first.may_lower, first.reason) == (
+        5,
+        False,
+        Reason.METRICS_UNKNOWN_HOLD,
+    )
     assert (blind.replicas, blind.may_lower, blind.reason) == (
         5,
         False,
@@ -186,6 +192,28 @@ def test_a_value_target_is_multiplied_by_ready_pods_if_there_are_any(spec, ready
     )
 
     assert (got.replicas, got.may_lower) == expected
+
+
+def test_a_partial_total_of_a_value_target_never_lowers():
+    queue = {"metric": {"name": "queue"}, "target": {"type": "Value", "value": "100"}}
+    some = signal(40, capacity=None, doubt=Doubt.PARTIAL)
+    got = recommended(some, metrics=[{"type": "External", "external": queue}])
+
+    assert (got.replicas, got.may_lower) == (4, False)
+
+
+def test_what_an_untrusted_forecast_needs_again_is_not_kept():
+    trusted = signal(300, 300, scale_in_quantile=680.0)
+    demoted = signal(300, 300, scale_in_quantile=680.0, trust=DEMOTED)
+
+    assert (recommended(trusted).keep_replicas, recommended(demoted).keep_replicas) == (7, None)
+
+
+def test_a_tolerance_named_in_one_direction_leaves_the_other_without_any():
+    one_way = {"behavior": {"scaleDown": {"tolerance": "20%"}}}
+
+    assert recommended(signal(1001, 100), **one_way).replicas == 11
+    assert recommended(signal(850, 100), **one_way).replicas == 10
 
 
 def test_a_tolerance_that_the_policy_names_holds_for_a_trusted_forecast_too():
