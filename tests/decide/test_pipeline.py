@@ -8,9 +8,20 @@ import pytest
 from autoscaler.decide.decision import Decision, Limit
 from autoscaler.decide.facts import Doubt, PodFacts
 from autoscaler.decide.reason import Reason
-from autoscaler.decide.state import Order, WorkloadState
+from autoscaler.decide.state import Order, TimestampedRecommendation, WorkloadState
 from autoscaler.decide.zero import IDLE_BEFORE_ZERO
-from decide.worlds import LONG_AGO, NOW, TARGET, ago, decided, outcome, quiet, signal, workload
+from decide.worlds import (
+    LONG_AGO,
+    NOW,
+    TARGET,
+    ago,
+    decided,
+    events,
+    outcome,
+    quiet,
+    signal,
+    workload,
+)
 
 LOW, HIGH = signal(300, 300), signal(1500)
 
@@ -146,6 +157,32 @@ def test_unknown_load_is_remembered_as_nothing_at_all():
 
     assert blind.decision == Decision(10, 10, Reason.METRICS_UNKNOWN_HOLD)
     assert [r.replicas for r in blind.state_if_held.recommendations] == [7]
+
+
+def test_a_partial_load_that_asks_for_less_is_remembered_as_nothing_either():
+    partial = outcome(signal(300, 300, doubt=Doubt.PARTIAL), state=quiet(7))
+
+    assert [r.replicas for r in partial.state_if_held.recommendations] == [7]
+
+
+def test_after_a_gap_as_long_as_the_window_current_counts_as_recommended_again():
+    recent = (TimestampedRecommendation(ago(299), 0),)
+    gap = (TimestampedRecommendation(ago(300), 0),)
+
+    assert decided(LOW, state=replace(quiet(), recommendations=recent)).desired_replicas == 3
+    seeded = decided(LOW, state=replace(quiet(), recommendations=gap))
+    assert (seeded.desired_replicas, seeded.reason) == (10, Reason.SCALE_DOWN_STABILIZED)
+
+
+def test_memory_reaches_as_far_back_as_the_longest_window_and_period():
+    behavior = {"scaleDown": {"stabilizationWindowSeconds": 3600}}
+    older = (TimestampedRecommendation(ago(3000), 9), *quiet(0).recommendations)
+    state = replace(quiet(), recommendations=older, scale_events=events((1801, 1), (1800, 2)))
+    after = outcome(HIGH, state=state, behavior=behavior).state_after(rescaled=True)
+    low = outcome(LOW, state=state, behavior=behavior).state_if_held
+
+    assert [event.change for event in after.scale_events] == [2, 5]
+    assert 9 in [r.replicas for r in low.recommendations]
 
 
 def test_metrics_that_contradict_each_other_hold():
