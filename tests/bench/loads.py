@@ -10,7 +10,7 @@ from autoscaler.replay.trace import Trace, read_trace
 BESIDE_THE_REPOSITORY = Path(__file__).parents[3] / "shared" / "traces"
 # Every recording is scaled so that its 99.5th percentile needs this many pods.
 PODS_AT_PEAK = 40
-_CAPACITY = 100.0
+BENCH_CAPACITY = 100.0
 
 
 def traces_in(folder: Path) -> list[Trace]:
@@ -22,7 +22,7 @@ def traces_in(folder: Path) -> list[Trace]:
 def scaled(trace: Trace) -> Trace:
     """Return the recording at the bench's common peak."""
     peak = float(np.nanpercentile(trace.load, 99.5))
-    return trace.scaled(PODS_AT_PEAK * _CAPACITY / peak)
+    return trace.scaled(PODS_AT_PEAK * BENCH_CAPACITY / peak)
 
 
 def synthetic_traces() -> list[Trace]:
@@ -52,7 +52,7 @@ def bench_policy() -> WorkloadPolicy:
                     "type": "RequestRate",
                     "requestRate": {
                         "query": "bench",
-                        "target": {"averageValue": str(_CAPACITY)},
+                        "target": {"averageValue": str(BENCH_CAPACITY)},
                     },
                 }
             ],

@@ -9,18 +9,24 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from bounds_bench import bounds_table
 from forecast_bench import forecast_table
 from generalisation_bench import generalisation_tables
-from loads import BESIDE_THE_REPOSITORY, traces_in
+from loads import BENCH_CAPACITY, BESIDE_THE_REPOSITORY, traces_in
 from replay_bench import replay_tables
 from speed_bench import speed_table
+
+
+_PARTS = ("speed", "forecast", "replay", "generalisation", "bounds")
 
 
 def main() -> None:
     """Run the parts that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--traces", type=Path, default=BESIDE_THE_REPOSITORY)
-    parser.add_argument("--only", choices=("speed", "forecast", "replay", "generalisation"))
+    parser.add_argument(
+        "--only", choices=("speed", "forecast", "replay", "generalisation", "bounds")
+    )
     parser.add_argument("--startups", type=float, nargs="+", default=[120.0])
     parser.add_argument("--risks", type=float, nargs="+", default=[0.01])
     parser.add_argument("--origins", type=int, default=30)
@@ -38,6 +44,9 @@ def main() -> None:
             traces, startups=given.startups, risks=given.risks, workers=given.workers
         )
         _show("Replay", lines)
+    if given.only == "bounds":
+        lines = bounds_table(traces, capacity=BENCH_CAPACITY)
+        _show("What knowing the signal, but not its noise, would close of the gap", lines)
     if given.only == "generalisation":
         lines = generalisation_tables(
             traces, startups=given.startups, risks=given.risks, workers=given.workers
