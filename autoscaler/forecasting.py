@@ -10,18 +10,23 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autoscaler.decide.facts import ForecastFacts, Sample, Trust
+from autoscaler.policy.quantity import duration_text
 from autoscaler.ports import History, LoadSeries
 from autoscaler.roster import Roster
 from models.engine import ForecastBatch, ForecastEngine
+from models.snapshot import SnapshotError
 
 STEP = timedelta(minutes=1)
 # A fortnight holds two of every weekday: the least from which a week can be told from chance.
 HISTORY = timedelta(days=14)
+# A roll-out, a node drained: longer gaps than this are read back rather than left.
+_MEMORY_LASTS = timedelta(minutes=10)
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -63,6 +68,21 @@ class Forecasts:
         self._wanting = {k: s for k, s in (self._wanting | fresh).items() if k in present}
         self._rows = np.array([self._row_of[key] for key in roster.series_keys], dtype=np.intp)
         self._engine.set_time_zone(self._rows, list(roster.time_zones))
+
+    def save(self, path: Path) -> None:
+        """Write all that was learned, and whose it is, to a file; raise `SnapshotError`."""
+        self._engine.save(path, rows_by_key=self._row_of)
+
+    def restore(self, path: Path, *, now: datetime) -> None:
+        """Take up what another process saved a moment ago; raise `SnapshotError` when it is not.
+
+        Older memories have a gap in their newest hour, where it matters most: their past is read
+        again instead.
+        """
+        age = now.timestamp() - path.stat().st_mtime if path.exists() else None
+        if age is not None and age > _MEMORY_LASTS.total_seconds():
+            raise SnapshotError(f"{path}: is {duration_text(timedelta(seconds=round(age)))} old")
+        self._row_of = self._engine.load(path)
 
     def missing_history(self, *, limit: int) -> dict[str, LoadSeries]:
         """Return up to `limit` series whose past was not read yet, by key."""

@@ -1,3 +1,4 @@
+import os
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -8,6 +9,7 @@ from autoscaler.forecasting import STEP, Forecasts, Horizon, history_span
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.ports import History
 from autoscaler.roster import compiled
+from models.snapshot import SnapshotError
 
 NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 CHECKOUT, SEARCH = TargetRef("shop", "checkout"), TargetRef("shop", "search")
@@ -154,3 +156,55 @@ def test_what_saturated_pods_serve_does_not_narrow_the_forecast():
 
 def sample_at(value, now):
     return Sample(value, now - timedelta(seconds=30), n_series=1)
+
+
+def remembering(path):
+    """Return forecasts of one series with a past, saved to a file."""
+    forecasts = Forecasts()
+    forecasts.follow(roster_of(CHECKOUT))
+    forecasts.accept_history(list(forecasts.missing_history(limit=1)), constant_history(1, 50.0))
+    forecasts.save(path)
+    return forecasts
+
+
+def saved_ago(path, ago):
+    instant = (NOW - ago).timestamp()
+    os.utime(path, (instant, instant))
+
+
+def test_a_restart_goes_on_where_the_process_before_it_stopped(tmp_path):
+    path = tmp_path / "memory"
+    before = remembering(path)
+    saved_ago(path, timedelta(minutes=1))
+    after = Forecasts()
+    after.restore(path, now=NOW)
+    after.follow(roster_of(CHECKOUT, SEARCH))
+
+    assert [s.target for s in after.missing_history(limit=9).values()] == [SEARCH]
+    mine, theirs = after.predict(horizon(2), now=NOW)[0], before.predict(horizon(1), now=NOW)[0]
+    assert mine.quantile == pytest.approx(theirs.quantile, rel=1e-5)
+    assert (mine.trust, mine.skill, mine.age) == (theirs.trust, theirs.skill, theirs.age)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        pytest.param(lambda path: saved_ago(path, timedelta(hours=2)), "is 2h old", id="too old"),
+        pytest.param(lambda path: path.write_bytes(b"?"), "is not a snapshot", id="damaged"),
+        pytest.param(lambda path: path.unlink(), "cannot be read", id="missing"),
+    ],
+)
+def test_a_memory_that_cannot_be_used_is_refused_and_everything_is_read_again(
+    tmp_path, spoil, complaint
+):
+    path = tmp_path / "memory"
+    remembering(path)
+    saved_ago(path, timedelta(minutes=1))
+    spoil(path)
+    forecasts = Forecasts()
+
+    with pytest.raises(SnapshotError, match=complaint):
+        forecasts.restore(path, now=NOW)
+
+    forecasts.follow(roster_of(CHECKOUT))
+    assert len(forecasts.missing_history(limit=9)) == 1

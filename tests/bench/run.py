@@ -16,7 +16,6 @@ from loads import BENCH_CAPACITY, BESIDE_THE_REPOSITORY, traces_in
 from replay_bench import replay_tables
 from speed_bench import speed_table
 
-
 _PARTS = ("speed", "forecast", "replay", "generalisation", "bounds")
 
 
