@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -60,3 +61,23 @@ def test_less_risk_never_asks_for_less(y):
     quantiles = [answer(y, risk=risk).quantile[0] for risk in (0.3, 0.1, 0.03, 0.01, 0.003)]
 
     assert quantiles == sorted(quantiles)
+
+
+@pytest.mark.parametrize("events_a_minute", [1.0, 10.0, 100.0])
+def test_few_events_a_minute_are_promised_no_less_than_the_spread_of_their_count(events_a_minute):
+    """No floor of sqrt(load) is assumed: what counting does to a load is learnt."""
+    rng = np.random.default_rng(5)
+    n_series, n_minutes, lead = 40, 900, 3
+    loads = rng.poisson(events_a_minute, (n_minutes, n_series)) / 60.0
+    engine = ForecastEngine()
+    rows = engine.add(n_series)
+    above = []
+    for minute, load in enumerate(loads[:-lead]):
+        ends = END + 60.0 * minute
+        engine.append(load, end_seconds=ends, rows=rows)
+        asked = {"lead_seconds": 120.0, "hold_seconds": 15.0, "risk": 0.01}
+        batch = engine.predict(rows=rows, now_seconds=ends + 30.0, **asked)
+        if minute > 60:
+            above.append(loads[minute + lead] > batch.quantile)
+
+    assert np.mean(above) <= 0.015
