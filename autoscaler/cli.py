@@ -72,6 +72,12 @@ def _flag(command: argparse.ArgumentParser, name: str, **options: Any) -> None:
 def _run(command: argparse.ArgumentParser) -> None:
     _flag(command, "--kubeconfig", metavar="FILE", help="kubeconfig; default: in-cluster account")
     _prometheus(command)
+    _flag(
+        command,
+        "--memory-file",
+        metavar="FILE",
+        help="what was learned, left there at the end and taken up within ten minutes",
+    )
     _consul(command)
     _flag(command, "--namespace", metavar="N", help="watch one namespace; default: all")
     _flag(command, "--own-namespace", metavar="N", help="whose policies may name other namespaces")

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import MetricUnavailableError
-from autoscaler.forecasting import STEP, Forecasts, history_span
+from autoscaler.forecasting import STEP, Forecasts, SnapshotError, history_span
 from autoscaler.loop import CycleSummary, Reconciler
 from autoscaler.policy.book import PolicyBook, PolicyKey
 from autoscaler.policy.schema import WorkloadPolicy
@@ -149,6 +150,20 @@ class Daemon:
         """Refit the next slice of all series."""
         self._forecasts.learn(now=self._world.clock.now(), part=self._slice, parts=LEARN_SLICES)
         self._slice = (self._slice + 1) % LEARN_SLICES
+
+    def remember(self, memory: Path) -> None:
+        """Take up what the process before us learned, if it left it a moment ago."""
+        try:
+            self._forecasts.restore(memory, now=self._world.clock.now())
+        except SnapshotError as error:
+            log_event(logger, logging.WARNING, "memory_not_used", error=str(error))
+
+    def save_memory(self, memory: Path) -> None:
+        """Leave what was learned to the process after us; without it, it reads the past again."""
+        try:
+            self._forecasts.save(memory)
+        except (SnapshotError, OSError) as error:
+            log_event(logger, logging.WARNING, "memory_not_saved", error=str(error))
 
     def read_history(self) -> bool:
         """Read the past of the next series that lack it; return whether any was wanted.

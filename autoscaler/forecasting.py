@@ -22,6 +22,8 @@ from autoscaler.roster import Roster
 from models.engine import ForecastBatch, ForecastEngine
 from models.snapshot import SnapshotError
 
+__all__ = ["HISTORY", "STEP", "Forecasts", "Horizon", "SnapshotError", "history_span"]
+
 STEP = timedelta(minutes=1)
 # A fortnight holds two of every weekday: the least from which a week can be told from chance.
 HISTORY = timedelta(days=14)

@@ -1,4 +1,5 @@
 import logging
+import os
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -240,3 +241,36 @@ def test_a_policy_that_no_longer_names_a_service_is_no_longer_witnessed(consul):
     bench.edit(document(most=20))
 
     assert bench.cycle().workload.routability is None
+
+
+def test_what_was_learned_is_left_to_the_next_process(tmp_path):
+    memory = tmp_path / "memory"
+    before = Bench(document())
+    before.daemon.read_all_history()
+    before.cycle()
+    before.daemon.save_memory(memory)
+    saved_at(memory, NOW)
+    after = Bench(document())
+
+    after.daemon.remember(memory)
+    after.daemon.refresh_policies()
+
+    assert not after.daemon.read_history()
+    after.cycle()
+    assert after.records[-1].signals[0].forecast is not None
+
+
+def test_without_a_usable_memory_the_past_is_read_and_why_is_told(tmp_path, caplog):
+    caplog.set_level(logging.WARNING)
+    bench = Bench(document())
+
+    bench.daemon.remember(tmp_path / "absent")
+    bench.daemon.save_memory(tmp_path / "no folder" / "memory")
+    bench.daemon.refresh_policies()
+
+    assert bench.daemon.read_history()
+    assert [r.message for r in caplog.records] == ["memory_not_used", "memory_not_saved"]
+
+
+def saved_at(path, instant):
+    os.utime(path, (instant.timestamp(), instant.timestamp()))

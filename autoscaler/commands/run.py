@@ -104,12 +104,17 @@ def main(arguments: argparse.Namespace) -> int:
             namespace=arguments.own_namespace or connection.namespace,
             mandate=DRY_RUN if arguments.dry_run else mandate,
         )
+        memory = Path(arguments.memory_file) if arguments.memory_file else None
+        if memory:
+            daemon.remember(memory)
         if arguments.once:
             daemon.refresh_policies()
             HistoryJob(daemon).run()
             daemon.cycle()
         else:
             _serve(daemon, reporting, arguments, stop)
+        if memory:
+            daemon.save_memory(memory)
     log_event(logger, logging.INFO, "stopped")
     return 0
 
