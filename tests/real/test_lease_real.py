@@ -1,6 +1,9 @@
 """Two daemons, one lease: who writes `scale` is read from the audit log of a real API server.
 
 KILLS (default 1) is how often the leader is killed at a random moment; the long run uses 20.
+PAUSE_SECONDS (default 0: as short as the hand-over allows) is how long a leader is stopped at
+least; the long run uses 60.
+Both print how long after the lease's end the other one wrote.
 """
 
 import itertools
@@ -9,24 +12,27 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from autoscaler.cluster.api import connect
-from autoscaler.cluster.lease import LEASE_DURATION, Leadership
+from autoscaler.cluster.lease import LEASE_DURATION, LEASE_NAME, Leadership
 from support.accounts import ROLES
 from support.control_plane import ControlPlane, ScaleWrite
-from support.daemon import RunningDaemon
+from support.daemon import Record, RunningDaemon
 from support.processes import wait_until
 from support.prometheus_server import PrometheusServer
 from support.workloads import Namespace, deployment, policy_map, rate_policy
 
 KILLS = int(os.environ.get("KILLS", "1"))
+PAUSE_SECONDS = float(os.environ.get("PAUSE_SECONDS", "0"))
 # The lease is over 15 s after its last renewal, which is at most 2 s before the end; a standby asks
 # every 2 s, decides every second and scales when it has read the load.
 TAKE_OVER = timedelta(seconds=2) + LEASE_DURATION + timedelta(seconds=10)
+# What is promised, counted from the end of the lease.
+AFTER_THE_LEASE = timedelta(seconds=15)
 Start = Callable[[str], RunningDaemon]
 
 
@@ -104,26 +110,66 @@ def wait_for_writer(plane: ControlPlane, namespace: str, user: str, *, within: f
     )
 
 
+def lease_end(plane: ControlPlane, namespace: str) -> datetime:
+    """Return when the lease ends that was renewed last."""
+    renewed_at = plane.get("lease", LEASE_NAME, namespace)["spec"]["renewTime"]
+    return datetime.fromisoformat(renewed_at).astimezone(UTC) + LEASE_DURATION
+
+
+def first_write(plane: ControlPlane, namespace: str, user: str, *, after: int) -> ScaleWrite:
+    """Return the first write of one replica beyond the first `after` of all."""
+    return next(w for w in plane.scale_writes(namespace)[after:] if w.user == user)
+
+
+def handed_over(
+    plane: ControlPlane, namespace: str, ending: RunningDaemon, *, how: int, to: str
+) -> timedelta:
+    """End a leader by a signal; return how long after its lease the other one wrote."""
+    n_before = len(plane.scale_writes(namespace))
+    ending.process.send(how)
+    ends_at = lease_end(plane, namespace)
+    wait_for_writer(plane, namespace, to, within=TAKE_OVER.total_seconds())
+    return first_write(plane, namespace, to, after=n_before).at - ends_at
+
+
+def unexplained(writes: list[ScaleWrite], records: list[Record]) -> list[ScaleWrite]:
+    """Return the writes that no decision record accounts for."""
+    decided = {r["desired_replicas"] for r in records if r["rescaled"]}
+    return [write for write in writes if write.replicas not in decided]
+
+
 @pytest.mark.timeout(120 * (KILLS + 1))
 def test_a_killed_leader_is_followed_and_never_two_write_in_one_term(
     start_replica: Start, climbing: None, plane: ControlPlane, namespace: Namespace
 ) -> None:
-    replicas = {"alpha": start_replica("alpha")}
+    running = {"alpha": start_replica("alpha")}
     wait_for_writer(plane, namespace.name, "alpha", within=30)
-    replicas["beta"] = start_replica("beta")
+    running["beta"] = start_replica("beta")
     chance, leader, standby = random.Random(7), "alpha", "beta"
+    waited, records = list[timedelta](), list[Record]()
     for _ in range(KILLS):
-        replicas[standby].wait_cycles("shop", 2)
-        time.sleep(chance.uniform(0.0, 1.0))  # the random moment within a cycle
-        replicas[leader].process.send(signal.SIGKILL)
-        wait_for_writer(plane, namespace.name, standby, within=TAKE_OVER.total_seconds())
-        replicas[leader] = start_replica(leader)
+        running[standby].wait_cycles("shop", 2)
+        time.sleep(chance.uniform(0.0, 3.0))  # anywhere in a cycle, and in a renewal
+        killed = running[leader]
+        waited.append(handed_over(plane, namespace.name, killed, how=signal.SIGKILL, to=standby))
+        records += killed.records("shop")
+        running[leader] = start_replica(leader)
         leader, standby = standby, leader
 
     writes = plane.scale_writes(namespace.name)
     orders = [write.replicas for write in writes]
+    records += running[leader].wait_cycles("shop", 1) and running[leader].records("shop")
+    print(f"{KILLS} kills, {len(writes)} writes, after the lease: {seconds(waited)}")
+    assert max(waited) <= AFTER_THE_LEASE
     assert terms(writes) == [("alpha", "beta")[k % 2] for k in range(KILLS + 1)]
     assert orders == sorted(orders), "nothing was lowered by a hand-over"
+    assert len(unexplained(writes, records)) <= KILLS, "at most the write under way when killed"
+
+
+def seconds(spans: list[timedelta]) -> str:
+    """Return least, middle and longest of some spans."""
+    ordered = sorted(span.total_seconds() for span in spans)
+    return f"{ordered[0]:.1f} / {ordered[len(ordered) // 2]:.1f} / {ordered[-1]:.1f} s"
 
 
 def test_a_leader_that_slept_does_not_write_when_it_wakes(
@@ -132,12 +178,16 @@ def test_a_leader_that_slept_does_not_write_when_it_wakes(
     alpha = start_replica("alpha")
     wait_for_writer(plane, namespace.name, "alpha", within=30)
     start_replica("beta").wait_cycles("shop", 2)
-    alpha.process.send(signal.SIGSTOP)
-    wait_for_writer(plane, namespace.name, "beta", within=TAKE_OVER.total_seconds())
+    stopped_at = time.monotonic()
+    waited = handed_over(plane, namespace.name, alpha, how=signal.SIGSTOP, to="beta")
+    time.sleep(max(0.0, stopped_at + PAUSE_SECONDS - time.monotonic()))
 
     alpha.process.send(signal.SIGCONT)
+    asleep = time.monotonic() - stopped_at
     awake = alpha.wait_cycles("shop", 5)
 
+    print(f"stopped for {asleep:.0f} s, after the lease: {seconds([waited])}")
+    assert waited <= AFTER_THE_LEASE
     assert terms(plane.scale_writes(namespace.name)) == ["alpha", "beta"]
     assert not any(record["rescaled"] for record in awake)
 
