@@ -86,13 +86,14 @@ def replica_account(plane: ControlPlane, namespace: str, name: str) -> Path:
 
 @pytest.fixture
 def climbing(installed: ControlPlane, prometheus: PrometheusServer, namespace: Namespace) -> None:
-    """A load that asks for one more replica every two seconds, so that there is always a write."""
-    began = time.monotonic()
-    prometheus.exporter.set("load", lambda: 150 + 50 * (time.monotonic() - began), {"app": "shop"})
-    prometheus.start()
+    """A load that is always worth three pods more than are ordered: every second has a write."""
     namespace.apply(deployment("shop", replicas=2))
-    fast = {"policies": [{"type": "Pods", "value": 100, "periodSeconds": 1}]}
-    document = rate_policy("shop", maxReplicas=100_000, behavior={"scaleUp": fast})
+    prometheus.exporter.set(
+        "load", lambda: 100.0 * (namespace.replicas("shop") + 3), {"app": "shop"}
+    )
+    prometheus.start()
+    one_by_one = {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 1}]}
+    document = rate_policy("shop", maxReplicas=100_000, behavior={"scaleUp": one_by_one})
     namespace.apply(policy_map("autoscaling", {"shop.yaml": document}))
 
 
