@@ -84,6 +84,12 @@ def _run(command: argparse.ArgumentParser) -> None:
     _flag(command, "--interval", type=_duration, default="15s", help="between reconciles")
     _flag(command, "--once", action="store_true", help="reconcile once and exit")
     _flag(command, "--dry-run", action="store_true", help="treat every policy as ForecastOnly")
+    _flag(
+        command,
+        "--annotate",
+        action="store_true",
+        help="keep the last decision as an annotation of each workload that is scaled",
+    )
     _flag(command, "--leader-elect", action="store_true", help="write only while holding a Lease")
     _flag(command, "--shards", type=_count, default="0", help="spread policies over replicas")
     _flag(command, "--log-format", choices=("json", "text"), default="json")

@@ -13,6 +13,7 @@ from functools import partial
 from kubernetes.client import ApiClient
 
 from autoscaler.cluster import parsing
+from autoscaler.cluster.annotations import Annotator
 from autoscaler.cluster.events import EventRecorder
 from autoscaler.cluster.informers import Informer, resources
 from autoscaler.cluster.listing import Resource
@@ -50,6 +51,7 @@ class KubernetesCluster:
         self._kinds = Kinds(api)
         self._scaler = Scaler(api, self._kinds)
         self._events = EventRecorder(api)
+        self._annotator = Annotator(api, self._kinds, may_write=may_write)
         self._informers: list[Informer] = []
         self._watched = {("apps/v1", "Deployment")}
         self._ask_again_at: dict[tuple[str, str], float] = {}
@@ -66,6 +68,7 @@ class KubernetesCluster:
         """End the watches, post the last Events, close the connections."""
         for informer in self._informers:
             informer.stop()
+        self._annotator.stop()
         self._events.stop()
         self._api.close()
 
@@ -126,6 +129,10 @@ class KubernetesCluster:
         self._events.record(
             target, uid=seen.uid if seen else "", reason=reason, message=message, warning=warning
         )
+
+    def annotate(self, target: TargetRef, annotations: dict[str, str]) -> None:
+        """Queue annotations of the target; never waits, never raises."""
+        self._annotator.annotate(target, annotations)
 
     def _fence(self, target: TargetRef) -> None:
         if not self._may_write(target):

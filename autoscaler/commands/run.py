@@ -8,7 +8,7 @@ import argparse
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -27,10 +27,12 @@ from autoscaler.daemon import (
     serve,
     stop_on_signals,
 )
+from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import AutoscalerError
 from autoscaler.metrics.prometheus import PrometheusMetrics
 from autoscaler.metrics.witness import ReadinessWitness
 from autoscaler.review import log
+from autoscaler.review.annotation import LAST_DECISION, annotation_due
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.log import DecisionLog, log_event
 from autoscaler.review.record import DecisionRecord
@@ -53,16 +55,20 @@ class Reporting:
     def __init__(self, interval: timedelta) -> None:
         self.latest = LatestRecords()
         self.telemetry = Telemetry(self.latest)
+        self.annotate: Callable[[TargetRef, dict[str, str]], None] | None = None
+        """Where the last decision is shown, None when nowhere."""
         self._log = DecisionLog()
         self._stuck_after = max(60.0, _STUCK_INTERVALS * interval.total_seconds())
         self._cycle_ended_at: float | None = None
         self._started_at = time.monotonic()
 
     def record(self, record: DecisionRecord) -> None:
-        """Log, keep and count one record."""
+        """Log, keep, count and show one record."""
         self._log.write(record)
         self.latest.keep(record)
         self.telemetry.count(record)
+        if self.annotate is not None and (text := annotation_due(record)) is not None:
+            self.annotate(record.target, {LAST_DECISION: text})
 
     def cycle_ended(self, took: timedelta) -> None:
         """Note that a cycle is done."""
@@ -107,6 +113,8 @@ def main(arguments: argparse.Namespace) -> int:
         memory = Path(arguments.memory_file) if arguments.memory_file else None
         if memory:
             daemon.remember(memory)
+        if arguments.annotate and not arguments.dry_run:
+            reporting.annotate = cluster.annotate
         if arguments.once:
             daemon.refresh_policies()
             HistoryJob(daemon).run()

@@ -86,12 +86,13 @@ def replica_account(plane: ControlPlane, namespace: str, name: str) -> Path:
 
 @pytest.fixture
 def climbing(installed: ControlPlane, prometheus: PrometheusServer, namespace: Namespace) -> None:
-    """A load that is always worth three pods more than are ordered: every second has a write."""
-    namespace.apply(deployment("shop", replicas=2))
+    """A load that grows three times as fast as replicas may: every second has a write."""
+    began = time.monotonic()
     prometheus.exporter.set(
-        "load", lambda: 100.0 * (namespace.replicas("shop") + 3), {"app": "shop"}
+        "load", lambda: 1000 + 300 * (time.monotonic() - began), {"app": "shop"}
     )
     prometheus.start()
+    namespace.apply(deployment("shop", replicas=2))
     one_by_one = {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 1}]}
     document = rate_policy("shop", maxReplicas=100_000, behavior={"scaleUp": one_by_one})
     namespace.apply(policy_map("autoscaling", {"shop.yaml": document}))
