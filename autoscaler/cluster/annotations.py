@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 # Ten a second: a morning in which three thousand workloads change is told within five minutes.
 PAUSE_SECONDS = 0.1
 # A workload is annotated at most this often, whatever the watch has (not) seen of it meanwhile.
-APART_SECONDS = 60.0
+APART_SECONDS = 15.0
 # After a refusal nobody is asked again for so long: a missing permission is no reason to hammer.
 AFTER_REFUSAL_SECONDS = 300.0
 _BY_STATUS = frozenset({"Deployment", "StatefulSet"})

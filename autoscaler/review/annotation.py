@@ -19,8 +19,9 @@ LAST_DECISION = "autoscaler/last-decision"
 # All annotations of an object share 256 KiB, and this one is copied to its ReplicaSet.
 LONGEST = 1024
 _LONGEST_MESSAGE = 400
-# A number that changes is news; a reason alone often goes back and forth with the load.
-AFTER_A_NUMBER = timedelta(minutes=1)
+# A number that changes is news, once per usual cycle: then `scale` is written and an Event posted,
+# too. A reason alone often goes back and forth with the load.
+AFTER_A_NUMBER = timedelta(seconds=15)
 AFTER_A_REASON = timedelta(minutes=10)
 
 

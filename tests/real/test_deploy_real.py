@@ -13,7 +13,7 @@ from support.control_plane import ControlPlane
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 OVERLAYS = [".", "overlays/cluster-wide", "overlays/forecast-only", "overlays/single-namespace"]
-COMPONENTS = ["high-availability", "hpa-actuator", "shards", "statefulsets"]
+COMPONENTS = ["annotation", "high-availability", "hpa-actuator", "shards", "statefulsets"]
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,7 @@ def test_a_component_fits_on_the_cluster_wide_overlay(
     [
         pytest.param("patch", "deployments.apps/scale", "yes", id="scales"),
         pytest.param("patch", "deployments.apps", "no", id="changes no Deployment"),
+        pytest.param("patch", "deployments.apps/status", "no", id="annotates nothing unasked"),
         pytest.param("get", "secrets", "no", id="reads no Secret"),
         pytest.param("create", "pods", "no", id="creates no pod"),
         pytest.param("update", "configmaps", "no", id="writes no policy"),

@@ -26,6 +26,7 @@ SCHEMA = json.loads((FOLDER / "values.schema.json").read_text())
 EVERYTHING = {
     "replicaCount": 3,
     "shards": 24,
+    "annotate": True,
     "nameOverride": "scaler",
     "imagePullSecrets": [{"name": "registry"}],
     "prometheus": {
@@ -108,10 +109,10 @@ def test_the_chart_grants_what_kustomize_grants(plane: ControlPlane, tmp_path: P
             for verb in rule["verbs"]
         }
 
-    components = ("statefulsets", "hpa-actuator")
+    components = ("statefulsets", "hpa-actuator", "annotation")
     granted = rules_of(plane, tmp_path, *components)
     kustomize = permissions([rule for role in ROLES for rule in granted[role]])
-    chart = rendered({"rbac": {"statefulSets": True, "hpaActuator": True}})
+    chart = rendered({"rbac": {"statefulSets": True, "hpaActuator": True}, "annotate": True})
 
     assert permissions(only(chart, "ClusterRole")["rules"]) == kustomize
 
