@@ -53,6 +53,9 @@ def connect(kubeconfig: Path | None = None) -> Connection:
         raise AutoscalerError(f"kubeconfig {kubeconfig or '(in cluster)'}: {error}") from error
     settings.connection_pool_maxsize = _CONNECTIONS
     settings.keep_alive = True  # a NAT that forgot a quiet watch is noticed
+    # Once is once: by default a request that cannot connect is sent again three times, so a write
+    # could arrive sixteen seconds after we asked whether we may write.
+    settings.retries = False
     return Connection(client.ApiClient(settings), namespace)
 
 

@@ -150,7 +150,7 @@ def test_a_killed_leader_is_followed_and_never_two_write_in_one_term(
     chance, leader, standby = random.Random(7), "alpha", "beta"
     waited, records = list[timedelta](), list[Record]()
     for _ in range(KILLS):
-        running[standby].wait_cycles("shop", 2)
+        running[standby].wait_cycles("shop", 2, within=120)
         time.sleep(chance.uniform(0.0, 3.0))  # anywhere in a cycle, and in a renewal
         killed = running[leader]
         waited.append(handed_over(plane, namespace.name, killed, how=signal.SIGKILL, to=standby))

@@ -1,0 +1,82 @@
+"""One request is one request, over a real socket."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from kubernetes.client.exceptions import ApiException
+
+from autoscaler.cluster.api import Connection, Request, answered, connect
+
+
+class HangsUp:
+    """A server that closes every connection without a word, and counts them."""
+
+    def __init__(self) -> None:
+        self.n_connections = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.n_connections += 1
+            connection.recv(1)
+            connection.close()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+
+@pytest.fixture
+def server() -> Iterator[HangsUp]:
+    made = HangsUp()
+    yield made
+    made.close()
+
+
+def connected(folder: Path, port: int) -> Connection:
+    document = {
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "users": [{"name": "u", "user": {}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    file = folder / "kubeconfig"
+    file.write_text(yaml.safe_dump(document))
+    return connect(file)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "POST"])
+def test_a_request_that_fails_is_not_sent_again(
+    tmp_path: Path, server: HangsUp, method: str
+) -> None:
+    connection = connected(tmp_path, server.port)
+
+    with pytest.raises(ApiException) as failed:
+        answered(connection.client, Request(method, "/apis", body={} if method != "GET" else None))
+
+    connection.close()
+    assert failed.value.status == 0
+    assert server.n_connections == 1
+
+
+def test_a_server_that_is_away_is_asked_once(tmp_path: Path) -> None:
+    connection = connected(tmp_path, 9)
+
+    with pytest.raises(ApiException) as failed:
+        answered(connection.client, Request("PATCH", "/apis", body={}))
+
+    connection.close()
+    assert failed.value.status == 0
+    assert "Max retries" not in str(failed.value.reason)
