@@ -1,4 +1,4 @@
-"""`make bench`: forecasts beside peers, replay scores, speed and memory; prints markdown.
+"""`make bench`: forecasts beside peers, replay scores, speed, memory, endurance; prints markdown.
 
 `--traces FOLDER` names recordings (`timestamp,value` CSVs); without any, synthetic loads stand in.
 """
@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bounds_bench import bounds_table
+from endurance_bench import DAYS, endurance_table
 from forecast_bench import forecast_table
 from generalisation_bench import generalisation_tables
 from loads import BENCH_CAPACITY, BESIDE_THE_REPOSITORY, traces_in
@@ -23,9 +25,9 @@ def main() -> None:
     """Run the parts that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--traces", type=Path, default=BESIDE_THE_REPOSITORY)
-    parser.add_argument(
-        "--only", choices=("speed", "forecast", "replay", "generalisation", "bounds")
-    )
+    parts = ("speed", "forecast", "replay", "generalisation", "bounds", "endurance")
+    parser.add_argument("--only", choices=parts)
+    parser.add_argument("--days", type=float, default=DAYS, help="of endurance")
     parser.add_argument("--startups", type=float, nargs="+", default=[120.0])
     parser.add_argument("--risks", type=float, nargs="+", default=[0.01])
     parser.add_argument("--origins", type=int, default=30)
@@ -51,6 +53,10 @@ def main() -> None:
             traces, startups=given.startups, risks=given.risks, workers=given.workers
         )
         _show("Replay with priors that have not seen the recording's group", lines)
+    if given.only in (None, "endurance"):
+        _show("Endurance", [])
+        for line in endurance_table(given.days):
+            print(line, flush=True)
 
 
 def _show(title: str, lines: list[str]) -> None:

@@ -14,11 +14,12 @@ import sys
 import time
 import types
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -33,6 +34,7 @@ from autoscaler.replay.demo_world import DemoClock, DemoDeployment, DemoMetrics
 from autoscaler.replay.ticks import TICK_SECONDS
 from support.faulty_world import FaultyCluster, FaultyMetrics, Mishap, Mishaps, SkewedClock
 
+T = TypeVar("T")
 TICK = timedelta(seconds=TICK_SECONDS)
 BEGIN = datetime(2026, 11, 20, 5, 0, tzinfo=UTC)
 CAPACITY = 120.0
@@ -41,6 +43,8 @@ MIN_REPLICAS, MAX_REPLICAS = 2, 200
 WINDOW = timedelta(minutes=5)
 # What is remembered longest of a workload that ended is its last log line: two sweeps of 2 h.
 FORGOTTEN_AFTER = timedelta(hours=4, minutes=30)
+# Policies that come and go, at most so many at once.
+MOST_TEMPORARY = 2
 # How long a Deployment outlives its policy here: long enough to see that nobody scales it.
 LINGERS = timedelta(minutes=20)
 _PER_LEARN = 4
@@ -73,6 +77,7 @@ class Day:
     mishaps: int
     restarts: int
     temporary: int
+    policies: int
     cpu_seconds: float
     resident_mib: float
     allocated_blocks: int
@@ -145,6 +150,10 @@ class Endurance:
         self.other = Replica(self._world, self)
         self.leader = self.survivor
         self._led_since = BEGIN
+        self._mishaps_to_come = _shuffled(tuple(Mishap), self._chance)
+        changes = (self._restart, self.hand_over, self._come, self._go)
+        self._changes_to_come = _shuffled(changes, self._chance)
+        self._come()
 
     def days(self) -> Iterator[Day]:
         """Live on, and tell after every day (or at the end) how it went."""
@@ -174,17 +183,20 @@ class Endurance:
 
     def left_behind(self) -> list[str]:
         """Return the ended policies that the surviving replica still remembers."""
-        now = self.clock.world.now()
-        names = {t.name for t, at in self.ended.items() if now - at > FORGOTTEN_AFTER}
         texts = reachable_texts(self.survivor)
-        return sorted(name for name in names if any(name in text for text in texts))
+        return [name for name in self.forgettable() if any(name in text for text in texts)]
+
+    def forgettable(self) -> list[str]:
+        """Return the policies that ended so long ago that nothing of them may be left."""
+        now = self.clock.world.now()
+        return sorted(t.name for t, at in self.ended.items() if now - at > FORGOTTEN_AFTER)
 
     def _step(self, cycle: int) -> None:
         self._expire()
         if self._chance.random() < self._per_cycle:
-            self._begin(self._chance.choice(tuple(Mishap)))
-        if self._chance.random() < self._per_cycle / 6:
-            self._chance.choice((self._restart, self._hand_over, self._come, self._go))()
+            self._begin(next(self._mishaps_to_come))
+        if self._chance.random() < self._per_cycle / 4:
+            next(self._changes_to_come)()
         self._cycle(cycle)
 
     def _cycle(self, cycle: int) -> None:
@@ -192,10 +204,10 @@ class Endurance:
         for replica in (self.survivor, self.other):
             before = {t: len(d.pods) for t, d in self.cluster.deployments.items()}
             replica.live(learn=learn)
-            self._look(before, leads=replica is self.leader)
+            self.look(before, leads=replica is self.leader)
         self.clock.world.advance(TICK)
 
-    def _look(self, before: dict[TargetRef, int], *, leads: bool) -> None:
+    def look(self, before: dict[TargetRef, int], *, leads: bool) -> None:
         """Hold the invariant against what this replica just did."""
         for target, deployment in self.cluster.deployments.items():
             was, is_now = before[target], len(deployment.pods)
@@ -260,15 +272,18 @@ class Endurance:
         """Replace one replica by a fresh process: it knows nothing but what it can read."""
         self.counts.restarts += 1
         if self.leader is self.other:
-            self._hand_over()
+            self.hand_over()
         self.other = Replica(self._world, self)
 
-    def _hand_over(self) -> None:
+    def hand_over(self) -> None:
+        """Let the other replica lead."""
         self.leader = self.other if self.leader is self.survivor else self.survivor
         self._led_since = self.clock.world.now()
 
     def _come(self) -> None:
-        """Let a workload with a policy appear."""
+        """Let a workload with a policy appear; as many end, so that memory can be compared."""
+        if len(self.cluster.documents) >= len(self.permanent) + MOST_TEMPORARY:
+            self._go()
         self.counts.temporary += 1
         self._appear(TargetRef("shop", f"temporary-{self.counts.temporary:04d}"))
 
@@ -309,10 +324,17 @@ class Endurance:
             counts.by_mishap.total() - before.by_mishap.total(),
             counts.restarts - before.restarts,
             counts.temporary - before.temporary,
+            len(self.cluster.documents),
             cpu,
             resident_mib(),
             sys.getallocatedblocks(),
         )
+
+
+def _shuffled(things: Sequence[T], chance: random.Random) -> Iterator[T]:
+    """Yield all things for ever, in rounds that are shuffled: each comes as often as the others."""
+    while True:
+        yield from chance.sample(things, len(things))
 
 
 def _loads(*, days: float, seed: int) -> dict[TargetRef, np.ndarray]:

@@ -215,8 +215,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_DELETE(self) -> None:
         namespace, name, _ = self._place(urlsplit(self.path).path)
-        key = f"{namespace}/{name}"
-        self._answer(200, self.api.kept.note("DELETED", key, self.api.kept.objects[key]))
+        wanted = f"{namespace}/{name}"  # without a name: all of a namespace that is being deleted
+        for key, one in list(self.api.kept.objects.items()):
+            if key == wanted or (not name and _in(one, namespace)):
+                self.api.kept.note("DELETED", key, one)
+        self._answer(200, {"kind": "Status", "apiVersion": "v1", "status": "Success"})
 
     def _one(self, key: str) -> tuple[int, Json]:
         found = self.api.kept.objects.get(key)

@@ -1,0 +1,38 @@
+"""Does it run for years: a fortnight of mishaps, its memory by day, and whether anything was wrong.
+
+The exit is loud: something lowered by mistake, or left behind, is no table but an error.
+"""
+
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+
+from support.endurance import Day, Endurance
+
+DAYS = 14.0
+# The past that a restarted replica reads: enough to forecast from; reading is not what is measured.
+_PAST = timedelta(hours=3)
+
+
+def endurance_table(days: float = DAYS) -> Iterator[str]:
+    """Yield the lines of the table as the days go by, markdown."""
+    logging.disable(logging.CRITICAL)  # every mishap is a line
+    endurance = Endurance(days=days, seed=1, past=_PAST)
+    yield "| day | cycles | raised | lowered | mishaps | restarts | policies | CPU s | MiB |"
+    yield "|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
+    for day in endurance.days():
+        yield _row(day)
+    endurance.recover()
+    logging.disable(logging.NOTSET)
+    wrong = [*endurance.wrong, *endurance.short(), *endurance.left_behind()]
+    if wrong:
+        raise AssertionError("\n".join(wrong))
+    forgotten = len(endurance.forgettable())
+    yield f"\nNothing lowered by mistake; nothing left of {forgotten} policies that ended."
+
+
+def _row(day: Day) -> str:
+    return (
+        f"| {day.number:g} | {day.cycles} | {day.raised} | {day.lowered} | {day.mishaps} "
+        f"| {day.restarts} | {day.policies} | {day.cpu_seconds:.0f} | {day.resident_mib:.1f} |"
+    )
