@@ -37,6 +37,9 @@ _OLDER_STEP_SECONDS = 60
 # When ten thousand policies change at once, as in an outage, their lines are made and compressed
 # over the next twenty cycles, not in this one.
 _COMPRESS_EVERY = 20
+# More lines than this, and than twice the policies, do not wait: policies that change at every
+# cycle would otherwise make them faster than they are taken.
+_MOST_WAITING = 128
 # Above so many policies a row a minute is enough: packing all of them at every cycle would take a
 # twelfth of the second that a reconcile of ten thousand may take.
 _DENSE_POLICIES = 1024
@@ -185,7 +188,8 @@ class History:
         if past.keep(record):
             self._waiting.append((past, record))
         self._kept += 1
-        if self._waiting and self._kept % _COMPRESS_EVERY == 0:
+        late = len(self._waiting) > max(_MOST_WAITING, 2 * len(self._pasts))
+        if self._waiting and (late or self._kept % _COMPRESS_EVERY == 0):
             changed, change = self._waiting.popleft()
             changed.compress(change)
 
@@ -193,6 +197,8 @@ class History:
         """Drop every target that is not among `targets`."""
         present = set(targets)
         self._pasts = {t: past for t, past in self._pasts.items() if t in present}
+        kept = {id(past) for past in self._pasts.values()}
+        self._waiting = deque(pair for pair in self._waiting if id(pair[0]) in kept)
         self._room = room_for(len(self._pasts))
 
     def since(self, target: TargetRef) -> datetime | None:

@@ -108,6 +108,21 @@ def test_an_unchanged_cycle_is_no_change():
     assert len(kept(10).changes(CHECKOUT)) == 1
 
 
+def test_a_policy_that_changes_at_every_cycle_does_not_pile_up_lines():
+    history = History()
+    for k in range(2000):
+        history.keep(record(10, 10 + k % 2, at=NOW + k * TICK))
+
+    assert len(history._waiting) <= module._MOST_WAITING + 1
+
+
+def test_lines_of_who_is_no_longer_governed_do_not_wait():
+    history = kept(1)
+    history.retain(())
+
+    assert not history._waiting
+
+
 def test_the_attention_is_dated_from_its_beginning():
     history = History()
     for k, trust in enumerate([Trust.TRUSTED, Trust.DEMOTED, Trust.DEMOTED]):
