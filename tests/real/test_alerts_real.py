@@ -67,6 +67,11 @@ def series(name: str, values: str, **labels: str) -> dict[str, str]:
     return {"series": f"autoscaler_{name}{{{inside}}}", "values": values}
 
 
+def ours(name: str, values: str, **labels: str) -> dict[str, str]:
+    inside = ",".join(f'{k}="{v}"' for k, v in labels.items())
+    return {"series": f"autoscaler_{name}{{{inside}}}", "values": values}
+
+
 @pytest.mark.parametrize(
     ("inputs", "at", "alert"),
     [
@@ -107,12 +112,28 @@ def series(name: str, values: str, **labels: str) -> dict[str, str]:
             id="not routable",
         ),
         pytest.param([], "6m", "AutoscalerNotReconciling", id="not running"),
+        pytest.param(
+            [
+                ours("reconciliation_duration_seconds_bucket", f"0+{n}x60", le=le)
+                for le, n in (("5", 0), ("15", 4), ("+Inf", 4))
+            ],
+            "30m",
+            "AutoscalerCycleLate",
+            id="late",
+        ),
+        pytest.param(
+            [ours("reconciliations_total", "0+4x60", error="internal")],
+            "30m",
+            "AutoscalerScaleRefused",
+            id="refused",
+        ),
     ],
 )
 def test_it_fires(tmp_path: Path, inputs: list[dict[str, str]], at: str, alert: str) -> None:
     checked(tmp_path, ALERTS)
     rule = next(r for r in ALERTS["groups"][0]["rules"] if r["alert"] == alert)
-    workload = {"namespace": "shop", "name": "a"} if inputs else {}
+    of_workload = bool(inputs) and 'name="a"' in inputs[0]["series"]
+    workload = {"namespace": "shop", "name": "a"} if of_workload else {}
     extra = dict(re.findall(r'(reason|trust|mode)="(\w+)"', inputs[0]["series"])) if inputs else {}
     annotations = {
         key: re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda m: workload.get(m[1], ""), text)

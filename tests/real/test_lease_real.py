@@ -145,7 +145,7 @@ def test_a_killed_leader_is_followed_and_never_two_write_in_one_term(
     start_replica: Start, climbing: None, plane: ControlPlane, namespace: Namespace
 ) -> None:
     running = {"alpha": start_replica("alpha")}
-    wait_for_writer(plane, namespace.name, "alpha", within=30)
+    wait_for_writer(plane, namespace.name, "alpha", within=120)
     running["beta"] = start_replica("beta")
     chance, leader, standby = random.Random(7), "alpha", "beta"
     waited, records = list[timedelta](), list[Record]()
@@ -178,7 +178,7 @@ def test_a_leader_that_slept_does_not_write_when_it_wakes(
     start_replica: Start, climbing: None, plane: ControlPlane, namespace: Namespace
 ) -> None:
     alpha = start_replica("alpha")
-    wait_for_writer(plane, namespace.name, "alpha", within=30)
+    wait_for_writer(plane, namespace.name, "alpha", within=120)
     start_replica("beta").wait_cycles("shop", 2)
     stopped_at = time.monotonic()
     waited = handed_over(plane, namespace.name, alpha, how=signal.SIGSTOP, to="beta")
@@ -198,7 +198,7 @@ def test_a_leader_that_leaves_hands_over_at_once(
     start_replica: Start, climbing: None, plane: ControlPlane, namespace: Namespace
 ) -> None:
     alpha = start_replica("alpha")
-    wait_for_writer(plane, namespace.name, "alpha", within=30)
+    wait_for_writer(plane, namespace.name, "alpha", within=120)
     start_replica("beta").wait_cycles("shop", 2)
 
     assert alpha.stop() == 0
