@@ -114,18 +114,3 @@ def test_without_the_permission_it_is_said_once_and_scaling_goes_on(
     assert 'cannot patch resource "deployments/status"' in refusals[0]
     assert namespace.replicas("checkout") == 6
     assert said(namespace) == ""
-
-
-def test_a_policy_that_only_forecasts_leaves_nothing(
-    start: Start,
-    govern: Callable[..., None],
-    prometheus: PrometheusServer,
-    namespace: Namespace,
-    account: Path,
-) -> None:
-    govern(mode="ForecastOnly")
-    daemon = start(prometheus, namespace, "--annotate", kubeconfig=account)
-    daemon.wait_for("checkout", lambda r: r["desired_replicas"] == 6, what="a decision")
-    daemon.wait_cycles("checkout", 3)
-
-    assert said(namespace) == ""

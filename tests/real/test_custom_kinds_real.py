@@ -6,6 +6,7 @@ real one asks after it has authenticated and authorized us.
 
 import itertools
 import json
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ import pytest
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
+from autoscaler.cluster.api import connect
+from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
 from autoscaler.decide.facts import TargetRef
+from autoscaler.errors import ScaleConflictError, ScaleRefusedError
 from support.accounts import account_with, rules_of
 from support.control_plane import ControlPlane
 from support.daemon import RunningDaemon
@@ -125,10 +129,9 @@ def test_a_scaled_object_on_the_target_is_refused_by_name_until_it_is_gone(
 def test_without_the_permission_the_watch_says_that_it_may_not_see_scaled_objects(
     scaled_objects: Served,
     plane: ControlPlane,
-    start: Start,
-    prometheus: PrometheusServer,
     namespace: Namespace,
     tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
     verb: str,
 ) -> None:
     granted = itertools.chain(*rules_of(plane, tmp_path).values())
@@ -138,16 +141,18 @@ def test_without_the_permission_the_watch_says_that_it_may_not_see_scaled_object
         else rule
         for rule in granted
     ]
-    prometheus.start()
-    kubeconfig = account_with(plane, namespace.name, rules=rules)
-    daemon = start(prometheus, namespace, kubeconfig=kubeconfig)
+    api = connect(account_with(plane, namespace.name, rules=rules)).client
+    cluster = KubernetesCluster(api, namespace=namespace.name)
 
-    def said() -> list[str]:
-        refusals = [line for line in daemon.events("watch_failed") if line["status"] == 403]
-        return [line["resource"].rpartition("/")[2] for line in refusals]
+    def refused() -> set[str]:
+        told = [r.__dict__["fields"] for r in caplog.records if r.msg == "watch_failed"]
+        return {f["resource"].rpartition("/")[2] for f in told if f["status"] == 403}
 
-    wait_until(lambda: bool(said()), within=60, what="said")
-    assert said() == ["scaledobjects"]
+    with caplog.at_level(logging.WARNING, logger="autoscaler.cluster"):
+        cluster.start()
+        wait_until(lambda: bool(refused()), within=60, what="said")
+    cluster.stop()
+    assert refused() == {"scaledobjects"}
 
 
 def account_for_rollouts(
@@ -158,9 +163,7 @@ def account_for_rollouts(
     return account_with(plane, namespace.name, rules=kept)
 
 
-def govern_rollout(
-    rollouts: Served, prometheus: PrometheusServer, namespace: Namespace
-) -> TargetRef:
+def govern_rollout(rollouts: Served, prometheus: PrometheusServer, namespace: Namespace) -> None:
     prometheus.exporter.set("load", 550.0, {"app": "canary"})
     prometheus.start()
     spec = deployment("canary", replicas=2)["spec"] | {"strategy": {"canary": {}}}
@@ -168,7 +171,6 @@ def govern_rollout(
     reference = {"apiVersion": ROLLOUT.api_version, "kind": ROLLOUT.kind, "name": "canary"}
     document = rate_policy("canary", scaleTargetRef=reference)
     namespace.apply(policy_map("autoscaling", {"canary.yaml": document}))
-    return TargetRef(namespace.name, "canary", ROLLOUT.kind, ROLLOUT.api_version)
 
 
 def test_a_rollout_is_scaled_through_its_scale_subresource(
@@ -190,18 +192,33 @@ def test_a_rollout_is_scaled_through_its_scale_subresource(
     assert not seen["rescaled"]
 
 
-def test_a_rollout_that_may_not_be_scaled_is_one_clear_refusal(
-    rollouts: Served,
-    plane: ControlPlane,
-    start: Start,
-    prometheus: PrometheusServer,
-    namespace: Namespace,
-    tmp_path: Path,
+def test_a_rollout_that_may_not_be_scaled_is_refused(
+    rollouts: Served, plane: ControlPlane, namespace: Namespace, tmp_path: Path
 ) -> None:
-    govern_rollout(rollouts, prometheus, namespace)
+    rollouts.create(namespace.name, "canary", deployment("canary", replicas=2)["spec"])
+    target = TargetRef(namespace.name, "canary", ROLLOUT.kind, ROLLOUT.api_version)
     kubeconfig = account_for_rollouts(plane, namespace, tmp_path, without="rollouts/scale")
-    daemon = start(prometheus, namespace, kubeconfig=kubeconfig)
-    record = daemon.wait_for("canary", lambda r: r["not_rescaled_because"], what="a refusal")
+    cluster = KubernetesCluster(connect(kubeconfig).client, namespace=namespace.name)
 
-    assert "/rollouts/canary/scale: 403 " in record["not_rescaled_because"]
+    with pytest.raises(ScaleRefusedError, match=r'403 .*cannot patch resource "rollouts/scale"'):
+        cluster.patch_scale(target, 6, resource_version=cluster.reread(target).resource_version)
+
+    cluster.stop()
     assert rollouts.get(namespace.name, "canary")["spec"]["replicas"] == 2
+
+
+def test_a_rollout_that_somebody_else_wrote_is_a_conflict(
+    rollouts: Served, plane: ControlPlane, namespace: Namespace, tmp_path: Path
+) -> None:
+    rollouts.create(namespace.name, "canary", deployment("canary", replicas=2)["spec"])
+    target = TargetRef(namespace.name, "canary", ROLLOUT.kind, ROLLOUT.api_version)
+    kubeconfig = account_for_rollouts(plane, namespace, tmp_path)
+    cluster = KubernetesCluster(connect(kubeconfig).client, namespace=namespace.name)
+    read = cluster.reread(target).resource_version
+    cluster.patch_scale(target, 6, resource_version=read)
+
+    with pytest.raises(ScaleConflictError, match=" 409 "):
+        cluster.patch_scale(target, 3, resource_version=read)
+
+    cluster.stop()
+    assert rollouts.get(namespace.name, "canary")["spec"]["replicas"] == 6

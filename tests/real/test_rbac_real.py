@@ -1,6 +1,7 @@
 """Every permission that `deploy/` grants is needed: each one removed breaks something, visibly.
 
-What KEDA's permission is for cannot be shown here: it needs the ScaledObject CRD.
+What KEDA's permission is for is shown in `test_custom_kinds_real.py`, the annotation's in
+`test_annotation_real.py`.
 """
 
 import logging

@@ -200,7 +200,7 @@ def test_a_stateful_set_is_scaled_by_the_same_path(
 def test_any_other_kind_with_scale_is_found_by_discovery(
     start: Start, plane: ControlPlane, prometheus: PrometheusServer, namespace: Namespace
 ) -> None:
-    """A ReplicationController stands for Argo's Rollout, whose CRD crashes a 1.20 built today."""
+    """A ReplicationController is of the server itself; Argo's Rollout has a test of its own."""
     reads = ["get", "list", "watch"]
     rules = [
         {"apiGroups": ["", "apps", "autoscaling"], "resources": ["*"], "verbs": reads},
