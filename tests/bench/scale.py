@@ -1,25 +1,28 @@
 """How do cycle time, memory and requests grow with the policies: 100, 1,000, 10,000.
 
-The daemon's own parts in this process, a real API server and a streaming stand-in for Prometheus in
-others; CPU is counted for this process alone, so that other people's work on the machine does not
-show.
+The daemon in a process of its own (`scale_daemon.py`), a real API server and a streaming stand-in
+for Prometheus in others.
+CPU is counted for the daemon's process alone, so that other people's work on the machine does not
+show; memory likewise.
 
-    python tests/bench/scale.py [--cycles 12] [100 1000 10000]
+    python tests/bench/scale.py [--cycles 20] [--viewers 20] [100 1000 10000]
 """
 
 import argparse
-import gc
 import json
-import logging
-import resource
+import os
 import statistics
+import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -27,34 +30,21 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from autoscaler.cluster.api import Request, answered, connect
-from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
-from autoscaler.daemon import Daemon, World, spare_garbage_collection
-from autoscaler.metrics.prometheus import PrometheusMetrics
-from autoscaler.metrics.settings import PrometheusSettings
-from autoscaler.review import log
-from autoscaler.review.latest import LatestRecords
-from autoscaler.review.log import DecisionLog
-from autoscaler.review.record import DecisionRecord
 from support.control_plane import ControlPlane
-from support.processes import Process, free_port, wait_until
+from support.processes import Process, free_port
 from support.workloads import deployment
 
 NAMESPACE = "shop"
-INTERVAL = timedelta(seconds=15)
 POLICIES_PER_MAP = 500
+REPLICAS = 10
+# A page that is open asks again this often.
+_VIEWER_SECONDS = 5.0
 
-
-class SteppedClock:
-    """The real time, moved on by one interval per cycle."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta(0)
-
-    def now(self) -> datetime:
-        return datetime.now(tz=UTC) + self.ahead
+Figures = dict[str, float]
 
 
 def policy(name: str) -> str:
+    """Return a policy that acts, behind linkerd."""
     target = {"averageValue": "120"}
     return yaml.safe_dump(
         {
@@ -72,15 +62,13 @@ def policy(name: str) -> str:
     )
 
 
-def fill(api: object, n: int) -> None:
-    """Create the namespace, n Deployments of ten replicas, and their policies."""
+def fill(api: Any, n: int) -> None:
+    """Create the namespace, n Deployments whose ten replicas are ready, and their policies."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     answered(api, Request("POST", "/api/v1/namespaces", body=namespace))
     names = [f"service-{i:05d}" for i in range(n)]
-    path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
     with ThreadPoolExecutor(8) as pool:
-        bodies = (deployment(name, replicas=10) for name in names)
-        list(pool.map(lambda body: answered(api, Request("POST", path, body=body)), bodies))
+        list(pool.map(lambda name: _serving(api, name), names))
     for start in range(0, n, POLICIES_PER_MAP):
         some = names[start : start + POLICIES_PER_MAP]
         body = {
@@ -96,97 +84,214 @@ def fill(api: object, n: int) -> None:
         answered(api, Request("POST", maps, body=body))
 
 
-def resident_mib() -> float:
-    """Return what this process holds now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 2**20
+def _serving(api: Any, name: str) -> None:
+    """Create a Deployment; its controller is not here, so say in its place that all is well."""
+    path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
+    made = answered(api, Request("POST", path, body=deployment(name, replicas=REPLICAS)))
+    counts = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
+    made["status"] = {"observedGeneration": 1, **dict.fromkeys(counts, REPLICAS)}
+    answered(api, Request("PUT", f"{path}/{name}/status", body=made))
 
 
-def measured(n: int, *, cycles: int) -> dict[str, float]:
+class Child:
+    """The daemon's process, as seen through its two pipes."""
+
+    def __init__(self, arguments: list[str], *, log: Path) -> None:
+        script = Path(__file__).with_name("scale_daemon.py")
+        self._log = log.open("wb")
+        self._popen = subprocess.Popen(
+            [sys.executable, str(script), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
+        self._answer()
+
+    def told(self, what: str) -> Figures:
+        """Have it do something; return what it said."""
+        assert self._popen.stdin is not None
+        self._popen.stdin.write(f"{what}\n")
+        self._popen.stdin.flush()
+        return self._answer()
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU it has used so far, all threads."""
+        fields = Path(f"/proc/{self._popen.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def stop(self) -> None:
+        """End it and close its log."""
+        self._popen.kill()
+        self._popen.wait()
+        self._log.close()
+
+    def _answer(self) -> Figures:
+        assert self._popen.stdout is not None
+        line = self._popen.stdout.readline()
+        if not line:
+            said = Path(self._log.name).read_text().splitlines()[-20:]
+            raise AssertionError("\n".join(["the daemon ended:", *said]))
+        return dict(json.loads(line))
+
+
+@contextmanager
+def world(n: int, folder: Path) -> Iterator[tuple[Child, str, Callable[[], tuple[int, int]]]]:
+    """Yield the daemon among n workloads, its address, and how to count queries and writes."""
+    plane = ControlPlane(folder)
+    plane.start()
+    # Nobody shall create a hundred thousand pods here.
+    plane._processes.pop("kube-controller-manager").stop()
+    port, own_port = free_port(), free_port()
+    stand_in = [sys.executable, Path(__file__).with_name("prometheus_stand_in.py")]
+    prometheus = Process([*stand_in, str(port), str(n)], log=folder / "prometheus.log")
+    child: Child | None = None
+    try:
+        connection = connect(plane.admin_kubeconfig)
+        fill(connection.client, n)
+        url = f"http://127.0.0.1:{port}"
+        given = ["--kubeconfig", str(plane.admin_kubeconfig), "--prometheus-url", url]
+        given += ["--namespace", NAMESPACE, "--port", str(own_port)]
+        child = Child(given, log=folder / "daemon.log")
+
+        def counted() -> tuple[int, int]:
+            return int(_read(f"{url}/queries")), len(plane.scale_writes(NAMESPACE))
+
+        yield child, f"http://127.0.0.1:{own_port}", counted
+    finally:
+        if child is not None:
+            child.stop()
+        prometheus.stop()
+        plane.stop()
+
+
+def measured(n: int, *, cycles: int, viewers: int) -> Figures:
     """Return the figures of one size."""
-    with tempfile.TemporaryDirectory() as folder:
-        plane = ControlPlane(Path(folder))
-        plane.start()
-        # Nobody shall create a hundred thousand pods here.
-        plane._processes.pop("kube-controller-manager").stop()
-        port = free_port()
-        stand_in = [sys.executable, Path(__file__).with_name("prometheus_stand_in.py")]
-        prometheus = Process([*stand_in, str(port), str(n)], log=Path(folder) / "prometheus.log")
-        try:
-            return _measured(plane, f"http://127.0.0.1:{port}", n, cycles=cycles)
-        finally:
-            prometheus.stop()
-            plane.stop()
-
-
-def _measured(plane: ControlPlane, url: str, n: int, *, cycles: int) -> dict[str, float]:
-    connection = connect(plane.admin_kubeconfig)
-    fill(connection.client, n)
-    cluster = KubernetesCluster(connection.client, namespace=NAMESPACE)
-    cluster.start()
-    wait_until(cluster.synced, within=120, what="the first lists")
-    latest, lines, clock, rescaled = LatestRecords(), DecisionLog(), SteppedClock(), []
-
-    def record(one: DecisionRecord) -> None:
-        lines.write(one)
-        latest.keep(one)
-        rescaled.append(one.rescaled)
-
-    settings = PrometheusSettings(url, timeout=timedelta(seconds=60))
-    daemon = Daemon(
-        World(PrometheusMetrics(settings), cluster, clock), interval=INTERVAL, record=record
-    )
-    daemon.cycle()  # everything is new to this one
-    spare_garbage_collection()
-    took, queries = [], _queries(url)
-    for _ in range(cycles):
-        rescaled.clear()
-        clock.ahead += INTERVAL
-        began = time.process_time()
-        daemon.cycle()
-        took.append(time.process_time() - began)
-    figures = {
-        "policies": n,
-        "cpu_p50_s": statistics.median(took),
-        "cpu_p99_s": float(np.quantile(took, 0.99)),
-        "resident_mib": resident_mib(),
-        "queries_per_cycle": (_queries(url) - queries) / cycles,
-        "writes_last_cycle": sum(rescaled),
-    }
-    cluster.stop()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        world(n, Path(folder)) as (child, address, counted),
+    ):
+        history = child.told("history")
+        first = child.told("cycle")  # everything is new to this one
+        child.told("freeze")
+        child.told("cycle")
+        queries, writes = counted()
+        quiet = [child.told("cycle") for _ in range(cycles)]
+        asked, written = counted()
+        steady = child.told("figures")
+        scrape, scraped = _scraped(child, address)
+        with _watched(address, viewers):
+            viewed = [_paced(child) for _ in range(cycles)]
+        figures = {
+            "history_cpu_s": history["cpu_s"],
+            "history_longest_s": history["longest_batch_s"],
+            "first_s": first["cpu_s"],
+            "queries": (asked - queries) / cycles,
+            "rescaled": sum(cycle["rescaled"] for cycle in quiet),
+            "writes": written - writes,
+            **_of("cpu", [cycle["cpu_s"] for cycle in quiet]),
+            **_of("wall", [cycle["wall_s"] for cycle in quiet]),
+            **_of("viewed_wall", [cycle["wall_s"] for cycle in viewed]),
+            **_of("viewed_cpu", [cycle["cpu_s"] for cycle in viewed]),
+            **{name: steady[name] for name in ("resident_mib", "peak_mib", "trusted")},
+            "viewed_peak_mib": child.told("figures")["peak_mib"],
+            "scrape_s": scrape,
+            "scrape_mb": scraped / 1e6,
+        }
     return figures
 
 
-def _queries(url: str) -> int:
-    with urllib.request.urlopen(f"{url}/queries", timeout=60) as answer:
-        return int(json.load(answer))
+def _paced(child: Child) -> Figures:
+    """Reconcile once, at most once a second: viewers look at the real pace."""
+    cycle = child.told("cycle")
+    time.sleep(max(0.0, 1.0 - cycle["wall_s"]))
+    return cycle
+
+
+def _of(name: str, seconds: list[float]) -> Figures:
+    return {
+        f"{name}_p50_s": statistics.median(seconds),
+        f"{name}_p99_s": float(np.quantile(seconds, 0.99)),
+    }
+
+
+def _scraped(child: Child, address: str) -> tuple[float, int]:
+    """Return the daemon's CPU seconds for one scrape of /metrics, and its size."""
+    _read(f"{address}/metrics")
+    before = child.cpu_seconds()
+    size = len(_read(f"{address}/metrics"))
+    return child.cpu_seconds() - before, size
+
+
+@contextmanager
+def _watched(address: str, viewers: int) -> Iterator[None]:
+    """Let so many people look at the overview and at a policy while the block runs."""
+    done = threading.Event()
+
+    def look(number: int) -> None:
+        pause = _VIEWER_SECONDS * number / viewers  # not all at once
+        while not done.wait(pause):
+            pause = _VIEWER_SECONDS
+            _read(f"{address}/api/policies")
+            _read(f"{address}/api/policy?namespace={NAMESPACE}&name=service-{number:05d}")
+
+    threads = [threading.Thread(target=look, args=[k], daemon=True) for k in range(viewers)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+
+
+def _read(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        return bytes(answer.read())
 
 
 def main() -> None:
     """Measure the sizes that were asked for."""
     parser = argparse.ArgumentParser()
     parser.add_argument("sizes", nargs="*", type=int, default=[100, 1000, 10_000])
-    parser.add_argument("--cycles", type=int, default=12)
-    arguments = parser.parse_args()
-    with Path("/dev/null").open("w") as nowhere:
-        log.configure(log_format="json", level=logging.INFO, stream=nowhere)
-        table(arguments.sizes, cycles=arguments.cycles)
+    parser.add_argument("--cycles", type=int, default=20)
+    parser.add_argument("--viewers", type=int, default=20)
+    given = parser.parse_args()
+    began = time.monotonic()
+    for line in table(given.sizes, cycles=given.cycles, viewers=given.viewers):
+        print(line, flush=True)
+    print(f"\n{time.monotonic() - began:.0f} s in all")
 
 
-def table(sizes: list[int], *, cycles: int) -> None:
-    """Print a line per size."""
-    print(
-        f"{'policies':>9} {'cpu p50':>9} {'cpu p99':>9} {'us/policy':>10} {'MiB':>7} queries writes"
-    )
-    for size in sizes:
-        row = measured(size, cycles=cycles)
-        print(
-            f"{row['policies']:>9.0f} {row['cpu_p50_s']:>8.3f}s {row['cpu_p99_s']:>8.3f}s "
-            f"{row['cpu_p50_s'] / size * 1e6:>10.0f} {row['resident_mib']:>7.0f} "
-            f"{row['queries_per_cycle']:>7.1f} {row['writes_last_cycle']:>6.0f}",
-            flush=True,
-        )
-        gc.collect()
+ROWS = (
+    ("CPU of a cycle, p50 / p99", "{cpu_p50_s:.3f} / {cpu_p99_s:.3f} s"),
+    ("CPU per policy", "{per_policy_us:.0f} us"),
+    ("wall time of a cycle, p50 / p99", "{wall_p50_s:.3f} / {wall_p99_s:.3f} s"),
+    ("the same while people look at the page", "{viewed_wall_p50_s:.3f} / {viewed_wall_p99_s:.3f} s"),
+    ("CPU then", "{viewed_cpu_p50_s:.3f} / {viewed_cpu_p99_s:.3f} s"),
+    ("resident / at its highest", "{resident_mib:.0f} / {peak_mib:.0f} MiB"),
+    ("at its highest with viewers", "{viewed_peak_mib:.0f} MiB"),
+    ("queries per cycle", "{queries:.1f}"),
+    ("rescales decided / scale writes", "{rescaled:.0f} / {writes:.0f}"),
+    ("forecasts trusted", "{trusted:.0%}"),
+    ("CPU of the first cycle", "{first_s:.2f} s"),
+    ("CPU of a fortnight's past / longest batch", "{history_cpu_s:.1f} / {history_longest_s:.2f} s"),
+    ("CPU of a scrape / its size", "{scrape_s:.2f} s / {scrape_mb:.1f} MB"),
+)
+
+
+def table(sizes: list[int], *, cycles: int, viewers: int) -> Iterator[str]:
+    """Yield a markdown table, a column per size, and how CPU grows from one size to the next."""
+    columns = []
+    for n in sizes:
+        figures = measured(n, cycles=cycles, viewers=viewers)
+        columns.append({**figures, "per_policy_us": figures["cpu_p50_s"] / n * 1e6})
+        print(f"measured {n:,}", file=sys.stderr, flush=True)
+    yield f"| policies | {' | '.join(f'{n:,}' for n in sizes)} |"
+    yield f"|---|{'---:|' * len(sizes)}"
+    for what, form in ROWS:
+        yield f"| {what} | {' | '.join(form.format(**column) for column in columns)} |"
 
 
 if __name__ == "__main__":
