@@ -90,6 +90,8 @@ class Capacities:
         now: datetime,
     ) -> None:
         """Show one minute to the fit; a doubtful or cold one teaches nothing."""
+        if len(governed.policy.metrics) == 1:
+            return  # nothing beside it to learn from
         rate, cpu = places_to_learn_from(governed.policy)
         if rate is None or cpu is None or not self._due(governed.target, now):
             return

@@ -18,8 +18,13 @@ from autoscaler.policy.quantity import parsed_duration, parsed_quantity, parsed_
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+    """Run one command and return its exit code.
+
+    Matrices of one core: a thread per core of the node would wait, spinning, for a processor that
+    the container's limit does not grant.
+    """
     arguments = parser().parse_args(argv)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before anybody imports numpy
     command = importlib.import_module(f"autoscaler.commands.{arguments.command}")
     try:
         return int(command.main(arguments))

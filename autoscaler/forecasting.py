@@ -6,10 +6,10 @@ Reading history is slow and is nobody's business at reconcile time: `missing_his
 wanted, some other thread reads it, `accept_history` takes it in.
 """
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -198,18 +198,23 @@ def _facts(  # noqa: PLR0913, PLR0917 - one row of the batch, in its column orde
     age: float,
 ) -> ForecastFacts:
     return ForecastFacts(
-        median=median,
-        quantile=quantile,
-        reactive_quantile=reactive,
-        risk=risk,
-        lead_time=timedelta(seconds=lead),
-        hold=timedelta(seconds=hold),
-        trust=_TRUST[trust],
-        skill=None if math.isnan(skill) else skill,
-        coverage=None if math.isnan(coverage) else coverage,
-        burst=burst,
-        age=timedelta(seconds=age),
+        median,
+        quantile,
+        reactive,
+        risk,
+        _span(lead),
+        _span(hold),
+        _TRUST[trust],
+        None if skill != skill else skill,  # noqa: PLR0124 - not a number
+        None if coverage != coverage else coverage,  # noqa: PLR0124
+        burst,
+        timedelta(seconds=age),
     )
+
+
+@lru_cache(maxsize=1024)  # the same few spans in every cycle
+def _span(seconds: float) -> timedelta:
+    return timedelta(seconds=seconds)
 
 
 _TRUST = (Trust.WARMING, Trust.TRUSTED, Trust.DEMOTED, Trust.STALE)

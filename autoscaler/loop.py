@@ -268,12 +268,7 @@ def signals_of(
     capacities: Sequence[Capacity | None],
 ) -> tuple[Signal, ...]:
     """Return what is measured, forecast and bearable for each metric of one policy."""
-    return tuple(
-        Signal(label, sample, capacity, forecast)
-        for label, sample, capacity, forecast in zip(
-            governed.labels, samples, capacities, forecasts, strict=True
-        )
-    )
+    return tuple(map(Signal, governed.labels, samples, capacities, forecasts))
 
 
 def _not_found(governed: Governed, *, now: datetime) -> DecisionRecord:

@@ -21,14 +21,10 @@ class Governed:
     source: str
     target: TargetRef
     policy: WorkloadPolicy
-    first_series: int
+    series_slice: slice
+    """The positions of this policy's metrics in every batch array."""
     labels: tuple[str, ...]
     """What people call each metric of the policy, in order."""
-
-    @property
-    def series_slice(self) -> slice:
-        """The positions of this policy's metrics in every batch array."""
-        return slice(self.first_series, self.first_series + len(self.policy.metrics))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +38,8 @@ class Roster:
     time_zones: tuple[str, ...] = ()
     """The IANA zone whose days and weeks each series follows."""
 
-    @property
-    def targets(self) -> tuple[TargetRef, ...]:
-        """Every governed workload."""
-        return tuple(governed.target for governed in self.governed)
+    targets: tuple[TargetRef, ...] = ()
+    """Every governed workload."""
 
 
 def compiled(policies: Mapping[TargetRef, tuple[str, WorkloadPolicy]]) -> Roster:
@@ -54,13 +48,15 @@ def compiled(policies: Mapping[TargetRef, tuple[str, WorkloadPolicy]]) -> Roster
     series: list[LoadSeries] = []
     for target, (source, policy) in policies.items():
         labels = tuple(metric_label(metric) for metric in policy.metrics)
-        governed.append(Governed(source, target, policy, len(series), labels))
+        place = slice(len(series), len(series) + len(labels))
+        governed.append(Governed(source, target, policy, place, labels))
         series.extend(LoadSeries(target, metric) for metric in policy.metrics)
     return Roster(
         tuple(governed),
         tuple(series),
         tuple(_series_key(one.target, one.metric) for one in series),
         tuple(g.policy.forecast.time_zone for g in governed for _ in g.policy.metrics),
+        tuple(policies),
     )
 
 

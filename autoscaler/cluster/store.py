@@ -173,13 +173,16 @@ class Store:
     def workloads(self, targets: Sequence[TargetRef]) -> Mapping[TargetRef, WorkloadFacts]:
         """Return the facts of the targets that exist."""
         with self._lock:
-            found = self._facts
-            missing = [t for t in targets if t not in found]
-            for target in missing:
-                seen = self._workloads.get(target)
-                if seen is not None:
-                    found[target] = self._facts_of(seen)
-            return {t: found[t] for t in targets if t in found}
+            found: dict[TargetRef, WorkloadFacts] = {}
+            for target in targets:
+                facts = self._facts.get(target)
+                if facts is None:
+                    seen = self._workloads.get(target)
+                    if seen is None:
+                        continue
+                    facts = self._facts[target] = self._facts_of(seen)
+                found[target] = facts
+            return found
 
     def facts_of(self, workload: Workload) -> WorkloadFacts:
         """Return facts around a workload that was read past the watch."""

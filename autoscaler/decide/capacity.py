@@ -1,5 +1,7 @@
 """How much load may one ready pod carry, as far as the policy and the pod template say it."""
 
+from functools import lru_cache
+
 from autoscaler.decide.facts import Capacity, CapacitySource, WorkloadFacts
 from autoscaler.policy.metric import MetricSpec, MetricType, TargetType
 
@@ -13,11 +15,16 @@ def declared_capacity(metric: MetricSpec, workload: WorkloadFacts) -> Capacity |
     if target is None or target.type is TargetType.VALUE:
         return None
     if target.type is TargetType.AVERAGE_VALUE:
-        return Capacity(target.amount, CapacitySource.POLICY)
+        return _declared(target.amount, CapacitySource.POLICY)
     request = requested_per_pod(metric, workload)
     if not request:
         return None
-    return Capacity(request * target.amount / 100.0, CapacitySource.REQUEST)
+    return _declared(request * target.amount / 100.0, CapacitySource.REQUEST)
+
+
+@lru_cache(maxsize=16_384)  # asked for in every cycle, and always the same
+def _declared(per_pod: float, source: CapacitySource) -> Capacity:
+    return Capacity(per_pod, source)
 
 
 def requested_per_pod(metric: MetricSpec, workload: WorkloadFacts) -> float | None:

@@ -35,8 +35,9 @@ class Proposal:
     @property
     def replicas(self) -> int | None:
         """The larger of both, None when neither is known."""
-        known = [n for n in (self.predictive, self.reactive) if n is not None]
-        return max(known, default=None)
+        if self.predictive is None or self.reactive is None:
+            return self.predictive if self.reactive is None else self.reactive
+        return max(self.predictive, self.reactive)
 
 
 @dataclass(frozen=True, slots=True)

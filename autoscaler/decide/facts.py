@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TargetRef:
-    """The identity of a workload."""
+class TargetRef(NamedTuple):
+    """The identity of a workload; a tuple, for it is looked up a dozen times in every cycle."""
 
     namespace: str
     name: str

@@ -165,6 +165,21 @@ def not_paused(number: int, case: Case) -> Limit | None:
     return paused_direction(number, workload=case.workload, policy=case.policy)
 
 
+def at_rest(number: int, case: Case) -> bool:
+    """Whether no step has anything to say, as for most workloads most of the time.
+
+    With the number that is there already every step but two is silent: pods that never come need
+    pods that are missing, and a bound needs a number outside of it.
+    """
+    workload, policy = case.workload, case.policy
+    return (
+        number == case.current
+        and (workload.ready_replicas >= number or workload.pods is None)
+        and not policy.schedule
+        and policy.min_replicas <= number <= policy.max_replicas
+    )
+
+
 STEPS: tuple[Step, ...] = (
     made_up_for,
     held,

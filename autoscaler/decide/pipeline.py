@@ -11,7 +11,7 @@ from autoscaler.decide.contention import back_off_left, reversed_order, with_rev
 from autoscaler.decide.decision import Decision, Limit, Recommendation
 from autoscaler.decide.doubt import VANISHED_WITHIN, updated_doubts
 from autoscaler.decide.facts import Signal, WorkloadFacts
-from autoscaler.decide.limits import STEPS, Case
+from autoscaler.decide.limits import STEPS, Case, at_rest
 from autoscaler.decide.pause import standstill
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.recommend import recommended
@@ -98,14 +98,21 @@ def decide(
     if stop is not None:
         return Decision(current, stop.after, stop.reason, (stop,))
     case = Case(current, recommendation, workload, policy, state, now)
+    if at_rest(number, case):
+        return Decision(current, number, recommendation.reason)
+    return damped(number, case)
+
+
+def damped(number: int, case: Case) -> Decision:
+    """Take a number through every step."""
     chain: list[Limit] = []
     for step in STEPS:
         limit = step(number, case)
         if limit is not None:
             chain.append(limit)
             number = limit.after
-    reason = chain[-1].reason if chain else recommendation.reason
-    return Decision(current, number, reason, tuple(chain))
+    reason = chain[-1].reason if chain else case.recommendation.reason
+    return Decision(case.current, number, reason, tuple(chain))
 
 
 def _contested(

@@ -22,6 +22,11 @@ class Table:
         self.jobs: set[str] = set()
         self._clusters: dict[str, str] = {}
 
+    @property
+    def counters(self) -> frozenset[int]:
+        """The counters that answered anything at all."""
+        return frozenset(number for number, _ in self._parts)
+
     def of(self, number: int, part: str) -> Rows:
         """Return the rows of one part of one counter."""
         return self._parts.get((number, part), _NONE)
@@ -39,7 +44,11 @@ class Table:
             if name == "jobs":
                 self.jobs.add(labels.get("job", ""))
                 continue
-            self._take(rows, row_key(counter, labels), number_of(row), labels, name)
+            key, value = row_key(counter, labels), number_of(row)
+            if key in rows or CLUSTER_LABEL in labels:
+                self._take(rows, key, value, labels, name)
+            else:
+                rows[key] = value
         return self
 
     def _way(self, part: str) -> tuple[Counter, str, Rows]:
@@ -72,9 +81,8 @@ def number_of(row: Mapping[str, Any]) -> float:
     `float` alone would take `true`, `1_0` and the second letter of a text for numbers.
     """
     pair = row["value"]
-    if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[1], str):
+    if type(pair) is not list or len(pair) != 2 or type(written := pair[1]) is not str:
         raise ValueError(f"value {pair!r} is not a pair of time and text")
-    written = pair[1]
     if "_" in written or not written.isascii():
         raise ValueError(f"value {written!r} is not a number")
     return float(written)
@@ -91,4 +99,7 @@ def row_key(counter: Counter, labels: Mapping[str, str]) -> str:
     """Return whose row that is."""
     if counter.decode is not None:
         return "/".join(counter.decode(labels.get(label, "")) for label in counter.identity)
-    return "/".join([labels.get(label, "") for label in counter.identity])
+    identity = counter.identity
+    if len(identity) == 2:  # namespace and workload, as nearly every row of ten thousand has it
+        return f"{labels.get(identity[0], '')}/{labels.get(identity[1], '')}"
+    return "/".join([labels.get(label, "") for label in identity])

@@ -149,8 +149,9 @@ class Connection:
         finally:
             ticket.carried_by(None)
         self._fail_over.answered(url)
-        warnings = session.envelope.get("warnings") or []
-        if session.envelope["data"].get("resultType") == "scalar":
+        envelope = session.taken()
+        warnings = envelope.get("warnings") or []
+        if envelope["data"].get("resultType") == "scalar":
             result = [{"metric": {}, "value": result}]
         if not isinstance(result, list):
             raise MetricUnavailableError(f"{url}: the result is not a list")

@@ -109,7 +109,7 @@ class _Answered(requests.Response):
 class Session(requests.Session):
     """Sends a request and returns only a well-formed, successful Prometheus answer.
 
-    `envelope` is the last answer whole: `PrometheusConnect` hands out the result alone and would
+    The last answer whole is `taken` apart: `PrometheusConnect` hands out the result alone and would
     drop the warnings. `skew_seconds` is how far the server's clock was ahead of ours.
     """
 
@@ -122,7 +122,7 @@ class Session(requests.Session):
         self._settings = settings
         self._tap = _Tap()
         self._deadline = float("inf")
-        self.envelope: dict[str, Any] = {}
+        self._envelope: dict[str, Any] = {}
         self.skew_seconds = 0.0
 
     def mount(self, prefix: Any, adapter: Any) -> None:
@@ -132,6 +132,11 @@ class Session(requests.Session):
     def allow(self, seconds: float) -> None:
         """Give the requests that follow this long, all together."""
         self._deadline = time.monotonic() + seconds
+
+    def taken(self) -> dict[str, Any]:
+        """Hand over the last answer: kept until the next, ten thousand rows would be held twice."""
+        envelope, self._envelope = self._envelope, {}
+        return envelope
 
     def cut(self) -> None:
         """Abandon the request under way."""
@@ -152,10 +157,10 @@ class Session(requests.Session):
         except (requests.RequestException, HTTPError, OSError) as error:
             raise MetricUnavailableError(f"{_place(url)}: {_cause(error)}") from error
         self.skew_seconds = _skew(response, between=(sent_at, time.time()))
-        self.envelope = _envelope(response, body, place=_place(url))
+        self._envelope = _envelope(response, body, place=_place(url))
         answered = _Answered()
         answered.status_code = response.status_code
-        answered.envelope = self.envelope
+        answered.envelope = self._envelope
         return answered
 
     def _body(self, response: requests.Response) -> bytes:

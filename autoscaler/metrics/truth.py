@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from autoscaler.decide.facts import Doubt, PodFacts, PodPhase, Sample, TargetRef, WorkloadFacts
 from autoscaler.metrics.answers import Rows, Table
@@ -112,6 +113,8 @@ class Reading:
             for number, counter in enumerate(group.counters)
         ]
         self._down = tuple(target for target in circumstances.down if target.job in jobs)
+        # Of the ways a source may be scraped a cluster has one; the others answer nothing.
+        self._counters = [(n, group.counters[n]) for n in sorted(table.counters)]
 
     def sample(self, member: Member) -> Sample:
         """Return the newest sample of one workload, with the worst that is to be said of it."""
@@ -133,7 +136,8 @@ class Reading:
         if not self._group.source.per_pod or facts is None or facts.pods is None:
             return []
         n_emitters = sum(
-            self._table.of(number, "emitters").get(key, 0) for number, key in enumerate(member.keys)
+            self._table.of(number, "emitters").get(member.keys[number], 0)
+            for number, _ in self._counters
         )
         if not 0 < n_emitters < len(facts.pods):
             return []
@@ -142,14 +146,16 @@ class Reading:
 
     def _found(self, member: Member) -> _Found:
         found = _Found()
-        for number, counter in enumerate(self._group.counters):
+        for number, counter in self._counters:
             if counter.by_pod:
                 self._add_pods(found, member, number)
             elif not counter.extra:
                 self._add_row(found, member.keys[number], number)
-        for number, counter in enumerate(self._group.counters):
+        for number, counter in self._counters:
+            if not counter.extra or found.load is None:
+                continue
             extra = self._table.of(number, "load").get(member.keys[number])
-            if counter.extra and extra is not None and found.load is not None:
+            if extra is not None:
                 found.add(extra, sign=counter.sign)
         return found
 
@@ -203,6 +209,8 @@ class Reading:
     def _valued(self, found: _Found) -> Sample:
         """Return the value, or why there is none."""
         at = None if found.at is None else datetime.fromtimestamp(found.at, tz=UTC)
+        if found.load is not None and 0 <= found.load < math.inf and at and not found.foreign:
+            return Sample(found.load, at, found.n_series, found.by_pod or None)
         unknown = Sample(None, at, found.n_series)
         if found.foreign:
             detail = "several clusters answer: give labels.cluster"
@@ -214,10 +222,9 @@ class Reading:
             return replace(unknown, doubt=Doubt.NOT_A_NUMBER, detail=f"value {found.load}")
         if at is None:
             return replace(unknown, doubt=Doubt.STALE, detail="the series has ended")
-        if found.load < 0:  # sums that were scraped apart, or a counter that is none
-            detail = f"negative: {found.load:g}"
-            return replace(unknown, value=0.0, doubt=Doubt.PARTIAL, detail=detail)
-        return Sample(found.load, at, found.n_series, found.by_pod or None)
+        # Negative: sums that were scraped apart, or a counter that is none.
+        detail = f"negative: {found.load:g}"
+        return replace(unknown, value=0.0, doubt=Doubt.PARTIAL, detail=detail)
 
     def _missing(self, member: Member, found: _Found) -> str:
         """Return who should have reported and did not; empty when nobody is missed."""
@@ -274,13 +281,15 @@ def _by_pod(rows: Rows) -> dict[str, dict[str, list[tuple[str, str, float]]]]:
 
 def with_doubt(sample: Sample, around: Circumstances) -> Sample:
     """Return a sample with what its age, the clocks and the answer's warnings say against it."""
-    if sample.value is None:
-        return sample
     age = timedelta(0) if sample.sampled_at is None else around.now - sample.sampled_at
+    late, stale = _limits(around.scrape_interval)
+    plain = -MOST_SKEW <= age <= late and not around.skew and not around.warnings
+    if sample.value is None or plain:
+        return sample
     detail = f"newest sample is {age.total_seconds():.0f} s old"
-    if age > _STALE_AFTER_SCRAPES * around.scrape_interval:
+    if age > stale:
         return replace(sample, value=None, by_pod=None, doubt=Doubt.STALE, detail=detail)
-    if sample.doubt is None and age > _LATE_AFTER_SCRAPES * around.scrape_interval:
+    if sample.doubt is None and age > late:
         return replace(sample, doubt=Doubt.PARTIAL, detail=detail)
     skew = around.skew or max(timedelta(0), -age)
     if abs(skew) > MOST_SKEW:
@@ -290,3 +299,9 @@ def with_doubt(sample: Sample, around: Circumstances) -> Sample:
         detail = "; ".join(around.warnings)[:_LONGEST_DETAIL]
         return replace(sample, doubt=Doubt.WARNED, detail=detail)
     return sample
+
+
+@lru_cache(maxsize=16)
+def _limits(scrape_interval: timedelta) -> tuple[timedelta, timedelta]:
+    """Return from which ages on a sample is late, and stale."""
+    return _LATE_AFTER_SCRAPES * scrape_interval, _STALE_AFTER_SCRAPES * scrape_interval

@@ -10,6 +10,7 @@ Kubernetes API reference, `HorizontalPodAutoscalerBehavior`; the rules are in `a
 
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -76,6 +77,11 @@ def _with_defaults(rules: ScalingRules, defaults: ScalingRules) -> ScalingRules:
     )
 
 
+@lru_cache(maxsize=1024)  # asked for several times in every cycle of every policy
+def _span(seconds: int | None) -> timedelta:
+    return timedelta(seconds=seconds or 0)
+
+
 class Behavior(Section):
     """Both directions, every default filled in."""
 
@@ -92,9 +98,9 @@ class Behavior(Section):
     @property
     def scale_down_window(self) -> timedelta:
         """The scale-in stabilization window."""
-        return timedelta(seconds=self.scale_down.stabilization_window_seconds or 0)
+        return _span(self.scale_down.stabilization_window_seconds)
 
     @property
     def scale_up_window(self) -> timedelta:
         """The scale-out stabilization window."""
-        return timedelta(seconds=self.scale_up.stabilization_window_seconds or 0)
+        return _span(self.scale_up.stabilization_window_seconds)

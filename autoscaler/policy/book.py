@@ -74,6 +74,8 @@ class PolicyBook:
         self._entries: dict[tuple[str | None, str], _Entry] = {}
         self._policies: dict[PolicyKey, tuple[str, WorkloadPolicy]] = {}
         self._problems: frozenset[str] = frozenset()
+        self._documents: Sequence[PolicyDocument] = []
+        """Read last; the cluster hands out the very same tuple while none of them changed."""
 
     @property
     def policies(self) -> Mapping[PolicyKey, tuple[str, WorkloadPolicy]]:
@@ -87,6 +89,8 @@ class PolicyBook:
 
     def updated(self, documents: Sequence[PolicyDocument]) -> "PolicyBook":
         """Return the book after reading `documents`; the same object when nothing changed."""
+        if documents is self._documents and isinstance(documents, tuple):
+            return self
         known = self._entries
         entries: dict[tuple[str | None, str], _Entry] = {}
         changed = False
@@ -98,6 +102,7 @@ class PolicyBook:
                 changed = True
             entries[identity] = entry
         if not changed and len(entries) == len(known):
+            self._documents = documents
             return self
         return self._with(entries)
 

@@ -5,7 +5,7 @@ the highest load in each slot is kept, a day long.
 Each change leaves its whole decision line, compressed, so that what the page shows of a change is
 what the log says.
 Memory and time are shared out among the policies: with a few, hours at full resolution; with ten
-thousand, a row a minute for most of an hour, and a day in outline.
+thousand, a row a minute for half an hour, and a day in outline.
 Written by the reconcile's thread, read by HTTP threads, which copy a ring whole before they look.
 """
 
@@ -31,7 +31,7 @@ CHANGE_BUDGET_BYTES = 32 * 2**20
 MOST_RECENT_ROWS, MOST_OLDER_ROWS = 960, 1440
 MOST_CHANGES = 500
 # Fewer are no history; with these the budget holds up to 20,000 policies of one signal.
-FEWEST_ROWS, FEWEST_CHANGES = 40, 5
+FEWEST_ROWS, FEWEST_CHANGES = 30, 3
 OLDER_SPAN = timedelta(days=1)
 _OLDER_STEP_SECONDS = 60
 # When ten thousand policies change at once, as in an outage, their lines are made and compressed

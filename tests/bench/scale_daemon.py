@@ -5,7 +5,8 @@ one, moved on by an interval per cycle, so that a steady state need not be waite
 Nothing of the test's own cluster, Prometheus or API client is in this process: its CPU and its
 memory are the daemon's.
 
-    history   read and learn the past of every series
+    warm      learn three hours of past of every series (`backfill.py` measures the reading)
+    aged      fill every past of the page, as a day of many changes would
     cycle     reconcile once
     freeze    what the daemon does once it stands
     figures   memory now and at its highest
@@ -18,19 +19,29 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import numpy as np
+from prometheus_stand_in import VARIANTS, load_of
 
 from autoscaler.cluster.api import connect
 from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
 from autoscaler.commands.run import FIRST_LISTS, Reporting
 from autoscaler.daemon import Daemon, World, spare_garbage_collection
+from autoscaler.forecasting import STEP, history_span
 from autoscaler.metrics.prometheus import PrometheusMetrics
 from autoscaler.metrics.settings import PrometheusSettings
+from autoscaler.ports import History
 from autoscaler.review import log
 from autoscaler.review.server import review_routes, start_server
 
 INTERVAL = timedelta(seconds=15)
+_ALL = 10**9
+_WARM_STEPS = 180
+# More than the page keeps of one policy among ten thousand.
+_ROWS_OF_A_DAY = 100
 
 
 class SteppedClock:
@@ -66,14 +77,24 @@ class Driven:
         self._clock = clock
         self._reporting = reporting
 
-    def history(self) -> dict[str, float]:
+    def warm(self) -> dict[str, float]:
         self._daemon.refresh_policies()
-        longest = 0.0
-        while self._daemon.read_history():
-            began = time.thread_time()
-            self._daemon.accept_history()
-            longest = max(longest, time.thread_time() - began)
-        return {"longest_batch_s": longest}
+        wanting = list(self._daemon._forecasts.missing_history(limit=_ALL))
+        _, end = history_span(self._clock.now())
+        ats = [(end - k * STEP).timestamp() for k in reversed(range(_WARM_STEPS))]
+        variants = np.array([[load_of(i, at) for at in ats] for i in range(VARIANTS)])
+        past = variants[np.arange(len(wanting)) % VARIANTS]
+        self._daemon._forecasts.accept_history(wanting, History(past, STEP, end))
+        return {}
+
+    def aged(self) -> dict[str, float]:
+        latest = self._reporting.latest
+        for minutes in range(_ROWS_OF_A_DAY):
+            ago = timedelta(minutes=15 * (_ROWS_OF_A_DAY - minutes))
+            for record in latest.all():
+                told = f"{minutes}"[: minutes % 20 == 0]  # a change now and then
+                latest.history.keep(replace(record, at=record.at - ago, not_rescaled_because=told))
+        return {}
 
     def cycle(self) -> dict[str, float]:
         self._clock.ahead += INTERVAL

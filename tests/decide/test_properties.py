@@ -6,6 +6,9 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoscaler.decide.decision import Decision
+from autoscaler.decide.limits import Case, at_rest
+from autoscaler.decide.pipeline import damped
 from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
 from autoscaler.decide.reason import Reason
 from decide.strategies import (
@@ -42,6 +45,17 @@ shares = st.floats(0, 0.99)
 
 def reasons(decision):
     return {limit.reason for limit in decision.chain}
+
+
+@thorough
+@given(WORLDS)
+def test_a_workload_at_rest_passes_every_step_unchanged(world):
+    outcome, current = world.outcome(), world.facts.spec_replicas
+    wanted, state = outcome.recommendation, outcome.state_if_held
+    case = Case(current, wanted, world.facts, world.policy, state, NOW)
+
+    unchanged = damped(current, case) == Decision(current, current, wanted.reason)
+    assert unchanged or not at_rest(current, case)
 
 
 @thorough
