@@ -151,14 +151,11 @@ def _observed(
     ours = policy.actuator is Actuator.SCALE
     if ours and reversed_order(workload, state):
         order, reverted_at = None, with_reversal(reverted_at, now=now)
+    history = _seeded(state.recommendations, workload.spec_replicas, window=window, now=now)
     return WorkloadState(
         state.started_at,
         _remembered(
-            _seeded(state.recommendations, workload.spec_replicas, window=window, now=now),
-            recommendation,
-            policy=policy,
-            current_replicas=workload.spec_replicas,
-            now=now,
+            history, recommendation, policy=policy, current_replicas=workload.spec_replicas, now=now
         ),
         state.scale_events,
         state.last_scale_up_at,

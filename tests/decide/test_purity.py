@@ -12,7 +12,16 @@ LONGEST = 40
 # Whoever calls one of these asks the world rather than its arguments.
 IMPURE = {"now", "today", "utcnow", "time", "monotonic", "open", "print", "input", "getenv"}
 # What a rule may know beside numbers, instants and the policy.
-ALLOWED = {"math", "collections", "dataclasses", "datetime", "enum", "itertools", "functools"}
+ALLOWED = {
+    "math",
+    "collections",
+    "dataclasses",
+    "datetime",
+    "enum",
+    "itertools",
+    "functools",
+    "typing",
+}
 
 
 def functions(tree):
