@@ -37,9 +37,9 @@ _OLDER_STEP_SECONDS = 60
 # When ten thousand policies change at once, as in an outage, their lines are made and compressed
 # over the next twenty cycles, not in this one.
 _COMPRESS_EVERY = 20
-# More lines than this, and than twice the policies, do not wait: policies that change at every
-# cycle would otherwise make them faster than they are taken.
-_MOST_WAITING = 128
+# More lines than this do not wait: policies that change at every cycle would otherwise make them
+# faster than they are taken, and a record that waits is several times its line.
+_MOST_WAITING = 1_000
 # Above so many policies a row a minute is enough: packing all of them at every cycle would take a
 # twelfth of the second that a reconcile of ten thousand may take.
 _DENSE_POLICIES = 1024
@@ -188,7 +188,7 @@ class History:
         if past.keep(record):
             self._waiting.append((past, record))
         self._kept += 1
-        late = len(self._waiting) > max(_MOST_WAITING, 2 * len(self._pasts))
+        late = len(self._waiting) > _MOST_WAITING
         if self._waiting and (late or self._kept % _COMPRESS_EVERY == 0):
             changed, change = self._waiting.popleft()
             changed.compress(change)
