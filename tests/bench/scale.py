@@ -45,6 +45,13 @@ _SETTLED_AFTER = 22
 # A page that is open asks again this often.
 _VIEWER_SECONDS = 5.0
 
+# What deploy/Dockerfile sets.
+AS_THE_IMAGE = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "262144",
+}
+
 Figures = dict[str, float]
 
 
@@ -112,6 +119,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
+            env={**os.environ, **AS_THE_IMAGE},
         )
         self._answer()
 
