@@ -145,3 +145,19 @@ def test_ten_thousand_unchanged_documents_leave_the_same_book(fresh_text):
     full = PolicyBook().updated(kept)
 
     assert full.updated(ten_thousand() if fresh_text else kept) is full
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("a: " + "x" * (1 << 20), id="one scalar"),
+        pytest.param("- [" * (1 << 18), id="a megabyte of nesting"),
+        pytest.param("{}\n---\n" * (1 << 17), id="a megabyte of documents"),
+    ],
+)
+def test_a_key_of_a_megabyte_is_refused_unread_and_its_neighbours_stay(text):
+    found = book(document(), PolicyDocument("shop/huge", text, "shop"))
+
+    assert in_force(found) == {"checkout": ("shop/a", 60)}
+    assert len(found.problems) == 1
+    assert "at most 262144 are read" in next(iter(found.problems))
