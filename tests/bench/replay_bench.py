@@ -45,7 +45,7 @@ def _means(results: list[ReplayResult]) -> list[str]:
 def _rescales(results: list[ReplayResult]) -> str:
     """Return our rescales over the tuned HPA's at equal slow time, and the most of one."""
     ratios = [
-        r.ours.rescales_per_hour / max(r.frontier.rescales_at(r.ours.slow), 0.1)
+        max(r.ours.rescales_per_hour, 0.1) / max(r.frontier.rescales_at(r.ours.slow), 0.1)
         for r in results
         if r.frontier is not None
     ]
