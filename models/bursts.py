@@ -38,10 +38,10 @@ class Bursts:
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        table.column("surprises", dtype=np.int64)
-        table.column("burst_until", dtype=np.int64, fill=-1)
+        table.column("surprises", dtype=np.int32)
+        table.column("burst_until", dtype=np.int32, fill=-1)
         for name in ("burst_from", "burst_to"):
-            table.column(name, _N_REMEMBERED, dtype=np.int64, fill=-1)
+            table.column(name, _N_REMEMBERED, dtype=np.int32, fill=-1)
 
     def notice(self, rows: IntArray, far: BoolArray, due_last: IntArray) -> None:
         """Take in whether each row's window, which ended with step `due_last`, was far above."""

@@ -51,7 +51,7 @@ _WARM_STEPS = 10
 # Not even a demoted series is sized for more than twice the highest load of about a day.
 _HEADROOM = 0.7
 # What of a promise is kept until it can be scored.
-_KEPT = ("median", "quantile", "reactive", "risk", "spread", "scale")
+_KEPT = ("quantile", "reactive", "risk", "spread", "scale")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +83,7 @@ class Calibration:
         self.table = table
         self.memory = memory
         for name in ("first", "last"):
-            table.column(f"due_{name}", _N_PENDING, dtype=np.int64, fill=-1)
+            table.column(f"due_{name}", _N_PENDING, dtype=np.int32, fill=-1)
         for name in _KEPT:
             table.column(f"due_{name}", _N_PENDING, dtype=np.float32)
         for name in ("stretch", "reach", "usual_spread", "n_scored"):

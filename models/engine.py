@@ -67,7 +67,7 @@ class ForecastEngine:
         )
         self.pulse = Pulse(self.table)
         self.calibration = Calibration(self.table, self.memory)
-        self.table.column("day_shift", N_DAYS, dtype=np.int64)
+        self.table.column("day_shift", N_DAYS, dtype=np.int16)
         self.prior = pooled_prior() if prior is None else prior
         self._zones: dict[int, str] = {}
         self._version = 0
