@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscaler.decide.capacity import declared_capacity, requested_per_pod
+from autoscaler.decide.capacity import declared_capacity, limit_per_pod, requested_per_pod
 from autoscaler.decide.facts import Capacity, Sample, TargetRef, WorkloadFacts
 from autoscaler.decide.learned_capacity import (
     DEFAULT_UTILIZATION,
@@ -52,8 +52,8 @@ class CapacityPast:
         known = np.isfinite(self.load) & np.isfinite(self.cores) & (self.load > 0)
         return np.asarray(warm & known)
 
-    def fit(self, template_hash: str = "") -> CapacityFit:
-        """Return the regression after these moments."""
+    def fit(self, template_hash: str = "", *, limit_cores: float | None = None) -> CapacityFit:
+        """Return the regression after these moments, without those at the limit of a pod's CPU."""
         fit, known = CapacityFit(template_hash), self.teaches
         each = zip(
             (self.load[known] / self.pods[known]).tolist(),
@@ -61,7 +61,12 @@ class CapacityPast:
             strict=True,
         )
         for load_per_pod, cores_per_pod in each:
-            fit = with_minute(fit, load_per_pod=load_per_pod, cores_per_pod=cores_per_pod)
+            fit = with_minute(
+                fit,
+                load_per_pod=load_per_pod,
+                cores_per_pod=cores_per_pod,
+                limit_cores=limit_cores,
+            )
         return fit
 
 
@@ -89,7 +94,7 @@ class Capacities:
         *,
         now: datetime,
     ) -> None:
-        """Show one minute to the fit; a doubtful or cold one teaches nothing."""
+        """Show one minute to the fit; a doubtful, cold or throttled one teaches nothing."""
         if len(governed.policy.metrics) == 1:
             return  # nothing beside it to learn from
         rate, cpu = places_to_learn_from(governed.policy)
@@ -103,7 +108,10 @@ class Capacities:
         fit = self._fit(governed, workload)
         pods = workload.ready_replicas
         self._fits[governed.target] = with_minute(
-            fit, load_per_pod=load / pods, cores_per_pod=cores / pods
+            fit,
+            load_per_pod=load / pods,
+            cores_per_pod=cores / pods,
+            limit_cores=limit_per_pod(governed.policy.metrics[cpu], workload),
         )
         self._learned_at[governed.target] = now
 
@@ -134,7 +142,9 @@ def capacity_from_past(
     policy: WorkloadPolicy, workload: WorkloadFacts, past: CapacityPast
 ) -> Capacity | None:
     """Return what a policy would have learned from a past; None = nothing yet."""
-    return _from(past.fit(workload.template_hash), policy, workload)
+    _, cpu = places_to_learn_from(policy)
+    limit = None if cpu is None else limit_per_pod(policy.metrics[cpu], workload)
+    return _from(past.fit(workload.template_hash, limit_cores=limit), policy, workload)
 
 
 def _from(fit: CapacityFit, policy: WorkloadPolicy, workload: WorkloadFacts) -> Capacity | None:

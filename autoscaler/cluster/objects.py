@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 from autoscaler.decide.facts import PodFacts, TargetRef
 
-Requests = Mapping[tuple[str, str], float]
+Amounts = Mapping[tuple[str, str], float]
+"""Cores or bytes by (container, resource)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class Workload:
     revision: str = ""
     template_hash: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict)
-    requests: Requests = field(default_factory=dict)
+    requests: Amounts = field(default_factory=dict)
+    limits: Amounts = field(default_factory=dict)
     replicas_manager: str | None = None
 
 

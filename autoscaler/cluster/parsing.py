@@ -4,12 +4,13 @@ Pure; a field the server left out has the meaning the API reference gives to its
 Ownership is `ownerReferences` with `controller: true`, never a label selector: selectors overlap.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from autoscaler.cluster.objects import Pod, PolicySource, ReplicaSet, Requests, Rival, Workload
+from autoscaler.cluster.objects import Amounts, Pod, PolicySource, ReplicaSet, Rival, Workload
 from autoscaler.decide.facts import PodFacts, PodPhase, TargetRef
 from autoscaler.policy.quantity import parsed_quantity
 
@@ -46,6 +47,7 @@ def policy_source(raw: Json) -> PolicySource:
 def workload(raw: Json, *, kind: str, api_version: str) -> Workload:
     """Return what is kept of a Deployment, StatefulSet, Rollout or the like."""
     meta, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
+    pod_spec = (spec.get("template") or {}).get("spec") or {}
     annotations = {_text(k): _text(v) for k, v in (meta.get("annotations") or {}).items()}
     namespace, name = _text(meta["namespace"]), _text(meta["name"])
     return Workload(
@@ -61,7 +63,8 @@ def workload(raw: Json, *, kind: str, api_version: str) -> Workload:
         revision=annotations.get(_REVISION, ""),
         template_hash=_text(status.get("updateRevision") or status.get("currentPodHash") or ""),
         annotations=annotations,
-        requests=requests((spec.get("template") or {}).get("spec") or {}),
+        requests=requests(pod_spec),
+        limits=limits(pod_spec),
         replicas_manager=replicas_manager(meta.get("managedFields") or ()),
     )
 
@@ -187,13 +190,10 @@ def replicas_manager(managed_fields: Iterable[Json]) -> str | None:
     return max(owners)[1] or None if owners else None
 
 
-def requests(pod_spec: Json) -> Requests:
+def requests(pod_spec: Json) -> Amounts:
     """Return cores and bytes by (container, resource); a limit without a request is the request."""
     found: dict[tuple[str, str], float] = {}
-    always_on = (
-        c for c in pod_spec.get("initContainers") or () if c.get("restartPolicy") == "Always"
-    )
-    for container in (*(pod_spec.get("containers") or ()), *always_on):
+    for container in _running_containers(pod_spec):
         resources = container.get("resources") or {}
         declared = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
         for name in _COUNTED_RESOURCES:
@@ -202,6 +202,30 @@ def requests(pod_spec: Json) -> Requests:
                 with suppress(ValueError):
                     found[_text(container["name"]), name] = _amount(declared[name])
     return found
+
+
+def limits(pod_spec: Json) -> Amounts:
+    """Return cores and bytes by (container, resource), infinite where a container has no limit.
+
+    So a sum over containers is a limit only where each of them has one.
+    """
+    found: dict[tuple[str, str], float] = {}
+    for container in _running_containers(pod_spec):
+        declared = (container.get("resources") or {}).get("limits") or {}
+        for name in _COUNTED_RESOURCES:
+            limit = math.inf
+            with suppress(ValueError):
+                limit = _amount(declared[name]) if name in declared else limit
+            found[_text(container["name"]), name] = limit
+    return found
+
+
+def _running_containers(pod_spec: Json) -> Iterable[Json]:
+    """Return the containers that run as long as the pod: its own, and sidecars among the init."""
+    always_on = (
+        c for c in pod_spec.get("initContainers") or () if c.get("restartPolicy") == "Always"
+    )
+    return (*(pod_spec.get("containers") or ()), *always_on)
 
 
 def instant(text: str | None) -> datetime | None:

@@ -1,5 +1,7 @@
 """How much load may one ready pod carry, as far as the policy and the pod template say it."""
 
+import math
+from collections.abc import Mapping
 from functools import lru_cache
 
 from autoscaler.decide.facts import Capacity, CapacitySource, WorkloadFacts
@@ -29,11 +31,22 @@ def _declared(per_pod: float, source: CapacitySource) -> Capacity:
 
 def requested_per_pod(metric: MetricSpec, workload: WorkloadFacts) -> float | None:
     """Return cores or bytes one pod requests in the metric's scope; None = not declared."""
+    return _per_pod(workload.requests, metric)
+
+
+def limit_per_pod(metric: MetricSpec, workload: WorkloadFacts) -> float | None:
+    """Return the most cores or bytes one pod gets in the metric's scope; None = no limit."""
+    limit = _per_pod(workload.limits, metric)
+    return None if limit is None or math.isinf(limit) else limit
+
+
+def _per_pod(amounts: Mapping[tuple[str, str], float], metric: MetricSpec) -> float | None:
+    """Return the amount of one container, or of all together; None = not declared."""
     if metric.type is MetricType.CONTAINER_RESOURCE and metric.container_resource is not None:
         section = metric.container_resource
-        return workload.requests.get((section.container, section.name))
+        return amounts.get((section.container, section.name))
     if metric.type is MetricType.RESOURCE and metric.resource is not None:
         wanted = metric.resource.name
-        amounts = [n for (_, resource), n in workload.requests.items() if resource == wanted]
-        return sum(amounts) if amounts else None
+        found = [amount for (_, resource), amount in amounts.items() if resource == wanted]
+        return sum(found) if found else None
     return None

@@ -98,6 +98,8 @@ class WorkloadFacts:
     """None when pods are not watched; the rules then reckon with the counts alone."""
     requests: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """Of the pod template: cores or bytes by (container, resource)."""
+    limits: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """Likewise, for every container: infinite where one has no limit."""
     lead_times: tuple[timedelta, ...] = ()
     replicas_manager: str | None = None
     """Field manager that last wrote `spec.replicas`, from managedFields."""

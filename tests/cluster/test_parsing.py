@@ -1,5 +1,6 @@
 """What is read out of a Kubernetes object, one row per rule."""
 
+import math
 from datetime import UTC, datetime
 
 import pytest
@@ -138,6 +139,21 @@ def test_container_requests(
     spec = {"containers": [{"name": "app", "resources": resources}]}
 
     assert parsing.requests(spec) == expected
+
+
+@pytest.mark.parametrize(
+    ("resources", "cores"),
+    [
+        pytest.param({"limits": {"cpu": "500m"}, "requests": {"cpu": "1"}}, 0.5, id="limit"),
+        pytest.param({"requests": {"cpu": "1"}}, math.inf, id="a request limits nothing"),
+        pytest.param({"limits": {"cpu": "9" * 30}}, math.inf, id="unreadable limits nothing"),
+        pytest.param(None, math.inf, id="nothing"),
+    ],
+)
+def test_container_limits(resources: dict[str, object] | None, cores: float) -> None:
+    spec = {"containers": [{"name": "app", "resources": resources}]}
+
+    assert parsing.limits(spec) == {("app", "cpu"): cores, ("app", "memory"): math.inf}
 
 
 def test_an_init_container_that_stays_counts_one_that_ends_does_not() -> None:

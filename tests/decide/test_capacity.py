@@ -1,11 +1,12 @@
 """How much one pod carries: declared or learned."""
 
+import math
 from datetime import timedelta
 from random import Random
 
 import pytest
 
-from autoscaler.decide.capacity import declared_capacity
+from autoscaler.decide.capacity import declared_capacity, limit_per_pod
 from autoscaler.decide.facts import Capacity, CapacitySource, PodFacts
 from autoscaler.decide.learned_capacity import (
     CapacityFit,
@@ -18,6 +19,10 @@ from autoscaler.policy.metric import MetricSpec
 from decide.worlds import NOW, ago, workload
 
 REQUESTS = {("app", "cpu"): 0.5, ("sidecar", "cpu"): 0.1, ("app", "memory"): 2.0**30}
+
+
+CPU = {"name": "cpu", "target": {"averageUtilization": 80}}
+APP_CPU = {**CPU, "container": "app"}
 
 
 def metric(kind, section):
@@ -80,6 +85,23 @@ def test_declared_capacity(kind, section, expected):
         expected.source,
         pytest.approx(expected.per_pod),
     )
+
+
+NO_LIMIT = {("app", "cpu"): 1.0, ("sidecar", "cpu"): math.inf, ("app", "memory"): 2.0**30}
+
+
+@pytest.mark.parametrize(
+    ("kind", "section", "limits", "expected"),
+    [
+        pytest.param("ContainerResource", APP_CPU, NO_LIMIT, 1.0, id="of one container"),
+        pytest.param("Resource", CPU, NO_LIMIT, None, id="one without a limit, the pod has none"),
+        pytest.param("Resource", CPU, REQUESTS, 0.6, id="of all containers together"),
+        pytest.param("Resource", CPU, {}, None, id="nothing known"),
+        pytest.param("RequestRate", {"source": "linkerd"}, NO_LIMIT, None, id="no resource"),
+    ],
+)
+def test_the_limit_of_a_pod(kind, section, limits, expected):
+    assert limit_per_pod(metric(kind, section), workload(limits=limits)) == expected
 
 
 def taught(
