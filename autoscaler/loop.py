@@ -24,7 +24,7 @@ from autoscaler.decide.facts import (
     TargetRef,
     WorkloadFacts,
 )
-from autoscaler.decide.lead_time import hold_seconds, lead_time_of
+from autoscaler.decide.lead_time import hold_seconds, lead_time_of, metric_age_of
 from autoscaler.decide.pipeline import Outcome, reconciled
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import WorkloadState
@@ -88,7 +88,7 @@ class Reconciler:
             workloads = self._witness.witnessed(workloads, now=now)
         samples = self._metrics.newest(roster.series, now=now, workloads=workloads)
         self._forecasts.observe(samples, now=now, capped=self._saturation.series(roster))
-        horizon = horizon_of(roster, workloads, interval=self._interval)
+        horizon = horizon_of(roster, workloads, samples, interval=self._interval, now=now)
         forecasts = self._forecasts.predict(horizon, now=now)
         self._forget(set(roster.targets))
         outcomes = [
@@ -241,7 +241,12 @@ class Reconciler:
 
 
 def horizon_of(
-    roster: Roster, workloads: Mapping[TargetRef, WorkloadFacts], *, interval: timedelta
+    roster: Roster,
+    workloads: Mapping[TargetRef, WorkloadFacts],
+    samples: Sequence[Sample],
+    *,
+    interval: timedelta,
+    now: datetime,
 ) -> Horizon:
     """Return what to ask for every series: from lead time on, until the next chance."""
     leads: list[float] = []
@@ -251,6 +256,7 @@ def horizon_of(
             workloads.get(governed.target),
             configured=governed.policy.forecast.lead_time,
             cycle=interval,
+            metric_age=metric_age_of(samples[governed.series_slice], now=now),
         )
         leads += [lead.total_seconds()] * len(governed.policy.metrics)
         risks += [governed.policy.forecast.risk] * len(governed.policy.metrics)

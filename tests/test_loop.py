@@ -13,6 +13,7 @@ from autoscaler.roster import compiled
 
 NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 TICK, SECOND = timedelta(seconds=15), timedelta(seconds=1)
+UNKNOWN = Sample(None, doubt=Doubt.UNREACHABLE)
 CHECKOUT, SEARCH = TargetRef("shop", "checkout"), TargetRef("shop", "search")
 
 
@@ -312,17 +313,19 @@ def test_a_policy_that_left_leaves_no_memory():
 
 
 @pytest.mark.parametrize(
-    ("forecast", "lead_seconds"),
+    ("forecast", "sample", "lead_seconds"),
     [
-        pytest.param({}, 120.0, id="nothing measured: the default"),
-        pytest.param({"leadTime": "90s"}, 90.0, id="configured"),
-        pytest.param({"leadTime": "1s"}, 45.0, id="never below a cycle plus the metric's age"),
+        pytest.param({}, Sample(9.0, NOW), 120.0, id="nothing measured: the default"),
+        pytest.param({"leadTime": "90s"}, Sample(9.0, NOW), 90.0, id="configured"),
+        pytest.param({"leadTime": "1s"}, UNKNOWN, 45.0, id="never below a cycle and an age"),
+        pytest.param({"leadTime": "1s"}, Sample(9.0, NOW - TICK), 30.0, id="the age measured"),
     ],
 )
-def test_the_lead_time_asked_of_the_forecast(forecast, lead_seconds):
+def test_the_lead_time_asked_of_the_forecast(forecast, sample, lead_seconds):
     roster = compiled({CHECKOUT: ("test", policy_for(CHECKOUT, forecast=forecast))})
+    workloads = FakeCluster(checkout=2).workloads([CHECKOUT])
 
-    got = horizon_of(roster, FakeCluster(checkout=2).workloads([CHECKOUT]), interval=TICK)
+    got = horizon_of(roster, workloads, [sample], interval=TICK, now=NOW)
 
     assert got.lead_seconds.tolist() == [lead_seconds]
     assert got.risk.tolist() == [0.01]

@@ -6,9 +6,10 @@ Deliberately no mean: half of the pods are later than that, and the late ones ar
 
 import math
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from autoscaler.decide.facts import WorkloadFacts
+from autoscaler.decide.facts import Sample, WorkloadFacts
+from autoscaler.decide.measured import known_load
 
 # No better reason than experience: most services pull, start and pass readiness within it, and too
 # long a lead only starts pods early.
@@ -18,7 +19,7 @@ FEWEST_PODS = 5
 # One late pod in ten is absorbed by the risk quantile; the very slowest is often a broken node.
 _SHARE = 0.9
 DEFAULT_CYCLE = timedelta(seconds=15)
-# A rate over one minute, scraped every 15 to 30 s, describes the load of about this long ago.
+# Where nothing was measured yet: scrapes come every 15 to 30 s, and rules and remotes take theirs.
 DEFAULT_METRIC_AGE = timedelta(seconds=30)
 # The window asked of the forecast spans at least this: a shorter peak is not seen in minute data.
 _SHORTEST_HOLD = timedelta(minutes=1)
@@ -29,16 +30,18 @@ def lead_time_of(
     *,
     configured: timedelta | None,
     cycle: timedelta = DEFAULT_CYCLE,
+    metric_age: timedelta = DEFAULT_METRIC_AGE,
 ) -> timedelta:
     """Return the lead time of a workload as it is known: nothing measured where it is not."""
     if workload is None:
-        return lead_time((), configured=configured, cycle=cycle)
+        return lead_time((), configured=configured, cycle=cycle, metric_age=metric_age)
     routability = workload.routability
     return lead_time(
         workload.lead_times,
         configured=configured,
         routable_after=timedelta(0) if routability is None else routability.delay,
         cycle=cycle,
+        metric_age=metric_age,
     )
 
 
@@ -68,6 +71,20 @@ def lead_time(
     else:
         measured = upper_share(lead_times) + routable_after
     return max(measured, cycle + metric_age)
+
+
+def metric_age_of(samples: Sequence[Sample], *, now: datetime) -> timedelta:
+    """Return how old the oldest of a workload's samples is; the default where none is known.
+
+    A sample that says nothing has no say here either: how long an outage lasts is no lead time.
+    """
+    oldest: timedelta | None = None
+    for sample in samples:
+        at = sample.sampled_at
+        if at is not None and known_load(sample, now=now) is not None:
+            age = now - at
+            oldest = age if oldest is None or age > oldest else oldest
+    return DEFAULT_METRIC_AGE if oldest is None else max(oldest, timedelta(0))
 
 
 def upper_share(times: Sequence[timedelta]) -> timedelta:

@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from autoscaler.decide.lead_time import hold_seconds, lead_time
+from autoscaler.decide.facts import Doubt, Sample
+from autoscaler.decide.lead_time import hold_seconds, lead_time, metric_age_of
+from decide.worlds import NOW, ago
 
 
 def seconds(*values):
@@ -37,6 +39,25 @@ def test_a_slower_loop_and_an_older_metric_lengthen_it():
     )
 
     assert got == timedelta(minutes=3)
+
+
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [
+        pytest.param([], 30, id="nothing measured: the default"),
+        pytest.param([Sample(1.0)], 30, id="of an unknown time"),
+        pytest.param([Sample(1.0, ago(5))], 5, id="as measured"),
+        pytest.param([Sample(1.0, ago(5)), Sample(1.0, ago(40))], 40, id="the oldest of several"),
+        pytest.param(
+            [Sample(1.0, ago(50), doubt=Doubt.PARTIAL)], 50, id="a lower bound has an age"
+        ),
+        pytest.param([Sample(None, ago(90), doubt=Doubt.STALE)], 30, id="an unknown load has none"),
+        pytest.param([Sample(1.0, ago(3600))], 30, id="nor has one of an hour ago"),
+        pytest.param([Sample(1.0, ago(-20))], 0, id="never younger than now"),
+    ],
+)
+def test_the_age_of_a_metric(samples, expected):
+    assert metric_age_of(samples, now=NOW) == timedelta(seconds=expected)
 
 
 def test_the_window_reaches_to_the_next_chance_to_correct():
