@@ -81,7 +81,7 @@ def _run(command: argparse.ArgumentParser) -> None:
         command,
         "--memory-file",
         metavar="FILE",
-        help="what was learned, left there at the end and taken up within ten minutes",
+        help="what was learned and decided, left there at the end and taken up at the next start",
     )
     _consul(command)
     _flag(command, "--namespace", metavar="N", help="watch one namespace; default: all")

@@ -8,10 +8,10 @@ A late cycle is skipped, not queued: the next one sees newer facts anyway.
 import gc
 import logging
 import queue
-import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,8 +20,9 @@ from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEve
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from autoscaler import recollection
 from autoscaler.decide.facts import TargetRef
-from autoscaler.errors import MetricUnavailableError
+from autoscaler.errors import MemoryFileError, MetricUnavailableError
 from autoscaler.forecasting import STEP, Forecasts, SnapshotError, history_span
 from autoscaler.loop import CycleSummary, Reconciler
 from autoscaler.policy.book import PolicyBook, PolicyKey
@@ -152,18 +153,22 @@ class Daemon:
         self._slice = (self._slice + 1) % LEARN_SLICES
 
     def remember(self, memory: Path) -> None:
-        """Take up what the process before us learned, if it left it a moment ago."""
-        try:
+        """Take up what the process before us learned and decided, if it left it a moment ago."""
+        with _warned("memory_not_used"):
             self._forecasts.restore(memory, now=self._world.clock.now())
-        except SnapshotError as error:
-            log_event(logger, logging.WARNING, "memory_not_used", error=str(error))
+        with _warned("memory_not_used"):
+            self._reconciler.recall(recollection.read(recollection.beside(memory)))
 
     def save_memory(self, memory: Path) -> None:
-        """Leave what was learned to the process after us; without it, it reads the past again."""
-        try:
+        """Leave what was learned and decided to the process after us.
+
+        Without it, that one reads the past again, and lowers nothing for a while.
+        """
+        with _warned("memory_not_saved"):
             self._forecasts.save(memory)
-        except (SnapshotError, OSError) as error:
-            log_event(logger, logging.WARNING, "memory_not_saved", error=str(error))
+        with _warned("memory_not_saved"):
+            memories = self._reconciler.memories(self._roster)
+            recollection.write(recollection.beside(memory), memories)
 
     def read_history(self) -> bool:
         """Read the past of the next series that lack it; return whether any was wanted.
@@ -199,6 +204,15 @@ class Daemon:
         while not self._arrived.empty():
             keys, history = self._arrived.get()
             self._forecasts.accept_history(keys, history)
+
+
+@contextmanager
+def _warned(event: str) -> Iterator[None]:
+    """Go on without a memory that cannot be used or saved, and say so."""
+    try:
+        yield
+    except (SnapshotError, MemoryFileError, OSError) as error:
+        log_event(logger, logging.WARNING, event, error=str(error))
 
 
 def serve(daemon: Daemon, *, interval: timedelta, stop: threading.Event) -> None:
@@ -283,11 +297,3 @@ class HistoryJob:
         except MetricUnavailableError as error:
             self._not_before = time.monotonic() + HISTORY_RETRY.total_seconds()
             log_event(logger, logging.WARNING, "history_unavailable", error=str(error))
-
-
-def stop_on_signals() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop

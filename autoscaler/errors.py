@@ -30,5 +30,9 @@ class TraceError(AutoscalerError):
     """A recorded load cannot be replayed: the message names file, line and value."""
 
 
+class MemoryFileError(AutoscalerError):
+    """What an earlier process left cannot be used: we begin as if it had left nothing."""
+
+
 class LogError(AutoscalerError):
     """A decision log cannot be read, or does not hold what was asked for."""

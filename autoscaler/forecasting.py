@@ -6,7 +6,7 @@ Reading history is slow and is nobody's business at reconcile time: `missing_his
 wanted, some other thread reads it, `accept_history` takes it in.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscaler.decide.facts import ForecastFacts, Sample, Trust
+from autoscaler.decide.facts import ForecastFacts, Sample, TargetRef, Trust, WorkloadFacts
+from autoscaler.decide.lead_time import hold_seconds, lead_time_of, metric_age_of
 from autoscaler.policy.quantity import duration_text
 from autoscaler.ports import History, LoadSeries
 from autoscaler.roster import Roster
@@ -41,6 +42,33 @@ class Horizon:
     lead_seconds: FloatArray
     hold_seconds: FloatArray
     risk: FloatArray
+
+
+def horizon_of(
+    roster: Roster,
+    workloads: Mapping[TargetRef, WorkloadFacts],
+    samples: Sequence[Sample],
+    *,
+    interval: timedelta,
+    now: datetime,
+) -> Horizon:
+    """Return what to ask for every series: from lead time on, until the next chance."""
+    leads: list[float] = []
+    risks: list[float] = []
+    for governed in roster.governed:
+        lead = lead_time_of(
+            workloads.get(governed.target),
+            configured=governed.policy.forecast.lead_time,
+            cycle=interval,
+            metric_age=metric_age_of(samples[governed.series_slice], now=now),
+        )
+        leads += [lead.total_seconds()] * len(governed.policy.metrics)
+        risks += [governed.policy.forecast.risk] * len(governed.policy.metrics)
+    return Horizon(
+        lead_seconds=np.array(leads, dtype=np.float64),
+        hold_seconds=np.full(len(leads), hold_seconds(interval)),
+        risk=np.array(risks, dtype=np.float64),
+    )
 
 
 class Forecasts:

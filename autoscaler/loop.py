@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-import numpy as np
-
 from autoscaler.capacities import Capacities
 from autoscaler.decide.decision import Decision, Recommendation
 from autoscaler.decide.facts import (
@@ -24,12 +22,12 @@ from autoscaler.decide.facts import (
     TargetRef,
     WorkloadFacts,
 )
-from autoscaler.decide.lead_time import hold_seconds, lead_time_of, metric_age_of
-from autoscaler.decide.pipeline import Outcome, reconciled
+from autoscaler.decide.pipeline import Outcome, reconciled, remembered_for
 from autoscaler.decide.reason import Reason
+from autoscaler.decide.recovery import Memory, state_at_start
 from autoscaler.decide.state import WorkloadState
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError
-from autoscaler.forecasting import Forecasts, Horizon
+from autoscaler.forecasting import Forecasts, horizon_of
 from autoscaler.policy.schema import Actuator, Mode
 from autoscaler.ports import Cluster, Metrics, Witness
 from autoscaler.review.log import log_event
@@ -79,6 +77,23 @@ class Reconciler:
         self._capacities = Capacities()
         self._saturation = Saturation()
         self._states: dict[TargetRef, WorkloadState] = {}
+        self._recalled: dict[TargetRef, Memory] = {}
+
+    def recall(self, memories: Mapping[TargetRef, Memory]) -> None:
+        """Take up what another process remembered, for the workloads of the next cycle."""
+        self._recalled = dict(memories)
+
+    def memories(self, roster: Roster) -> dict[TargetRef, Memory]:
+        """Return what is remembered; a standby knows nothing of the leader's rescales."""
+        if self._was_held_back:
+            return {}
+        return {
+            governed.target: Memory(
+                self._states[governed.target], remembered_for(governed.policy.behavior)
+            )
+            for governed in roster.governed
+            if governed.target in self._states
+        }
 
     def reconcile(self, roster: Roster, *, now: datetime) -> CycleSummary:
         """Decide every policy of the roster once, at `now`."""
@@ -101,6 +116,7 @@ class Reconciler:
             )
             for governed in roster.governed
         ]
+        self._recalled.clear()
         return CycleSummary(
             now,
             governed=len(outcomes),
@@ -147,7 +163,9 @@ class Reconciler:
     ) -> DecisionRecord:
         """Decide and write; where somebody else wrote first, decide once more on fresh facts."""
         target, policy = governed.target, governed.policy
-        state = self._states.get(target) or WorkloadState(started_at=now)
+        state = self._states.get(target) or state_at_start(
+            self._recalled.get(target), workload=workload, policy=policy, now=now
+        )
         outcome = reconciled(signals, workload=workload, policy=policy, state=state, now=now)
         try:
             written, held_because = self._act(governed, outcome)
@@ -238,33 +256,6 @@ class Reconciler:
             del self._states[target]
         self._capacities.retain(present)
         self._saturation.retain(present)
-
-
-def horizon_of(
-    roster: Roster,
-    workloads: Mapping[TargetRef, WorkloadFacts],
-    samples: Sequence[Sample],
-    *,
-    interval: timedelta,
-    now: datetime,
-) -> Horizon:
-    """Return what to ask for every series: from lead time on, until the next chance."""
-    leads: list[float] = []
-    risks: list[float] = []
-    for governed in roster.governed:
-        lead = lead_time_of(
-            workloads.get(governed.target),
-            configured=governed.policy.forecast.lead_time,
-            cycle=interval,
-            metric_age=metric_age_of(samples[governed.series_slice], now=now),
-        )
-        leads += [lead.total_seconds()] * len(governed.policy.metrics)
-        risks += [governed.policy.forecast.risk] * len(governed.policy.metrics)
-    return Horizon(
-        lead_seconds=np.array(leads, dtype=np.float64),
-        hold_seconds=np.full(len(leads), hold_seconds(interval)),
-        risk=np.array(risks, dtype=np.float64),
-    )
 
 
 def signals_of(

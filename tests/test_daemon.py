@@ -9,6 +9,7 @@ import pytest
 
 from autoscaler.daemon import Daemon, HistoryJob, World, serve
 from autoscaler.decide.facts import TargetRef
+from autoscaler.decide.reason import Reason
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.witness import ReadinessWitness
 from autoscaler.ports import PolicyDocument
@@ -260,6 +261,44 @@ def test_what_was_learned_is_left_to_the_next_process(tmp_path):
     assert after.records[-1].signals[0].forecast is not None
 
 
+class CountingCluster(DemoCluster):
+    """Counts the writes of `spec`, as the API server does."""
+
+    def reread(self, target):
+        return replace(super().reread(target), generation=self._existing(target).version)
+
+
+def counting(load_now, *, deployment=None, clock=None):
+    """A daemon whose load is 1000 requests/s until `NOW`, and `load_now` since."""
+    bench = Bench(document())
+    bench.clock, bench.deployment = clock or bench.clock, deployment or bench.deployment
+    bench.cluster = CountingCluster({CHECKOUT: bench.deployment}, [document()], bench.clock)
+    load = np.full(16 * 5760, 1000.0)
+    load[15 * 5760 :] = load_now
+    metrics = DemoMetrics({CHECKOUT: load}, start=NOW - timedelta(days=15))
+    world = World(metrics, bench.cluster, bench.clock)
+    bench.daemon = Daemon(world, interval=TICK, record=bench.records.append)
+    return bench
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+def test_a_restart_lowers_at_once_only_where_decisions_were_left(tmp_path, remembers):
+    memory = tmp_path / "memory"
+    before = counting(1000.0)
+    before.cycle(4 * 7)
+    before.daemon.save_memory(memory)
+    before.clock.advance(timedelta(minutes=1))
+    after = counting(200.0, deployment=before.deployment, clock=before.clock)
+    if remembers:
+        after.daemon.remember(memory)
+
+    after.cycle(4 * 4)
+
+    assert {record.state.recovered for record in after.records} == {remembers}
+    held = Reason.RESTART_HOLD in {record.decision.reason for record in after.records}
+    assert held is not remembers
+
+
 def test_without_a_usable_memory_the_past_is_read_and_why_is_told(tmp_path, caplog):
     caplog.set_level(logging.WARNING)
     bench = Bench(document())
@@ -269,7 +308,8 @@ def test_without_a_usable_memory_the_past_is_read_and_why_is_told(tmp_path, capl
     bench.daemon.refresh_policies()
 
     assert bench.daemon.read_history()
-    assert [r.message for r in caplog.records] == ["memory_not_used", "memory_not_saved"]
+    told = ["memory_not_used"] * 2 + ["memory_not_saved"] * 2  # of forecasts, and of decisions
+    assert [r.message for r in caplog.records] == told
 
 
 def saved_at(path, instant):

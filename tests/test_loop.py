@@ -6,8 +6,8 @@ import pytest
 from autoscaler.decide.facts import Doubt, Routability, Sample, TargetRef, WorkloadFacts
 from autoscaler.decide.reason import Reason
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError
-from autoscaler.forecasting import Forecasts
-from autoscaler.loop import Reconciler, horizon_of
+from autoscaler.forecasting import Forecasts, horizon_of
+from autoscaler.loop import Reconciler
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.roster import compiled
 
@@ -53,7 +53,9 @@ class FakeCluster:
     def facts(self, target):
         n = self.replicas[target]
         version, annotations = str(self.version), self.annotations
-        return WorkloadFacts(target, n, n, n, version, NOW, annotations=annotations)
+        return WorkloadFacts(
+            target, n, n, n, version, NOW, annotations=annotations, generation=self.version
+        )
 
     def reread(self, target):
         return self.facts(target)
@@ -268,6 +270,97 @@ def test_who_takes_over_lowers_nothing_for_a_window():
 
     world.run(20)
     assert world.cluster.replicas[CHECKOUT] < 12
+
+
+def restarted(world, *, remembering=True):
+    """Another process over the same cluster, after the usual absence."""
+    after = Bench(world.cluster, world.metrics.load, {CHECKOUT: policy_for(CHECKOUT)})
+    after.now = world.now + 30 * SECOND
+    if remembering:
+        after.reconciler.recall(world.reconciler.memories(world.roster))
+    return after
+
+
+def calm_world():
+    """A world long after its start, in which scale-in waits for the load to fall."""
+    world = bench(1000.0, checkout=12)
+    world.run(4 * 7)
+    world.metrics.load = 300.0
+    return world
+
+
+def test_a_restart_that_remembers_scales_in_when_its_predecessor_would_have():
+    world = calm_world()
+    world.run(4 * 4)
+    before = world.cluster.replicas[CHECKOUT]
+    after = restarted(world)
+
+    after.run(4 * 2)
+
+    assert world.cluster.replicas[CHECKOUT] < before
+    assert Reason.RESTART_HOLD not in {record.decision.reason for record in after.records}
+
+
+def test_a_restart_right_after_its_predecessor_s_own_write_remembers_too():
+    world = calm_world()
+    while not world.records[-1].rescaled:
+        world.run()
+    after = restarted(world)
+    after.run()
+
+    assert after.records[0].state.recovered
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        pytest.param(lambda world: {"remembering": False}, id="nothing was left"),
+        pytest.param(
+            lambda world: world.cluster.scaled_by_hpa(CHECKOUT, 13) or {}, id="somebody wrote"
+        ),
+    ],
+)
+def test_a_restart_that_cannot_know_holds_for_a_window(meanwhile):
+    world = calm_world()
+    world.run(4 * 4)
+    after = restarted(world, **meanwhile(world))
+    before = world.cluster.replicas[CHECKOUT]
+
+    after.run(4 * 5)
+
+    assert world.cluster.replicas[CHECKOUT] >= before
+    assert after.records[-1].decision.reason is Reason.RESTART_HOLD
+
+
+def test_a_standby_leaves_no_memory_for_it_does_not_know_the_leader_s_rescales():
+    world = bench(1000.0, checkout=4)
+    world.held_back = "standby: another replica leads"
+    world.run()
+
+    assert world.reconciler.memories(world.roster) == {}
+
+
+def test_who_remembered_and_then_takes_over_holds_all_the_same():
+    world = calm_world()
+    world.run(4 * 4)
+    after = restarted(world)
+    after.held_back = "standby: another replica leads"
+    after.run()
+    after.held_back = ""
+
+    after.run()
+
+    assert after.records[-1].decision.reason is Reason.RESTART_HOLD
+
+
+def test_a_memory_is_for_the_first_cycle_only():
+    world = calm_world()
+    after = restarted(world)
+    after.roster = compiled({})
+    after.forecasts.follow(after.roster)
+    after.run()
+
+    assert after.reconciler._recalled == {}
 
 
 def test_lost_metrics_never_lower():

@@ -40,6 +40,7 @@ class Workload:
     annotations: Mapping[str, str] = field(default_factory=dict)
     requests: Amounts = field(default_factory=dict)
     limits: Amounts = field(default_factory=dict)
+    generation: int | None = None
     replicas_manager: str | None = None
 
 

@@ -65,6 +65,7 @@ def workload(raw: Json, *, kind: str, api_version: str) -> Workload:
         annotations=annotations,
         requests=requests(pod_spec),
         limits=limits(pod_spec),
+        generation=_count(meta, "generation") or None,
         replicas_manager=replicas_manager(meta.get("managedFields") or ()),
     )
 

@@ -215,6 +215,7 @@ class Store:
             pods=tuple(pod.facts for pod in pods),
             requests=seen.requests,
             limits=seen.limits,
+            generation=seen.generation,
             lead_times=self._lead_times(seen.uid, pods, template_hash),
             replicas_manager=seen.replicas_manager,
             rival=next(map(str, self._rivals.of(seen.target)), None),

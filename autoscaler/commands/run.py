@@ -6,6 +6,7 @@ With leader election a standby runs the same cycles and keeps its forecasts warm
 
 import argparse
 import logging
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +26,6 @@ from autoscaler.daemon import (
     SystemClock,
     World,
     serve,
-    stop_on_signals,
 )
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import AutoscalerError
@@ -171,6 +171,14 @@ def tls_files(arguments: argparse.Namespace) -> TlsFiles | None:
     if bool(certificate) != bool(key):
         raise AutoscalerError("--tls-cert-file and --tls-key-file go together")
     return TlsFiles(Path(certificate), Path(key)) if certificate else None
+
+
+def stop_on_signals() -> threading.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 def _level(name: str) -> int:

@@ -11,7 +11,7 @@ Doubts about one sample are judged in `recommend`; these are about the workload 
 | load vanished | the load falls below a tenth within minutes | - | 10 min |
 | burst | the forecast reports a jump | - | 15 min; then it must clear before it counts again |
 | clock jump | time ran backwards, or skipped minutes | - | one stabilization window, each |
-| restart | we start without history | - | one stabilization window or cooldown, the longer |
+| restart | we start without history | - | stabilization window, cooldown or period, the longest |
 """
 
 from collections.abc import Sequence
@@ -21,6 +21,8 @@ from autoscaler.decide.decision import Recommendation
 from autoscaler.decide.facts import Signal, WorkloadFacts
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import WorkloadState
+from autoscaler.policy.behavior import RateLimitType
+from autoscaler.policy.schema import WorkloadPolicy
 
 Doubts = tuple[tuple[Reason, datetime], ...]
 
@@ -46,6 +48,7 @@ _VANISHED_FROM_REPLICAS = 3
 _NOTHING = 0.01
 _BUSY = 0.25
 _ZERO = timedelta(0)
+_ALL = 100
 # How far back a need is remembered for telling a fall from a trend: HPA's default window.
 VANISHED_WITHIN = timedelta(minutes=5)
 # A cycle that comes this late was not late, the clock moved or we were suspended.
@@ -132,8 +135,22 @@ def hold_left(reason: Reason, since: datetime, *, window: timedelta, now: dateti
     return since + LONGEST_HOLD.get(reason, window) - now
 
 
+def forgotten_for(policy: WorkloadPolicy) -> timedelta:
+    """Return how long what a restart forgets may still forbid scaling in.
+
+    That is the stabilization window, and for the rescales the cooldown and the periods of rate
+    limits; 100 % per period limits nothing.
+    """
+    periods = [
+        timedelta(seconds=rule.period_seconds)
+        for rule in policy.behavior.scale_down.policies
+        if rule.type is RateLimitType.PODS or rule.value < _ALL
+    ]
+    return max(policy.behavior.scale_down_window, policy.cooldown.scale_down, *periods)
+
+
 def restart_hold_left(state: WorkloadState, *, window: timedelta, now: datetime) -> timedelta:
-    """Return how long after our own start nothing is lowered: a window, none with history."""
+    """Return how long after our own start nothing is lowered: `window`, none with history."""
     if state.recovered:
         return timedelta(0)
     return state.started_at + window - now

@@ -105,6 +105,8 @@ class WorkloadFacts:
     """Field manager that last wrote `spec.replicas`, from managedFields."""
     rival: str | None = None
     """`HorizontalPodAutoscaler shop/checkout` when another autoscaler claims the target."""
+    generation: int | None = None
+    """Counts the writes of `spec`; None where nobody counts them."""
     routability: Routability | None = None
     """What Consul says of the pods; None where the policy names no service there."""
 

@@ -14,7 +14,7 @@ from autoscaler.decide.bounds import bounded_replicas, bounds_in_force
 from autoscaler.decide.churn import kept_for_later
 from autoscaler.decide.cooldown import cooldown_left, left_text
 from autoscaler.decide.decision import Limit, Recommendation
-from autoscaler.decide.doubt import hold_left, restart_hold_left
+from autoscaler.decide.doubt import forgotten_for, hold_left, restart_hold_left
 from autoscaler.decide.facts import WorkloadFacts
 from autoscaler.decide.lead_time import lead_time_of
 from autoscaler.decide.pause import paused_direction
@@ -73,9 +73,7 @@ def held(number: int, case: Case) -> Limit | None:
     if not recommendation.may_lower:
         return Limit(recommendation.reason, number, case.current, recommendation.detail)
     window, now = case.policy.behavior.scale_down_window, case.now
-    # The rescale before our start is forgotten too: its cooldown may not be over.
-    forgotten = max(window, case.policy.cooldown.scale_down)
-    left = restart_hold_left(state, window=forgotten, now=now)
+    left = restart_hold_left(state, window=forgotten_for(case.policy), now=now)
     if left > _ZERO:
         return Limit(Reason.RESTART_HOLD, number, case.current, left_text(left))
     for reason, since in state.doubts:

@@ -13,15 +13,13 @@ from autoscaler.decide.doubt import VANISHED_WITHIN, updated_doubts
 from autoscaler.decide.facts import Signal, WorkloadFacts
 from autoscaler.decide.limits import STEPS, Case, at_rest
 from autoscaler.decide.pause import standstill
+from autoscaler.decide.rate_limits import LONGEST_PERIOD
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.recommend import recommended
 from autoscaler.decide.state import Order, TimestampedRecommendation, WorkloadState, telling
 from autoscaler.decide.zero import idle
 from autoscaler.policy.behavior import Behavior
 from autoscaler.policy.schema import Actuator, WorkloadPolicy
-
-# No rate limit may look back further than autoscaling/v2 allows a period to be.
-_LONGEST_PERIOD = timedelta(seconds=1800)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +38,11 @@ class Outcome:
         decision = self.decision
         change = decision.desired_replicas - decision.current_replicas
         order = Order(decision.desired_replicas, self.at, self.resource_version)
+        held = self.state_if_held
         return replace(
-            self.state_if_held.with_rescale(change, now=self.at, keep=_LONGEST_PERIOD),
+            held.with_rescale(change, now=self.at, keep=LONGEST_PERIOD),
             order=order,
+            generation=None if held.generation is None else held.generation + 1,
         )
 
     def state_after(self, *, rescaled: bool) -> WorkloadState:
@@ -165,6 +165,7 @@ def _observed(
         doubts,
         order,
         reverted_at,
+        workload.generation if ours else None,
     )
 
 
@@ -206,10 +207,10 @@ def _remembered(
     replicas = recommendation.replicas
     if replicas is None or (not recommendation.may_lower and replicas < current_replicas):
         return history
-    cutoff = now - _memory(policy.behavior)
+    cutoff = now - remembered_for(policy.behavior)
     return (*telling(history, replicas, cutoff), TimestampedRecommendation(now, replicas))
 
 
-def _memory(behavior: Behavior) -> timedelta:
+def remembered_for(behavior: Behavior) -> timedelta:
     """Return how far back any rule looks at recommendations."""
     return max(behavior.scale_up_window, behavior.scale_down_window, VANISHED_WITHIN)

@@ -20,6 +20,9 @@ from autoscaler.policy.behavior import (
     SelectPolicy,
 )
 
+# No rate limit may look back further than autoscaling/v2 allows a period to be.
+LONGEST_PERIOD = timedelta(seconds=1800)
+
 
 def scale_up_limit(
     current_replicas: int, *, rules: ScalingRules, events: Sequence[ScaleEvent], now: datetime

@@ -52,6 +52,9 @@ class WorkloadState:
     order: Order | None = None
     reverted_at: tuple[datetime, ...] = ()
     """When somebody else overwrote our order, newest last."""
+    generation: int | None = None
+    """Of the workload, our last write included: while it stays, nobody else wrote its `spec`.
+    None = that cannot be told, as where an HPA scales on our behalf."""
 
     def with_recommendation(
         self, replicas: int, *, now: datetime, keep: timedelta

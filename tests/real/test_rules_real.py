@@ -174,6 +174,30 @@ def test_nothing_is_lowered_while_a_rollout_runs(
         eventually(lambda: namespace.replicas("checkout") == 4, within=60, what="lowered after it")
 
 
+def test_a_restart_that_remembers_what_was_decided_needs_no_hold(
+    start: Start,
+    govern: Callable[..., None],
+    prometheus: PrometheusServer,
+    namespace: Namespace,
+    tmp_path: Path,
+) -> None:
+    memory = ("--memory-file", str(tmp_path / "memory"))
+    namespace.apply(deployment("checkout", replicas=6))
+    with StandInKubelet(namespace, startup=timedelta(0)):
+        seconds = {"scaleDown": {"stabilizationWindowSeconds": 5}}
+        govern(550.0, behavior=seconds, cooldown={"scaleDown": "0s"})
+        before = start(prometheus, namespace, *memory)
+        before.wait_for("checkout", lambda r: r["ready_replicas"] == 6, what="six pods")
+        before.wait_cycles("checkout", 7)
+        assert before.stop() == 0
+        prometheus.exporter.set("load", 350.0, {"app": "checkout"})
+        after = start(prometheus, namespace, *memory)
+        after.wait_for("checkout", lambda r: r["desired_replicas"] == 4, what="lowered")
+
+    assert after.events("memory_not_used") == []
+    assert "RestartHold" not in {r["reason"] for r in after.records("checkout")}
+
+
 def test_a_stateful_set_is_scaled_by_the_same_path(
     start: Start,
     plane: ControlPlane,

@@ -1,0 +1,90 @@
+"""What is known of the time before our start: a memory that was left to us, and what pods tell.
+
+| known | scale in | scale out |
+|---|---|---|
+| a memory without a hole | goes on as if nothing had been | goes on |
+| a memory with a hole | held as without one | every event in it counts, and every pod since |
+| nothing | held for a window, cooldown or period, the longest | pods younger than a period count |
+
+A memory has no hole where hardly any time went by, a whole window had been watched before, and
+nobody wrote the workload's `spec` since: its generation is the one our last write left behind.
+Any doubt about one of these is a hole.
+Pods tell only of growth: those that went left nothing.
+Where a rollout runs, or no pod is older, they tell nothing either, for replaced pods look the same;
+a rollout must not keep us from scaling out.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from autoscaler.decide.doubt import forgotten_for, restart_hold_left
+from autoscaler.decide.facts import PodPhase, WorkloadFacts
+from autoscaler.decide.pipeline import remembered_for
+from autoscaler.decide.rate_limits import LONGEST_PERIOD
+from autoscaler.decide.reason import Reason
+from autoscaler.decide.state import ScaleEvent, WorkloadState
+from autoscaler.policy.schema import WorkloadPolicy
+
+# A pod is stopped, started elsewhere and has read its first lists: what was recommended before is
+# still the window's greater part. Beyond, a peak may have come and gone that nobody saw.
+LONGEST_ABSENCE = timedelta(minutes=2)
+_ZERO = timedelta(0)
+_GONE = frozenset({PodPhase.SUCCEEDED, PodPhase.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What one process leaves to the next of one workload."""
+
+    state: WorkloadState
+    reach: timedelta
+    """How far back recommendations were kept, by the policy of that time."""
+
+
+def state_at_start(
+    memory: Memory | None, *, workload: WorkloadFacts, policy: WorkloadPolicy, now: datetime
+) -> WorkloadState:
+    """Return what to begin with: all that may limit; `recovered` where nothing is missing."""
+    if memory is None:
+        seen = growth_seen(workload, since=now - LONGEST_PERIOD)
+        return _with_growth(WorkloadState(started_at=now), seen)
+    state = memory.state
+    if _without_a_hole(memory, workload, policy, now):
+        return replace(state, started_at=now, recovered=True)
+    since = max(state.seen_at or now - LONGEST_PERIOD, now - LONGEST_PERIOD)
+    limits = replace(
+        state,
+        started_at=now,
+        recovered=False,
+        order=None,  # whoever changed the count since then did not contradict us
+        doubts=tuple(pair for pair in state.doubts if pair[0] is not Reason.SCALED_TO_ZERO),
+    )
+    return _with_growth(limits, growth_seen(workload, since=since))
+
+
+def growth_seen(workload: WorkloadFacts, *, since: datetime) -> tuple[ScaleEvent, ...]:
+    """Return the pods created after `since` as scale events, oldest first."""
+    pods = [p for p in workload.pods or () if not p.deleted and p.phase not in _GONE]
+    young = sorted(pod.created_at for pod in pods if pod.created_at > since)
+    if workload.rollout_in_progress or len(young) == len(pods):
+        return ()
+    return tuple(ScaleEvent(at, 1) for at in young)
+
+
+def _with_growth(state: WorkloadState, seen: tuple[ScaleEvent, ...]) -> WorkloadState:
+    if not seen:
+        return state
+    return replace(state, scale_events=(*state.scale_events, *seen), last_scale_up_at=seen[-1].at)
+
+
+def _without_a_hole(
+    memory: Memory, workload: WorkloadFacts, policy: WorkloadPolicy, now: datetime
+) -> bool:
+    """Whether all that scale-in asks for is known: recommendations and rescales, until now."""
+    state = memory.state
+    if state.seen_at is None or not _ZERO <= now - state.seen_at <= LONGEST_ABSENCE:
+        return False
+    if state.generation is None or state.generation != workload.generation:
+        return False
+    watched = restart_hold_left(state, window=forgotten_for(policy), now=state.seen_at) <= _ZERO
+    return watched and memory.reach >= remembered_for(policy.behavior)

@@ -1,0 +1,163 @@
+"""What was decided lately, left by one process to the next: one JSON file.
+
+It lies beside what the forecasts learned (`--memory-file`), and is of use on its own.
+Text, so that anybody can read why a restart did or did not hold; a file that is not whole, or not
+of this version, is refused whole.
+Whether what it says is still enough is not judged here: `decide/recovery.py`.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from autoscaler.decide.facts import TargetRef
+from autoscaler.decide.reason import Reason
+from autoscaler.decide.recovery import Memory
+from autoscaler.decide.state import (
+    Order,
+    ScaleEvent,
+    TimestampedRecommendation,
+    WorkloadState,
+)
+from autoscaler.errors import MemoryFileError
+
+VERSION = 1
+Json = Mapping[str, Any]
+# What reading a document of another form may raise.
+_MALFORMED = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+
+
+def beside(memory: Path) -> Path:
+    """Return where decisions are remembered, given where forecasts are."""
+    return memory.with_name(f"{memory.name}.decisions")
+
+
+def write(path: Path, memories: Mapping[TargetRef, Memory]) -> None:
+    """Write all memories; the old file stays until the new one is complete.
+
+    Raises
+    ------
+    MemoryFileError
+        The file cannot be written.
+    """
+    workloads = [[*target, _written(memory)] for target, memory in memories.items()]
+    text = json.dumps({"version": VERSION, "workloads": workloads}, allow_nan=False)
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise MemoryFileError(f"{path}: cannot be written: {error}") from error
+
+
+def read(path: Path) -> dict[TargetRef, Memory]:
+    """Return the memories of a file.
+
+    Raises
+    ------
+    MemoryFileError
+        There is none, it is not whole, or it is of another version.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        version = document["version"]
+        if version != VERSION:
+            raise MemoryFileError(f"{path}: is of version {version}, not {VERSION}")
+        rows = [(TargetRef(*map(_text, names)), raw) for *names, raw in document["workloads"]]
+        return {target: _read(raw) for target, raw in rows}
+    except OSError as error:
+        raise MemoryFileError(f"{path}: cannot be read: {error}") from error
+    except _MALFORMED as error:
+        raise MemoryFileError(f"{path}: is damaged: {error!r}") from error
+
+
+def _written(memory: Memory) -> dict[str, Any]:
+    state = memory.state
+    return {
+        "reach_seconds": memory.reach.total_seconds(),
+        "started_at": state.started_at.isoformat(),
+        "recovered": state.recovered,
+        "seen_at": _instant(state.seen_at),
+        "generation": state.generation,
+        "recommendations": [
+            [r.at.isoformat(), r.replicas, r.assumed] for r in state.recommendations
+        ],
+        "scale_events": [[e.at.isoformat(), e.change] for e in state.scale_events],
+        "last_scale_up_at": _instant(state.last_scale_up_at),
+        "last_scale_down_at": _instant(state.last_scale_down_at),
+        "doubts": [[str(reason), at.isoformat()] for reason, at in state.doubts],
+        "order": None
+        if state.order is None
+        else [state.order.replicas, state.order.at.isoformat(), state.order.over_version],
+        "reverted_at": [at.isoformat() for at in state.reverted_at],
+    }
+
+
+def _read(raw: Json) -> Memory:
+    order, generation = raw["order"], raw["generation"]
+    state = WorkloadState(
+        started_at=_at(raw["started_at"]),
+        recommendations=tuple(
+            TimestampedRecommendation(_at(at), _count(n), _flag(assumed))
+            for at, n, assumed in raw["recommendations"]
+        ),
+        scale_events=tuple(ScaleEvent(_at(at), _whole(n)) for at, n in raw["scale_events"]),
+        last_scale_up_at=_maybe_at(raw["last_scale_up_at"]),
+        last_scale_down_at=_maybe_at(raw["last_scale_down_at"]),
+        recovered=_flag(raw["recovered"]),
+        seen_at=_maybe_at(raw["seen_at"]),
+        doubts=tuple((Reason(reason), _at(at)) for reason, at in raw["doubts"]),
+        order=None if order is None else _order(*order),
+        reverted_at=tuple(map(_at, raw["reverted_at"])),
+        generation=None if generation is None else _count(generation),
+    )
+    return Memory(state, timedelta(seconds=_count(round(raw["reach_seconds"]))))
+
+
+def _order(replicas: Any, at: Any, over_version: Any) -> Order:
+    return Order(_count(replicas), _at(at), _text(over_version))
+
+
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _maybe_at(value: Any) -> datetime | None:
+    return None if value is None else _at(value)
+
+
+def _at(value: Any) -> datetime:
+    at = datetime.fromisoformat(_text(value))
+    if at.tzinfo is None:
+        raise ValueError(f"{value!r} has no time zone")
+    return at
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither true nor false")
+    return value
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{value!r} is not a whole number")
+    return value
+
+
+def _count(value: Any) -> int:
+    if _whole(value) < 0:
+        raise ValueError(f"{value!r} is negative")
+    return _whole(value)

@@ -1,0 +1,189 @@
+"""What a restart goes on with, and what it holds."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from autoscaler.decide.facts import PodFacts, PodPhase
+from autoscaler.decide.pipeline import reconciled
+from autoscaler.decide.reason import Reason
+from autoscaler.decide.recovery import LONGEST_ABSENCE, Memory, growth_seen, state_at_start
+from autoscaler.decide.state import Order, ScaleEvent, TimestampedRecommendation, WorkloadState
+from decide.worlds import LONG_AGO, NOW, ago, policy, signal, workload
+
+REACH = timedelta(minutes=5)
+DOWN_HOUR = {"scaleDown": {"stabilizationWindowSeconds": 3600}}
+SLOWLY = {"scaleUp": {"policies": [{"type": "Pods", "value": 2, "periodSeconds": 600}]}}
+ONE_BY_ONE = {"scaleDown": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 900}]}}
+LOW = signal(200.0, 200.0)
+HIGH = signal(5000.0, 5000.0)
+RECENT = tuple(TimestampedRecommendation(ago(s), 3) for s in range(290, 20, -15))
+
+
+def remembered(**fields):
+    state = WorkloadState(LONG_AGO, RECENT, seen_at=ago(30), generation=7)
+    return Memory(replace(state, **fields), REACH)
+
+
+def begun(memory, *, facts=None, **fields):
+    facts = facts or workload(10, generation=7)
+    return state_at_start(memory, workload=facts, policy=policy(**fields), now=NOW)
+
+
+def decided(one, memory, *, facts=None, **fields):
+    facts = facts or workload(10, generation=7)
+    state = begun(memory, facts=facts, **fields)
+    return reconciled([one], workload=facts, policy=policy(**fields), state=state, now=NOW).decision
+
+
+def test_a_memory_without_a_hole_goes_on_scaling_in():
+    decision = decided(LOW, remembered())
+
+    assert (decision.desired_replicas, decision.reason) == (3, Reason.SCALE_DOWN_STABILIZED)
+
+
+def test_without_a_memory_nothing_is_lowered():
+    assert decided(LOW, None).reason is Reason.RESTART_HOLD
+
+
+@pytest.mark.parametrize(
+    ("memory", "recovered"),
+    [
+        pytest.param(remembered(), True, id="nothing is missing"),
+        pytest.param(remembered(seen_at=NOW - LONGEST_ABSENCE), True, id="away for two minutes"),
+        pytest.param(remembered(seen_at=ago(121)), False, id="away for longer"),
+        pytest.param(remembered(seen_at=ago(-1)), False, id="of a clock that was ahead"),
+        pytest.param(remembered(seen_at=None), False, id="it never looked"),
+        pytest.param(remembered(generation=6), False, id="somebody wrote since"),
+        pytest.param(remembered(generation=None), False, id="who wrote is not known"),
+        pytest.param(remembered(started_at=ago(330)), True, id="it had watched a window"),
+        pytest.param(remembered(started_at=ago(329)), False, id="it had not"),
+        pytest.param(remembered(started_at=ago(45), recovered=True), True, id="but knew of one"),
+    ],
+)
+def test_what_is_a_hole_in_a_memory(memory, recovered):
+    assert begun(memory).recovered is recovered
+
+
+@pytest.mark.parametrize(
+    ("fields", "recovered"),
+    [
+        pytest.param({"behavior": DOWN_HOUR}, False, id="a longer window than before"),
+        pytest.param({"cooldown": {"scaleDown": "9m"}}, True, id="a cooldown that was watched"),
+        pytest.param({"cooldown": {"scaleDown": "2d"}}, False, id="a cooldown that was not"),
+        pytest.param({"behavior": ONE_BY_ONE}, True, id="a period that was watched"),
+    ],
+)
+def test_the_policy_of_today_says_how_much_has_to_be_known(fields, recovered):
+    assert begun(remembered(), **fields).recovered is recovered
+
+
+def test_a_workload_whose_writes_nobody_counts_is_never_recovered():
+    assert not begun(remembered(generation=None), facts=workload(10, generation=None)).recovered
+
+
+def test_a_memory_with_a_hole_still_limits():
+    memory = remembered(
+        generation=6,
+        scale_events=(ScaleEvent(ago(60), 2),),
+        last_scale_up_at=ago(60),
+        last_scale_down_at=ago(900),
+        order=Order(8, ago(60), "5"),
+        doubts=((Reason.SCALED_TO_ZERO, ago(900)), (Reason.BURST_HOLD, ago(60))),
+    )
+    after = begun(memory)
+
+    assert (after.started_at, after.order) == (NOW, None)
+    assert after.doubts == ((Reason.BURST_HOLD, ago(60)),)
+    assert after.scale_events == memory.state.scale_events
+    assert (after.last_scale_up_at, after.last_scale_down_at) == (ago(60), ago(900))
+
+
+@pytest.mark.parametrize("generation", [7, 6], ids=["without a hole", "with one"])
+def test_a_restart_does_not_renew_what_a_period_allows(generation):
+    memory = remembered(generation=generation, scale_events=(ScaleEvent(ago(60), 2),))
+
+    assert decided(HIGH, memory, behavior=SLOWLY).reason is Reason.SCALE_UP_LIMIT
+    assert decided(HIGH, memory, behavior=SLOWLY).desired_replicas == 10
+    assert decided(HIGH, remembered(generation=generation), behavior=SLOWLY).desired_replicas == 12
+
+
+@pytest.mark.parametrize("generation", [7, 6], ids=["without a hole", "with one"])
+def test_a_restart_does_not_end_a_cooldown(generation):
+    memory = remembered(generation=generation, last_scale_up_at=ago(60))
+    waiting = decided(HIGH, memory, cooldown={"scaleUp": "2m"})
+
+    assert (waiting.desired_replicas, waiting.reason) == (10, Reason.COOLDOWN_ACTIVE)
+
+
+def pods(*ages, **fields):
+    return tuple(PodFacts(f"p{i}", ago(age), **fields) for i, age in enumerate(ages))
+
+
+OLD = pods(*[9000] * 7)
+
+
+def test_without_a_memory_young_pods_count_as_what_a_period_allows():
+    grown = workload(9, generation=7, pods=OLD + pods(60, 50))
+
+    assert decided(HIGH, None, facts=grown, behavior=SLOWLY).desired_replicas == 9
+    assert decided(HIGH, None, facts=grown, cooldown={"scaleUp": "1m"}).desired_replicas == 9
+    assert decided(HIGH, None, facts=grown, cooldown={"scaleUp": "50s"}).desired_replicas == 18
+
+
+def test_pods_that_came_while_we_were_away_count_too():
+    grown = workload(9, generation=8, pods=OLD + pods(60, 10))
+    after = begun(remembered(scale_events=(ScaleEvent(ago(60), 1),)), facts=grown)
+
+    assert after.scale_events == (ScaleEvent(ago(60), 1), ScaleEvent(ago(10), 1))
+    assert after.last_scale_up_at == ago(10)
+
+
+@pytest.mark.parametrize(
+    ("facts", "ages"),
+    [
+        pytest.param({"pods": OLD + pods(50, 60)}, [60, 50], id="oldest first"),
+        pytest.param({"pods": None}, [], id="pods are not watched"),
+        pytest.param({"pods": OLD}, [], id="all of them are old"),
+        pytest.param({"pods": OLD + pods(100)}, [], id="exactly as old as the period"),
+        pytest.param({"pods": pods(60, 50)}, [], id="all are new: created, or rolled over"),
+        pytest.param(
+            {"pods": OLD + pods(60), "rollout_in_progress": True}, [], id="a rollout replaces"
+        ),
+        pytest.param({"pods": OLD + pods(60, deleted=True)}, [], id="one that leaves"),
+        pytest.param({"pods": OLD + pods(60, phase=PodPhase.FAILED)}, [], id="one that failed"),
+    ],
+)
+def test_what_pods_tell_of_growth(facts, ages):
+    seen = growth_seen(workload(9, **facts), since=ago(100))
+
+    assert seen == tuple(ScaleEvent(ago(age), 1) for age in ages)
+
+
+@pytest.mark.parametrize(
+    ("age", "desired"),
+    [pytest.param(899, 10, id="held for the period"), pytest.param(900, 9, id="then one by one")],
+)
+def test_a_restart_forgets_what_a_period_took_and_therefore_waits_for_it(age, desired):
+    state = WorkloadState(ago(age), RECENT, seen_at=ago(15))
+    outcome = reconciled(
+        [LOW], workload=workload(10), policy=policy(behavior=ONE_BY_ONE), state=state, now=NOW
+    )
+
+    assert outcome.decision.desired_replicas == desired
+
+
+def test_the_state_knows_the_generation_its_own_write_leaves():
+    facts, rules = workload(2, generation=7), policy()
+    outcome = reconciled([HIGH], workload=facts, policy=rules, state=begun(None), now=NOW)
+
+    assert outcome.state_after(rescaled=False).generation == 7
+    assert outcome.state_after(rescaled=True).generation == 8
+
+
+def test_where_an_hpa_scales_for_us_the_generation_tells_nothing():
+    by_hpa, facts = policy(actuator="hpa"), workload(2, generation=7)
+    outcome = reconciled([HIGH], workload=facts, policy=by_hpa, state=begun(None), now=NOW)
+
+    assert outcome.state_after(rescaled=True).generation is None

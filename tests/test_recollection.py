@@ -1,0 +1,122 @@
+"""What one process leaves to the next of its decisions."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from autoscaler import recollection
+from autoscaler.decide.facts import TargetRef
+from autoscaler.decide.reason import Reason
+from autoscaler.decide.recovery import Memory
+from autoscaler.decide.state import Order, ScaleEvent, TimestampedRecommendation, WorkloadState
+from autoscaler.errors import MemoryFileError
+
+NOW = datetime(2026, 11, 25, 8, 0, 0, 250_000, tzinfo=UTC)
+CHECKOUT, ROLLOUT = TargetRef("shop", "checkout"), TargetRef("a", "b", "Rollout", "argoproj.io/v1")
+WHOLE = WorkloadState(
+    NOW - timedelta(days=1),
+    (TimestampedRecommendation(NOW, 3, assumed=True), TimestampedRecommendation(NOW, 4)),
+    (ScaleEvent(NOW, -2), ScaleEvent(NOW, 5)),
+    last_scale_up_at=NOW,
+    last_scale_down_at=NOW - timedelta(hours=2),
+    recovered=True,
+    seen_at=NOW,
+    doubts=((Reason.BURST_HOLD, NOW),),
+    order=Order(4, NOW, "77"),
+    reverted_at=(NOW,),
+    generation=12,
+)
+MEMORIES = {
+    CHECKOUT: Memory(WHOLE, timedelta(minutes=5)),
+    ROLLOUT: Memory(WorkloadState(NOW), timedelta(hours=1)),
+}
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "memory.decisions"
+    recollection.write(path, MEMORIES)
+    return path
+
+
+def test_what_is_written_is_read_back_whole(path):
+    assert recollection.read(path) == MEMORIES
+
+
+def test_it_lies_beside_what_the_forecasts_learned(tmp_path):
+    assert recollection.beside(tmp_path / "memory") == tmp_path / "memory.decisions"
+
+
+def changed(**fields):
+    def change(document):
+        document["workloads"][0][-1] |= fields
+
+    return change
+
+
+def without(name):
+    def change(document):
+        del document["workloads"][0][-1][name]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        pytest.param(lambda d: d.update(version=2), "is of version 2, not 1", id="later version"),
+        pytest.param(lambda d: d.pop("workloads"), "is damaged", id="no workloads"),
+        pytest.param(
+            lambda d: d["workloads"].append(3), "is damaged", id="a workload without form"
+        ),
+        pytest.param(lambda d: d["workloads"].append([1, {}]), "is damaged", id="name is no text"),
+        pytest.param(without("seen_at"), "is damaged", id="a field is missing"),
+        pytest.param(changed(started_at="2026-11-25T08:00:00"), "no time zone", id="local time"),
+        pytest.param(changed(started_at=None), "is not text", id="no start"),
+        pytest.param(changed(recovered=1), "neither true nor false", id="a number for a flag"),
+        pytest.param(changed(generation=-1), "is negative", id="negative count"),
+        pytest.param(changed(generation=1.5), "not a whole number", id="a fraction"),
+        pytest.param(changed(scale_events=[["x", 1]]), "is damaged", id="no instant"),
+        pytest.param(changed(doubts=[["Hunch", NOW.isoformat()]]), "is damaged", id="no reason"),
+        pytest.param(changed(order=[1]), "is damaged", id="half an order"),
+        pytest.param(changed(reach_seconds=1e300), "is damaged", id="beyond all time"),
+    ],
+)
+def test_a_document_of_another_form_is_refused_whole(path, change, says):
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+    with pytest.raises(MemoryFileError, match=says):
+        recollection.read(path)
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"{", b"\xff\xfe", b"[" * 100_000])
+def test_a_file_that_is_no_such_document_is_refused(path, text):
+    path.write_bytes(text)
+
+    with pytest.raises(MemoryFileError, match="is damaged"):
+        recollection.read(path)
+
+
+def test_a_file_cut_short_is_refused(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+    with pytest.raises(MemoryFileError, match="is damaged"):
+        recollection.read(path)
+
+
+def test_no_file_and_no_folder_are_said_so(tmp_path):
+    with pytest.raises(MemoryFileError, match="cannot be read"):
+        recollection.read(tmp_path / "absent")
+    with pytest.raises(MemoryFileError, match="cannot be written"):
+        recollection.write(tmp_path / "no folder" / "memory", MEMORIES)
+
+
+def test_the_old_file_stays_where_the_new_one_cannot_be_written(path):
+    path.with_name("memory.decisions.partial").mkdir()
+
+    with pytest.raises(MemoryFileError, match="cannot be written"):
+        recollection.write(path, {})
+    assert recollection.read(path) == MEMORIES
