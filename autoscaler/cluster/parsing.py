@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
+from sys import intern
 from typing import Any
 
 from autoscaler.cluster.objects import Amounts, Pod, PolicySource, ReplicaSet, Rival, Workload
@@ -23,6 +25,8 @@ _TEMPLATE_LABELS = (
     "controller-revision-hash",
 )
 _REVISION = "deployment.kubernetes.io/revision"
+# Ours; `kubectl apply` alone leaves as much in another as all that we keep of a workload.
+_OWN_ANNOTATIONS = "autoscaler/"
 # Reasons of the Progressing condition while pods of the new template are still to come; a mere
 # change of replicas leaves it at NewReplicaSetAvailable.
 _ROLLING = frozenset({"NewReplicaSetCreated", "FoundNewReplicaSet", "ReplicaSetUpdated"})
@@ -49,7 +53,7 @@ def workload(raw: Json, *, kind: str, api_version: str) -> Workload:
     meta, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
     pod_spec = (spec.get("template") or {}).get("spec") or {}
     annotations = {_text(k): _text(v) for k, v in (meta.get("annotations") or {}).items()}
-    namespace, name = _text(meta["namespace"]), _text(meta["name"])
+    namespace, name = _common(meta["namespace"]), _text(meta["name"])
     return Workload(
         namespace=namespace,
         name=name,
@@ -62,7 +66,7 @@ def workload(raw: Json, *, kind: str, api_version: str) -> Workload:
         rollout_in_progress=rollout_in_progress(raw, kind=kind),
         revision=annotations.get(_REVISION, ""),
         template_hash=_text(status.get("updateRevision") or status.get("currentPodHash") or ""),
-        annotations=annotations,
+        annotations={k: v for k, v in annotations.items() if k.startswith(_OWN_ANNOTATIONS)},
         requests=requests(pod_spec),
         limits=limits(pod_spec),
         generation=_count(meta, "generation") or None,
@@ -97,10 +101,10 @@ def replica_set(raw: Json) -> ReplicaSet | None:
     if owner is None:
         return None
     return ReplicaSet(
-        namespace=_text(meta["namespace"]),
+        namespace=_common(meta["namespace"]),
         name=_text(meta["name"]),
         uid=_text(meta["uid"]),
-        owner_uid=_text(owner["uid"]),
+        owner_uid=_common(owner["uid"]),
         revision=_text((meta.get("annotations") or {}).get(_REVISION, "")),
         template_hash=_template_hash(meta),
         active=_count(raw.get("spec") or {}, "replicas", absent=1) > 0
@@ -118,10 +122,10 @@ def pod(raw: Json) -> Pod | None:
     is_ready = ready.get("status") == "True"
     changed_at = instant(ready.get("lastTransitionTime"))
     return Pod(
-        namespace=_text(meta["namespace"]),
+        namespace=_common(meta["namespace"]),
         name=_text(meta["name"]),
         uid=_text(meta["uid"]),
-        owner_uid=_text(owner["uid"]),
+        owner_uid=_common(owner["uid"]),
         facts=PodFacts(
             name=_text(meta["name"]),
             created_at=_must_instant(meta["creationTimestamp"]),
@@ -164,7 +168,7 @@ def scaled_object(raw: Json) -> Rival:
 def _rival(raw: Json, *, kind: str, target: Json, min_replicas: int) -> Rival:
     meta = raw["metadata"]
     return Rival(
-        namespace=_text(meta["namespace"]),
+        namespace=_common(meta["namespace"]),
         name=_text(meta["name"]),
         kind=kind,
         resource_version=_text(meta.get("resourceVersion", "")),
@@ -184,7 +188,7 @@ def group_of(api_version: str) -> str:
 def replicas_manager(managed_fields: Iterable[Json]) -> str | None:
     """Return the field manager that wrote `spec.replicas` last."""
     owners = [
-        (_text(entry.get("time") or ""), _text(entry.get("manager") or ""))
+        (_text(entry.get("time") or ""), _common(entry.get("manager") or ""))
         for entry in managed_fields
         if "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
     ]
@@ -201,8 +205,8 @@ def requests(pod_spec: Json) -> Amounts:
             if name in declared:
                 # An amount we cannot read is not declared, as far as sizing by it goes.
                 with suppress(ValueError):
-                    found[_text(container["name"]), name] = _amount(declared[name])
-    return found
+                    found[_common(container["name"]), name] = _amount(declared[name])
+    return _shared(tuple(found.items()))
 
 
 def limits(pod_spec: Json) -> Amounts:
@@ -217,8 +221,13 @@ def limits(pod_spec: Json) -> Amounts:
             limit = math.inf
             with suppress(ValueError):
                 limit = _amount(declared[name]) if name in declared else limit
-            found[_text(container["name"]), name] = limit
-    return found
+            found[_common(container["name"]), name] = limit
+    return _shared(tuple(found.items()))
+
+
+@lru_cache(maxsize=16_384)  # pods say what their template does, and many templates say the same
+def _shared(found: tuple[tuple[tuple[str, str], float], ...]) -> Amounts:
+    return dict(found)
 
 
 def _running_containers(pod_spec: Json) -> Iterable[Json]:
@@ -245,6 +254,11 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not text")
     return value
+
+
+def _common(value: Any) -> str:
+    """Return a text that many objects say, kept once for all of them."""
+    return intern(_text(value))
 
 
 def _amount(value: Any) -> float:
@@ -277,7 +291,7 @@ def _controller(meta: Json) -> Json | None:
 
 def _template_hash(meta: Json) -> str:
     labels = meta.get("labels") or {}
-    return next((_text(labels[name]) for name in _TEMPLATE_LABELS if name in labels), "")
+    return next((_common(labels[name]) for name in _TEMPLATE_LABELS if name in labels), "")
 
 
 def _condition(status: Json, kind: str) -> Json:

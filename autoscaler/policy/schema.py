@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
-from autoscaler.policy.base import Section
+from autoscaler.policy.base import SHARED, Section
 from autoscaler.policy.behavior import Behavior
 from autoscaler.policy.metric import MetricSpec, Name
 from autoscaler.policy.quantity import (
@@ -100,11 +100,11 @@ class WorkloadPolicy(Section):
     actuator: Actuator = Actuator.SCALE
     min_replicas: WholeNumber = Field(default=1, ge=0, le=MOST_REPLICAS)
     max_replicas: WholeNumber = Field(ge=1, le=MOST_REPLICAS)
-    metrics: tuple[MetricSpec, ...] = Field(min_length=1, max_length=16)
-    forecast: Forecast = Forecast()
-    cooldown: Cooldown = Cooldown()
-    behavior: Behavior = Behavior()
-    schedule: tuple[ScheduleEntry, ...] = Field(default=(), max_length=100)
+    metrics: tuple[Annotated[MetricSpec, SHARED], ...] = Field(min_length=1, max_length=16)
+    forecast: Annotated[Forecast, SHARED] = Forecast()
+    cooldown: Annotated[Cooldown, SHARED] = Cooldown()
+    behavior: Annotated[Behavior, SHARED] = Behavior()
+    schedule: tuple[Annotated[ScheduleEntry, SHARED], ...] = Field(default=(), max_length=100)
     paused: bool = False
     paused_scale_in: bool = False
     paused_scale_out: bool = False

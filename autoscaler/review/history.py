@@ -104,7 +104,8 @@ class _Past:
         self.newest = record
         self.recent = Ring(room.recent_rows, self.row_size)
         self.older = Ring(room.older_rows, self.row_size)
-        self.changes: deque[bytes | DecisionRecord] = deque(maxlen=room.changes)
+        self.changes: list[bytes | DecisionRecord] = []
+        """Oldest first; a list, for an empty deque takes as much as the lines of two changes."""
         self.headline: tuple[object, ...] = ()
         self.attention = attention_of(record)
         self.since = record.at
@@ -131,6 +132,7 @@ class _Past:
             return False
         self.headline = headline
         self.changes.append(record)
+        del self.changes[: -self.room.changes]
         return True
 
     def _keep_older(self, record: DecisionRecord, row: bytes, second: int) -> None:
@@ -157,7 +159,7 @@ class _Past:
         self.room = room
         self.recent = self.recent.resized(room.recent_rows)
         self.older = self.older.resized(room.older_rows)
-        self.changes = deque(self.changes, maxlen=room.changes)
+        self.changes = self.changes[-room.changes :]
 
     def rows(self) -> list[bytes]:
         """Return older rows up to where the recent ones begin, then those, then the newest."""
@@ -182,9 +184,7 @@ class History:
         if past is None or past.row_size != row_size(len(record.signals)):
             # A policy with other metrics than before charts something else: a new past.
             past = self._pasts[record.target] = _Past(self._room, record)
-            self._room = room_for(len(self._pasts))
-        if past.room is not self._room and past.room != self._room:
-            past.resize(self._room)
+            self._share_out()
         if past.keep(record):
             self._waiting.append((past, record))
         self._kept += 1
@@ -199,7 +199,15 @@ class History:
         self._pasts = {t: past for t, past in self._pasts.items() if t in present}
         kept = {id(past) for past in self._pasts.values()}
         self._waiting = deque(pair for pair in self._waiting if id(pair[0]) in kept)
-        self._room = room_for(len(self._pasts))
+        self._share_out()
+
+    def _share_out(self) -> None:
+        """Give every policy the room that their number leaves it."""
+        room = room_for(len(self._pasts))
+        if room != self._room:
+            self._room = room
+            for past in self._pasts.values():
+                past.resize(room)
 
     def since(self, target: TargetRef) -> datetime | None:
         """Return since when a target has needed the attention that it needs now."""

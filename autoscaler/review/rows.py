@@ -108,28 +108,29 @@ def unpacked(row: bytes) -> tuple[Any, ...]:
 
 
 class Ring:
-    """Rows of one size in one piece of memory; the oldest is written over."""
+    """Rows of one size in one piece of memory; the oldest is written over.
 
-    __slots__ = ("_data", "_next", "_row_size", "_rows")
+    All of it is taken at once: ten thousand pieces that grow row by row leave as much unused.
+    """
+
+    __slots__ = ("_count", "_data", "_row_size")
 
     def __init__(self, rows: int, row_size: int) -> None:
-        self._rows, self._row_size, self._next = rows, row_size, 0
-        self._data = bytearray()
+        self._row_size, self._count = row_size, 0
+        self._data = bytearray(rows * row_size)
 
     def append(self, row: bytes) -> None:
         """Add the newest row."""
-        if len(self._data) < self._rows * self._row_size:
-            self._data += row
-            return
-        at = self._next * self._row_size
+        at = self._count * self._row_size % len(self._data)
         self._data[at : at + self._row_size] = row
-        self._next = (self._next + 1) % self._rows
+        self._count += 1
 
     def rows(self) -> list[bytes]:
         """Return a copy of the rows, oldest first."""
-        size, first, data = self._row_size, self._next, bytes(self._data)
+        size, count, data = self._row_size, self._count, bytes(self._data)
         cut = [data[at : at + size] for at in range(0, len(data), size)]
-        return cut[first:] + cut[:first]
+        first = count % len(cut)
+        return cut[:count] if count < len(cut) else cut[first:] + cut[:first]
 
     def resized(self, rows: int) -> "Ring":
         """Return a ring for another number of rows, with the newest that fit."""

@@ -112,6 +112,15 @@ def test_replicas_left_out_are_one_as_the_api_server_has_it() -> None:
     assert parsing.workload(raw, kind="Deployment", api_version="apps/v1").spec_replicas == 1
 
 
+def test_of_annotations_only_our_own_are_kept() -> None:
+    foreign = {"kubectl.kubernetes.io/last-applied-configuration": "{...}"}
+    meta = {**META, "annotations": {"autoscaler/paused": "true", **foreign}}
+
+    seen = parsing.workload({"metadata": meta}, kind="Deployment", api_version="apps/v1")
+
+    assert seen.annotations == {"autoscaler/paused": "true"}
+
+
 def test_the_generation_an_older_argo_writes_as_a_hash_is_no_rollout() -> None:
     raw = deployment({"observedGeneration": "6b8f4d9c"}, generation=5)
 

@@ -54,6 +54,24 @@ def test_the_shown_policy_reads_back_as_itself():
     assert parsed(shown) == policy
 
 
+def test_what_two_policies_have_alike_is_kept_once():
+    behavior = "behavior: {scaleDown: {stabilizationWindowSeconds: 600}}"
+    one, other = (parsed(with_field(f"{line}\n{behavior}")) for line in ("", "minReplicas: 2"))
+
+    assert one.metrics[0] is other.metrics[0]
+    assert one.behavior is other.behavior
+    assert one != other
+
+
+def test_what_two_policies_have_different_is_not():
+    one, other = (parsed(with_field(f"cooldown: {{scaleDown: {s}s}}")) for s in (60, 61))
+
+    assert (one.cooldown.scale_down, other.cooldown.scale_down) == (
+        timedelta(seconds=60),
+        timedelta(seconds=61),
+    )
+
+
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
