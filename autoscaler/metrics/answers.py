@@ -1,7 +1,7 @@
 """What did Prometheus say: rows of an answer as numbers by part and key."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from autoscaler.errors import MetricUnavailableError
@@ -31,7 +31,7 @@ class Table:
         """Return the rows of one part of one counter."""
         return self._parts.get((number, part), _NONE)
 
-    def read(self, result: Sequence[Any]) -> "Table":
+    def read(self, result: Iterable[Any]) -> "Table":
         """Take in the rows of an instant answer."""
         ways: dict[str, tuple[Counter, str, Rows]] = {}
         for row in result:

@@ -18,6 +18,7 @@ from typing import Any
 from prometheus_api_client import PrometheusConnect
 
 from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.row_by_row import Read
 from autoscaler.metrics.servers import FailOver, servers_of
 from autoscaler.metrics.settings import PrometheusSettings
 from autoscaler.metrics.transport import QueryRefusedError, Session
@@ -29,19 +30,23 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One query at one instant, or over a range with `start`, `end` and `step`."""
+    """One query at one instant, or over a range with `start`, `end` and `step`.
+
+    `read` makes of the rows what the answer's result is to be.
+    """
 
     promql: str
     at: datetime
     start: datetime | None = None
     step: timedelta | None = None
+    read: Read = list
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """What Prometheus said: its result as parsed JSON, and how much to believe it."""
+    """What Prometheus said: what was read of its rows, and how much to believe it."""
 
-    result: list[Any]
+    result: Any
     warnings: tuple[str, ...] = ()
     skew_seconds: float = 0.0
 
@@ -138,6 +143,7 @@ class Connection:
         client, session = self._client(url)
         # One of several servers may hang: leave time for the others.
         session.allow((ticket.deadline - time.monotonic()) / min(n_servers, _ATTEMPTS))
+        session.read = ticket.question.read
         ticket.carried_by(session)
         try:
             result = _sent(client, ticket.question)
@@ -151,10 +157,6 @@ class Connection:
         self._fail_over.answered(url)
         envelope = session.taken()
         warnings = envelope.get("warnings") or []
-        if envelope["data"].get("resultType") == "scalar":
-            result = [{"metric": {}, "value": result}]
-        if not isinstance(result, list):
-            raise MetricUnavailableError(f"{url}: the result is not a list")
         return Answer(result, tuple(map(str, warnings)), session.skew_seconds)
 
     def _client(self, url: str) -> tuple[PrometheusConnect, Session]:

@@ -7,9 +7,10 @@ What was read is kept on disk when a folder is given, so that a restart goes on 
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from autoscaler.metrics.own_queries import OwnQueries, bare
 from autoscaler.metrics.own_query import OwnQuery, examined
 from autoscaler.metrics.plan import PART_LABEL, Group, past_key, planned
 from autoscaler.metrics.settings import PrometheusSettings
-from autoscaler.metrics.transport import MALFORMED, QueryRefusedError
+from autoscaler.metrics.transport import QueryRefusedError
 from autoscaler.ports import FloatArray, History, LoadSeries
 
 logger = logging.getLogger(__name__)
@@ -130,20 +131,14 @@ class HistoryReader:
         return read
 
     def _rows(self, group: Group, query: str, grid: Grid) -> FloatArray:
-        answer = self._ask(query, grid)
-        try:
-            return group_rows(group, answer.result, grid)
-        except MALFORMED as error:
-            raise MetricUnavailableError(f"malformed answer: {error!r}") from error
-
-    def _ask(self, query: str, grid: Grid) -> Answer:
         """Ask once, then rest as long as that took."""
+        question = replace(_ranged(query, grid), read=partial(group_rows, group, grid=grid))
         began = time.monotonic()
-        [outcome] = self._connection.ask([_ranged(query, grid)])
+        [outcome] = self._connection.ask([question])
         self._rest_after(began)
         if isinstance(outcome, MetricUnavailableError):
             raise outcome
-        return outcome
+        return np.asarray(outcome.result)
 
     def _rest_after(self, began: float) -> None:
         """Leave Prometheus alone for as long as it has just worked for us."""
@@ -199,7 +194,7 @@ def _few(queries: Mapping[int, OwnQuery]) -> list[dict[int, OwnQuery]]:
     return [dict(items[i : i + _OWN_TOGETHER]) for i in range(0, len(items), _OWN_TOGETHER)]
 
 
-def group_rows(group: Group, result: Sequence[Any], grid: Grid) -> FloatArray:
+def group_rows(group: Group, result: Iterable[Any], *, grid: Grid) -> FloatArray:
     """Return the past of each member of a group, shape (n_members, n_samples)."""
     tables: dict[str, dict[str, FloatArray]] = {}
     for row in result:

@@ -5,9 +5,11 @@
 without load to whoever learns from it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 from autoscaler.decide.facts import Doubt, Sample, TargetRef, WorkloadFacts
 from autoscaler.errors import MetricUnavailableError
@@ -60,7 +62,9 @@ class PrometheusMetrics:
         self._silent = {}
         samples = {index: unknown(error) for index, error in self._plan.impossible.items()}
         groups = self._plan.groups
-        questions = [Question(group.newest_query(), at=now) for group in groups]
+        questions = [
+            Question(group.newest_query(), at=now, read=partial(_table, group)) for group in groups
+        ]
         deadline = self._connection.patience()
         *answers, down = self._connection.ask(
             [*questions, Question(_DOWN, at=now)], deadline=deadline
@@ -97,10 +101,7 @@ class PrometheusMetrics:
         """Yield the sample of each member of a group, all unknown when there is no answer."""
         if isinstance(answer, Answer):
             try:
-                table = Table(group.counters).read(answer.result)
-                yield from self._samples(number, group, table, around.of(answer))
-            except MetricUnavailableError as error:
-                answer = error
+                yield from self._samples(number, group, answer.result, around.of(answer))
             except MALFORMED as error:
                 answer = MetricUnavailableError(f"malformed answer: {error!r}")
         if isinstance(answer, MetricUnavailableError):
@@ -155,6 +156,11 @@ class PrometheusMetrics:
             except MALFORMED as error:
                 samples[index] = unknown(MetricUnavailableError(f"malformed answer: {error!r}"))
         return samples
+
+
+def _table(group: Group, rows: Iterable[Any]) -> Table:
+    """Return the rows of a group's answer; a new table at every attempt."""
+    return Table(group.counters).read(rows)
 
 
 def unknown(error: MetricUnavailableError) -> Sample:

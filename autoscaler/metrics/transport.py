@@ -6,10 +6,10 @@ So the connection is kept at hand and cut when the caller's patience ends, the b
 pieces up to a limit, and nothing but Prometheus's own JSON is let through.
 """
 
-import json
 import socket
 import threading
 import time
+from collections.abc import Iterable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -22,6 +22,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
 from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.row_by_row import Read, parsed
 from autoscaler.metrics.settings import PrometheusSettings
 
 # Ten thousand workloads with four pods each are about 25 MB; beyond this a query went wrong.
@@ -124,6 +125,8 @@ class Session(requests.Session):
         self._deadline = float("inf")
         self._envelope: dict[str, Any] = {}
         self.skew_seconds = 0.0
+        self.read: Read = list
+        """What is to be made of the rows of the next answer."""
 
     def mount(self, prefix: Any, adapter: Any) -> None:
         """Keep every scheme on tapped connections, whatever adapter a library would like."""
@@ -134,7 +137,7 @@ class Session(requests.Session):
         self._deadline = time.monotonic() + seconds
 
     def taken(self) -> dict[str, Any]:
-        """Hand over the last answer: kept until the next, ten thousand rows would be held twice."""
+        """Hand over the last answer: nobody here needs it until the next."""
         envelope, self._envelope = self._envelope, {}
         return envelope
 
@@ -157,7 +160,7 @@ class Session(requests.Session):
         except (requests.RequestException, HTTPError, OSError) as error:
             raise MetricUnavailableError(f"{_place(url)}: {_cause(error)}") from error
         self.skew_seconds = _skew(response, between=(sent_at, time.time()))
-        self._envelope = _envelope(response, body, place=_place(url))
+        self._envelope = _envelope(response, body, place=_place(url), read=self.read)
         answered = _Answered()
         answered.status_code = response.status_code
         answered.envelope = self._envelope
@@ -176,11 +179,20 @@ class Session(requests.Session):
         return b"".join(pieces)
 
 
-def _envelope(response: requests.Response, body: bytes, *, place: str) -> dict[str, Any]:
-    """Return the JSON of a successful answer; say what any other answer was."""
+def _envelope(
+    response: requests.Response, body: bytes, *, place: str, read: Read = list
+) -> dict[str, Any]:
+    """Return the JSON of a successful answer, its rows read; say what any other answer was."""
     said = f"{place}: HTTP {response.status_code}"
+
+    def told(rows: Iterable[Any]) -> Any:
+        try:
+            return read(rows)
+        except MALFORMED as error:
+            raise MetricUnavailableError(f"malformed answer: {error!r}") from error
+
     try:
-        envelope = json.loads(body)
+        envelope = parsed(body, told)
     except (ValueError, RecursionError):
         envelope = None
     if isinstance(envelope, dict) and envelope.get("status") == "success":
