@@ -92,10 +92,10 @@ class FakeMetrics:
 class Bench:
     """A reconciler over fakes, its records kept."""
 
-    def __init__(self, cluster, load, policies):
+    def __init__(self, cluster, load, policies, *, forecasts=None):
         self.cluster, self.metrics, self.records = cluster, FakeMetrics(load), []
         self.roster = compiled({t: (f"policy of {t.name}", p) for t, p in policies.items()})
-        self.forecasts = Forecasts()
+        self.forecasts = forecasts or Forecasts()
         self.forecasts.follow(self.roster)
         self.reconciler = Reconciler(
             metrics=self.metrics,
@@ -219,6 +219,26 @@ def test_a_forbidden_patch_holds_and_the_neighbour_goes_on():
     assert refused.not_rescaled_because == "shop/checkout: 403 Forbidden"
     assert scaled.rescaled
     assert [name for name, *_ in world.cluster.written] == ["search"]
+
+
+def test_a_refused_patch_is_no_rescale_and_begins_no_cooldown():
+    policies = {CHECKOUT: policy_for(CHECKOUT, cooldown={"scaleUp": "1h"})}
+    world = bench(1000.0, checkout=4, policies=policies)
+    world.cluster.errors = [ScaleRefusedError("shop/checkout: 403 Forbidden")]
+
+    world.run(2)
+
+    assert [record.rescaled for record in world.records] == [False, True]
+
+
+def test_a_standby_of_long_standing_decides_as_the_leader_does():
+    world = bench(300.0, checkout=12)
+    world.held_back = "standby: another replica leads"
+
+    world.run(4 * 7)
+
+    assert world.records[-1].decision.reason is not Reason.RESTART_HOLD
+    assert world.records[-1].decision.rescale
 
 
 def test_a_policy_that_breaks_its_own_turn_does_not_stop_its_neighbour(caplog):
@@ -396,13 +416,17 @@ def test_load_that_goes_is_followed_down_after_the_stabilization_window():
 
 
 def test_a_policy_that_left_leaves_no_memory():
-    world = bench(1000.0, checkout=4)
+    rate = {"type": "RequestRate", "requestRate": {"source": "linkerd"}}
+    cpu = {"name": "cpu", "target": {"averageUtilization": 80}}
+    learning = [rate, {"type": "Resource", "resource": cpu}]
+    world = bench(1000.0, checkout=4, policies={CHECKOUT: policy_for(CHECKOUT, metrics=learning)})
     world.run()
+    assert world.reconciler._capacities._fits.keys() == {CHECKOUT}
     world.roster = compiled({})
     world.forecasts.follow(world.roster)
     world.run()
 
-    assert world.reconciler._states == {}
+    assert world.reconciler._states == world.reconciler._capacities._fits == {}
 
 
 @pytest.mark.parametrize(
@@ -422,6 +446,34 @@ def test_the_lead_time_asked_of_the_forecast(forecast, sample, lead_seconds):
 
     assert got.lead_seconds.tolist() == [lead_seconds]
     assert got.risk.tolist() == [0.01]
+
+
+class ToldForecasts(Forecasts):
+    """Remembers whose load it was told to be capped, cycle by cycle."""
+
+    def __init__(self):
+        super().__init__()
+        self.capped = []
+
+    def observe(self, samples, *, now, capped=()):
+        self.capped.append(list(capped))
+        super().observe(samples, now=now, capped=capped)
+
+
+def test_what_saturated_pods_serve_is_told_to_be_a_lower_bound_a_cycle_later():
+    policies = {t: policy_for(t, mode="ForecastOnly") for t in (CHECKOUT, SEARCH)}
+    cluster = FakeCluster(checkout=40, search=4)
+    world = Bench(cluster, 470.0, policies, forecasts=ToldForecasts())
+    world.run(2)
+
+    assert world.forecasts.capped == [[], [1]]
+
+
+def test_a_slower_loop_asks_further_ahead():
+    roster = compiled({CHECKOUT: ("test", policy_for(CHECKOUT, forecast={"leadTime": "1s"}))})
+    got = horizon_of(roster, {}, [UNKNOWN], interval=4 * TICK, now=NOW)
+
+    assert (got.lead_seconds.tolist(), got.hold_seconds.tolist()) == ([90.0], [120.0])
 
 
 class FakeWitness:

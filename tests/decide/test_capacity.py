@@ -158,7 +158,8 @@ def test_without_spread_idle_counts_as_load_which_asks_for_more_pods():
 def test_a_throttled_minute_teaches_nothing():
     fit = taught(100)
 
-    assert with_minute(fit, load_per_pod=90.0, cores_per_pod=0.99, limit_cores=1.0) is fit
+    assert with_minute(fit, load_per_pod=90.0, cores_per_pod=0.95, limit_cores=1.0) is fit
+    assert with_minute(fit, load_per_pod=90.0, cores_per_pod=0.94, limit_cores=1.0) is not fit
 
 
 def test_a_new_template_starts_over_and_stands_on_the_old_ones_low_end():
@@ -168,6 +169,19 @@ def test_a_new_template_starts_over_and_stands_on_the_old_ones_low_end():
     assert (fresh.weight, fresh.template_hash) == (0.0, "v2")
     assert learned_capacity(fresh, request_cores=0.5).per_pod == known.low
     assert for_template(fresh, "v2", known=None) is fresh
+
+
+def test_a_template_that_was_gone_before_it_was_known_passes_on_what_it_inherited():
+    known = learned_capacity(taught(400), request_cores=0.5)
+    second = for_template(taught(400), "v2", known=known)
+
+    assert for_template(second, "v3", known=None).inherited == known
+
+
+def test_noise_as_large_as_the_slope_leaves_a_bound_above_the_answer():
+    got = learned_capacity(taught(31, noise=0.4, load=(60, 80)), request_cores=0.5)
+
+    assert 0 < got.per_pod <= (got.high or math.inf)
 
 
 def test_a_changed_service_is_followed_within_days():
@@ -185,6 +199,7 @@ def pod(ready_for, **fields):
     [
         pytest.param({}, True, id="counts alone, all ready"),
         pytest.param({"ready_replicas": 9}, False, id="one is not ready"),
+        pytest.param({"ready_replicas": 11}, False, id="one is one too many"),
         pytest.param({"rollout_in_progress": True}, False, id="a rollout"),
         pytest.param({"pods": (pod(120), pod(9000))}, True, id="all warm"),
         pytest.param({"pods": (pod(119), pod(9000))}, False, id="one is warming up"),

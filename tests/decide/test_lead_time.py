@@ -20,6 +20,7 @@ def seconds(*values):
         pytest.param((20, 20, 20, 20), None, 120, id="four pods are too few to believe in"),
         pytest.param((20, 20, 20, 300), None, 300, id="but enough to fear a slow start"),
         pytest.param((60, 60, 60, 60, 60), None, 60, id="five pods count"),
+        pytest.param((60, 60, 60, 60, 90), None, 90, id="of fewer than ten the longest"),
         pytest.param((*range(51, 61),), None, 59, id="nine in ten are at most that slow"),
         pytest.param((60,) * 9 + (900,), None, 60, id="one broken node in ten is left to the risk"),
         pytest.param((5,) * 9, None, 45, id="never below a cycle and the metric's age"),
@@ -31,6 +32,13 @@ def test_lead_time(seen, configured, expected):
     configured = None if configured is None else timedelta(seconds=configured)
 
     assert lead_time(seconds(*seen), configured=configured) == timedelta(seconds=expected)
+
+
+@pytest.mark.parametrize("n_seen", [0, 9], ids=["the default", "measured"])
+def test_what_passes_from_ready_to_routable_comes_on_top(n_seen):
+    seen, late = seconds(*[60] * n_seen), timedelta(seconds=20)
+
+    assert lead_time(seen, routable_after=late) == lead_time(seen) + late
 
 
 def test_a_slower_loop_and_an_older_metric_lengthen_it():

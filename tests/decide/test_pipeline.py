@@ -165,6 +165,23 @@ def test_a_partial_load_that_asks_for_less_is_remembered_as_nothing_either():
     assert [r.replicas for r in partial.state_if_held.recommendations] == [7]
 
 
+def test_a_partial_load_that_asks_for_more_is_remembered():
+    half = signal(1500, doubt=Doubt.PARTIAL)
+    after = outcome(half).state_if_held
+
+    assert after.recommendations[-1] == TimestampedRecommendation(NOW, 15)
+
+
+def test_a_scale_out_window_is_remembered_as_a_whole():
+    up = {"scaleUp": {"stabilizationWindowSeconds": 1800}}
+    long_ago = TimestampedRecommendation(ago(1700), 5)
+    state = replace(quiet(12), recommendations=(long_ago, *quiet(12).recommendations))
+    step = outcome(HIGH, state=state, behavior=up)
+
+    assert step.decision.reason is Reason.SCALE_UP_STABILIZED
+    assert long_ago in step.state_if_held.recommendations
+
+
 def test_after_a_gap_as_long_as_the_window_current_counts_as_recommended_again():
     recent = (TimestampedRecommendation(ago(299), 0),)
     gap = (TimestampedRecommendation(ago(300), 0),)
@@ -238,6 +255,15 @@ def test_a_burst_grows_through_the_scale_out_cooldown_and_nothing_shrinks_throug
     assert decided(HIGH, state=busy, **cooldown).reason is Reason.COOLDOWN_ACTIVE
     assert decided(bursting, spec=8, state=busy, **cooldown).desired_replicas == 9
     assert decided(LOW, state=busy, **cooldown).desired_replicas == 10
+
+
+def test_each_direction_has_its_own_cooldown():
+    cooldown = {"cooldown": {"scaleUp": "5m", "scaleDown": "5m"}}
+    grown, shrunk = quiet(0, last_scale_up_at=ago(10)), quiet(0, last_scale_down_at=ago(10))
+
+    assert decided(HIGH, state=grown, **cooldown).reason is Reason.COOLDOWN_ACTIVE
+    assert decided(HIGH, state=shrunk, **cooldown).desired_replicas == 15
+    assert decided(LOW, state=grown, **cooldown).desired_replicas == 3
 
 
 def test_a_burst_that_outlasts_its_hold_does_not_shrink_through_the_cooldown_either():
@@ -323,6 +349,9 @@ def test_bounds_hold_at_once(spec, bounds, expected):
         ),
         pytest.param(
             {"paused-replicas": "seven"}, HIGH, (10, Reason.PAUSED), id="a typing error pauses"
+        ),
+        pytest.param(
+            {"paused-replicas": "9" * 9}, HIGH, (10, Reason.PAUSED), id="a count beyond all counts"
         ),
     ],
 )
@@ -444,6 +473,29 @@ def test_a_clock_that_is_set_back_a_day_holds_for_one_window_and_no_longer():
 
     assert {n for seconds, n in desired.items() if seconds < 300} == {10}
     assert desired[300] == 3
+
+
+def test_after_a_clock_was_set_back_nothing_lies_in_the_future():
+    later = NOW + timedelta(days=1)
+    state = WorkloadState(
+        later,
+        (TimestampedRecommendation(later, 3),),
+        events((-86_400, 5)),
+        last_scale_up_at=later,
+        last_scale_down_at=later,
+        doubts=((Reason.BURST_HOLD, later),),
+        reverted_at=(later,),
+    )
+
+    assert state.as_of(NOW) == WorkloadState(
+        NOW,
+        (TimestampedRecommendation(NOW, 3),),
+        events((0, 5)),
+        last_scale_up_at=NOW,
+        last_scale_down_at=NOW,
+        doubts=((Reason.BURST_HOLD, NOW),),
+        reverted_at=(NOW,),
+    )
 
 
 def test_a_floor_of_the_schedule_is_reached_a_lead_time_ahead():

@@ -188,6 +188,18 @@ def test_the_schedule_narrows_the_policy(scheduled, low, high):
     assert (bounds.low, bounds.high) == (low, high)
 
 
+@pytest.mark.parametrize("number", [2, 10, 20])
+def test_a_number_at_a_bound_breaks_none(number):
+    assert bounded_replicas(number, Bounds(2, 20)) is None
+
+
+def test_a_floor_that_raises_nothing_is_not_named():
+    same = bounds_in_force(2, 20, ScheduledBounds(floor=2, ceiling=20, floor_name="sale"))
+
+    assert (same.low_reason, same.low_detail) == (Reason.TOO_FEW_REPLICAS, "")
+    assert same.high_reason is Reason.TOO_MANY_REPLICAS
+
+
 def test_a_broken_bound_names_the_schedule_entry():
     bounds = Bounds(8, 20, Reason.SCHEDULE_FLOOR, low_detail="sale")
 

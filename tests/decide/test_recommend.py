@@ -163,6 +163,10 @@ def test_without_a_capacity_nothing_can_be_sized():
     assert (got.replicas, got.reason) == (None, Reason.CAPACITY_UNKNOWN_HOLD)
 
 
+def test_a_forecast_that_asks_for_as_much_as_is_measured_is_not_the_reason():
+    assert recommended(signal(1500, 1500)).reason is Reason.METRIC_ABOVE_TARGET
+
+
 def test_a_value_target_needs_no_capacity():
     queue = {
         "type": "External",
@@ -374,6 +378,14 @@ def test_no_load_in_one_metric_is_not_idle_while_another_is_unknown():
     assert (got.replicas, got.may_lower) == (1, False)
 
 
+def test_a_zero_that_is_not_the_whole_truth_is_not_idle():
+    state = quiet(1, doubts=((Reason.SCALED_TO_ZERO, ago(600)),))
+    some = outcome(signal(0.0, doubt=Doubt.PARTIAL), state=state, minReplicas=0, spec=1)
+
+    assert some.recommendation.replicas == 1
+    assert some.state_if_held.since(Reason.SCALED_TO_ZERO) is None
+
+
 ABSENT, TINY, OLD = {"doubt": Doubt.ABSENT}, 9.0, {"age": timedelta(hours=5)}
 
 
@@ -384,6 +396,7 @@ ABSENT, TINY, OLD = {"doubt": Doubt.ABSENT}, 9.0, {"age": timedelta(hours=5)}
         pytest.param(signal(0.2, capacity=None), 1, id="also where capacity is not learned yet"),
         pytest.param(signal(0.2, doubt=Doubt.PARTIAL), 1, id="or only some of it is seen"),
         pytest.param(signal(0.0, 120.0), 2, id="the forecast, ahead of traffic"),
+        pytest.param(signal(0.0, 50.0), 1, id="also for a single pod"),
         pytest.param(signal(None, 120.0, **ABSENT), 2, id="which needs no metrics"),
         pytest.param(signal(0.0), 0, id="nothing at all"),
         pytest.param(signal(0.0, TINY), 0, id="a quantile that is not quite zero"),

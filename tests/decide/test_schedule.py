@@ -67,6 +67,20 @@ def test_an_hour_that_comes_twice(now, expected):
     assert in_force(night, now=utc(now)) is expected
 
 
+def test_an_entry_that_begins_anew_in_the_minute_it_ends_goes_on():
+    always = entry(start="0 8 * * *", end="0 8 * * 1")
+
+    assert in_force(always, now=utc("2026-11-23 06:59:00"))
+    assert in_force(always, now=utc("2026-11-23 07:00:00"))
+
+
+def test_of_equal_floors_the_first_is_named():
+    twice = [entry(name="first"), entry(name="second")]
+    got = scheduled_bounds(twice, lead_time=timedelta(0), now=utc("2026-11-23 12:00:00"))
+
+    assert (got.floor, got.floor_name) == (5, "first")
+
+
 def test_an_hour_that_never_comes_is_no_window():
     skipped = entry(start="15 2 * * *", end="45 2 * * *")
 

@@ -76,6 +76,15 @@ def test_a_forgetful_memory_answers_every_window_like_a_whole_one():
     assert len(state.recommendations) < 15
 
 
+def test_a_number_that_stays_is_remembered_once():
+    state = WorkloadState(NOW)
+    for tick in range(10):
+        at = NOW + timedelta(seconds=15 * tick)
+        state = state.with_recommendation(4, now=at, keep=timedelta(minutes=5))
+
+    assert state.recommendations == (TimestampedRecommendation(at, 4),)
+
+
 @pytest.mark.parametrize(
     ("last", "left"),
     [
