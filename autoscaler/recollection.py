@@ -23,6 +23,7 @@ from autoscaler.decide.state import (
     WorkloadState,
 )
 from autoscaler.errors import MemoryFileError
+from autoscaler.strict import count_of, flag_of, instant_of, text_of, whole_of
 
 VERSION = 1
 Json = Mapping[str, Any]
@@ -69,7 +70,7 @@ def read(path: Path) -> dict[TargetRef, Memory]:
         version = document["version"]
         if version != VERSION:
             raise MemoryFileError(f"{path}: is of version {version}, not {VERSION}")
-        rows = [(TargetRef(*map(_text, names)), raw) for *names, raw in document["workloads"]]
+        rows = [(TargetRef(*map(text_of, names)), raw) for *names, raw in document["workloads"]]
         return {target: _read(raw) for target, raw in rows}
     except OSError as error:
         raise MemoryFileError(f"{path}: cannot be read: {error}") from error
@@ -102,26 +103,28 @@ def _written(memory: Memory) -> dict[str, Any]:
 def _read(raw: Json) -> Memory:
     order, generation = raw["order"], raw["generation"]
     state = WorkloadState(
-        started_at=_at(raw["started_at"]),
+        started_at=instant_of(raw["started_at"]),
         recommendations=tuple(
-            TimestampedRecommendation(_at(at), _count(n), _flag(assumed))
+            TimestampedRecommendation(instant_of(at), count_of(n), flag_of(assumed))
             for at, n, assumed in raw["recommendations"]
         ),
-        scale_events=tuple(ScaleEvent(_at(at), _whole(n)) for at, n in raw["scale_events"]),
+        scale_events=tuple(
+            ScaleEvent(instant_of(at), whole_of(n)) for at, n in raw["scale_events"]
+        ),
         last_scale_up_at=_maybe_at(raw["last_scale_up_at"]),
         last_scale_down_at=_maybe_at(raw["last_scale_down_at"]),
-        recovered=_flag(raw["recovered"]),
+        recovered=flag_of(raw["recovered"]),
         seen_at=_maybe_at(raw["seen_at"]),
-        doubts=tuple((Reason(reason), _at(at)) for reason, at in raw["doubts"]),
+        doubts=tuple((Reason(reason), instant_of(at)) for reason, at in raw["doubts"]),
         order=None if order is None else _order(*order),
-        reverted_at=tuple(map(_at, raw["reverted_at"])),
-        generation=None if generation is None else _count(generation),
+        reverted_at=tuple(map(instant_of, raw["reverted_at"])),
+        generation=None if generation is None else count_of(generation),
     )
-    return Memory(state, timedelta(seconds=_count(round(raw["reach_seconds"]))))
+    return Memory(state, timedelta(seconds=count_of(round(raw["reach_seconds"]))))
 
 
 def _order(replicas: Any, at: Any, over_version: Any) -> Order:
-    return Order(_count(replicas), _at(at), _text(over_version))
+    return Order(count_of(replicas), instant_of(at), text_of(over_version))
 
 
 def _instant(at: datetime | None) -> str | None:
@@ -129,35 +132,4 @@ def _instant(at: datetime | None) -> str | None:
 
 
 def _maybe_at(value: Any) -> datetime | None:
-    return None if value is None else _at(value)
-
-
-def _at(value: Any) -> datetime:
-    at = datetime.fromisoformat(_text(value))
-    if at.tzinfo is None:
-        raise ValueError(f"{value!r} has no time zone")
-    return at
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not text")
-    return value
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"{value!r} is neither true nor false")
-    return value
-
-
-def _whole(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{value!r} is not a whole number")
-    return value
-
-
-def _count(value: Any) -> int:
-    if _whole(value) < 0:
-        raise ValueError(f"{value!r} is negative")
-    return _whole(value)
+    return None if value is None else instant_of(value)

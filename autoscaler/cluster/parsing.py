@@ -15,6 +15,7 @@ from typing import Any
 from autoscaler.cluster.objects import Amounts, Pod, PolicySource, ReplicaSet, Rival, Workload
 from autoscaler.decide.facts import PodFacts, PodPhase, TargetRef
 from autoscaler.policy.quantity import parsed_quantity
+from autoscaler.strict import instant_of, text_of
 
 Json = Mapping[str, Any]
 
@@ -44,28 +45,28 @@ MALFORMED = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 def policy_source(raw: Json) -> PolicySource:
     """Return the documents of a ConfigMap."""
     meta, data = raw["metadata"], raw.get("data") or {}
-    texts = {_text(key): _text(text) for key, text in data.items()}
-    return PolicySource(_text(meta["namespace"]), _text(meta["name"]), texts)
+    texts = {text_of(key): text_of(text) for key, text in data.items()}
+    return PolicySource(text_of(meta["namespace"]), text_of(meta["name"]), texts)
 
 
 def workload(raw: Json, *, kind: str, api_version: str) -> Workload:
     """Return what is kept of a Deployment, StatefulSet, Rollout or the like."""
     meta, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
     pod_spec = (spec.get("template") or {}).get("spec") or {}
-    annotations = {_text(k): _text(v) for k, v in (meta.get("annotations") or {}).items()}
-    namespace, name = _common(meta["namespace"]), _text(meta["name"])
+    annotations = {text_of(k): text_of(v) for k, v in (meta.get("annotations") or {}).items()}
+    namespace, name = _common(meta["namespace"]), text_of(meta["name"])
     return Workload(
         namespace=namespace,
         name=name,
         target=TargetRef(namespace, name, kind, api_version),
-        uid=_text(meta["uid"]),
-        resource_version=_text(meta["resourceVersion"]),
+        uid=text_of(meta["uid"]),
+        resource_version=text_of(meta["resourceVersion"]),
         spec_replicas=_count(spec, "replicas", absent=1),
         status_replicas=_count(status, "replicas"),
         ready_replicas=_count(status, "readyReplicas"),
         rollout_in_progress=rollout_in_progress(raw, kind=kind),
         revision=annotations.get(_REVISION, ""),
-        template_hash=_text(status.get("updateRevision") or status.get("currentPodHash") or ""),
+        template_hash=text_of(status.get("updateRevision") or status.get("currentPodHash") or ""),
         annotations={k: v for k, v in annotations.items() if k.startswith(_OWN_ANNOTATIONS)},
         requests=requests(pod_spec),
         limits=limits(pod_spec),
@@ -102,10 +103,10 @@ def replica_set(raw: Json) -> ReplicaSet | None:
         return None
     return ReplicaSet(
         namespace=_common(meta["namespace"]),
-        name=_text(meta["name"]),
-        uid=_text(meta["uid"]),
+        name=text_of(meta["name"]),
+        uid=text_of(meta["uid"]),
         owner_uid=_common(owner["uid"]),
-        revision=_text((meta.get("annotations") or {}).get(_REVISION, "")),
+        revision=text_of((meta.get("annotations") or {}).get(_REVISION, "")),
         template_hash=_template_hash(meta),
         active=_count(raw.get("spec") or {}, "replicas", absent=1) > 0
         or _count(raw.get("status") or {}, "replicas") > 0,
@@ -123,12 +124,12 @@ def pod(raw: Json) -> Pod | None:
     changed_at = instant(ready.get("lastTransitionTime"))
     return Pod(
         namespace=_common(meta["namespace"]),
-        name=_text(meta["name"]),
-        uid=_text(meta["uid"]),
+        name=text_of(meta["name"]),
+        uid=text_of(meta["uid"]),
         owner_uid=_common(owner["uid"]),
         facts=PodFacts(
-            name=_text(meta["name"]),
-            created_at=_must_instant(meta["creationTimestamp"]),
+            name=text_of(meta["name"]),
+            created_at=instant_of(meta["creationTimestamp"]),
             phase=_phase(status.get("phase")),
             ready=is_ready,
             deleted="deletionTimestamp" in meta,
@@ -169,12 +170,12 @@ def _rival(raw: Json, *, kind: str, target: Json, min_replicas: int) -> Rival:
     meta = raw["metadata"]
     return Rival(
         namespace=_common(meta["namespace"]),
-        name=_text(meta["name"]),
+        name=text_of(meta["name"]),
         kind=kind,
-        resource_version=_text(meta.get("resourceVersion", "")),
-        target_kind=_text(target.get("kind", "")),
-        target_name=_text(target.get("name", "")),
-        target_group=group_of(_text(target.get("apiVersion") or "")),
+        resource_version=text_of(meta.get("resourceVersion", "")),
+        target_kind=text_of(target.get("kind", "")),
+        target_name=text_of(target.get("name", "")),
+        target_group=group_of(text_of(target.get("apiVersion") or "")),
         min_replicas=min_replicas,
     )
 
@@ -188,7 +189,7 @@ def group_of(api_version: str) -> str:
 def replicas_manager(managed_fields: Iterable[Json]) -> str | None:
     """Return the field manager that wrote `spec.replicas` last."""
     owners = [
-        (_text(entry.get("time") or ""), _common(entry.get("manager") or ""))
+        (text_of(entry.get("time") or ""), _common(entry.get("manager") or ""))
         for entry in managed_fields
         if "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
     ]
@@ -240,25 +241,12 @@ def _running_containers(pod_spec: Json) -> Iterable[Json]:
 
 def instant(text: str | None) -> datetime | None:
     """Return a Kubernetes timestamp, timezone-aware."""
-    return None if not text else _must_instant(text)
-
-
-def _must_instant(text: str) -> datetime:
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError(f"{text!r} has no time zone")
-    return at
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not text")
-    return value
+    return None if not text else instant_of(text)
 
 
 def _common(value: Any) -> str:
     """Return a text that many objects say, kept once for all of them."""
-    return intern(_text(value))
+    return intern(text_of(value))
 
 
 def _amount(value: Any) -> float:
@@ -269,7 +257,7 @@ def _amount(value: Any) -> float:
 
 
 def _phase(text: str | None) -> PodPhase:
-    return _PHASES.get(_text(text or ""), PodPhase.UNKNOWN)
+    return _PHASES.get(text_of(text or ""), PodPhase.UNKNOWN)
 
 
 def _count(section: Json, name: str, *, absent: int = 0) -> int:
