@@ -16,13 +16,14 @@ from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.answers import Table
 from autoscaler.metrics.connection import Answer, Connection, Outcome, Question
 from autoscaler.metrics.history import HistoryReader
+from autoscaler.metrics.misgivings import Circumstances, Down, with_doubt
 from autoscaler.metrics.own_queries import OwnQueries, dated, sample_of
 from autoscaler.metrics.own_query import OwnQuery, examined
 from autoscaler.metrics.plan import Group, Plan, planned
 from autoscaler.metrics.promql import Matcher, any_of, selector
 from autoscaler.metrics.settings import PrometheusSettings
 from autoscaler.metrics.transport import MALFORMED, QueryRefusedError
-from autoscaler.metrics.truth import Circumstances, Down, Reading, with_doubt
+from autoscaler.metrics.truth import Reading
 from autoscaler.ports import History, LoadSeries
 
 __all__ = ["PrometheusMetrics", "PrometheusSettings"]

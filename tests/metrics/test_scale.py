@@ -4,8 +4,9 @@ import json
 from datetime import timedelta
 
 from autoscaler.metrics.answers import Table
+from autoscaler.metrics.misgivings import Circumstances
 from autoscaler.metrics.plan import planned
-from autoscaler.metrics.truth import Circumstances, Reading
+from autoscaler.metrics.truth import Reading
 from support.load_series import NOW, TARGET, request_rate
 from support.prometheus_stub import row, success
 

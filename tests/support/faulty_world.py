@@ -15,7 +15,7 @@ import numpy as np
 
 from autoscaler.decide.facts import Doubt, Sample, TargetRef, WorkloadFacts
 from autoscaler.errors import MetricUnavailableError, ScaleConflictError, ScaleRefusedError
-from autoscaler.metrics.truth import Circumstances, with_doubt
+from autoscaler.metrics.misgivings import Circumstances, with_doubt
 from autoscaler.ports import History, LoadSeries, PolicyDocument
 from autoscaler.replay.demo_world import DemoClock, DemoCluster, DemoDeployment, DemoMetrics
 
