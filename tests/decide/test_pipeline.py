@@ -26,6 +26,9 @@ from decide.worlds import (
 LOW, HIGH = signal(300, 300), signal(1500)
 
 
+AGES_AGO = WorkloadState(LONG_AGO, (TimestampedRecommendation(ago(300), 9),), seen_at=ago(15))
+
+
 def reasons(decision):
     return [limit.reason for limit in decision.chain]
 
@@ -221,6 +224,7 @@ def test_a_load_that_vanishes_holds_and_a_load_that_sinks_does_not():
         pytest.param(signal(2.0, 2.0), quiet(2), id="of two pods one is noise"),
         pytest.param(signal(2.0, 460.0), quiet(9), id="not while more than half is expected"),
         pytest.param(signal(2.0, 2.0), WorkloadState(LONG_AGO), id="nor from what was assumed"),
+        pytest.param(signal(2.0, 2.0), AGES_AGO, id="nor from a need of five minutes ago"),
     ],
 )
 def test_what_is_no_vanished_load(gone, before):
