@@ -30,6 +30,8 @@ STEP = timedelta(minutes=1)
 HISTORY = timedelta(days=14)
 # A roll-out, a node drained: longer gaps than this are read back rather than left.
 _MEMORY_LASTS = timedelta(minutes=10)
+# Stands in a saved memory before the key of a series whose past was not read yet.
+_UNREAD = "unread:"
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -80,6 +82,8 @@ class Forecasts:
         )
         self._row_of: dict[str, int] = {}
         self._wanting: dict[str, LoadSeries] = {}
+        self._unread: set[str] = set()
+        """Series of a restored memory whose past was never read."""
         self._rows: IntArray = np.empty(0, dtype=np.intp)
         self._minute: int | None = None
 
@@ -89,19 +93,22 @@ class Forecasts:
         gone = [key for key in self._row_of if key not in present]
         if gone:
             self._engine.remove(np.array([self._row_of.pop(key) for key in gone], dtype=np.intp))
-        fresh = {
-            key: series
-            for key, series in zip(roster.series_keys, roster.series, strict=True)
-            if key not in self._row_of
-        }
+        series_of = dict(zip(roster.series_keys, roster.series, strict=True))
+        fresh = [key for key in series_of if key not in self._row_of]
         self._row_of.update(zip(fresh, self._engine.add(len(fresh)).tolist(), strict=True))
-        self._wanting = {k: s for k, s in (self._wanting | fresh).items() if k in present}
+        wanting = self._wanting.keys() | self._unread | set(fresh)
+        self._wanting = {k: s for k, s in series_of.items() if k in wanting}
+        self._unread.clear()
         self._rows = np.array([self._row_of[key] for key in roster.series_keys], dtype=np.intp)
         self._engine.set_time_zone(self._rows, list(roster.time_zones))
 
     def save(self, path: Path) -> None:
         """Write all that was learned, and whose it is, to a file; raise `SnapshotError`."""
-        self._engine.save(path, rows_by_key=self._row_of)
+        rows = {
+            f"{_UNREAD}{key}" if key in self._wanting else key: row
+            for key, row in self._row_of.items()
+        }
+        self._engine.save(path, rows_by_key=rows)
 
     def restore(self, path: Path, *, now: datetime) -> None:
         """Take up what another process saved a moment ago; raise `SnapshotError` when it is not.
@@ -112,7 +119,9 @@ class Forecasts:
         age = now.timestamp() - path.stat().st_mtime if path.exists() else None
         if age is not None and age > _MEMORY_LASTS.total_seconds():
             raise SnapshotError(f"{path}: is {duration_text(timedelta(seconds=round(age)))} old")
-        self._row_of = self._engine.load(path)
+        rows = self._engine.load(path)
+        self._row_of = {key.removeprefix(_UNREAD): row for key, row in rows.items()}
+        self._unread = {key.removeprefix(_UNREAD) for key in rows if key.startswith(_UNREAD)}
 
     def missing_history(self, *, limit: int) -> dict[str, LoadSeries]:
         """Return up to `limit` series whose past was not read yet, by key."""

@@ -186,6 +186,22 @@ def test_a_restart_goes_on_where_the_process_before_it_stopped(tmp_path):
     assert (mine.trust, mine.skill, mine.age) == (theirs.trust, theirs.skill, theirs.age)
 
 
+def test_a_past_that_was_still_to_be_read_is_read_by_the_next_process(tmp_path):
+    path = tmp_path / "memory"
+    before = remembering(path)
+    before.follow(roster_of(CHECKOUT, SEARCH))
+    before.save(path)
+    saved_ago(path, timedelta(minutes=1))
+    after = Forecasts()
+    after.restore(path, now=NOW)
+    after.follow(roster_of(CHECKOUT, SEARCH))
+
+    assert [s.target for s in after.missing_history(limit=9).values()] == [SEARCH]
+    after.accept_history(list(after.missing_history(limit=9)), constant_history(1, 50.0))
+    after.follow(roster_of(CHECKOUT, SEARCH))
+    assert after.n_missing_history == 0
+
+
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
