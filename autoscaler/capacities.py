@@ -6,7 +6,7 @@ Learning needs a CPU metric beside the request rate in the same policy: its cont
 how much there is, its samples say how much of it load costs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -114,6 +114,14 @@ class Capacities:
             limit_cores=limit_per_pod(governed.policy.metrics[cpu], workload),
         )
         self._learned_at[governed.target] = now
+
+    def fit_of(self, target: TargetRef) -> CapacityFit | None:
+        """Return what was learned of one workload; None = nothing."""
+        return self._fits.get(target)
+
+    def recall(self, fits: Mapping[TargetRef, CapacityFit]) -> None:
+        """Take up what another process learned: half an hour of minutes need not pass again."""
+        self._fits.update(fits)
 
     def retain(self, targets: set[TargetRef]) -> None:
         """Forget every workload that is not among `targets`."""

@@ -82,6 +82,7 @@ class Reconciler:
     def recall(self, memories: Mapping[TargetRef, Memory]) -> None:
         """Take up what another process remembered, for the workloads of the next cycle."""
         self._recalled = dict(memories)
+        self._capacities.recall({t: m.fit for t, m in memories.items() if m.fit is not None})
 
     def memories(self, roster: Roster) -> dict[TargetRef, Memory]:
         """Return what is remembered; a standby knows nothing of the leader's rescales."""
@@ -89,7 +90,9 @@ class Reconciler:
             return {}
         return {
             governed.target: Memory(
-                self._states[governed.target], remembered_for(governed.policy.behavior)
+                self._states[governed.target],
+                remembered_for(governed.policy.behavior),
+                self._capacities.fit_of(governed.target),
             )
             for governed in roster.governed
             if governed.target in self._states

@@ -1,4 +1,4 @@
-"""What was decided lately, left by one process to the next: one JSON file.
+"""What was decided lately, and what a pod carries, left by one process to the next: a JSON file.
 
 It lies beside what the forecasts learned (`--memory-file`), and is of use on its own.
 Text, so that anybody can read why a restart did or did not hold; a file that is not whole, or not
@@ -9,11 +9,13 @@ Whether what it says is still enough is not judged here: `decide/recovery.py`.
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from autoscaler.decide.facts import TargetRef
+from autoscaler.decide.facts import Capacity, CapacitySource, TargetRef
+from autoscaler.decide.learned_capacity import CapacityFit
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.recovery import Memory
 from autoscaler.decide.state import (
@@ -23,10 +25,11 @@ from autoscaler.decide.state import (
     WorkloadState,
 )
 from autoscaler.errors import MemoryFileError
-from autoscaler.strict import count_of, flag_of, instant_of, text_of, whole_of
+from autoscaler.strict import count_of, flag_of, instant_of, number_of, text_of, whole_of
 
 VERSION = 1
 Json = Mapping[str, Any]
+_SUMS = ("weight", "load", "cores", "load_variance", "covariance", "spread")
 # What reading a document of another form may raise.
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 
@@ -97,6 +100,7 @@ def _written(memory: Memory) -> dict[str, Any]:
         if state.order is None
         else [state.order.replicas, state.order.at.isoformat(), state.order.over_version],
         "reverted_at": [at.isoformat() for at in state.reverted_at],
+        "fit": None if memory.fit is None else asdict(memory.fit),
     }
 
 
@@ -120,7 +124,23 @@ def _read(raw: Json) -> Memory:
         reverted_at=tuple(map(instant_of, raw["reverted_at"])),
         generation=None if generation is None else count_of(generation),
     )
-    return Memory(state, timedelta(seconds=count_of(round(raw["reach_seconds"]))))
+    fit = None if raw["fit"] is None else _fit(raw["fit"])
+    return Memory(state, timedelta(seconds=count_of(round(raw["reach_seconds"]))), fit)
+
+
+def _fit(raw: Json) -> CapacityFit:
+    sums = {name: number_of(raw[name]) for name in _SUMS}
+    inherited = None if raw["inherited"] is None else _capacity(raw["inherited"])
+    return CapacityFit(text_of(raw["template_hash"]), **sums, inherited=inherited)
+
+
+def _capacity(raw: Json) -> Capacity:
+    bounds = {name: raw[name] for name in ("low", "high", "saturated_at")}
+    return Capacity(
+        number_of(raw["per_pod"]),
+        CapacitySource(raw["source"]),
+        **{name: None if bound is None else number_of(bound) for name, bound in bounds.items()},
+    )
 
 
 def _order(replicas: Any, at: Any, over_version: Any) -> Order:

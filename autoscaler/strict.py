@@ -3,6 +3,7 @@
 Values that are almost right (a number for a flag, a local time) mean something else than they say.
 """
 
+import math
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +35,15 @@ def whole_of(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{value!r} is not a whole number")
     return value
+
+
+def number_of(value: Any) -> float:
+    """Return a finite number; raise `TypeError` or `ValueError`."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise TypeError(f"{value!r} is not a number")
+    if not math.isfinite(value):
+        raise ValueError(f"{value!r} is not finite")
+    return float(value)
 
 
 def count_of(value: Any) -> int:

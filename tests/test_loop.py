@@ -3,7 +3,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from autoscaler.decide.facts import Doubt, Routability, Sample, TargetRef, WorkloadFacts
+from autoscaler.decide.facts import (
+    CapacitySource,
+    Doubt,
+    Routability,
+    Sample,
+    TargetRef,
+    WorkloadFacts,
+)
+from autoscaler.decide.learned_capacity import CapacityFit
 from autoscaler.decide.reason import Reason
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError
 from autoscaler.forecasting import Forecasts, horizon_of
@@ -33,6 +41,18 @@ def policy_for(target, **changes):
             **changes,
         }
     )
+
+
+LEARNING = policy_for(
+    CHECKOUT,
+    metrics=[
+        {"type": "RequestRate", "requestRate": {"source": "linkerd"}},
+        {
+            "type": "Resource",
+            "resource": {"name": "cpu", "target": {"averageUtilization": 80}},
+        },
+    ],
+)
 
 
 class FakeCluster:
@@ -360,6 +380,20 @@ def test_a_standby_leaves_no_memory_for_it_does_not_know_the_leader_s_rescales()
     assert world.reconciler.memories(world.roster) == {}
 
 
+def test_what_a_pod_carries_is_known_after_a_restart_that_remembers():
+    fit, policies = CapacityFit("", 40.0, 50.0, 0.5, 100.0, 1.0, 0.01), {CHECKOUT: LEARNING}
+    world, after = (bench(400.0, checkout=4, policies=policies) for _ in range(2))
+    world.run()
+    world.reconciler._capacities.recall({CHECKOUT: fit})
+    after.reconciler.recall(world.reconciler.memories(world.roster))
+    after.cluster.facts = lambda target: replace(
+        FakeCluster.facts(after.cluster, target), requests={("app", "cpu"): 1.0}
+    )
+    after.run()
+
+    assert after.records[0].signals[0].capacity.source is CapacitySource.LEARNED
+
+
 def test_who_remembered_and_then_takes_over_holds_all_the_same():
     world = calm_world()
     world.run(4 * 4)
@@ -416,10 +450,7 @@ def test_load_that_goes_is_followed_down_after_the_stabilization_window():
 
 
 def test_a_policy_that_left_leaves_no_memory():
-    rate = {"type": "RequestRate", "requestRate": {"source": "linkerd"}}
-    cpu = {"name": "cpu", "target": {"averageUtilization": 80}}
-    learning = [rate, {"type": "Resource", "resource": cpu}]
-    world = bench(1000.0, checkout=4, policies={CHECKOUT: policy_for(CHECKOUT, metrics=learning)})
+    world = bench(1000.0, checkout=4, policies={CHECKOUT: LEARNING})
     world.run()
     assert world.reconciler._capacities._fits.keys() == {CHECKOUT}
     world.roster = compiled({})

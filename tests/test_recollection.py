@@ -1,12 +1,15 @@
 """What one process leaves to the next of its decisions."""
 
 import json
+import math
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from autoscaler import recollection
-from autoscaler.decide.facts import TargetRef
+from autoscaler.decide.facts import Capacity, CapacitySource, TargetRef
+from autoscaler.decide.learned_capacity import CapacityFit
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.recovery import Memory
 from autoscaler.decide.state import Order, ScaleEvent, TimestampedRecommendation, WorkloadState
@@ -27,8 +30,10 @@ WHOLE = WorkloadState(
     reverted_at=(NOW,),
     generation=12,
 )
+KNOWN = Capacity(80.0, CapacitySource.LEARNED, 80.0, None, 100.5)
+FIT = CapacityFit("6b8f", 40.0, 55.5, 0.6, 210.0, 2.1, 0.02, inherited=KNOWN)
 MEMORIES = {
-    CHECKOUT: Memory(WHOLE, timedelta(minutes=5)),
+    CHECKOUT: Memory(WHOLE, timedelta(minutes=5), FIT),
     ROLLOUT: Memory(WorkloadState(NOW), timedelta(hours=1)),
 }
 
@@ -55,6 +60,10 @@ def changed(**fields):
     return change
 
 
+def fitted(**fields):
+    return changed(fit=json.loads(json.dumps(asdict(FIT))) | fields)
+
+
 def without(name):
     def change(document):
         del document["workloads"][0][-1][name]
@@ -79,6 +88,10 @@ def without(name):
         pytest.param(changed(generation=1.5), "not a whole number", id="a fraction"),
         pytest.param(changed(scale_events=[["x", 1]]), "is damaged", id="no instant"),
         pytest.param(changed(doubts=[["Hunch", NOW.isoformat()]]), "is damaged", id="no reason"),
+        pytest.param(changed(fit={}), "is damaged", id="nothing of a fit"),
+        pytest.param(fitted(weight="40"), "is not a number", id="text for a number"),
+        pytest.param(fitted(weight=math.nan), "is not finite", id="not a number"),
+        pytest.param(fitted(inherited={"per_pod": 1}), "is damaged", id="half a capacity"),
         pytest.param(changed(order=[1]), "is damaged", id="half an order"),
         pytest.param(changed(reach_seconds=1e300), "is damaged", id="beyond all time"),
     ],

@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 
 from autoscaler.decide.doubt import forgotten_for, restart_hold_left
 from autoscaler.decide.facts import PodPhase, WorkloadFacts
+from autoscaler.decide.learned_capacity import CapacityFit
 from autoscaler.decide.pipeline import remembered_for
 from autoscaler.decide.rate_limits import LONGEST_PERIOD
 from autoscaler.decide.reason import Reason
@@ -39,6 +40,8 @@ class Memory:
     state: WorkloadState
     reach: timedelta
     """How far back recommendations were kept, by the policy of that time."""
+    fit: CapacityFit | None = None
+    """What its pods' CPU taught of their capacity, where that is learned."""
 
 
 def state_at_start(
