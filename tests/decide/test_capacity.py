@@ -178,10 +178,11 @@ def test_a_template_that_was_gone_before_it_was_known_passes_on_what_it_inherite
     assert for_template(second, "v3", known=None).inherited == known
 
 
-def test_noise_as_large_as_the_slope_leaves_a_bound_above_the_answer():
-    got = learned_capacity(taught(31, noise=0.4, load=(60, 80)), request_cores=0.5)
+def test_a_slope_that_may_be_flat_makes_the_upper_bound_far_not_low():
+    doubtful = CapacityFit("v1", 31.0, 70.0, 0.35, 33.0, 0.033, 0.2)
+    got = learned_capacity(doubtful, request_cores=0.5)
 
-    assert 0 < got.per_pod <= (got.high or math.inf)
+    assert 0 < got.low == got.per_pod < got.high
 
 
 def test_a_changed_service_is_followed_within_days():

@@ -16,8 +16,10 @@ from autoscaler.decide.facts import (
     Trust,
 )
 from autoscaler.decide.measured import known_load
+from autoscaler.decide.pod_metric import load_without_booting
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.sizing import replicas_for
+from autoscaler.policy.metric import MetricSpec
 from decide.worlds import NOW, PER_POD, ago, forecast, outcome, quiet, signal, workload
 
 TRUSTED, DEMOTED, WARMING, STALE = Trust.TRUSTED, Trust.DEMOTED, Trust.WARMING, Trust.STALE
@@ -290,6 +292,13 @@ def test_what_a_booting_pod_burns_is_no_load():
 
     assert recommended(burning, facts=facts, metrics=[CPU]).replicas == 1
     assert recommended(warming, facts=facts, metrics=[CPU]).replicas == 2
+
+
+def test_what_boots_takes_away_no_more_than_there_is():
+    facts, cpu = workload(2, pods=cpu_pods(9000, 30, ready=False)), MetricSpec.model_validate(CPU)
+    sample = cpu_signal({"pod-0": 0.5, "pod-1": 3.0}, quantile=0.5).sample
+
+    assert load_without_booting(sample, 2.0, cpu, workload=facts, now=NOW) == 0.0
 
 
 def test_where_every_pod_boots_nothing_is_known_of_the_load():
