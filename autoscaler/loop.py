@@ -1,8 +1,7 @@
 """What happens every fifteen seconds: observe, forecast, recommend, decide, act, record.
 
 One reconcile serves all policies as a batch: one read of the watch, a few queries, one forecast,
-then
-one pure decision each; only what changes is written.
+then one pure decision each; only what changes is written.
 A reconcile never fits a model and never reads history.
 Whatever fails holds: for everybody when the metrics are gone, for one workload when its policy is.
 """

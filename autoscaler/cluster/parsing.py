@@ -222,7 +222,7 @@ def limits(pod_spec: Json) -> Amounts:
             limit = math.inf
             with suppress(ValueError):
                 limit = _amount(declared[name]) if name in declared else limit
-            found[_common(container["name"]), name] = limit
+            found[_common(container.get("name") or ""), name] = limit
     return _shared(tuple(found.items()))
 
 

@@ -182,10 +182,8 @@ class ForecastFacts:
     """The forecast of one signal: quantiles of its maximum over [now + lead, now + lead + hold].
 
     `quantile` is the load exceeded with chance `risk`; `reactive_quantile` the same from
-    persistence
-    alone, which sizes a demoted series. `skill` is 1 - loss / persistence loss; `coverage` the
-    share of
-    recent windows that stayed at or below their quantile.
+    persistence alone, which sizes a demoted series. `skill` is 1 - loss / persistence loss;
+    `coverage` the share of recent windows that stayed at or below their quantile.
     """
 
     median: float

@@ -165,6 +165,10 @@ def test_container_limits(resources: dict[str, object] | None, cores: float) -> 
     assert parsing.limits(spec) == {("app", "cpu"): cores, ("app", "memory"): math.inf}
 
 
+def test_a_container_without_a_name_limits_nothing_and_breaks_nothing() -> None:
+    assert parsing.limits({"containers": [{}]})["", "cpu"] == math.inf
+
+
 def test_an_init_container_that_stays_counts_one_that_ends_does_not() -> None:
     cpu = {"requests": {"cpu": "1"}}
     stays = {"name": "proxy", "restartPolicy": "Always", "resources": cpu}
