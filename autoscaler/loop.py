@@ -245,11 +245,15 @@ class Reconciler:
         """Ask once per cycle whether we may write; who begins to has started just now.
 
         The other leader's rescales are not in our memory, so nothing is lowered for a window.
+        Nor do they contradict what we ordered before: who leaves the lead takes no offence.
         """
         held_back = self._held_back()
         if self._was_held_back and not held_back:
             for target, state in self._states.items():
                 self._states[target] = replace(state, started_at=now, recovered=False)
+        elif held_back and not self._was_held_back:
+            for target, state in self._states.items():
+                self._states[target] = replace(state, order=None)
         self._was_held_back = held_back
 
     def _forget(self, present: set[TargetRef]) -> None:

@@ -407,6 +407,19 @@ def test_who_remembered_and_then_takes_over_holds_all_the_same():
     assert after.records[-1].decision.reason is Reason.RESTART_HOLD
 
 
+def test_a_lead_that_goes_back_and_forth_is_no_contention():
+    world = bench(1000.0, checkout=4)
+    for load, theirs in ((1000.0, 15), (2500.0, 30), (4000.0, 45)):
+        world.metrics.load, world.held_back = load, ""
+        world.run(4)
+        world.held_back = "standby: another replica leads"
+        world.cluster.scaled_by_hpa(CHECKOUT, theirs)
+        world.run(2)
+
+    assert len(world.cluster.written) >= 3
+    assert Reason.REPLICAS_CONTESTED not in {r.decision.reason for r in world.records}
+
+
 def test_a_memory_is_for_the_first_cycle_only():
     world = calm_world()
     after = restarted(world)

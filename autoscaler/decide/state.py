@@ -44,7 +44,7 @@ class WorkloadState:
     last_scale_up_at: datetime | None = None
     last_scale_down_at: datetime | None = None
     recovered: bool = False
-    """Whether `recommendations` was read back from history: a restart then needs no hold."""
+    """Whether all that scale-in asks for was known at the start: it then needs no hold."""
     seen_at: datetime | None = None
     """The reconcile before this one; a larger step than usual is a clock that jumped."""
     doubts: tuple[tuple[Reason, datetime], ...] = ()
