@@ -12,7 +12,8 @@ from random import Random
 from hypothesis import given
 
 from autoscaler.decide.facts import Doubt, Sample, Signal, Trust, WorkloadFacts
-from autoscaler.decide.pipeline import reconciled
+from autoscaler.decide.pipeline import reconciled, remembered_for
+from autoscaler.decide.recovery import Memory, state_at_start
 from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.behavior import RateLimitType, SelectPolicy
 from autoscaler.policy.schema import WorkloadPolicy
@@ -22,6 +23,10 @@ from decide.worlds import policy as rate_policy
 
 N_TICKS = 12
 ROLLOUT_HOLDS = timedelta(minutes=30)
+TROUBLES = (
+    *(None, None, None, "unknown", "partial", "rollout"),
+    *("restart", "remembered restart", "remembered restart"),
+)
 
 
 @dataclass
@@ -33,13 +38,38 @@ class Life:
     started_at: datetime = LONG_AGO
     counts: list[tuple[datetime, int]] = field(default_factory=list)
     """Replicas before each tick."""
+    growth_known_since: datetime = LONG_AGO
+    """A restart without a memory forgets what was added; what was removed, it waits for."""
+    generation: int = 1
     lowered_at: datetime | None = None
     rolling_since: datetime | None = None
 
-    def at_start(self, now, period_seconds):
-        """Return the replicas when a period that ends now began."""
+    def at_start(self, now, period_seconds, *, since):
+        """Return the replicas when a period that ends now began, or at the first look `since`."""
         begins = now - timedelta(seconds=period_seconds)
-        return next(count for at, count in self.counts if at > begins)
+        return next(count for at, count in self.counts if at > begins and at >= since)
+
+    def facts(self, now, ready):
+        """Return the workload as it is."""
+        return WorkloadFacts(
+            TARGET,
+            self.replicas,
+            self.replicas,
+            ready,
+            str(self.generation),
+            now,
+            rollout_in_progress=self.rolling_since is not None,
+            generation=self.generation,
+        )
+
+    def restarted(self, state, now, *, remembers):
+        """Return the state of another process, with or without what the one before left."""
+        memory = Memory(state, remembered_for(self.policy.behavior)) if remembers else None
+        facts = self.facts(now, self.replicas)
+        state = state_at_start(memory, workload=facts, policy=self.policy, now=now)
+        self.started_at = self.started_at if state.recovered else now
+        self.growth_known_since = self.growth_known_since if remembers else now
+        return state
 
 
 def allowed(life, rules, now, *, sign):
@@ -48,8 +78,9 @@ def allowed(life, rules, now, *, sign):
     if rules.select_policy is SelectPolicy.DISABLED:
         return before
     limits = []
+    since = life.growth_known_since if sign > 0 else LONG_AGO
     for limit in rules.policies:
-        start = life.at_start(now, limit.period_seconds)
+        start = life.at_start(now, limit.period_seconds, since=since)
         change = sign * limit.value
         by_pods = limit.type is RateLimitType.PODS
         limits.append(start + change if by_pods else start * (1 + change / 100))
@@ -78,12 +109,13 @@ def checked(life, now, after, *, unknown):
 def lived(life, random):
     """Play some ticks; every one may begin or end any trouble."""
     state, now, pods = WorkloadState(LONG_AGO), NOW, random.uniform(0, 60)
-    for tick in range(N_TICKS):
+    for _ in range(N_TICKS):
         now += timedelta(seconds=random.choice((15, 15, 15, 60, 240, 600)))
         pods = max(pods * random.choice((1, 1, 0.9, 1.1, 0.5, 1.8, 0.05)), random.uniform(0, 2))
-        trouble = random.choice((None, None, None, "unknown", "partial", "restart", "rollout"))
-        if trouble == "restart":
-            life.started_at, life.counts, state = now, [], WorkloadState(now)
+        trouble = random.choice(TROUBLES)
+        if trouble in {"restart", "remembered restart"}:
+            life.generation += random.choice((0, 0, 0, 1))  # somebody may have written meanwhile
+            state = life.restarted(state, now, remembers=trouble == "remembered restart")
         if trouble == "rollout":
             life.rolling_since = None if life.rolling_since else now
         doubt = {"unknown": Doubt.ABSENT, "partial": Doubt.PARTIAL}.get(trouble)
@@ -93,21 +125,14 @@ def lived(life, random):
             trust=random.choice(tuple(Trust)),
             burst=random.random() < 0.1,
         )
-        facts = WorkloadFacts(
-            TARGET,
-            life.replicas,
-            life.replicas,
-            max(life.replicas - random.choice((0, 0, 1, 5)), 0),
-            str(tick),
-            now,
-            rollout_in_progress=life.rolling_since is not None,
-        )
+        facts = life.facts(now, max(life.replicas - random.choice((0, 0, 1, 5)), 0))
         life.counts.append((now, life.replicas))
         signal = Signal("rate", Sample(load, now, 1, doubt=doubt), CAPACITY, ahead)
         step = reconciled((signal,), workload=facts, policy=life.policy, state=state, now=now)
         after = step.decision.desired_replicas
         checked(life, now, after, unknown=doubt is not None)
         state = step.state_after(rescaled=step.decision.rescale)
+        life.generation += step.decision.rescale
         if after < life.replicas:
             life.lowered_at = now
         life.replicas = after
