@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from autoscaler.decide.doubt import forgotten_for
 from autoscaler.decide.facts import PodFacts, PodPhase
 from autoscaler.decide.pipeline import reconciled
 from autoscaler.decide.reason import Reason
@@ -172,6 +173,26 @@ def test_a_restart_forgets_what_a_period_took_and_therefore_waits_for_it(age, de
     )
 
     assert outcome.decision.desired_replicas == desired
+
+
+def down(kind, value, *, seconds=900):
+    return {"scaleDown": {"policies": [{"type": kind, "value": value, "periodSeconds": seconds}]}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "minutes"),
+    [
+        pytest.param({}, 5, id="by default the window"),
+        pytest.param({"cooldown": {"scaleDown": "10m"}}, 10, id="a longer cooldown"),
+        pytest.param({"behavior": down("Pods", 1)}, 15, id="a longer period"),
+        pytest.param({"behavior": down("Pods", 150)}, 15, id="of however many pods"),
+        pytest.param({"behavior": down("Percent", 10)}, 15, id="of a share"),
+        pytest.param({"behavior": down("Percent", 100)}, 5, id="all of them is no limit"),
+        pytest.param({"behavior": down("Pods", 1, seconds=60)}, 5, id="a shorter period"),
+    ],
+)
+def test_how_long_a_start_without_a_memory_holds(fields, minutes):
+    assert forgotten_for(policy(**fields)) == timedelta(minutes=minutes)
 
 
 def test_the_state_knows_the_generation_its_own_write_leaves():
