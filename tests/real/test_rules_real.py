@@ -184,11 +184,11 @@ def test_a_restart_that_remembers_what_was_decided_needs_no_hold(
     memory = ("--memory-file", str(tmp_path / "memory"))
     namespace.apply(deployment("checkout", replicas=6))
     with StandInKubelet(namespace, startup=timedelta(0)):
-        seconds = {"scaleDown": {"stabilizationWindowSeconds": 5}}
+        seconds = {"scaleDown": {"stabilizationWindowSeconds": 3}}
         govern(550.0, behavior=seconds, cooldown={"scaleDown": "0s"})
         before = start(prometheus, namespace, *memory)
         before.wait_for("checkout", lambda r: r["ready_replicas"] == 6, what="six pods")
-        before.wait_cycles("checkout", 7)
+        before.wait_cycles("checkout", 5)
         assert before.stop() == 0
         prometheus.exporter.set("load", 350.0, {"app": "checkout"})
         after = start(prometheus, namespace, *memory)
