@@ -48,15 +48,15 @@ def write(path: Path, memories: Mapping[TargetRef, Memory]) -> None:
         The file cannot be written.
     """
     workloads = [[*target, _written(memory)] for target, memory in memories.items()]
-    text = json.dumps({"version": VERSION, "workloads": workloads}, allow_nan=False)
     partial = path.with_name(f"{path.name}.partial")
     try:
+        text = json.dumps({"version": VERSION, "workloads": workloads}, allow_nan=False)
         with partial.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # or a number that is none, which nobody could read
         raise MemoryFileError(f"{path}: cannot be written: {error}") from error
 
 

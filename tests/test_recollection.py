@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -125,6 +125,14 @@ def test_no_file_and_no_folder_are_said_so(tmp_path):
         recollection.read(tmp_path / "absent")
     with pytest.raises(MemoryFileError, match="cannot be written"):
         recollection.write(tmp_path / "no folder" / "memory", MEMORIES)
+
+
+def test_what_is_no_number_is_not_written(path):
+    broken = Memory(WHOLE, timedelta(minutes=5), replace(FIT, spread=math.nan))
+
+    with pytest.raises(MemoryFileError, match="cannot be written"):
+        recollection.write(path, {CHECKOUT: broken})
+    assert recollection.read(path) == MEMORIES
 
 
 def test_the_old_file_stays_where_the_new_one_cannot_be_written(path):
