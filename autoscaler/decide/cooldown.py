@@ -5,6 +5,7 @@ A burst overrides the scale-out cooldown; nothing overrides the scale-in one.
 """
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from autoscaler.policy.quantity import duration_text
 
@@ -23,4 +24,9 @@ def cooldown_left(
 
 def left_text(left: timedelta) -> str:
     """Return the time left for a record, to the second."""
-    return f"{duration_text(timedelta(seconds=round(left.total_seconds())))} left"
+    return _seconds_left(round(left.total_seconds()))
+
+
+@lru_cache(maxsize=1024)  # of all that wait most wait for the same few instants
+def _seconds_left(seconds: int) -> str:
+    return f"{duration_text(timedelta(seconds=seconds))} left"

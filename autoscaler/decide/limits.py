@@ -7,8 +7,8 @@ A step returns the `Limit` it imposes, or None when it leaves the number alone.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from autoscaler.decide.bounds import bounded_replicas, bounds_in_force
 from autoscaler.decide.churn import kept_for_later
@@ -32,8 +32,7 @@ NEVER_READY_AFTER = timedelta(minutes=15)
 MOST_MADE_UP_FOR = 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """All that a step may look at."""
 
     current: int

@@ -12,8 +12,8 @@ Unknown load may hold or raise, never lower.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from autoscaler.decide.decision import Proposal, Recommendation
 from autoscaler.decide.facts import Capacity, ForecastFacts, Signal, Trust, WorkloadFacts
@@ -37,8 +37,7 @@ _TRUST_DETAIL = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(NamedTuple):
     """The facts every signal of one workload shares."""
 
     workload: WorkloadFacts

@@ -45,6 +45,7 @@ class PrometheusMetrics:
         self._history = HistoryReader(settings)
         self._series: Sequence[LoadSeries] = ()
         self._plan = Plan([], {}, {})
+        self._queries: list[str] = []
         self._own: dict[int, OwnQuery] = {}
         self._own_queries = OwnQueries(dated)
         self._jobs: dict[int, frozenset[str]] = {}
@@ -64,7 +65,8 @@ class PrometheusMetrics:
         samples = {index: unknown(error) for index, error in self._plan.impossible.items()}
         groups = self._plan.groups
         questions = [
-            Question(group.newest_query(), at=now, read=partial(_table, group)) for group in groups
+            Question(query, at=now, read=partial(_table, group))
+            for group, query in zip(groups, self._queries, strict=True)
         ]
         deadline = self._connection.patience()
         *answers, down = self._connection.ask(
@@ -93,6 +95,7 @@ class PrometheusMetrics:
         if series is self._series:
             return
         self._plan = planned(series, scrape_interval=self._settings.scrape_interval)
+        self._queries = [group.newest_query() for group in self._plan.groups]
         self._own = {index: examined(text) for index, text in self._plan.queries.items()}
         self._series, self._jobs = series, {}
 

@@ -28,16 +28,21 @@ class _Rows:
         self._more = True
 
     def __iter__(self) -> Iterator[Any]:
+        text = self._text
         while self._more:
-            row, at = _scan(self._text, self.end)
-            after = _AFTER_ROW.match(self._text, at)
+            row, at = _scan(text, self.end)
+            if text.startswith(",{", at):  # as Prometheus writes it
+                self.end = at + 1
+                yield row
+                continue
+            after = _AFTER_ROW.match(text, at)
             if after is None:
                 raise ValueError(f"no row and no end at character {at}")
             self.end, self._more = after.end(), after[1] == ","
             yield row
 
 
-def parsed(body: bytes, read: Read) -> Any:
+def parsed(text: str, read: Read) -> Any:
     """Return the JSON of an answer, with what `read` makes of its rows in their place.
 
     A scalar is one row without labels.
@@ -45,9 +50,8 @@ def parsed(body: bytes, read: Read) -> Any:
     Raises
     ------
     ValueError, RecursionError
-        When the body is no JSON.
+        When the text is no JSON.
     """
-    text = body.decode()
     first = _FIRST_ROW.search(text)
     if first is None:
         answer = json.loads(text)

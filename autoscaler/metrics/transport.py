@@ -156,31 +156,31 @@ class Session(requests.Session):
         sent_at = time.time()
         try:
             with super().request(method, url, **kwargs) as response:
-                body = self._body(response)
+                text = self._text(response)
         except (requests.RequestException, HTTPError, OSError) as error:
             raise MetricUnavailableError(f"{_place(url)}: {_cause(error)}") from error
         self.skew_seconds = _skew(response, between=(sent_at, time.time()))
-        self._envelope = _envelope(response, body, place=_place(url), read=self.read)
+        self._envelope = _envelope(response, text, place=_place(url), read=self.read)
         answered = _Answered()
         answered.status_code = response.status_code
         answered.envelope = self._envelope
         return answered
 
-    def _body(self, response: requests.Response) -> bytes:
+    def _text(self, response: requests.Response) -> str:
         """Read the body piece by piece, as long as there is time and room."""
-        pieces, n_bytes = [], 0
+        body = bytearray()
         while piece := response.raw.read1(_PIECE, decode_content=True):
-            pieces.append(piece)
-            n_bytes += len(piece)
-            if n_bytes > MOST_BYTES:
+            body += piece
+            if len(body) > MOST_BYTES:
                 raise MetricUnavailableError(f"answer over {MOST_BYTES >> 20} MiB")
             if time.monotonic() > self._deadline:
                 raise requests.ReadTimeout("the answer took too long")
-        return b"".join(pieces)
+        # JSON is UTF-8; what is not, is neither a label nor a number of ours.
+        return body.decode(errors="replace")
 
 
 def _envelope(
-    response: requests.Response, body: bytes, *, place: str, read: Read = list
+    response: requests.Response, text: str, *, place: str, read: Read = list
 ) -> dict[str, Any]:
     """Return the JSON of a successful answer, its rows read; say what any other answer was."""
     said = f"{place}: HTTP {response.status_code}"
@@ -192,7 +192,7 @@ def _envelope(
             raise MetricUnavailableError(f"malformed answer: {error!r}") from error
 
     try:
-        envelope = parsed(body, told)
+        envelope = parsed(text, told)
     except (ValueError, RecursionError):
         envelope = None
     if isinstance(envelope, dict) and envelope.get("status") == "success":
@@ -202,7 +202,7 @@ def _envelope(
     if isinstance(envelope, dict) and "error" in envelope:
         said += f": {envelope.get('errorType', 'error')}: {envelope['error']}"
     else:
-        excerpt = body[:_LONGEST_EXCERPT].decode("utf-8", errors="replace")
+        excerpt = text[:_LONGEST_EXCERPT]
         said += f", not a Prometheus answer: {' '.join(excerpt.split()) or 'an empty body'}"
     # A query that is wrong stays wrong; 429 and 5xx pass, as do proxies' error pages.
     refused = response.status_code in {400, 401, 403, 404, 405, 413, 414, 422}

@@ -11,12 +11,26 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from autoscaler.decide.facts import Doubt, PodFacts, Sample
 from autoscaler.metrics.answers import Rows, Table
 from autoscaler.metrics.misgivings import Circumstances, Down, settled, with_doubt
 from autoscaler.metrics.ownership import owner_name
 from autoscaler.metrics.plan import Group, Member
+
+
+class _Parts(NamedTuple):
+    """What a counter says, by part: found once, for it is asked of every workload."""
+
+    load: Rows
+    at: Rows
+    late: Rows
+    series: Rows
+    emitters: Rows
+    twice: Rows
+    reset: Rows
+    before: Rows
 
 
 @dataclass(slots=True)
@@ -65,6 +79,10 @@ class Reading:
             _by_pod(table.of(number, "load")) if counter.by_pod else {}
             for number, counter in enumerate(group.counters)
         ]
+        self._parts = [
+            _Parts(*(table.of(number, part) for part in _Parts._fields))
+            for number in range(len(group.counters))
+        ]
         self._down = tuple(target for target in circumstances.down if target.job in jobs)
         # Of the ways a source may be scraped a cluster has one; the others answer nothing.
         self._counters = [(n, group.counters[n]) for n in sorted(table.counters)]
@@ -89,8 +107,7 @@ class Reading:
         if not self._group.source.per_pod or facts is None or facts.pods is None:
             return []
         n_emitters = sum(
-            self._table.of(number, "emitters").get(member.keys[number], 0)
-            for number, _ in self._counters
+            self._parts[number].emitters.get(member.keys[number], 0) for number, _ in self._counters
         )
         if not 0 < n_emitters < len(facts.pods):
             return []
@@ -107,21 +124,21 @@ class Reading:
         for number, counter in self._counters:
             if not counter.extra or found.load is None:
                 continue
-            extra = self._table.of(number, "load").get(member.keys[number])
+            extra = self._parts[number].load.get(member.keys[number])
             if extra is not None:
                 found.add(extra, sign=counter.sign)
         return found
 
     def _add_row(self, found: _Found, key: str, number: int) -> None:
-        of = self._table.of
-        load = of(number, "load").get(key)
+        parts = self._parts[number]
+        load = parts.load.get(key)
         if load is not None:
             found.add(load)
             found.uncovered |= self._uncovered(number, key)
-        found.dated(of(number, "at").get(key))
-        found.n_series += max(0, int(of(number, "series").get(key, 0)))
-        found.twice += of(number, "twice").get(key, 0)
-        found.n_reset += of(number, "reset").get(key, 0)
+        found.dated(parts.at.get(key))
+        found.n_series += max(0, int(parts.series.get(key, 0)))
+        found.twice += parts.twice.get(key, 0)
+        found.n_reset += parts.reset.get(key, 0)
         found.foreign |= key in self._table.foreign
 
     def _add_pods(self, found: _Found, member: Member, number: int) -> None:
@@ -129,10 +146,9 @@ class Reading:
         pods = self._pods[number].get(member.target.namespace)
         if not pods:
             return
-        of = self._table.of
-        counter = self._group.counters[number]
+        parts, counter = self._parts[number], self._group.counters[number]
         whole = member.target.namespace + "/" * (len(counter.identity) - 1)
-        late, at = of(number, "late"), of(number, "at").get(whole)
+        at = parts.at.get(whole)
         for pod in self._pods_of(member, pods):
             for container, key, load in pods[pod]:
                 if member.container and container != member.container:
@@ -140,16 +156,16 @@ class Reading:
                 found.add(load)
                 found.uncovered |= self._uncovered(number, whole)
                 found.by_pod[pod] = found.by_pod.get(pod, 0.0) + load
-                found.dated(late.get(key, at))
+                found.dated(parts.late.get(key, at))
                 found.n_series += 1
-                found.twice += of(number, "twice").get(key, 0)
-                found.n_reset += of(number, "reset").get(key, 0)
+                found.twice += parts.twice.get(key, 0)
+                found.n_reset += parts.reset.get(key, 0)
                 found.foreign |= key in self._table.foreign
 
     def _uncovered(self, number: int, key: str) -> bool:
         """Whether nothing was there before the window, so that a rate over it says too little."""
         counter = self._group.counters[number]
-        return counter.window is not None and key not in self._table.of(number, "before")
+        return counter.window is not None and key not in self._parts[number].before
 
     def _pods_of(self, member: Member, pods: Mapping[str, object]) -> list[str]:
         """Return which of the pods in the answer are the workload's, by owner or else by name."""

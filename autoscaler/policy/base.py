@@ -1,6 +1,6 @@
 """The manners every policy section shares: camelCase in YAML, frozen, unknown fields refused."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -17,6 +17,13 @@ class Section(BaseModel):
         frozen=True,
         allow_inf_nan=False,
     )
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Forget which fields were given: nobody asks, and it is half of what a policy takes."""
+        object.__setattr__(self, "__pydantic_fields_set__", _NOT_KEPT)
+
+
+_NOT_KEPT: set[str] = set()
 
 
 _Section = TypeVar("_Section", bound=Section)

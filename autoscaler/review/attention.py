@@ -36,7 +36,20 @@ class Attention(StrEnum):
 
 SEVERITY = {attention: rank for rank, attention in enumerate(Attention)}
 
+# Rules that keep more than the load asks for, until something passes.
+HOLDS = frozenset(
+    {
+        Reason.COOLDOWN_ACTIVE,
+        Reason.SCALE_DOWN_STABILIZED,
+        Reason.SCALE_UP_STABILIZED,
+        Reason.SCALE_DOWN_LIMIT,
+        Reason.SCALE_UP_LIMIT,
+        *(reason for reason in Reason if reason.endswith("Hold")),
+    }
+)
+
 _BY_REASON = {
+    **dict.fromkeys(HOLDS, Attention.HELD),
     Reason.TARGET_NOT_FOUND: Attention.NOT_FOUND,
     Reason.REPLICAS_CONTESTED: Attention.CONTESTED,
     Reason.TOO_MANY_REPLICAS: Attention.CAPPED,
@@ -52,17 +65,6 @@ _BY_TRUST = {
     Trust.DEMOTED: Attention.DEMOTED,
     Trust.WARMING: Attention.WARMING,
 }
-# Rules that keep more than the load asks for, until something passes.
-HOLDS = frozenset(
-    {
-        Reason.COOLDOWN_ACTIVE,
-        Reason.SCALE_DOWN_STABILIZED,
-        Reason.SCALE_UP_STABILIZED,
-        Reason.SCALE_DOWN_LIMIT,
-        Reason.SCALE_UP_LIMIT,
-        *(reason for reason in Reason if reason.endswith("Hold")),
-    }
-)
 
 
 def attention_of(record: DecisionRecord) -> Attention:
@@ -71,10 +73,8 @@ def attention_of(record: DecisionRecord) -> Attention:
     if trust is Trust.TRUSTED and not decision.chain and _quiet(record):
         return Attention.CALM
     words = [_BY_TRUST.get(trust, Attention.CALM), *_of_state(record)]
-    reasons = {decision.reason, *(limit.reason for limit in decision.chain)}
-    words += [_BY_REASON[reason] for reason in reasons if reason in _BY_REASON]
-    if reasons & HOLDS:
-        words.append(Attention.HELD)
+    words.append(_BY_REASON.get(decision.reason, Attention.CALM))
+    words += [_BY_REASON.get(limit.reason, Attention.CALM) for limit in decision.chain]
     return min(words, key=SEVERITY.__getitem__)
 
 

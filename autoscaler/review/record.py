@@ -6,7 +6,7 @@ The dictionary is the documented log line: field names are stable, `schema` coun
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from autoscaler.decide.bounds import bounds_in_force
@@ -57,6 +57,23 @@ class DecisionRecord:
     """What the user wrote; with `state` it tells the limits in force."""
     state: WorkloadState | None = None
     """What the decision remembered."""
+    headline: tuple[object, ...] = field(init=False, compare=False)
+    """What a reader would call news when it differs from the cycle before."""
+
+    def __post_init__(self) -> None:
+        decision = self.decision
+        headline = (
+            decision.desired_replicas,
+            decision.reason,
+            self.rescaled,
+            self.not_rescaled_because,
+            self.trust,
+            self.recommendation.reason,
+            self.recommendation.may_lower,
+            self.unroutable,
+            tuple([limit.reason for limit in decision.chain]) if decision.chain else (),
+        )
+        object.__setattr__(self, "headline", headline)  # log and history both keep it
 
     @property
     def trust(self) -> Trust:
@@ -78,22 +95,6 @@ class DecisionRecord:
         """Whether a change that should have been written was not: somebody has to look."""
         because = self.not_rescaled_because
         return bool(because) and self.mode is Mode.FORECAST_AND_SCALE and not held_back(because)
-
-    @property
-    def headline(self) -> tuple[object, ...]:
-        """What a reader would call news when it differs from the cycle before."""
-        decision = self.decision
-        return (
-            decision.desired_replicas,
-            decision.reason,
-            self.rescaled,
-            self.not_rescaled_because,
-            self.trust,
-            self.recommendation.reason,
-            self.recommendation.may_lower,
-            self.unroutable,
-            tuple([limit.reason for limit in decision.chain]) if decision.chain else (),
-        )
 
     def as_dict(self) -> DecisionFields:
         """Return the log line as plain values; `autoscaler schema decision` documents each."""

@@ -4,9 +4,9 @@ Per-policy series are rendered from the newest records when somebody scrapes (`e
 never during a reconcile.
 """
 
+from collections import Counter as Tally
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -56,8 +56,8 @@ class Telemetry:
             buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 15, 30),
             registry=self.registry,
         )
-        # Found once: looking a child up costs more than counting.
-        self._child = lru_cache(self._reconciliations.labels)
+        self._counted: Tally[tuple[str, str]] = Tally()
+        """Of the cycle under way: the library's own counter takes a lock for each."""
         build = Gauge("autoscaler_build_info", "Always 1.", ("version",), registry=self.registry)
         build.labels(__version__).set(1)
 
@@ -65,8 +65,11 @@ class Telemetry:
         """Count one record by its action: scale_up, scale_down or none."""
         change = record.decision.desired_replicas - record.decision.current_replicas
         action = "none" if not record.rescaled else "scale_up" if change > 0 else "scale_down"
-        self._child(action, "internal" if record.refused else "none").inc()
+        self._counted[action, "internal" if record.refused else "none"] += 1
 
     def observe_cycle(self, duration: timedelta) -> None:
-        """Record how long one reconcile took."""
+        """Record how long one reconcile took, and what was counted in it."""
         self._cycle.observe(duration.total_seconds())
+        for labels, n in self._counted.items():
+            self._reconciliations.labels(*labels).inc(n)
+        self._counted.clear()

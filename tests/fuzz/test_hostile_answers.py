@@ -53,7 +53,7 @@ class Canned:
     """What stands between reader and socket, with one answer to every question but `up`."""
 
     def __init__(self, body: bytes) -> None:
-        self._body = body
+        self._text = body.decode(errors="replace")
 
     def patience(self) -> float:
         return math.inf
@@ -66,7 +66,7 @@ class Canned:
             return Answer([])
         response = SimpleNamespace(status_code=200)
         try:
-            envelope = _envelope(response, self._body, place="http://p", read=question.read)
+            envelope = _envelope(response, self._text, place="http://p", read=question.read)
         except MetricUnavailableError as error:
             return error
         return Answer(envelope["data"]["result"])

@@ -26,7 +26,7 @@ def answer(result, **more):
 )
 @pytest.mark.parametrize("indent", [None, 2])
 def test_it_is_what_json_says(whole, indent):
-    assert parsed(json.dumps(whole, indent=indent).encode(), list) == whole
+    assert parsed(json.dumps(whole, indent=indent), list) == whole
 
 
 def test_each_row_is_let_go_before_the_next():
@@ -36,14 +36,14 @@ def test_each_row_is_let_go_before_the_next():
         seen.extend(row["value"][1] for row in rows)
         return len(seen)
 
-    assert parsed(json.dumps(answer(ROWS)).encode(), read)["data"]["result"] == 2
+    assert parsed(json.dumps(answer(ROWS)), read)["data"]["result"] == 2
     assert seen == ["2", "NaN"]
 
 
 def test_a_scalar_is_one_row_without_labels():
     scalar = {"status": "success", "data": {"resultType": "scalar", "result": [7, "1"]}}
 
-    read = parsed(json.dumps(scalar).encode(), list)
+    read = parsed(json.dumps(scalar), list)
 
     assert read["data"]["result"] == [{"metric": {}, "value": [7, "1"]}]
 
@@ -59,10 +59,10 @@ def test_a_scalar_is_one_row_without_labels():
         pytest.param('{"data":{"result":[{"a":1}],"result":[{"a":2}]}}', id="two results"),
         pytest.param('{"result":[{"a":1}],"data":{}}', id="in another place"),
         pytest.param('{"result":[{"a":1}]', id="no answer around"),
-        pytest.param("\ud800".encode("utf-8", "surrogatepass").decode("latin-1"), id="no JSON"),
+        pytest.param("<html>", id="no JSON"),
     ],
 )
 @pytest.mark.parametrize("read", [list, lambda rows: next(iter(rows))])
 def test_what_is_wrong_anywhere_is_refused(text, read):
     with pytest.raises(ValueError, match=r"."):
-        parsed(text.encode(), read)
+        parsed(text, read)

@@ -112,8 +112,19 @@ def test_every_decision_is_counted_by_action_and_error(latest, made, labels):
     telemetry = Telemetry(latest)
 
     telemetry.count(made)
+    telemetry.count(made)
+    telemetry.observe_cycle(timedelta(seconds=1))
 
-    assert scraped(telemetry)["autoscaler_reconciliations_total"] == [(labels, 1)]
+    assert scraped(telemetry)["autoscaler_reconciliations_total"] == [(labels, 2)]
+
+
+def test_a_cycle_counts_only_its_own_decisions(latest):
+    telemetry = Telemetry(latest)
+    for _ in range(2):
+        telemetry.count(record(10, 14))
+        telemetry.observe_cycle(timedelta(seconds=1))
+
+    assert scraped(telemetry)["autoscaler_reconciliations_total"][0][1] == 2
 
 
 def test_the_cycle_time_is_a_histogram(latest):
