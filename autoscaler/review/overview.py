@@ -7,11 +7,12 @@ never cost the reconcile more than one pass over the records.
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from autoscaler.decide.facts import TargetRef
 from autoscaler.review.attention import SEVERITY, Attention, attention_of
 from autoscaler.review.fields import DecisionFields
 from autoscaler.review.latest import LatestRecords
@@ -27,21 +28,24 @@ _LONGEST_FILTER = 253
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One policy in the index: what is sorted and filtered by, and where the rest is."""
+    """One policy in the index: what is sorted and filtered by, and whose the rest is.
+
+    Not its record: the index would keep a whole cycle's alive for as long as nobody looks.
+    """
 
     attention: Attention
     who: str
-    record: DecisionRecord
+    target: TargetRef
+    at: datetime
+    current_replicas: int
+    change: int
 
 
 _SORTS: dict[str, Callable[[_Entry], Any]] = {
     "attention": lambda e: (SEVERITY[e.attention], e.who),
     "name": lambda e: e.who,
-    "replicas": lambda e: (-e.record.decision.current_replicas, e.who),
-    "change": lambda e: (
-        -abs(e.record.decision.desired_replicas - e.record.decision.current_replicas),
-        e.who,
-    ),
+    "replicas": lambda e: (-e.current_replicas, e.who),
+    "change": lambda e: (-abs(e.change), e.who),
 }
 
 
@@ -77,20 +81,34 @@ class Overview:
             "matched": len(matched),
             "offset": offset,
             "counts": Counter(str(entry.attention) for entry in entries),
-            "policies": [self._row(entry) for entry in matched[offset : offset + limit]],
+            "policies": list(self._rows(matched[offset : offset + limit])),
         }
 
     def _index(self) -> list[_Entry]:
         with self._lock:
             if time.monotonic() - self._made_at >= _FRESH_SECONDS:
-                entries = [_Entry(attention_of(r), str(r.target), r) for r in self._latest.all()]
-                self._entries = sorted(entries, key=_SORTS["attention"])
+                self._entries = sorted(map(_entry, self._latest.all()), key=_SORTS["attention"])
                 self._made_at = time.monotonic()
             return self._entries
 
-    def _row(self, entry: _Entry) -> dict[str, Any]:
-        since = self._latest.history.since(entry.record.target)
-        return policy_row(entry.record.as_dict(), attention=entry.attention, since=since)
+    def _rows(self, entries: list[_Entry]) -> Iterator[dict[str, Any]]:
+        for entry in entries:
+            record = self._latest.of(entry.target)
+            if record is not None:  # governed still
+                since = self._latest.history.since(entry.target)
+                yield policy_row(record.as_dict(), attention=entry.attention, since=since)
+
+
+def _entry(record: DecisionRecord) -> _Entry:
+    current = record.decision.current_replicas
+    return _Entry(
+        attention_of(record),
+        str(record.target),
+        record.target,
+        record.at,
+        current,
+        record.decision.desired_replicas - current,
+    )
 
 
 def _matched(entries: list[_Entry], query: Query) -> list[_Entry]:
@@ -106,7 +124,7 @@ def _matched(entries: list[_Entry], query: Query) -> list[_Entry]:
 
 
 def _newest(entries: list[_Entry]) -> str | None:
-    at: datetime | None = max((entry.record.at for entry in entries), default=None)
+    at: datetime | None = max((entry.at for entry in entries), default=None)
     return None if at is None else at.isoformat(timespec="milliseconds")
 
 

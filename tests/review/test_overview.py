@@ -79,3 +79,17 @@ def test_nothing_decided_yet_is_an_empty_page():
     page = Overview(LatestRecords()).page({})
 
     assert (page["at"], page["total"], page["policies"]) == (None, 0, [])
+
+
+def test_a_row_is_of_the_newest_cycle_and_who_left_since_the_index_was_made_has_none():
+    latest = LatestRecords()
+    for name in ("checkout", "gone"):
+        latest.keep(record(target=target(name)))
+    overview = Overview(latest)
+    overview.page({})
+    latest.keep(record(10, 17, target=target("checkout")))
+    latest.retain([target("checkout")])
+
+    rows = overview.page({})["policies"]
+
+    assert [(row["name"], row["desired_replicas"]) for row in rows] == [("checkout", 17)]
