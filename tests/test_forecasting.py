@@ -224,3 +224,29 @@ def test_a_memory_that_cannot_be_used_is_refused_and_everything_is_read_again(
 
     forecasts.follow(roster_of(CHECKOUT))
     assert len(forecasts.missing_history(limit=9)) == 1
+
+
+@pytest.mark.parametrize(
+    ("age", "known"),
+    [
+        pytest.param(timedelta(minutes=2), True, id="two minutes old"),
+        pytest.param(timedelta(minutes=2, seconds=1), False, id="older is of another minute"),
+    ],
+)
+def test_a_late_sample_is_not_taken_for_the_load_of_this_minute(age, known):
+    forecasts = Forecasts()
+    forecasts.follow(roster_of(CHECKOUT))
+    for minute in range(3):
+        now = NOW + minute * STEP
+        forecasts.observe([Sample(50.0, now - age, n_series=1)], now=now)
+
+    assert (forecasts.predict(horizon(1), now=now)[0] is not None) is known
+
+
+def test_a_sample_of_a_clock_that_is_ahead_does_not_end_the_minute_early():
+    forecasts = Forecasts()
+    forecasts.follow(roster_of(CHECKOUT))
+    ahead = Sample(50.0, NOW + timedelta(seconds=70), n_series=1)
+    forecasts.observe([ahead], now=NOW + timedelta(seconds=50))
+
+    assert forecasts._minute == NOW.timestamp() // 60

@@ -152,6 +152,7 @@ def test_half_an_hour_of_minutes_is_the_least():
 def test_without_spread_idle_counts_as_load_which_asks_for_more_pods():
     flat = learned_capacity(taught(200, load=(60, 60.5)), request_cores=0.5)
 
+    assert flat.high is None
     assert flat.per_pod < (0.8 * 0.5 - 0.05) / 0.004
 
 

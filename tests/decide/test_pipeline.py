@@ -314,6 +314,29 @@ def test_rules_follow_each_other_and_the_record_holds_each():
     )
 
 
+def test_what_a_cooldown_holds_asks_no_rate_limit():
+    behavior = {"scaleUp": {"policies": [{"type": "Pods", "value": 4, "periodSeconds": 60}]}}
+    recently = quiet(0, last_scale_up_at=ago(10))
+    decision = decided(signal(5000), state=recently, behavior=behavior, cooldown={"scaleUp": "5m"})
+
+    assert reasons(decision) == [Reason.COOLDOWN_ACTIVE]
+
+
+def test_a_pause_of_one_direction_outlives_a_bound():
+    facts = workload(10, annotations={"autoscaler/paused-scale-in": "true"})
+    decision = decided(LOW, facts=facts, state=quiet(10), maxReplicas=5)
+
+    assert reasons(decision)[-2:] == [Reason.TOO_MANY_REPLICAS, Reason.SCALE_IN_PAUSED]
+    assert decision.desired_replicas == 10
+
+
+def test_without_a_window_nothing_is_assumed_of_the_past():
+    window = {"scaleDown": {"stabilizationWindowSeconds": 0}}
+    step = outcome(LOW, state=WorkloadState(LONG_AGO), behavior=window)
+
+    assert step.state_if_held.recommendations == (TimestampedRecommendation(NOW, 3),)
+
+
 @pytest.mark.parametrize(
     ("spec", "bounds", "expected"),
     [

@@ -65,6 +65,15 @@ def test_the_reported_average_is_rounded_up():
     assert math.isclose(got.usage_ratio, 250 / 300)
 
 
+@pytest.mark.parametrize(("total", "ratio"), [(0, 0.0), (1, math.inf)])
+def test_without_a_pod_any_load_is_too_much_and_none_is_none(total, ratio):
+    got = replicas_for_average_value(
+        total, target=100, current_replicas=0, tolerances=HPA_TOLERANCES
+    )
+
+    assert got.usage_ratio == ratio
+
+
 def test_a_terminating_pod_still_serves_and_a_pending_one_does_not_yet():
     some = [
         MeasuredPod("a"),
