@@ -1,5 +1,6 @@
 """What one pod carries, from the object the API server sends to the capacity that is learned."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -13,6 +14,7 @@ from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.roster import compiled
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+LATER = NOW + timedelta(hours=3)
 TARGET = TargetRef("shop", "checkout")
 PODS = 4
 # One core is the limit; 0.01 cores a request and no idle: at 100 requests/s a pod is throttled.
@@ -39,8 +41,8 @@ def seen(*containers):
     return facts
 
 
-def policy(scope):
-    cpu = {"name": "cpu", "target": {"averageUtilization": 80}}
+def policy(scope, *, utilization=80):
+    cpu = {"name": "cpu", "target": {"averageUtilization": utilization}}
     by_container = {
         "type": "ContainerResource",
         "containerResource": {**cpu, "container": "app"},
@@ -65,14 +67,22 @@ def minutes(n, *, throttled):
         yield load, min(load * CORES_PER_REQUEST, LIMIT)
 
 
-def learned(workload, *, scope="container", throttled=True, doubt=None):
-    [governed] = compiled({TARGET: ("test", policy(scope))}).governed
-    capacities = Capacities()
-    for minute, (load, cores) in enumerate(minutes(120, throttled=throttled)):
-        at = NOW + timedelta(minutes=minute)
-        pair = [Sample(PODS * load, at, doubt=doubt), Sample(PODS * cores, at)]
+def shown(workload, *, rules=None, throttled=True, doubts=(None, None), every=60, known=None):
+    """What two hours of samples teach, one every so many seconds."""
+    [governed] = compiled({TARGET: ("test", rules or policy("container"))}).governed
+    capacities = known or Capacities()
+    for tick, (load, cores) in enumerate(minutes(7200 // every, throttled=throttled)):
+        at = NOW + timedelta(seconds=tick * every)
+        totals = zip((load, cores), doubts, strict=True)
+        pair = [Sample(PODS * total, at, doubt=doubt) for total, doubt in totals]
         capacities.learn(governed, pair, workload, now=at)
-    return capacities.of(governed, workload)[0]
+    return capacities
+
+
+def learned(workload, *, scope="container", rules=None, **fields):
+    rules = rules or policy(scope)
+    [governed] = compiled({TARGET: ("test", rules)}).governed
+    return shown(workload, rules=rules, **fields).of(governed, workload)[0]
 
 
 @pytest.mark.parametrize("scope", ["container", "pod"])
@@ -95,8 +105,48 @@ def test_without_a_limit_every_minute_counts():
     assert unlimited.saturated_at == pytest.approx(SATURATED_AT, rel=0.05)
 
 
-def test_doubtful_minutes_teach_nothing():
-    assert learned(seen(container(cpu="1")), doubt=Doubt.PARTIAL) is None
+@pytest.mark.parametrize("doubts", [(Doubt.PARTIAL, None), (None, Doubt.PARTIAL)])
+def test_doubtful_minutes_teach_nothing(doubts):
+    assert learned(seen(container(cpu="1")), doubts=doubts) is None
+
+
+def test_cold_minutes_teach_nothing():
+    assert learned(replace(seen(container(cpu="1")), rollout_in_progress=True)) is None
+
+
+def test_a_minute_teaches_once_however_often_we_look():
+    by_minute, by_cycle = (
+        shown(seen(container()), throttled=False, every=s).fit_of(TARGET) for s in (60, 15)
+    )
+
+    assert by_cycle.weight == pytest.approx(by_minute.weight)
+
+
+def test_another_pod_template_starts_over_and_stands_on_what_was_known():
+    before = seen(container(cpu="1"))
+    known, after = shown(before), replace(before, template_hash="v2")
+    [governed] = compiled({TARGET: ("test", policy("container"))}).governed
+    low = known.of(governed, before)[0].low
+    known.learn(governed, [Sample(80.0, LATER), Sample(0.8, LATER)], after, now=LATER)
+
+    fit = known.fit_of(TARGET)
+    assert (fit.template_hash, fit.weight, fit.inherited.low) == ("v2", 1.0, low)
+    assert known.of(governed, after)[0].per_pod == low
+
+
+def test_the_target_of_the_cpu_metric_says_how_full_a_pod_may_be():
+    workload = seen(container(cpu="1"))
+    half, most = (learned(workload, rules=policy("pod", utilization=u)) for u in (40, 80))
+
+    assert half.per_pod == pytest.approx(most.per_pod / 2, rel=0.05)
+
+
+def test_moments_of_the_past_teach_once_the_pods_stood_for_a_while():
+    n, unknown = np.array([2.0, 2, 2, 3, 3, 3, 0, 0]), float("nan")
+    load = np.array([unknown, 9.0, 9, 9, 9, 9, 9, 9])
+    past = CapacityPast(load, np.ones(8), n, warm_up=2)
+
+    assert past.teaches.tolist() == [False, False, True, False, False, True, False, False]
 
 
 def test_a_past_is_read_by_the_same_rule():
