@@ -156,6 +156,22 @@ def test_without_spread_idle_counts_as_load_which_asks_for_more_pods():
     assert flat.per_pod < (0.8 * 0.5 - 0.05) / 0.004
 
 
+@pytest.mark.parametrize(
+    ("load_variance", "idle"),
+    [
+        pytest.param(0.02, 0.06, id="a slope over hardly any spread is guesswork"),
+        pytest.param(400.0, 0.41, id="an idle pod alone uses more than the target"),
+    ],
+)
+def test_where_a_slope_says_nothing_all_cores_count_as_load(load_variance, idle):
+    slope, load = 0.004, 60.0
+    cores = idle + slope * load
+    fit = CapacityFit("v1", 1000.0, load, cores, load_variance, slope * load_variance, 1e-6)
+    got = learned_capacity(fit, request_cores=0.5)
+
+    assert (got.per_pod, got.high) == (pytest.approx(0.8 * 0.5 * load / cores), None)
+
+
 def test_a_throttled_minute_teaches_nothing():
     fit = taught(100)
 
