@@ -3,8 +3,8 @@
 Every promise is kept until its window has passed, then scored against the load that came.
 Three things are learnt from it, per row and at the row's own risk, lead and hold:
 
-- `stretch`, by how much to widen or narrow the network's quantile so that it is exceeded as often
-  as the risk says (adaptive conformal inference on the width);
+- what the experts on the quantile (`experts.py`) must be asked for, so that their mean is exceeded
+  as often as the risk says (adaptive conformal inference), and how much each of them counts;
 - `reach`, by how many scales persistence must be raised to be exceeded as often: the reactive
   quantile that sizes a demoted series;
 - the pinball losses of both, from which trust follows.
@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from models.blackout import SILENT_SECONDS
 from models.bursts import FAR_SCALES, Bursts
+from models.experts import ABOVE, NET, Experts, Opinions, pinball, rarity
 from models.horizon import Horizon
 from models.memory import Memory
 from models.moment import Moment
-from models.network import LEVELS, MEDIAN
+from models.network import MEDIAN
 from models.pulse import absolute, relative
 from models.table import Table
 from models.trust import Trust
@@ -35,13 +36,10 @@ IntArray = NDArray[np.intp]
 
 # Windows that end further ahead than this are never scored (and never asked for by a pod's start).
 _N_PENDING = 64
-# One exceedance at 1 % moves the width by 4 %; found on recorded loads, flat between 2 % and 8 %.
-_GAIN = 0.04
-# Rarer risks see rarer exceedances, each of which must count for more.
-_GAIN_RISK, _GAIN_POWER = 0.01, -0.25
-_LEAST_STRETCH, _MOST_STRETCH = -1.5, 2.0
-# Risk is spent where a pod saves little of it: at most this many times the stated risk at once.
-_RISK_SPREAD = 5.0
+# One exceedance at 1 % raises persistence by an eighth of a scale.
+_REACH_GAIN = 0.12
+# Of so many promises that end with the same step, one is scored.
+_IN_TURN = 4
 _DAY_STEPS = 1440.0
 # The first hours hold too few promises to take trust away.
 _LEAST_SCORED = 240.0
@@ -51,7 +49,7 @@ _WARM_STEPS = 10
 # Not even a demoted series is sized for more than twice the highest load of about a day.
 _HEADROOM = 0.7
 # What of a promise is kept until it can be scored.
-_KEPT = ("quantile", "reactive", "risk", "spread", "scale")
+_KEPT = ("quantile", "reactive", "risk", "scale")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,8 +70,8 @@ class Promise:
     quantile: FloatArray
     reactive: FloatArray
     risk: FloatArray
-    spread: FloatArray
     scale: FloatArray
+    opinions: Opinions
 
 
 class Calibration:
@@ -84,14 +82,16 @@ class Calibration:
         self.memory = memory
         for name in ("first", "last"):
             table.column(f"due_{name}", _N_PENDING, dtype=np.int32, fill=-1)
+        table.column("due_tries", _N_PENDING, dtype=np.int8)
         for name in _KEPT:
             table.column(f"due_{name}", _N_PENDING, dtype=np.float32)
-        for name in ("stretch", "reach", "usual_spread", "n_scored"):
+        for name in ("reach", "n_scored"):
             table.column(name)
         for name in ("loss", "reactive_loss", "covered"):
             table.column(name)
         table.column("demoted", dtype=np.bool_)
         table.column("capped", _N_PENDING, dtype=np.bool_)
+        self.experts = Experts(table, n_pending=_N_PENDING)
         self.bursts = Bursts(table)
 
     def beside(self) -> "Calibration":
@@ -105,47 +105,50 @@ class Calibration:
         self, rows: IntArray, levels: FloatArray, reactive: Reactive, *, risk: FloatArray
     ) -> Promise:
         """Return calibrated quantiles from the network's `levels`, shape (n_rows, n_levels)."""
-        table = self.table
-        median = levels[:, MEDIAN]
-        spread = _tail(levels, risk)
-        usual = self._usual_spread(rows, spread)
-        ratio = np.clip(spread / np.maximum(usual, 1e-12), 1 / _RISK_SPREAD, _RISK_SPREAD)
-        raw = at_risk(levels, risk * np.where(usual > 0, ratio, 1.0))
-        beyond = np.maximum(raw - median, 0.0)
-        reach = np.sqrt(2.0 * np.log(1.0 / risk)) + table["reach"][rows]
-        raised = relative(reactive.trailing, reactive.level) + reach * reactive.scale
-        most = np.maximum(reactive.highest, raised - reach * reactive.scale) + _HEADROOM
+        opinions = self.experts.opinions(rows, levels, reactive.level, risk=risk)
+        reach = np.sqrt(2.0 * np.log(1.0 / risk)) + self.table["reach"][rows]
+        now = relative(reactive.trailing, reactive.level)
+        most = absolute(np.maximum(reactive.highest, now) + _HEADROOM, reactive.level)
+        raised = absolute(now + reach * reactive.scale, reactive.level)
         return Promise(
-            median=median,
-            quantile=median + np.exp(table["stretch"][rows]) * beyond,
-            reactive=absolute(np.minimum(raised, most), reactive.level),
+            median=levels[:, MEDIAN],
+            quantile=np.minimum(opinions.mixed, np.maximum(most, opinions.each[NET])),
+            reactive=np.minimum(raised, most),
             risk=risk,
-            spread=spread,
             scale=reactive.scale,
+            opinions=opinions,
         )
-
-    def _usual_spread(self, rows: IntArray, spread: FloatArray) -> FloatArray:
-        """Return the tail's mean width over about a day, this one before there is any other."""
-        return np.where(self.table["n_scored"][rows] > 0, self.table["usual_spread"][rows], spread)
 
     def record(
         self, moment: Moment, promise: Promise, horizon: Horizon, known: NDArray[np.bool_]
     ) -> None:
-        """Keep promises until their windows have passed; the first per window counts."""
-        table, rows = self.table, moment.rows
-        slot = horizon.last % _N_PENDING
-        fresh = known & (table["due_last"][slot, rows] != horizon.last)
-        fresh &= horizon.last < moment.index + _N_PENDING
-        fresh[1:] &= (rows[1:] != rows[:-1]) | (horizon.last[1:] != horizon.last[:-1])
-        at, slot = rows[fresh], slot[fresh]
-        table["due_first"][slot, at] = horizon.first[fresh]
-        table["due_last"][slot, at] = horizon.last[fresh]
+        """Keep promises until their windows have passed: one of those that end with a step.
+
+        Some windows touch one step more than others, so the first, second, third or fourth is kept
+        in turn, or the last there was; all are scored alike often.
+        """
+        table = self.table
+        which = np.flatnonzero(known & (horizon.last < moment.index + _N_PENDING))
+        rows, last = moment.rows[which], horizon.last[which]
+        slot = last % _N_PENDING
+        earlier = np.where(table["due_last"][slot, rows] == last, table["due_tries"][slot, rows], 0)
+        tries = earlier + _nth_alike(rows, last)
+        kept = tries <= last % _IN_TURN
+        # Lanes of one row are in the order of time: the last that may be kept is.
+        follows = (rows[1:] == rows[:-1]) & (last[1:] == last[:-1]) & kept[1:]
+        kept[:-1] &= ~follows
+        table["due_tries"][slot, rows] = np.minimum(tries + 1, _IN_TURN)
+        which, at, slot = which[kept], rows[kept], slot[kept]
+        table["due_first"][slot, at] = horizon.first[which]
+        table["due_last"][slot, at] = horizon.last[which]
         for name in _KEPT:
-            table[f"due_{name}"][slot, at] = getattr(promise, name)[fresh]
+            table[f"due_{name}"][slot, at] = getattr(promise, name)[which]
+        self.experts.record(slot, at, promise.opinions.take(which))
 
     def settle(self, index: int, rows: IntArray) -> None:
         """Score the promises whose window ended with step `index`."""
         table = self.table
+        self.experts.follow(rows)
         slot = index % _N_PENDING
         rows = rows[table["due_last"][slot, rows] == index]
         if rows.size == 0:
@@ -173,13 +176,8 @@ class Calibration:
             table[f"due_{name}"][slot, rows].astype(np.float64)
             for name in ("risk", "quantile", "reactive")
         )
-        # Loads are kept to 0.15 %: less above a quantile than that is not above it.
-        over = peak > quantile * 1.001
-        gain = _GAIN * np.where(risk < _GAIN_RISK, (risk / _GAIN_RISK) ** _GAIN_POWER, 1.0)
-        stretch = table["stretch"][rows] + gain * (over - risk)
-        table["stretch"][rows] = np.clip(stretch, _LEAST_STRETCH, _MOST_STRETCH)
-        over_reactive = peak > reactive * 1.001
-        table["reach"][rows] += 3.0 * gain * (over_reactive - risk)
+        over = peak > quantile * ABOVE
+        table["reach"][rows] += _REACH_GAIN * rarity(risk) * ((peak > reactive * ABOVE) - risk)
         far = (peak + 1e-12) / (quantile + 1e-12) > np.exp(
             FAR_SCALES * table["due_scale"][slot, rows]
         )
@@ -191,9 +189,9 @@ class Calibration:
             ("loss", pinball(peak, quantile, risk)),
             ("reactive_loss", pinball(peak, reactive, risk)),
             ("covered", (~over).astype(np.float64)),
-            ("usual_spread", table["due_spread"][slot, rows]),
         ):
             table[name][rows] += gain_mean * (value - table[name][rows])
+        self.experts.learn(slot, rows, peak, over=over, risk=risk)
         skill = self.skill(rows)
         enough = n >= _LEAST_SCORED
         demoted = table["demoted"][rows].astype(np.bool_)
@@ -220,27 +218,9 @@ class Calibration:
         return np.where(age_seconds > SILENT_SECONDS, Trust.STALE, code).astype(np.int8)
 
 
-_LOG_RISKS = np.log(1.0 - LEVELS)
-
-
-def at_risk(levels: FloatArray, risk: FloatArray) -> FloatArray:
-    """Return the load exceeded with chance `risk` per row, log-linear between levels."""
-    x = np.clip(np.log(risk), _LOG_RISKS[-1], _LOG_RISKS[0])
-    upper = np.clip(np.searchsorted(-_LOG_RISKS, -x), 1, len(LEVELS) - 1)
-    share = (x - _LOG_RISKS[upper - 1]) / (_LOG_RISKS[upper] - _LOG_RISKS[upper - 1])
-    row = np.arange(len(levels))
-    low, high = levels[row, upper - 1], levels[row, upper]
-    return np.asarray(low + share * (high - low))
-
-
-def _tail(levels: FloatArray, risk: FloatArray) -> FloatArray:
-    """Return how much load one factor of nine in risk is worth: the tail's width."""
-    return at_risk(levels, np.maximum(risk / 3.0, 0.001)) - at_risk(
-        levels, np.minimum(risk * 3, 0.9)
-    )
-
-
-def pinball(load: FloatArray, quantile: FloatArray, risk: FloatArray) -> FloatArray:
-    """Return the loss whose expectation is least at the quantile exceeded with chance `risk`."""
-    error = load - quantile
-    return np.maximum((1.0 - risk) * error, -risk * error)
+def _nth_alike(rows: IntArray, last: IntArray) -> IntArray:
+    """Return how many lanes just before each have the same row and window end."""
+    at = np.arange(len(rows))
+    begins = np.ones(len(rows), dtype=np.bool_)
+    begins[1:] = (rows[1:] != rows[:-1]) | (last[1:] != last[:-1])
+    return np.asarray(at - np.maximum.accumulate(np.where(begins, at, 0)))

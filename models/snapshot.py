@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-_VERSION = 2
+_VERSION = 3
 _MAGIC = b"forecast-engine-snapshot\n"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
