@@ -100,6 +100,8 @@ def _written(memory: Memory) -> dict[str, Any]:
         if state.order is None
         else [state.order.replicas, state.order.at.isoformat(), state.order.over_version],
         "reverted_at": [at.isoformat() for at in state.reverted_at],
+        "surplus_seconds": state.surplus.total_seconds(),
+        "idle_share": state.idle_share,
         "fit": None if memory.fit is None else asdict(memory.fit),
     }
 
@@ -123,6 +125,8 @@ def _read(raw: Json) -> Memory:
         order=None if order is None else _order(*order),
         reverted_at=tuple(map(instant_of, raw["reverted_at"])),
         generation=None if generation is None else count_of(generation),
+        surplus=timedelta(seconds=number_of(raw["surplus_seconds"])),
+        idle_share=number_of(raw["idle_share"]),
     )
     fit = None if raw["fit"] is None else _fit(raw["fit"])
     return Memory(state, timedelta(seconds=count_of(round(raw["reach_seconds"]))), fit)

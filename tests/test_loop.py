@@ -255,7 +255,7 @@ def test_a_standby_of_long_standing_decides_as_the_leader_does():
     world = bench(300.0, checkout=12)
     world.held_back = "standby: another replica leads"
 
-    world.run(4 * 7)
+    world.run(4 * 9)
 
     assert world.records[-1].decision.reason is not Reason.RESTART_HOLD
     assert world.records[-1].decision.rescale

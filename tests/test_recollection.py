@@ -29,6 +29,8 @@ WHOLE = WorkloadState(
     order=Order(4, NOW, "77"),
     reverted_at=(NOW,),
     generation=12,
+    surplus=timedelta(seconds=70.5),
+    idle_share=0.25,
 )
 KNOWN = Capacity(80.0, CapacitySource.LEARNED, 80.0, None, 100.5)
 FIT = CapacityFit("6b8f", 40.0, 55.5, 0.6, 210.0, 2.1, 0.02, inherited=KNOWN)

@@ -52,6 +52,11 @@ class Recommendation:
     keep_replicas: int | None = None
     """Replicas needed again within the next stabilization window: scale-in stops there."""
 
+    @property
+    def forecast_speaks(self) -> bool:
+        """Whether a forecast has a say in it, rather than measured load alone."""
+        return any(proposal.predictive is not None for proposal in self.proposals)
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

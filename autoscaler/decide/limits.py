@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from autoscaler.decide.bounds import bounded_replicas, bounds_in_force
-from autoscaler.decide.churn import kept_for_later
+from autoscaler.decide.churn import kept_for_later, rise_met_at_once
 from autoscaler.decide.cooldown import cooldown_left, left_text
 from autoscaler.decide.decision import Limit, Recommendation
 from autoscaler.decide.doubt import forgotten_for, hold_left, restart_hold_left
@@ -103,14 +103,15 @@ def stabilized(number: int, case: Case) -> Limit | None:
 
 
 def fewer_steps(number: int, case: Case) -> Limit | None:
-    """Keep what is needed again soon, and let small scale-ins wait for larger ones."""
-    return kept_for_later(
-        number,
-        current_replicas=case.current,
-        recommendation=case.recommendation,
-        state=case.state,
-        now=case.now,
-    )
+    """Let a scale-in wait until it is worth it, and meet a rise in one step."""
+    current, recommendation, state = case.current, case.recommendation, case.state
+    if number < current:
+        return kept_for_later(
+            number, current_replicas=current, recommendation=recommendation, state=state
+        )
+    if number > current and recommendation.forecast_speaks:
+        return rise_met_at_once(number, state=state, now=case.now)
+    return None
 
 
 def cooled_down(number: int, case: Case) -> Limit | None:

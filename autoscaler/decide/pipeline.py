@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from autoscaler.decide.churn import idle_share_after, surplus_at
 from autoscaler.decide.contention import back_off_left, reversed_order, with_reversal
 from autoscaler.decide.decision import Decision, Limit, Recommendation
 from autoscaler.decide.doubt import VANISHED_WITHIN, updated_doubts
@@ -78,6 +79,10 @@ def reconciled(
         signals, recommendation, workload=workload, policy=policy, state=state, now=now
     )
     decision = decide(recommendation, workload=workload, policy=policy, state=observed, now=now)
+    share = idle_share_after(decision)
+    if share != observed.idle_share:
+        surplus = observed.surplus if share else timedelta(0)
+        observed = replace(observed, surplus=surplus, idle_share=share)
     return Outcome(recommendation, decision, observed, workload.resource_version, now)
 
 
@@ -144,22 +149,20 @@ def _observed(
 
     That the new recommendation is in the history already changes no window's answer.
     """
-    window = policy.behavior.scale_down_window
+    behavior = policy.behavior
+    window = behavior.scale_down_window
     doubts = updated_doubts(
         signals, recommendation, workload=workload, state=state, window=window, now=now
     )
     if policy.min_replicas == 0:
         doubts = _with_idleness(doubts, state, now, idle=idle(signals, now=now))
-    order, reverted_at = state.order, state.reverted_at
     # An HPA whose floor we set chooses the count itself: that contradicts nobody.
     ours = policy.actuator is Actuator.SCALE
-    if ours and reversed_order(workload, state):
-        order, reverted_at = None, with_reversal(reverted_at, now=now)
-    history = _seeded(state.recommendations, workload.spec_replicas, window=window, now=now)
+    undone = ours and reversed_order(workload, state)
     return WorkloadState(
         state.started_at,
         _remembered(
-            history, recommendation, policy=policy, current_replicas=workload.spec_replicas, now=now
+            state.recommendations, recommendation, workload.spec_replicas, behavior, now=now
         ),
         state.scale_events,
         state.last_scale_up_at,
@@ -167,9 +170,11 @@ def _observed(
         state.recovered,
         now,
         doubts,
-        order,
-        reverted_at,
+        None if undone else state.order,
+        with_reversal(state.reverted_at, now=now) if undone else state.reverted_at,
         workload.generation if ours else None,
+        surplus_at(state, now=now),
+        state.idle_share,
     )
 
 
@@ -202,16 +207,17 @@ def _seeded(
 def _remembered(
     history: tuple[TimestampedRecommendation, ...],
     recommendation: Recommendation,
-    *,
-    policy: WorkloadPolicy,
     current_replicas: int,
+    behavior: Behavior,
+    *,
     now: datetime,
 ) -> tuple[TimestampedRecommendation, ...]:
     """Return the history with this recommendation, unless doubt made it a mere lower bound."""
+    history = _seeded(history, current_replicas, window=behavior.scale_down_window, now=now)
     replicas = recommendation.replicas
     if replicas is None or (not recommendation.may_lower and replicas < current_replicas):
         return history
-    cutoff = now - remembered_for(policy.behavior)
+    cutoff = now - remembered_for(behavior)
     return (*telling(history, replicas, cutoff), TimestampedRecommendation(now, replicas))
 
 

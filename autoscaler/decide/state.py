@@ -55,6 +55,10 @@ class WorkloadState:
     generation: int | None = None
     """Of the workload, our last write included: while it stays, nobody else wrote its `spec`.
     None = that cannot be told, as where an HPA scales on our behalf."""
+    surplus: timedelta = timedelta(0)
+    """The share of the pods that were too many, summed over the time since they were."""
+    idle_share: float = 0.0
+    """That share as it was last seen."""
 
     def with_recommendation(
         self, replicas: int, *, now: datetime, keep: timedelta
@@ -73,6 +77,8 @@ class WorkloadState:
             scale_events=(*recent, ScaleEvent(now, change)),
             last_scale_up_at=now if change > 0 else self.last_scale_up_at,
             last_scale_down_at=now if change < 0 else self.last_scale_down_at,
+            surplus=timedelta(0),
+            idle_share=0.0,
         )
 
     def as_of(self, now: datetime) -> "WorkloadState":

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from autoscaler.decide.churn import WORTH
 from autoscaler.decide.decision import Decision, Limit
 from autoscaler.decide.facts import Doubt, PodFacts
 from autoscaler.decide.reason import Reason
@@ -23,6 +24,7 @@ from decide.worlds import (
     workload,
 )
 
+FAST = {"scaleUp": {"policies": [{"type": "Pods", "value": 1000, "periodSeconds": 15}]}}
 LOW, HIGH = signal(300, 300), signal(1500)
 
 
@@ -113,7 +115,7 @@ def test_a_hold_is_bounded_in_time(doubt, age, desired):
 
 
 def test_a_restart_forgets_the_cooldown_and_therefore_waits_for_it():
-    state = WorkloadState(ago(400), recommendations=quiet(3).recommendations, seen_at=ago(15))
+    state = replace(quiet(3), started_at=ago(400))
 
     assert decided(LOW, state=state, cooldown={"scaleDown": "401s"}).reason is Reason.RESTART_HOLD
     assert decided(LOW, state=state, cooldown={"scaleDown": "400s"}).desired_replicas == 3
@@ -295,13 +297,98 @@ def test_replicas_needed_again_soon_are_kept():
     )
 
 
-def test_a_small_scale_in_waits_for_a_larger_one_and_not_for_ever():
-    nine_of_ten = signal(900, 900)
+def cycles_until_a_scale_in(load, *, state=None):
+    """How many cycles of 15 s ten pods stay, once windows and cooldowns are over."""
+    state = quiet(0, surplus=timedelta(0)) if state is None else state
+    for cycle in range(1000):
+        now = NOW + timedelta(seconds=15 * cycle)
+        seen = signal(load, load)
+        step = outcome(
+            replace(seen, sample=replace(seen.sample, sampled_at=now)), state=state, now=now
+        )
+        if step.decision.rescale:
+            return cycle
+        state = step.state_if_held
+    return None
 
-    assert (
-        decided(nine_of_ten, state=quiet(0, last_scale_up_at=ago(1799))).reason is Reason.CHURN_HOLD
+
+@pytest.mark.parametrize(
+    ("load", "cycles"),
+    [
+        pytest.param(900, 80, id="a tenth too many: twenty minutes"),
+        pytest.param(500, 16, id="a half: four"),
+        pytest.param(100, 9, id="nearly all: a little over two"),
+        pytest.param(1000, None, id="none: never"),
+    ],
+)
+def test_a_scale_in_waits_until_it_would_have_saved_two_minutes_of_the_whole(load, cycles):
+    assert cycles_until_a_scale_in(load) == cycles
+
+
+def test_a_scale_in_that_waits_says_for_how_long():
+    decision = decided(signal(500, 500), state=quiet(0, surplus=timedelta(seconds=60)))
+
+    assert decision.chain == (Limit(Reason.CHURN_HOLD, 5, 10, "not worth it for 2m"),)
+
+
+def test_a_surplus_that_ends_was_not_worth_it():
+    waited = outcome(signal(900, 900), state=quiet(0, surplus=timedelta(seconds=100))).state_if_held
+    over = outcome(signal(1000, 1000), state=waited).state_if_held
+
+    assert waited.surplus == timedelta(seconds=100)
+    assert waited.idle_share == pytest.approx(0.1)
+    assert (over.surplus, over.idle_share) == (timedelta(0), 0.0)
+
+
+def test_a_surplus_goes_on_while_the_cooldown_waits_and_ends_with_a_rescale():
+    worth, cooldown = quiet(0, last_scale_down_at=ago(10)), {"cooldown": {"scaleDown": "5m"}}
+    cooling = outcome(LOW, state=worth, **cooldown)
+
+    assert cooling.decision.reason is Reason.COOLDOWN_ACTIVE
+    assert cooling.state_if_held.surplus == WORTH
+    assert cooling.state_if_held.idle_share == pytest.approx(0.7)
+    lowered = outcome(LOW)
+    assert lowered.state_if_held.surplus == WORTH
+    assert lowered.state_if_rescaled.surplus == timedelta(0)
+
+
+def test_a_cycle_that_came_late_adds_a_minute_at_most():
+    state = quiet(0, surplus=timedelta(0), idle_share=0.5)
+    late = outcome(signal(500, 500), state=replace(state, seen_at=ago(100)))
+
+    assert late.state_if_held.surplus == timedelta(seconds=30)
+
+
+def test_without_a_forecast_a_scale_in_waits_no_longer_than_hpa_s():
+    alone = replace(LOW, forecast=None)
+
+    assert decided(alone, state=quiet(0, surplus=timedelta(0))).desired_replicas == 3
+
+
+@pytest.mark.parametrize(
+    ("lowest", "load", "expected"),
+    [
+        pytest.param(50, 6000, 63, id="a twentieth at most"),
+        pytest.param(58, 6000, 62, id="what it rose by"),
+        pytest.param(60, 6000, 60, id="nothing, where it did not rise"),
+        pytest.param(9, 1500, 15, id="nothing for few pods"),
+    ],
+)
+def test_a_rise_under_way_is_met_in_one_step(lowest, load, expected):
+    decision = decided(
+        signal(load, load), spec=10, state=quiet(lowest), behavior=FAST, maxReplicas=100
     )
-    assert decided(nine_of_ten, state=quiet(0, last_scale_up_at=ago(1800))).desired_replicas == 9
+
+    assert decision.desired_replicas == expected
+    assert (Reason.RISE_MET_AT_ONCE in {limit.reason for limit in decision.chain}) == (
+        expected * 100 > load
+    )
+
+
+def test_a_rise_is_not_added_to_where_no_forecast_speaks():
+    alone = replace(signal(6000), forecast=None)
+
+    assert decided(alone, state=quiet(50), behavior=FAST, maxReplicas=100).desired_replicas == 60
 
 
 def test_rules_follow_each_other_and_the_record_holds_each():
@@ -492,14 +579,15 @@ def test_a_clock_that_is_set_back_a_day_holds_for_one_window_and_no_longer():
         tomorrow, seen_at=tomorrow, last_scale_down_at=tomorrow, last_scale_up_at=tomorrow
     )
     desired = {}
-    for seconds in range(0, 330, 15):
+    for seconds in range(0, 510, 15):
         now = NOW + timedelta(seconds=seconds)
         fresh = replace(LOW, sample=replace(LOW.sample, sampled_at=now))
         step = outcome(fresh, state=state, now=now)
         state, desired[seconds] = step.state_if_held, step.decision.desired_replicas
 
-    assert {n for seconds, n in desired.items() if seconds < 300} == {10}
-    assert desired[300] == 3
+    # Five minutes, and until seven of ten pods too many were so for two minutes of all ten.
+    assert {n for seconds, n in desired.items() if seconds < 480} == {10}
+    assert desired[480] == 3
 
 
 def test_after_a_clock_was_set_back_nothing_lies_in_the_future():

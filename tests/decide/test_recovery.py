@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from autoscaler.decide.churn import WORTH
 from autoscaler.decide.doubt import forgotten_for
 from autoscaler.decide.facts import PodFacts, PodPhase
 from autoscaler.decide.pipeline import reconciled
@@ -39,7 +40,7 @@ def decided(one, memory, *, facts=None, **fields):
 
 
 def test_a_memory_without_a_hole_goes_on_scaling_in():
-    decision = decided(LOW, remembered())
+    decision = decided(LOW, remembered(surplus=WORTH))
 
     assert (decision.desired_replicas, decision.reason) == (3, Reason.SCALE_DOWN_STABILIZED)
 
@@ -167,7 +168,7 @@ def test_what_pods_tell_of_growth(facts, ages):
     [pytest.param(899, 10, id="held for the period"), pytest.param(900, 9, id="then one by one")],
 )
 def test_a_restart_forgets_what_a_period_took_and_therefore_waits_for_it(age, desired):
-    state = WorkloadState(ago(age), RECENT, seen_at=ago(15))
+    state = WorkloadState(ago(age), RECENT, seen_at=ago(15), surplus=WORTH)
     outcome = reconciled(
         [LOW], workload=workload(10), policy=policy(behavior=ONE_BY_ONE), state=state, now=NOW
     )

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from autoscaler.decide.churn import WORTH
 from autoscaler.decide.facts import (
     Capacity,
     CapacitySource,
@@ -80,7 +81,11 @@ def signal(load, quantile=None, *, doubt=None, capacity=CAPACITY, metric="rate",
 
 
 def quiet(*replicas, **fields):
-    """A state in which nothing holds: a whole window recommended the given counts."""
+    """A state in which nothing holds: a whole window recommended the given counts.
+
+    What was too many was so for long enough to be worth a rescale.
+    """
+    fields.setdefault("surplus", WORTH)
     history = tuple(TimestampedRecommendation(ago(240 - 10 * i), n) for i, n in enumerate(replicas))
     return WorkloadState(started_at=LONG_AGO, recommendations=history, seen_at=ago(15), **fields)
 
