@@ -331,11 +331,11 @@ def calm_world():
 
 def test_a_restart_that_remembers_scales_in_when_its_predecessor_would_have():
     world = calm_world()
-    world.run(4 * 4)
+    world.run(4 * 6)
     before = world.cluster.replicas[CHECKOUT]
     after = restarted(world)
 
-    after.run(4 * 2)
+    after.run(4 * 3)
 
     assert world.cluster.replicas[CHECKOUT] < before
     assert Reason.RESTART_HOLD not in {record.decision.reason for record in after.records}
