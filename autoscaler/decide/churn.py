@@ -76,4 +76,4 @@ def rise_met_at_once(number: int, *, state: WorkloadState, now: datetime) -> Lim
     more = min(number - min(lately, default=number), int(MOST_ADDED * number))
     if more <= 0:
         return None
-    return Limit(Reason.RISE_MET_AT_ONCE, number, number + more, "the rise goes on")
+    return Limit(Reason.RISE_MET_AT_ONCE, number, number + more)

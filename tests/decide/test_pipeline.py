@@ -380,6 +380,7 @@ def test_a_rise_under_way_is_met_in_one_step(lowest, load, expected):
     )
 
     assert decision.desired_replicas == expected
+    assert decision.reason is Reason.METRIC_ABOVE_TARGET
     assert (Reason.RISE_MET_AT_ONCE in {limit.reason for limit in decision.chain}) == (
         expected * 100 > load
     )
