@@ -327,17 +327,16 @@ def test_ten_thousand_policies_stay_usable(chromium):
         visit.keep("ten-thousand")
 
 
-def test_the_first_screen_of_a_thousand_policies_is_there_within_a_second(chromium):
+def test_the_first_screen_of_a_thousand_policies_is_there_again_after_a_reload(chromium):
+    """How fast is measured by `tests/bench/viewers.py`."""
     latest = LatestRecords()
     for n in range(1000):
         latest.keep(record(target=TargetRef("shop", f"service-{n:04}")))
     with visiting(chromium, latest) as visit:
-        visit.go()  # the browser's own start is not the page's
-        started = time.monotonic()
+        visit.go()
         visit.page.reload()
-        visit.page.wait_for_selector("td.who a")
 
-        assert time.monotonic() - started < 1.0
+        expect(visit.page.locator("td.who a")).to_have_count(50)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
