@@ -17,8 +17,14 @@ DAYS = float(os.environ.get("ENDURANCE_DAYS", "0.25"))
 
 
 @pytest.mark.timeout(int(300 + 600 * DAYS))
-def test_a_day_of_mishaps_lowers_nothing_by_mistake_and_leaves_nothing_behind():
-    endurance = Endurance(days=DAYS, seed=3, mishaps_per_day=240, past=timedelta(hours=1))
+def test_a_day_of_mishaps_lowers_nothing_by_mistake_and_leaves_nothing_behind(tmp_path):
+    endurance = Endurance(
+        days=DAYS,
+        seed=3,
+        mishaps_per_day=240,
+        past=timedelta(hours=1),
+        memory=tmp_path / "memory",
+    )
 
     days = list(endurance.days())
     endurance.recover()
@@ -26,6 +32,7 @@ def test_a_day_of_mishaps_lowers_nothing_by_mistake_and_leaves_nothing_behind():
     assert endurance.wrong == []
     assert sum(day.lowered for day in days) > 0, "it does scale in, when it may"
     assert len(endurance.counts.by_mishap) == len(Mishap), "everything went wrong at least once"
+    assert 0 < endurance.counts.remembered < endurance.counts.restarts
     assert endurance.short() == []
     assert endurance.forgettable(), "some policy ended long enough ago to be looked for"
     assert endurance.left_behind() == []

@@ -4,8 +4,10 @@ The exit is loud: something lowered by mistake, or left behind, is no table but 
 """
 
 import logging
+import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 from support.endurance import Day, Endurance
 
@@ -17,7 +19,12 @@ _PAST = timedelta(hours=3)
 def endurance_table(days: float = DAYS) -> Iterator[str]:
     """Yield the lines of the table as the days go by, markdown."""
     logging.disable(logging.CRITICAL)  # every mishap is a line
-    endurance = Endurance(days=days, seed=1, past=_PAST)
+    with tempfile.TemporaryDirectory() as folder:
+        yield from _lived(Endurance(days=days, seed=1, past=_PAST, memory=Path(folder) / "memory"))
+
+
+def _lived(endurance: Endurance) -> Iterator[str]:
+    """Yield the table of one life."""
     yield "| day | cycles | raised | lowered | mishaps | restarts | policies | CPU s | MiB |"
     yield "|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
     for day in endurance.days():
@@ -27,8 +34,11 @@ def endurance_table(days: float = DAYS) -> Iterator[str]:
     wrong = [*endurance.wrong, *endurance.short(), *endurance.left_behind()]
     if wrong:
         raise AssertionError("\n".join(wrong))
-    forgotten = len(endurance.forgettable())
-    yield f"\nNothing lowered by mistake; nothing left of {forgotten} policies that ended."
+    forgotten, counts = len(endurance.forgettable()), endurance.counts
+    yield (
+        f"\nNothing lowered by mistake; nothing left of {forgotten} policies that ended; "
+        f"{counts.remembered} of {counts.restarts} restarts found a memory they could use."
+    )
 
 
 def _row(day: Day) -> str:

@@ -73,6 +73,42 @@ def test_the_last_decision_is_on_the_deployment_and_is_no_rollout(
     assert daemon.events("annotation_refused") == []
 
 
+def test_the_last_decision_is_on_a_stateful_set_and_changes_nothing_else_of_it(
+    start: Start,
+    plane: ControlPlane,
+    prometheus: PrometheusServer,
+    namespace: Namespace,
+    tmp_path: Path,
+    eventually: Eventually,
+) -> None:
+    granted = rules_of(plane, tmp_path, "annotation", "statefulsets").values()
+    account = account_with(plane, namespace.name, rules=list(itertools.chain(*granted)))
+    prometheus.exporter.set("load", 550.0, {"app": "basket"})
+    prometheus.start()
+    namespace.apply(deployment("basket", replicas=2, kind="StatefulSet"))
+    reference = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "basket"}
+    document = rate_policy("basket", scaleTargetRef=reference)
+    namespace.apply(policy_map("autoscaling", {"basket.yaml": document}))
+    daemon = start(prometheus, namespace, "--annotate", kubeconfig=account)
+    daemon.wait_for("basket", lambda r: r["rescaled"], what="a rescale")
+
+    def meta() -> dict[str, Any]:
+        found: dict[str, Any] = plane.get("statefulset", "basket", namespace.name)["metadata"]
+        return found
+
+    eventually(
+        lambda: '"replicas": 6' in meta().get("annotations", {}).get(LAST_DECISION, ""),
+        within=60,
+        what="the annotation",
+        every=1.0,
+    )
+    later = daemon.wait_cycles("basket", 3)
+
+    assert meta()["generation"] == 2, "made, and scaled once"
+    assert not any(r["reason"] == "RolloutHold" for r in later)
+    assert daemon.events("annotation_refused") == []
+
+
 def test_what_allows_to_annotate_does_not_allow_to_change_a_pod_template(
     plane: ControlPlane, namespace: Namespace, account: Path
 ) -> None:

@@ -8,6 +8,7 @@ After every cycle each workload is looked at: was anything lowered that must not
 import gc
 import logging
 import math
+import os
 import random
 import resource
 import sys
@@ -89,6 +90,7 @@ class _Counts:
     lowered: int = 0
     restarts: int = 0
     temporary: int = 0
+    remembered: int = 0
     by_mishap: Counter[Mishap] = field(default_factory=Counter)
 
 
@@ -124,7 +126,10 @@ class Endurance:
         seed: int = 0,
         mishaps_per_day: float = 60.0,
         past: timedelta = HISTORY,
+        memory: Path | None = None,
     ) -> None:
+        """Set everything up; `memory` is the restarted replica's `--memory-file`, None without."""
+        self._memory = memory
         self._chance = random.Random(seed)
         self._per_cycle = mishaps_per_day * TICK.total_seconds() / 86_400
         self._cycles = int(timedelta(days=days) / TICK)
@@ -269,11 +274,22 @@ class Endurance:
             self.clock.skew = timedelta(0)
 
     def _restart(self) -> None:
-        """Replace one replica by a fresh process: it knows nothing but what it can read."""
+        """Replace one replica by a fresh process: it knows nothing but what it can read.
+
+        Every other one was told to stop, and leaves its memory; the rest were killed.
+        """
         self.counts.restarts += 1
+        if self._memory is not None and self.counts.restarts % 2:
+            self.other.daemon.save_memory(self._memory)
+            at = self.clock.world.now().timestamp()
+            os.utime(self._memory, (at, at))
         if self.leader is self.other:
             self.hand_over()
         self.other = Replica(self._world, self)
+        if self._memory is not None:
+            self.other.daemon.remember(self._memory)
+            self.other.daemon.refresh_policies()
+            self.counts.remembered += not self.other.daemon.n_without_history
 
     def hand_over(self) -> None:
         """Let the other replica lead."""
@@ -310,7 +326,12 @@ class Endurance:
     def _copied(self) -> _Counts:
         counts = self.counts
         return _Counts(
-            counts.raised, counts.lowered, counts.restarts, counts.temporary, +counts.by_mishap
+            counts.raised,
+            counts.lowered,
+            counts.restarts,
+            counts.temporary,
+            counts.remembered,
+            +counts.by_mishap,
         )
 
     def _day(self, number: float, cycles: int, before: _Counts, cpu: float) -> Day:
