@@ -119,8 +119,8 @@ class _Past:
         self.newest = record
         second = int(record.at.timestamp())
         recent_slot = (second + self._shift) // self.room.recent_step_seconds
-        headline = record.headline
-        if recent_slot != self._recent_slot or headline != self.headline:
+        news = record.headline != self.headline
+        if news or recent_slot != self._recent_slot:
             self._recent_slot = recent_slot
             row = packed(record)
             self.recent.append(row)
@@ -128,12 +128,11 @@ class _Past:
         attention = attention_of(record)
         if attention is not self.attention:
             self.attention, self.since = attention, record.at
-        if headline == self.headline:
-            return False
-        self.headline = headline
-        self.changes.append(record)
-        del self.changes[: -self.room.changes]
-        return True
+        if news:
+            self.headline = record.headline
+            self.changes.append(record)
+            del self.changes[: -self.room.changes]
+        return news
 
     def _keep_older(self, record: DecisionRecord, row: bytes, second: int) -> None:
         """Remember of each slot of time the row with the highest load."""

@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -45,12 +46,9 @@ _SETTLED_AFTER = 22
 # A page that is open asks again this often.
 _VIEWER_SECONDS = 5.0
 
-# What deploy/Dockerfile sets.
-AS_THE_IMAGE = {
-    "OPENBLAS_NUM_THREADS": "1",
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": "262144",
-}
+# Heaps and threads as the image has them.
+_DOCKERFILE = Path(__file__).parents[2] / "deploy" / "Dockerfile"
+AS_THE_IMAGE = dict(re.findall(r"\b(MALLOC_\w+|\w+_THREADS)=(\d+)", _DOCKERFILE.read_text()))
 
 Figures = dict[str, float]
 
@@ -278,7 +276,11 @@ def main() -> None:
     began = time.monotonic()
     for line in table(given.sizes, cycles=given.cycles, viewers=given.viewers):
         print(line, flush=True)
-    print(f"\n{time.monotonic() - began:.0f} s in all")
+    print(f"\n{time.monotonic() - began:.0f} s in all; {_said(AS_THE_IMAGE)} as in the image")
+
+
+def _said(environment: dict[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in environment.items())
 
 
 ROWS = (
