@@ -36,6 +36,10 @@ class ForecastBatch:
     age_seconds: FloatArray
     """How old the newest sample is; inf where `known` is False."""
 
+    def take(self, rows: IntArray) -> "ForecastBatch":
+        """Return some of the rows."""
+        return ForecastBatch(*(getattr(self, f.name)[rows] for f in fields(self)))
+
 
 def concatenated(batches: Sequence[ForecastBatch]) -> ForecastBatch:
     """Return all rows of several batches, in order."""

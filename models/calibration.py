@@ -94,13 +94,6 @@ class Calibration:
         self.experts = Experts(table, n_pending=_N_PENDING)
         self.bursts = Bursts(table)
 
-    def beside(self) -> "Calibration":
-        """Return an empty one over the same rows, for promises at another risk."""
-        table = Table()
-        other = Calibration(table, self.memory)
-        table.add(self.table.capacity)
-        return other
-
     def promise(
         self, rows: IntArray, levels: FloatArray, reactive: Reactive, *, risk: FloatArray
     ) -> Promise:

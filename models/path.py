@@ -3,8 +3,8 @@
 Tick by tick, one series costs as much as hundreds together, nearly all of it the price of calling
 numpy.
 Here the readings of a stretch of ticks are taken in one by one, the features and the network are
-worked out for all of them together, and then the promises are made and scored in their order, at
-as many risks as asked.
+worked out for all of them together, and then the promises are made and scored in their order, a
+minute at once, at as many risks as asked.
 The answers are those of `observe_now`, `append` and `predict`, tick by tick; a test holds that.
 """
 
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from models.answer import answered
 from models.batch import ForecastBatch, concatenated
-from models.calibration import Calibration
 from models.engine import ForecastEngine
 from models.features import Inputs, inputs, minute_view
 from models.horizon import Asked, Horizon, horizon_of
@@ -46,24 +45,22 @@ class Readings:
 class Walk:
     """One series walked along: readings in, an answer per reading at each of several risks.
 
-    The first risk's promises are the engine's own; every further risk keeps its own beside them.
+    Every risk has a row of its own in the engine, and all of them read the same; what the network
+    is shown is that of the first.
     """
 
     def __init__(
         self,
         engine: ForecastEngine,
-        row: int,
         *,
         lead_seconds: float,
         hold_seconds: float,
         risks: Sequence[float],
     ) -> None:
         self._engine = engine
-        self._rows = np.array([row], dtype=np.intp)
+        self._risks = np.asarray(risks, dtype=np.float64)
+        self.rows = engine.add(len(self._risks))
         self._window = (lead_seconds, hold_seconds)
-        self._risks = tuple(risks)
-        own = engine.calibration
-        self._calibrations = [own, *(own.beside() for _ in self._risks[1:])]
 
     def answers(self, readings: Readings) -> list[ForecastBatch]:
         """Take readings in; return one batch per risk, with one answer per reading."""
@@ -71,43 +68,68 @@ class Walk:
         moment, closed = self._moments(readings)
         now = readings.now_seconds
         lead, hold = (np.full(len(now), seconds) for seconds in self._window)
-        asked = Asked(now, lead, hold, np.full(len(now), self._risks[0]))
+        asked = Asked(now, lead, hold, np.zeros(len(now)))
         horizon = horizon_of(moment, asked, step_seconds=engine.step_seconds)
         first, minute = _minutes(readings)
         view = minute_view(engine.memory, moment.take(first)).take(minute)
         given = inputs(engine.memory, moment, view, horizon)
         levels = quantiles(engine.prior, given)
-        return [
-            _answers(
-                calibration,
-                (moment, replace(asked, risk=np.full(len(now), risk)), horizon, given, levels),
-                closed,
+        return self._answers((moment, asked, horizon, given, levels), closed)
+
+    def _answers(
+        self,
+        question: tuple[Moment, Asked, Horizon, Inputs, FloatArray],
+        closed: list[int | None],
+    ) -> list[ForecastBatch]:
+        """Make promises in their order, and score each as soon as its window has passed."""
+        moment, asked, horizon, given, levels = question
+        calibration, n_risks = self._engine.calibration, len(self._risks)
+        batches: list[ForecastBatch] = []
+        which: list[IntArray] = []
+        starts = [i for i, index in enumerate(closed) if index is not None or i == 0]
+        for start, stop in zip(starts, [*starts[1:], len(closed)], strict=True):
+            index = closed[start]
+            if index is not None:
+                calibration.settle(index, self.rows)
+            part = np.tile(np.arange(start, stop), n_risks)
+            row = np.repeat(self.rows, stop - start)
+            risk = np.repeat(self._risks, stop - start)
+            which.append(np.repeat(np.arange(n_risks), stop - start))
+            batches.append(
+                answered(
+                    calibration,
+                    replace(moment.take(part), rows=row),
+                    replace(_part(asked, part), risk=risk),
+                    _part(horizon, part),
+                    _part(given, part),
+                    levels[part],
+                )
             )
-            for calibration, risk in zip(self._calibrations, self._risks, strict=True)
-        ]
+        whole, at = concatenated(batches), np.concatenate(which)
+        return [whole.take(np.flatnonzero(at == i)) for i in range(n_risks)]
 
     def _moments(self, readings: Readings) -> tuple[Moment, list[int | None]]:
         """Return where the series stood at each reading, and which step that reading closed.
 
         Between two steps only the newest reading changes; the rest is looked at once a minute.
         """
-        engine, rows = self._engine, self._rows
-        table = engine.table
+        engine, table = self._engine, self._engine.table
+        first = self.rows[:1]
         by_minute: list[Moment] = []
         closed: list[int | None] = []
         newest: tuple[list[FloatArray], ...] = ([], [], [])
         columns = (readings.load, readings.at_seconds, readings.closes)
         for load, at, closes in zip(*(c.tolist() for c in columns), strict=True):
-            value = np.array([load])
-            engine.observe_now(value, at_seconds=at, rows=rows)
+            value = np.full(len(self.rows), load)
+            engine.observe_now(value, at_seconds=at, rows=self.rows)
             if closes:
-                engine.append(value, end_seconds=at, rows=rows, settle=False)
+                engine.append(value, end_seconds=at, rows=self.rows, settle=False)
             if closes or not by_minute:
-                by_minute.append(moment_of(engine.memory, engine.pulse, rows))
+                by_minute.append(moment_of(engine.memory, engine.pulse, first))
             scored = closes and not math.isnan(load)
             closed.append(round(at / engine.step_seconds) if scored else None)
             for name, values in zip(("blocks", "trailing", "sampled_at"), newest, strict=True):
-                values.append(table[name][..., rows])
+                values.append(table[name][..., first])
         _, minute = _minutes(readings)
         blocks, trailing, sampled_at = (np.concatenate(values, axis=-1) for values in newest)
         moment = joined(by_minute).take(minute)
@@ -118,33 +140,6 @@ def _minutes(readings: Readings) -> tuple[IntArray, IntArray]:
     """Return the first reading of each minute, and each reading's minute."""
     _, first, minute = np.unique(np.cumsum(readings.closes), return_index=True, return_inverse=True)
     return first, minute
-
-
-def _answers(
-    calibration: Calibration,
-    question: tuple[Moment, Asked, Horizon, Inputs, FloatArray],
-    closed: list[int | None],
-) -> ForecastBatch:
-    """Make promises in their order, and score each as soon as its window has passed."""
-    moment, asked, horizon, given, levels = question
-    batches: list[ForecastBatch] = []
-    starts = [i for i, index in enumerate(closed) if index is not None or i == 0]
-    for start, stop in zip(starts, [*starts[1:], len(closed)], strict=True):
-        index = closed[start]
-        if index is not None:
-            calibration.settle(index, moment.rows[start : start + 1])
-        part = np.arange(start, stop)
-        batches.append(
-            answered(
-                calibration,
-                moment.take(part),
-                _part(asked, part),
-                _part(horizon, part),
-                _part(given, part),
-                levels[part],
-            )
-        )
-    return concatenated(batches)
 
 
 def _part(whole: _Arrays, part: IntArray) -> _Arrays:

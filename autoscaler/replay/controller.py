@@ -85,10 +85,8 @@ def decided(
     `prior` stands in for the shipped one, where it must not have seen the recording.
     """
     engine = ForecastEngine(step_seconds=_STEP_SECONDS, prior=prior)
-    row = int(engine.add(1)[0])
     walk = Walk(
         engine,
-        row,
         lead_seconds=setting.startup_seconds,
         hold_seconds=_HOLD_SECONDS,
         risks=[policy.forecast.risk for policy in policies],
@@ -100,7 +98,7 @@ def decided(
         readings = _readings(ticks, here)
         for run, answers in zip(runs, walk.answers(readings), strict=True):
             run.take(here, readings, answers)
-        engine.learn(np.array([row]), now_seconds=float(readings.now_seconds[-1]))
+        engine.learn(walk.rows, now_seconds=float(readings.now_seconds[-1]))
         if progress:
             progress(here.stop, n_ticks)
     return [run.so_far for run in runs]

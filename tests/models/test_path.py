@@ -20,7 +20,7 @@ def test_many_ticks_at_once_answer_as_one_by_one(chunk):
     n = 500
     seen = readings(n)
     one, many = ForecastEngine(), ForecastEngine()
-    row, other = one.add(1), many.add(1)
+    row = one.add(1)
     single = []
     for load, at, now in zip(seen.load, seen.at_seconds, seen.now_seconds, strict=True):
         one.observe_now(np.array([load]), at_seconds=at, rows=row)
@@ -36,7 +36,7 @@ def test_many_ticks_at_once_answer_as_one_by_one(chunk):
             )
         )
     parts = [slice(i, i + chunk) for i in range(0, n, chunk)]
-    walk = Walk(many, int(other[0]), lead_seconds=120.0, hold_seconds=15.0, risks=[0.01, 0.1])
+    walk = Walk(many, lead_seconds=120.0, hold_seconds=15.0, risks=[0.01, 0.1])
     along = [
         walk.answers(
             Readings(seen.load[p], seen.at_seconds[p], seen.now_seconds[p], seen.closes[p])
@@ -54,8 +54,8 @@ def test_a_second_risk_is_answered_as_if_it_were_alone():
     seen = readings(300)
     both, alone = ForecastEngine(), ForecastEngine()
     window = {"lead_seconds": 120.0, "hold_seconds": 15.0}
-    second = Walk(both, int(both.add(1)[0]), **window, risks=[0.01, 0.1]).answers(seen)[1]
-    only = Walk(alone, int(alone.add(1)[0]), **window, risks=[0.1]).answers(seen)[0]
+    second = Walk(both, **window, risks=[0.01, 0.1]).answers(seen)[1]
+    only = Walk(alone, **window, risks=[0.1]).answers(seen)[0]
 
     np.testing.assert_array_equal(second.quantile, only.quantile)
     np.testing.assert_array_equal(second.trust, only.trust)
