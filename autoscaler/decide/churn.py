@@ -1,9 +1,10 @@
 """Fewer, larger steps: every rescale starts or ends pods, and the next one often undoes it.
 
 In: what the forecast needs again soon is kept, and a step waits until it is worth taking: until the
-share of the pods that were too many, summed over the time they were, comes to two minutes of the
-whole workload.
-A tenth too many waits for twenty minutes, a half for four; a surplus that ends was not worth it.
+share of the pods that were too many, summed over the time they were, comes to two fifths of the
+stabilization window for the whole workload, two minutes by default.
+A tenth too many then waits for twenty minutes, a half for four; a surplus that ends was not worth
+it, and who asks for no window does not wait at all.
 Out: nothing waits; while a rise is under way, what it rose by lately is added once more, so that
 one step does for two.
 
@@ -21,8 +22,8 @@ from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.quantity import duration_text
 
-# What a scale-in must have been able to save: this much time of the whole workload.
-WORTH = timedelta(minutes=2)
+# What a scale-in must have been able to save of the whole workload, in stabilization windows.
+WORTH = 0.4
 # A reconcile that comes late says nothing about the time between.
 _LONGEST_CYCLE = timedelta(minutes=1)
 # How long ago a rise began that is met at once, and how much is added at most.
@@ -38,6 +39,7 @@ def kept_for_later(
     *,
     current_replicas: int,
     recommendation: Recommendation,
+    window: timedelta,
     state: WorkloadState,
 ) -> Limit | None:
     """Keep what is needed again soon, and wait until what is left is worth a rescale."""
@@ -47,9 +49,10 @@ def kept_for_later(
     if after > number:
         return Limit(Reason.CHURN_HOLD, number, after, "needed again soon")
     share = 1.0 - number / current_replicas
-    if state.surplus >= WORTH:
+    missing = WORTH * window - state.surplus
+    if missing <= _NOTHING:
         return None
-    left = timedelta(seconds=round((WORTH - state.surplus) / share / timedelta(seconds=1)))
+    left = timedelta(seconds=round(missing.total_seconds() / share))
     return Limit(
         Reason.CHURN_HOLD, number, current_replicas, f"not worth it for {duration_text(left)}"
     )

@@ -107,7 +107,11 @@ def fewer_steps(number: int, case: Case) -> Limit | None:
     current, recommendation, state = case.current, case.recommendation, case.state
     if number < current:
         return kept_for_later(
-            number, current_replicas=current, recommendation=recommendation, state=state
+            number,
+            current_replicas=current,
+            recommendation=recommendation,
+            window=case.policy.behavior.scale_down_window,
+            state=state,
         )
     if number > current and recommendation.forecast_speaks:
         return rise_met_at_once(number, state=state, now=case.now)

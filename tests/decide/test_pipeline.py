@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from autoscaler.decide.churn import WORTH
 from autoscaler.decide.decision import Decision, Limit
 from autoscaler.decide.facts import Doubt, PodFacts
 from autoscaler.decide.reason import Reason
@@ -15,6 +14,7 @@ from decide.worlds import (
     LONG_AGO,
     NOW,
     TARGET,
+    WORTH,
     ago,
     decided,
     events,
@@ -323,6 +323,14 @@ def cycles_until_a_scale_in(load, *, state=None):
 )
 def test_a_scale_in_waits_until_it_would_have_saved_two_minutes_of_the_whole(load, cycles):
     assert cycles_until_a_scale_in(load) == cycles
+
+
+@pytest.mark.parametrize(("window", "desired"), [(0, 5), (149, 5), (151, 10)])
+def test_the_wait_is_measured_in_stabilization_windows(window, desired):
+    waited = quiet(0, surplus=timedelta(minutes=1))
+    behavior = {"scaleDown": {"stabilizationWindowSeconds": window}}
+
+    assert decided(signal(500, 500), state=waited, behavior=behavior).desired_replicas == desired
 
 
 def test_a_scale_in_that_waits_says_for_how_long():

@@ -5,14 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from autoscaler.decide.churn import WORTH
 from autoscaler.decide.doubt import forgotten_for
 from autoscaler.decide.facts import PodFacts, PodPhase
 from autoscaler.decide.pipeline import reconciled
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.recovery import LONGEST_ABSENCE, Memory, growth_seen, state_at_start
 from autoscaler.decide.state import Order, ScaleEvent, TimestampedRecommendation, WorkloadState
-from decide.worlds import LONG_AGO, NOW, ago, policy, signal, workload
+from decide.worlds import LONG_AGO, NOW, WORTH, ago, policy, signal, workload
 
 REACH = timedelta(minutes=5)
 DOWN_HOUR = {"scaleDown": {"stabilizationWindowSeconds": 3600}}

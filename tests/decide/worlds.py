@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-from autoscaler.decide.churn import WORTH
 from autoscaler.decide.facts import (
     Capacity,
     CapacitySource,
@@ -26,6 +25,8 @@ RATE = {
     "requestRate": {"source": "linkerd", "target": {"averageValue": str(PER_POD)}},
 }
 # Long enough ago that neither restart nor window nor cooldown says anything.
+# Of the default window.
+WORTH = timedelta(minutes=2)
 LONG_AGO = NOW - timedelta(days=1)
 
 
