@@ -325,9 +325,11 @@ def test_a_scale_in_waits_until_it_would_have_saved_two_minutes_of_the_whole(loa
     assert cycles_until_a_scale_in(load) == cycles
 
 
-@pytest.mark.parametrize(("window", "desired"), [(0, 5), (149, 5), (151, 10)])
-def test_the_wait_is_measured_in_stabilization_windows(window, desired):
-    waited = quiet(0, surplus=timedelta(minutes=1))
+@pytest.mark.parametrize(
+    ("window", "seconds", "desired"), [(0, 0, 5), (250, 99, 10), (250, 100, 5), (300, 119, 10)]
+)
+def test_the_wait_is_measured_in_stabilization_windows(window, seconds, desired):
+    waited = quiet(0, surplus=timedelta(seconds=seconds))
     behavior = {"scaleDown": {"stabilizationWindowSeconds": window}}
 
     assert decided(signal(500, 500), state=waited, behavior=behavior).desired_replicas == desired
