@@ -46,6 +46,8 @@ _MOST_ASKED = 0.5
 # Weights are losses to this power; before so many promises were scored, the network speaks alone.
 _POWER = 4.0
 _LEAST_SCORED = 120.0
+# After months of next to nothing, one load for all times need not grow from nothing again.
+_LEAST_STEADY = 0.01
 _DAY_STEPS = 1440.0
 _TREND_STEPS = 40.0
 # Risk is spent where a pod saves little of it: at most this many times the stated risk at once.
@@ -135,7 +137,8 @@ class Experts:
         rows = rows[np.isfinite(table["newest_network"][0, rows])]
         raw, tail, body, spread = table["newest_network"][:, rows]
         new = np.isnan(table["steady"][rows])
-        table["steady"][rows] = np.where(new, raw, table["steady"][rows])
+        steady = np.maximum(table["steady"][rows], _LEAST_STEADY * raw)
+        table["steady"][rows] = np.where(new, raw, steady)
         table["body_lift"][rows] = np.where(new, tail - body, table["body_lift"][rows])
         trend = np.where(new, tail, table["trend"][rows])
         table["trend"][rows] = trend + (tail - trend) / _TREND_STEPS

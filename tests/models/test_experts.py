@@ -127,6 +127,14 @@ def test_the_trend_follows_within_forty_minutes():
     assert experts.table["trend"][0] == pytest.approx(last - (last - first) / np.e, rel=0.01)
 
 
+def test_one_load_for_all_times_does_not_grow_from_nothing_again():
+    experts = fresh(steady=1e-200, asked=0.0)
+    experts.record(np.array([0]), ROWS, said(experts))
+    experts.follow(ROWS)
+
+    assert experts.table["steady"][0] == pytest.approx(0.01 * at_risk(levels_of(100.0), RISK)[0])
+
+
 def test_the_pinball_loss_is_least_at_the_quantile():
     load = np.arange(1000.0)
     losses = [pinball(load, np.full(1000, q), np.full(1000, 0.1)).mean() for q in (850, 900, 950)]
