@@ -56,7 +56,6 @@ def horizon_of(
 ) -> Horizon:
     """Return what to ask for every series: from lead time on, until the next chance."""
     leads: list[float] = []
-    risks: list[float] = []
     for governed in roster.governed:
         lead = lead_time_of(
             workloads.get(governed.target),
@@ -65,12 +64,20 @@ def horizon_of(
             metric_age=metric_age_of(samples[governed.series_slice], now=now),
         )
         leads += [lead.total_seconds()] * len(governed.policy.metrics)
-        risks += [governed.policy.forecast.risk] * len(governed.policy.metrics)
     return Horizon(
         lead_seconds=np.array(leads, dtype=np.float64),
         hold_seconds=np.full(len(leads), hold_seconds(interval)),
-        risk=np.array(risks, dtype=np.float64),
+        risk=np.array(_risks(roster), dtype=np.float64),
     )
+
+
+def _risks(roster: Roster) -> list[float]:
+    """Return the accepted risk of every series of the roster."""
+    return [
+        governed.policy.forecast.risk
+        for governed in roster.governed
+        for _ in governed.policy.metrics
+    ]
 
 
 class Forecasts:
@@ -81,6 +88,7 @@ class Forecasts:
             step_seconds=int(STEP.total_seconds()), exact_minutes=False
         )
         self._row_of: dict[str, int] = {}
+        self._risk_of: dict[str, float] = {}
         self._wanting: dict[str, LoadSeries] = {}
         self._unread: set[str] = set()
         """Series of a restored memory whose past was never read."""
@@ -93,6 +101,7 @@ class Forecasts:
         gone = [key for key in self._row_of if key not in present]
         if gone:
             self._engine.remove(np.array([self._row_of.pop(key) for key in gone], dtype=np.intp))
+        self._risk_of = dict(zip(roster.series_keys, _risks(roster), strict=True))
         series_of = dict(zip(roster.series_keys, roster.series, strict=True))
         fresh = [key for key in series_of if key not in self._row_of]
         self._row_of.update(zip(fresh, self._engine.add(len(fresh)).tolist(), strict=True))
@@ -137,7 +146,8 @@ class Forecasts:
         known = [i for i, key in enumerate(keys) if key in self._row_of]
         rows = np.array([self._row_of[keys[i]] for i in known], dtype=np.intp)
         end_seconds = history.end_at.timestamp()
-        self._engine.backfill(rows, history.load[known], end_seconds=end_seconds)
+        risk = np.array([self._risk_of[keys[i]] for i in known])
+        self._engine.backfill(rows, history.load[known], end_seconds=end_seconds, risk=risk)
         self._engine.learn(rows, now_seconds=end_seconds)
         for key in keys:
             self._wanting.pop(key, None)

@@ -136,7 +136,7 @@ class Calibration:
         table["due_last"][slot, at] = horizon.last[which]
         for name in _KEPT:
             table[f"due_{name}"][slot, at] = getattr(promise, name)[which]
-        self.experts.record(slot, at, promise.opinions.take(which))
+        self.experts.record(slot, at, promise.opinions.take(which), promise.risk[which])
 
     def settle(self, index: int, rows: IntArray) -> None:
         """Score the promises whose window ended with step `index`."""

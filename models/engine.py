@@ -40,7 +40,8 @@ _ROWS_AT_ONCE = 2048
 _REHEARSED_STEPS, _REHEARSED_STEPS_OF_MANY, _MANY_ROWS = 1440, 120, 64
 _REHEARSE_EVERY = 2
 # What is usually asked: two minutes ahead, until the next cycle, at the default risk.
-_REHEARSAL = {"lead_seconds": 120.0, "hold_seconds": 15.0, "risk": 0.01}
+_REHEARSAL = {"lead_seconds": 120.0, "hold_seconds": 15.0}
+_USUAL_RISK = 0.01
 
 
 class ForecastEngine:
@@ -90,10 +91,18 @@ class ForecastEngine:
         for row in np.asarray(rows).tolist():
             self._zones.pop(row, None)
 
-    def backfill(self, rows: IntArray, y: FloatArray, *, end_seconds: float) -> None:
+    def backfill(
+        self,
+        rows: IntArray,
+        y: FloatArray,
+        *,
+        end_seconds: float,
+        risk: FloatArray | float = _USUAL_RISK,
+    ) -> None:
         """Take in the past of `rows`: `y` (len(rows), n_samples), gaps NaN, newest last.
 
-        Towards its end the past is also forecast, as a rehearsal: a series begins calibrated.
+        Towards its end the past is also forecast, as a rehearsal: a series begins calibrated for
+        the `risk` that will be asked.
         """
         n_samples = y.shape[1]
         rehearsed = _REHEARSED_STEPS if len(rows) <= _MANY_ROWS else _REHEARSED_STEPS_OF_MANY
@@ -101,7 +110,8 @@ class ForecastEngine:
             ends = end_seconds - (n_samples - 1 - column) * self.step_seconds
             self.append(y[:, column], end_seconds=ends, rows=rows)
             if column >= n_samples - rehearsed and column % _REHEARSE_EVERY == 0:
-                self.predict(rows=rows, now_seconds=ends + USUAL_AGE_SECONDS, **_REHEARSAL)
+                now = ends + USUAL_AGE_SECONDS
+                self.predict(rows=rows, now_seconds=now, risk=risk, **_REHEARSAL)
 
     def append(
         self,

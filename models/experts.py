@@ -48,6 +48,8 @@ _POWER = 4.0
 _LEAST_SCORED = 120.0
 # After months of next to nothing, one load for all times need not grow from nothing again.
 _LEAST_STEADY = 0.01
+# Risks within a fifth of each other are the same, on a logarithmic scale.
+_SAME_RISK = 0.2
 _DAY_STEPS = 1440.0
 _TREND_STEPS = 40.0
 # Risk is spent where a pod saves little of it: at most this many times the stated risk at once.
@@ -76,15 +78,15 @@ class Opinions:
 class Experts:
     """What each row's experts have learnt, and their promises until they can be scored.
 
-    The promises share slots, scales and the count of those scored with `Calibration`'s, in one
-    table.
+    The promises share slots and scales with `Calibration`'s, in one table.
+    What three of the experts learnt is of one risk: at another one they begin anew.
     """
 
     def __init__(self, table: Table, *, n_pending: int) -> None:
         self.table = table
-        for name in ("stretch", "usual_spread", "n_followed", "body_lift", "trend_lift"):
+        for name in ("stretch", "usual_spread", "n_followed", "body_lift", "trend_lift", "n_heard"):
             table.column(name)
-        for name in ("steady", "trend"):
+        for name in ("steady", "trend", "risk_heard"):
             table.column(name, fill=np.nan)
         table.column("newest_network", 4, fill=np.nan)
         table.column("asked", fill=_ASKED_FIRST)
@@ -126,8 +128,10 @@ class Experts:
         network = np.stack([raw, tail, body, spread])
         return Opinions(_load(log, level), np.maximum(mixed, median), network)
 
-    def record(self, slot: IntArray, rows: IntArray, made: Opinions) -> None:
+    def record(self, slot: IntArray, rows: IntArray, made: Opinions, risk: FloatArray) -> None:
         """Keep promises until their windows have passed."""
+        other = ~self._heard(rows, risk)
+        self._begin_anew(rows[other], risk[other])
         self.table["due_expert"][:, slot, rows] = made.each
         self.table["newest_network"][:, rows] = made.network
 
@@ -159,12 +163,15 @@ class Experts:
     ) -> None:
         """Score the promises of a slot against the loads that came; `over` is of their mean."""
         table = self.table
+        heard = self._heard(rows, risk)
+        rows, peak, over, risk = rows[heard], peak[heard], over[heard], risk[heard]
         asked = self._asked(rows, risk)
         due = table["due_expert"][:, slot, rows].astype(np.float64)
         wrong = rarity(risk) * ((peak > due * ABOVE) - asked)
         stretch = table["stretch"][rows] + _STRETCH_GAIN * wrong[NET]
         table["stretch"][rows] = np.clip(stretch, _LEAST_STRETCH, _MOST_STRETCH)
-        n = table["n_scored"][rows]
+        n = table["n_heard"][rows] + 1
+        table["n_heard"][rows] = n
         early = 1.0 + _EARLY_GAIN * np.exp(-n / _EARLY_STEPS)
         lift = _LIFT_GAIN * early * table["due_scale"][slot, rows] * wrong
         table["steady"][rows] *= np.exp(lift[STEADY])
@@ -178,8 +185,26 @@ class Experts:
         table["asked"][rows] = np.clip(moved, least, most)
 
     def _asked(self, rows: IntArray, risk: FloatArray) -> FloatArray:
-        """Return the risk that each expert is asked for."""
-        return np.minimum(risk * np.exp(self.table["asked"][rows]), _MOST_ASKED)
+        """Return the risk that each expert is asked for: the stated one of one that is alone."""
+        more = np.where(self._alone(rows), 0.0, self.table["asked"][rows])
+        return np.minimum(risk * np.exp(more), _MOST_ASKED)
+
+    def _alone(self, rows: IntArray) -> NDArray[np.bool_]:
+        """Whether too little was scored for anybody but the network to speak."""
+        return np.asarray(self.table["n_heard"][rows] < _LEAST_SCORED)
+
+    def _heard(self, rows: IntArray, risk: FloatArray) -> NDArray[np.bool_]:
+        """Whether this is about the risk at which the experts have learnt."""
+        return np.asarray(np.abs(np.log(risk / self.table["risk_heard"][rows])) < _SAME_RISK)
+
+    def _begin_anew(self, rows: IntArray, risk: FloatArray) -> None:
+        """Forget what was learnt at another risk; the network's width holds at any."""
+        for name in ("steady", "trend"):
+            self.table[name][rows] = np.nan
+        for name in ("body_lift", "trend_lift", "expert_loss", "n_heard"):
+            self.table[name][..., rows] = 0.0
+        self.table["asked"][rows] = _ASKED_FIRST
+        self.table["risk_heard"][rows] = risk
 
     def _spent(self, rows: IntArray, spread: FloatArray) -> FloatArray:
         """Return how many times the usual risk is spent now: more where a pod saves little."""
@@ -193,8 +218,7 @@ class Experts:
         """Return how much each expert counts, shape (4, n_rows), one in sum."""
         loss = self.table["expert_loss"][:, rows] + 1e-9 * level
         weight = (loss.min(axis=0) / loss) ** _POWER
-        alone = self.table["n_scored"][rows] < _LEAST_SCORED
-        weight[1:, alone] = 0.0
+        weight[1:, self._alone(rows)] = 0.0
         return np.asarray(weight / weight.sum(axis=0))
 
 

@@ -14,17 +14,24 @@ from models.horizon import LEAST_RISK, MOST_RISK
 
 
 class Pooled:
-    """The pooled quantile network, calibrated on each series' own past."""
+    """The pooled quantile network, calibrated on each series' own past.
+
+    Every series has a row of the engine for each risk that is usual; other levels take the nearest.
+    """
 
     min_samples = 10
+    risks = np.array([0.1, 0.01])
 
     def fit(self, y: FloatArray, *, step_seconds: int, end_seconds: float) -> Self:
         """Learn from `y`, shape (n_series, n_samples), whose last column ends at `end_seconds`."""
         if y.shape[1] < self.min_samples:
             raise NotEnoughHistoryError(f"needs {self.min_samples} samples, got {y.shape[1]}")
         self.engine_ = ForecastEngine(step_seconds=step_seconds)
-        self.rows_ = self.engine_.add(len(y))
-        self.engine_.backfill(self.rows_, y, end_seconds=end_seconds)
+        n = len(self.risks)
+        self.rows_ = self.engine_.add(n * len(y)).reshape(n, len(y))
+        risk = np.repeat(self.risks, len(y))
+        past = np.tile(y, (n, 1))
+        self.engine_.backfill(self.rows_.ravel(), past, end_seconds=end_seconds, risk=risk)
         self.end_seconds_ = end_seconds
         return self
 
@@ -35,12 +42,14 @@ class Pooled:
         self._catch_up(y, end_seconds)
         out = np.zeros((len(y), len(levels)))
         for i, level in enumerate(levels.tolist()):
+            risk = min(max(1.0 - level, LEAST_RISK), MOST_RISK)
+            nearest = np.abs(np.log(risk / self.risks)).argmin()
             batch = self.engine_.predict(
-                rows=self.rows_,
+                rows=self.rows_[nearest],
                 now_seconds=end_seconds,
                 lead_seconds=window.lead_seconds,
                 hold_seconds=window.hold_seconds,
-                risk=min(max(1.0 - level, LEAST_RISK), MOST_RISK),
+                risk=risk,
             )
             # Risk is spent unevenly only where it is a risk: at a half or more it is the median.
             out[:, i] = batch.median if level <= 1.0 - MOST_RISK else batch.quantile
@@ -52,5 +61,6 @@ class Pooled:
         n_new = min(round((end_seconds - self.end_seconds_) / step), y.shape[1])
         for column in range(y.shape[1] - n_new, y.shape[1]):
             ends = end_seconds - (y.shape[1] - 1 - column) * step
-            self.engine_.append(y[:, column], end_seconds=ends, rows=self.rows_)
+            newest = np.tile(y[:, column], len(self.risks))
+            self.engine_.append(newest, end_seconds=ends, rows=self.rows_.ravel())
         self.end_seconds_ = max(self.end_seconds_, end_seconds)
