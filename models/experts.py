@@ -48,8 +48,6 @@ _POWER = 4.0
 _LEAST_SCORED = 120.0
 # After months of next to nothing, one load for all times need not grow from nothing again.
 _LEAST_STEADY = 0.01
-# Risks within a fifth of each other are the same, on a logarithmic scale.
-_SAME_RISK = 0.2
 _DAY_STEPS = 1440.0
 _TREND_STEPS = 40.0
 # Risk is spent where a pod saves little of it: at most this many times the stated risk at once.
@@ -69,6 +67,8 @@ class Opinions:
     network: FloatArray
     """What the network said, shape (4, n_rows): its quantile as it is; the same and its ninth
     decile as log(load + a tenth of the level); the width of its tail."""
+    shift: FloatArray
+    """How much higher its quantile is than at the risk that was asked before, on that scale."""
 
     def take(self, rows: IntArray) -> "Opinions":
         """Return those of some rows."""
@@ -78,13 +78,15 @@ class Opinions:
 class Experts:
     """What each row's experts have learnt, and their promises until they can be scored.
 
-    The promises share slots and scales with `Calibration`'s, in one table.
-    What three of the experts learnt is of one risk: at another one they begin anew.
+    The promises share slots, scales and the count of those scored with `Calibration`'s, in one
+    table.
+    What three of the experts learnt is of one risk: at another one they say as much more or less as
+    the network does.
     """
 
     def __init__(self, table: Table, *, n_pending: int) -> None:
         self.table = table
-        for name in ("stretch", "usual_spread", "n_followed", "body_lift", "trend_lift", "n_heard"):
+        for name in ("stretch", "usual_spread", "n_followed", "body_lift", "trend_lift"):
             table.column(name)
         for name in ("steady", "trend", "risk_heard"):
             table.column(name, fill=np.nan)
@@ -108,30 +110,38 @@ class Experts:
             The stated chance that the mean is exceeded, shape (n_rows,).
         """
         table = self.table
-        asked = self._asked(rows, risk)
-        spread = _tail(levels, asked)
-        raw = at_risk(levels, asked * self._spent(rows, spread))
+        before = table["risk_heard"][rows]
+        usual = self._asked(rows, np.where(before > 0, before, risk))
+        # What is spent now depends on the risk that is usually asked, so that less never asks less.
+        spread = _tail(levels, usual)
+        spent = self._spent(rows, spread)
+        raw = at_risk(levels, self._asked(rows, risk) * spent)
         median = levels[:, MEDIAN]
         net = median + np.exp(table["stretch"][rows]) * np.maximum(raw - median, 0.0)
         tail = _scaled(raw, level)
         body = _scaled(levels[:, _NINTH_DECILE], level)
-        new = np.isnan(table["steady"][rows])
-        log = np.stack(
-            [
-                _scaled(net, level),
-                np.where(new, tail, _scaled(table["steady"][rows], level)),
-                np.where(new, tail, body + table["body_lift"][rows]),
-                np.where(new, tail, table["trend"][rows] + table["trend_lift"][rows]),
-            ]
+        unlike = (before != risk) & (before > 0)
+        shift = (
+            tail - _scaled(at_risk(levels, usual * spent), level) if unlike.any() else 0.0 * tail
         )
+        new = np.isnan(table["steady"][rows])
+        steady = _scaled(table["steady"][rows], level)
+        trend = table["trend"][rows] + table["trend_lift"][rows]
+        others = np.stack([steady, body + table["body_lift"][rows], trend])
+        others = np.where(new, tail, others + shift)
+        log = np.vstack([_scaled(net, level), others])
         mixed = _load((self._weights(rows, level) * log).sum(axis=0), level)
         network = np.stack([raw, tail, body, spread])
-        return Opinions(_load(log, level), np.maximum(mixed, median), network)
+        return Opinions(_load(log, level), np.maximum(mixed, median), network, shift)
 
     def record(self, slot: IntArray, rows: IntArray, made: Opinions, risk: FloatArray) -> None:
         """Keep promises until their windows have passed."""
-        other = ~self._heard(rows, risk)
-        self._begin_anew(rows[other], risk[other])
+        self.table["steady"][rows] *= np.exp(made.shift)
+        for name in ("body_lift", "trend"):
+            self.table[name][rows] += made.shift
+        other = self.table["risk_heard"][rows] != risk
+        self.table["n_followed"][rows[other]] = 0.0
+        self.table["risk_heard"][rows] = risk
         self.table["due_expert"][:, slot, rows] = made.each
         self.table["newest_network"][:, rows] = made.network
 
@@ -163,15 +173,12 @@ class Experts:
     ) -> None:
         """Score the promises of a slot against the loads that came; `over` is of their mean."""
         table = self.table
-        heard = self._heard(rows, risk)
-        rows, peak, over, risk = rows[heard], peak[heard], over[heard], risk[heard]
         asked = self._asked(rows, risk)
         due = table["due_expert"][:, slot, rows].astype(np.float64)
         wrong = rarity(risk) * ((peak > due * ABOVE) - asked)
         stretch = table["stretch"][rows] + _STRETCH_GAIN * wrong[NET]
         table["stretch"][rows] = np.clip(stretch, _LEAST_STRETCH, _MOST_STRETCH)
-        n = table["n_heard"][rows] + 1
-        table["n_heard"][rows] = n
+        n = table["n_scored"][rows]
         early = 1.0 + _EARLY_GAIN * np.exp(-n / _EARLY_STEPS)
         lift = _LIFT_GAIN * early * table["due_scale"][slot, rows] * wrong
         table["steady"][rows] *= np.exp(lift[STEADY])
@@ -191,20 +198,7 @@ class Experts:
 
     def _alone(self, rows: IntArray) -> NDArray[np.bool_]:
         """Whether too little was scored for anybody but the network to speak."""
-        return np.asarray(self.table["n_heard"][rows] < _LEAST_SCORED)
-
-    def _heard(self, rows: IntArray, risk: FloatArray) -> NDArray[np.bool_]:
-        """Whether this is about the risk at which the experts have learnt."""
-        return np.asarray(np.abs(np.log(risk / self.table["risk_heard"][rows])) < _SAME_RISK)
-
-    def _begin_anew(self, rows: IntArray, risk: FloatArray) -> None:
-        """Forget what was learnt at another risk; the network's width holds at any."""
-        for name in ("steady", "trend"):
-            self.table[name][rows] = np.nan
-        for name in ("body_lift", "trend_lift", "expert_loss", "n_heard"):
-            self.table[name][..., rows] = 0.0
-        self.table["asked"][rows] = _ASKED_FIRST
-        self.table["risk_heard"][rows] = risk
+        return np.asarray(self.table["n_scored"][rows] < _LEAST_SCORED)
 
     def _spent(self, rows: IntArray, spread: FloatArray) -> FloatArray:
         """Return how many times the usual risk is spent now: more where a pod saves little."""

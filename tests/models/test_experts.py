@@ -16,6 +16,7 @@ RISK = np.array([0.01])
 def fresh(**state):
     """Experts of one row, whose promises another part of the table counts and scales."""
     table = Table()
+    table.column("n_scored")
     table.column("due_scale", 4, fill=0.1)
     experts = Experts(table, n_pending=4)
     table.add(1)
@@ -34,11 +35,11 @@ def said(experts, levels=None, level=LEVEL):
     return experts.opinions(ROWS, levels_of(100.0) if levels is None else levels, level, risk=RISK)
 
 
-def told(experts, peak, *, over=False, n_heard=1000.0):
+def told(experts, peak, *, over=False, n_scored=1000.0):
     """Promise, and score against `peak`."""
     experts.record(np.array([0]), ROWS, said(experts), RISK)
     experts.follow(ROWS)
-    experts.table["n_heard"][0] = n_heard
+    experts.table["n_scored"][0] = n_scored
     experts.learn(0, ROWS, np.array([peak]), over=np.array([over]), risk=RISK)
 
 
@@ -51,7 +52,7 @@ def test_at_first_all_say_what_the_network_says():
 
 def test_whoever_was_less_wrong_counts_more():
     losses = np.array([4.0, 1.0, 2.0, 4.0])
-    experts = fresh(n_heard=1000.0, expert_loss=losses, steady=120.0, trend=np.log(110.0))
+    experts = fresh(n_scored=1000.0, expert_loss=losses, steady=120.0, trend=np.log(110.0))
 
     opinions = said(experts)
 
@@ -63,7 +64,7 @@ def test_whoever_was_less_wrong_counts_more():
 
 def test_the_network_speaks_alone_until_enough_was_scored():
     losses = np.array([4.0, 1.0, 2.0, 4.0])
-    experts = fresh(n_heard=119.0, expert_loss=losses, steady=500.0, trend=np.log(500.0))
+    experts = fresh(n_scored=119.0, expert_loss=losses, steady=500.0, trend=np.log(500.0))
 
     opinions = said(experts)
 
@@ -72,13 +73,13 @@ def test_the_network_speaks_alone_until_enough_was_scored():
 
 @pytest.mark.parametrize("losses", [np.zeros(4), np.array([0.0, 1.0, 1.0, 1.0])])
 def test_no_loss_at_all_is_no_division_by_zero(losses):
-    opinions = said(fresh(n_heard=1000.0, expert_loss=losses, steady=120.0, trend=1.0))
+    opinions = said(fresh(n_scored=1000.0, expert_loss=losses, steady=120.0, trend=1.0))
 
     assert np.isfinite(opinions.mixed).all()
 
 
 def test_the_mean_is_never_below_the_median():
-    opinions = said(fresh(n_heard=1000.0, steady=1.0, trend=0.0, expert_loss=np.ones(4)))
+    opinions = said(fresh(n_scored=1000.0, steady=1.0, trend=0.0, expert_loss=np.ones(4)))
 
     assert opinions.mixed[0] == 100.0
 
@@ -105,36 +106,29 @@ def test_a_mean_that_is_exceeded_too_often_asks_for_less_risk_within_bounds():
     assert experts.table["asked"][0] == pytest.approx(before - 1.0)
 
 
-def test_at_another_risk_they_begin_anew_and_the_network_s_width_stays():
-    experts = fresh(n_heard=1000.0, steady=120.0, trend=4.0, body_lift=0.3, stretch=0.2, asked=0.0)
-    rare = np.array([0.001])
+def test_at_another_risk_they_say_as_much_more_as_the_network():
+    state = {"steady": 120.0, "trend": 4.8, "body_lift": 0.3, "stretch": 0.2, "asked": 0.0}
+    experts, rare = fresh(n_scored=1000.0, **state), np.array([0.001])
+    usual = said(experts)
 
-    experts.record(np.array([0]), ROWS, said(experts), rare)
+    more = experts.opinions(ROWS, levels_of(100.0), LEVEL, risk=rare)
+    experts.record(np.array([0]), ROWS, more, rare)
+    again = experts.opinions(ROWS, levels_of(100.0), LEVEL, risk=rare)
 
-    state = {name: experts.table[name][0] for name in ("n_heard", "body_lift", "stretch", "asked")}
-    assert state == pytest.approx({"n_heard": 0.0, "body_lift": 0.0, "stretch": 0.2, "asked": 0.3})
-    assert np.isnan(experts.table["steady"][0])
-    alone = experts.opinions(ROWS, levels_of(100.0), LEVEL, risk=rare)
-    assert alone.mixed[0] == pytest.approx(alone.each[NET, 0])
-
-
-def test_a_promise_at_an_older_risk_teaches_nothing():
-    experts = fresh(n_heard=1000.0, steady=120.0)
-    before = {name: experts.table[name].copy() for name in ("stretch", "steady", "n_heard")}
-
-    experts.learn(0, ROWS, np.array([1e6]), over=np.array([True]), risk=np.array([0.1]))
-
-    assert all(np.array_equal(experts.table[name], old) for name, old in before.items())
+    raised = np.log(more.each[STEADY:] + 10.0) - np.log(usual.each[STEADY:] + 10.0)
+    tails = [at_risk(levels_of(100.0), risk)[0] for risk in (rare, RISK)]
+    assert raised[:, 0] == pytest.approx(np.log(tails[0] + 10.0) - np.log(tails[1] + 10.0))
+    assert again.mixed[0] == pytest.approx(more.mixed[0], rel=0.01)
 
 
 def test_a_lone_network_is_asked_for_the_stated_risk():
-    assert said(fresh(n_heard=119.0)).mixed[0] == pytest.approx(at_risk(levels_of(100.0), RISK)[0])
+    assert said(fresh(n_scored=119.0)).mixed[0] == pytest.approx(at_risk(levels_of(100.0), RISK)[0])
 
 
 def test_the_others_learn_faster_in_the_first_hours():
     early, late = fresh(), fresh()
-    told(early, 1000.0, n_heard=1.0)
-    told(late, 1000.0, n_heard=10_000.0)
+    told(early, 1000.0, n_scored=1.0)
+    told(late, 1000.0, n_scored=10_000.0)
 
     assert early.table["trend_lift"][0] == pytest.approx(
         4.0 * late.table["trend_lift"][0], rel=0.01
