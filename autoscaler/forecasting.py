@@ -67,17 +67,8 @@ def horizon_of(
     return Horizon(
         lead_seconds=np.array(leads, dtype=np.float64),
         hold_seconds=np.full(len(leads), hold_seconds(interval)),
-        risk=np.array(_risks(roster), dtype=np.float64),
+        risk=np.array(roster.risks, dtype=np.float64),
     )
-
-
-def _risks(roster: Roster) -> list[float]:
-    """Return the accepted risk of every series of the roster."""
-    return [
-        governed.policy.forecast.risk
-        for governed in roster.governed
-        for _ in governed.policy.metrics
-    ]
 
 
 class Forecasts:
@@ -101,7 +92,7 @@ class Forecasts:
         gone = [key for key in self._row_of if key not in present]
         if gone:
             self._engine.remove(np.array([self._row_of.pop(key) for key in gone], dtype=np.intp))
-        self._risk_of = dict(zip(roster.series_keys, _risks(roster), strict=True))
+        self._risk_of = dict(zip(roster.series_keys, roster.risks, strict=True))
         series_of = dict(zip(roster.series_keys, roster.series, strict=True))
         fresh = [key for key in series_of if key not in self._row_of]
         self._row_of.update(zip(fresh, self._engine.add(len(fresh)).tolist(), strict=True))

@@ -165,9 +165,7 @@ class Reconciler:
     ) -> DecisionRecord:
         """Decide and write; where somebody else wrote first, decide once more on fresh facts."""
         target, policy = governed.target, governed.policy
-        state = self._states.get(target) or state_at_start(
-            self._recalled.get(target), workload=workload, policy=policy, now=now
-        )
+        state = self._state(governed, workload, now=now)
         outcome = reconciled(signals, workload=workload, policy=policy, state=state, now=now)
         try:
             written, held_because = self._act(governed, outcome)
@@ -196,6 +194,15 @@ class Reconciler:
             not_rescaled_because=held_because,
             spec=policy,
             state=outcome.state_if_held,
+        )
+
+    def _state(
+        self, governed: Governed, workload: WorkloadFacts, *, now: datetime
+    ) -> WorkloadState:
+        """Return what is remembered of a workload; at first what another process left of it."""
+        target = governed.target
+        return self._states.get(target) or state_at_start(
+            self._recalled.get(target), workload=workload, policy=governed.policy, now=now
         )
 
     def _act(self, governed: Governed, outcome: Outcome) -> tuple[bool, str]:

@@ -25,13 +25,11 @@ from autoscaler.decide.state import (
     WorkloadState,
 )
 from autoscaler.errors import MemoryFileError
-from autoscaler.strict import count_of, flag_of, instant_of, number_of, text_of, whole_of
+from autoscaler.strict import MALFORMED, count_of, flag_of, instant_of, number_of, text_of, whole_of
 
 VERSION = 1
 Json = Mapping[str, Any]
 _SUMS = ("weight", "load", "cores", "load_variance", "covariance", "spread")
-# What reading a document of another form may raise.
-_MALFORMED = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 
 
 def beside(memory: Path) -> Path:
@@ -77,7 +75,7 @@ def read(path: Path) -> dict[TargetRef, Memory]:
         return {target: _read(raw) for target, raw in rows}
     except OSError as error:
         raise MemoryFileError(f"{path}: cannot be read: {error}") from error
-    except _MALFORMED as error:
+    except MALFORMED as error:
         raise MemoryFileError(f"{path}: is damaged: {error!r}") from error
 
 

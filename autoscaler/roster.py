@@ -37,6 +37,8 @@ class Roster:
     """Identities that outlive an edit: the same metric of the same target keeps its history."""
     time_zones: tuple[str, ...] = ()
     """The IANA zone whose days and weeks each series follows."""
+    risks: tuple[float, ...] = ()
+    """The accepted chance that each series is above its forecast."""
 
     targets: tuple[TargetRef, ...] = ()
     """Every governed workload."""
@@ -56,6 +58,7 @@ def compiled(policies: Mapping[TargetRef, tuple[str, WorkloadPolicy]]) -> Roster
         tuple(series),
         tuple(_series_key(one.target, one.metric) for one in series),
         tuple(g.policy.forecast.time_zone for g in governed for _ in g.policy.metrics),
+        tuple(g.policy.forecast.risk for g in governed for _ in g.policy.metrics),
         tuple(policies),
     )
 

@@ -7,6 +7,17 @@ import math
 from datetime import datetime
 from typing import Any
 
+# What reading a document of another form may raise.
+MALFORMED = (
+    KeyError,
+    TypeError,
+    ValueError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+
 
 def text_of(value: Any) -> str:
     """Return text; raise `TypeError` when it is none."""

@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 
 from models.blackout import SILENT_SECONDS
 from models.bursts import FAR_SCALES, Bursts
-from models.experts import ABOVE, NET, Experts, Opinions, pinball, rarity
+from models.experts import NET, Experts, Opinions
 from models.horizon import Horizon
 from models.memory import Memory
 from models.moment import Moment
 from models.network import MEDIAN
 from models.pulse import absolute, relative
+from models.scoring import ABOVE, pinball, rarity
 from models.table import Table
 from models.trust import Trust
 

@@ -21,8 +21,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from models.network import LEVELS, MEDIAN
+from models.network import LEVELS, MEDIAN, at_risk
 from models.pulse import OFFSET
+from models.scoring import ABOVE, pinball, rarity
 from models.table import Table
 
 FloatArray = NDArray[np.float64]
@@ -37,8 +38,6 @@ _STRETCH_GAIN, _LIFT_GAIN = 0.01, 0.1
 # In the first hours the others are further off, and move up to four times as fast.
 _EARLY_GAIN, _EARLY_STEPS = 3.0, 360.0
 _LEAST_STRETCH, _MOST_STRETCH = -1.5, 2.0
-# Rarer risks see rarer exceedances, each of which must count for more.
-_GAIN_RISK, _GAIN_POWER = 0.01, -0.25
 # The mean of four is exceeded more rarely than each of them: they are asked for a third more risk,
 # and slowly for as much as makes the mean right.
 _ASKED_FIRST, _ASKED_RANGE, _ASKED_GAIN = 0.3, 1.0, 0.0002
@@ -52,8 +51,8 @@ _DAY_STEPS = 1440.0
 _TREND_STEPS = 40.0
 # Risk is spent where a pod saves little of it: at most this many times the stated risk at once.
 _RISK_SPREAD = 5.0
-# Loads are kept to 0.15 %: less above a quantile than that is not above it.
-ABOVE = 1.001
+# What of the network's answer is followed.
+_FOLLOWED = ("raw", "tail", "body", "spread")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,11 +63,16 @@ class Opinions:
     """The quantile of each expert, shape (4, n_rows)."""
     mixed: FloatArray
     """Their weighted mean, never below the network's median."""
-    network: FloatArray
-    """What the network said, shape (4, n_rows): its quantile as it is; the same and its ninth
-    decile as log(load + a tenth of the level); the width of its tail."""
+    raw: FloatArray
+    """The network's quantile as it is."""
+    tail: FloatArray
+    """The same as log(load + a tenth of the level)."""
+    body: FloatArray
+    """The network's ninth decile on that scale."""
+    spread: FloatArray
+    """The width of the network's tail."""
     shift: FloatArray
-    """How much higher its quantile is than at the risk that was asked before, on that scale."""
+    """How much higher `tail` is than at the risk that was asked before."""
 
     def take(self, rows: IntArray) -> "Opinions":
         """Return those of some rows."""
@@ -90,7 +94,8 @@ class Experts:
             table.column(name)
         for name in ("steady", "trend", "risk_heard"):
             table.column(name, fill=np.nan)
-        table.column("newest_network", 4, fill=np.nan)
+        for name in _FOLLOWED:
+            table.column(f"newest_{name}", fill=np.nan)
         table.column("asked", fill=_ASKED_FIRST)
         table.column("expert_loss", _N_EXPERTS)
         table.column("due_expert", _N_EXPERTS, n_pending, dtype=np.float32)
@@ -120,10 +125,7 @@ class Experts:
         net = median + np.exp(table["stretch"][rows]) * np.maximum(raw - median, 0.0)
         tail = _scaled(raw, level)
         body = _scaled(levels[:, _NINTH_DECILE], level)
-        unlike = (before != risk) & (before > 0)
-        shift = (
-            tail - _scaled(at_risk(levels, usual * spent), level) if unlike.any() else 0.0 * tail
-        )
+        shift = tail - _scaled(at_risk(levels, usual * spent), level)
         new = np.isnan(table["steady"][rows])
         steady = _scaled(table["steady"][rows], level)
         trend = table["trend"][rows] + table["trend_lift"][rows]
@@ -131,8 +133,8 @@ class Experts:
         others = np.where(new, tail, others + shift)
         log = np.vstack([_scaled(net, level), others])
         mixed = _load((self._weights(rows, level) * log).sum(axis=0), level)
-        network = np.stack([raw, tail, body, spread])
-        return Opinions(_load(log, level), np.maximum(mixed, median), network, shift)
+        mixed = np.maximum(mixed, median)
+        return Opinions(_load(log, level), mixed, raw, tail, body, spread, shift)
 
     def record(self, slot: IntArray, rows: IntArray, made: Opinions, risk: FloatArray) -> None:
         """Keep promises until their windows have passed."""
@@ -143,13 +145,14 @@ class Experts:
         self.table["n_followed"][rows[other]] = 0.0
         self.table["risk_heard"][rows] = risk
         self.table["due_expert"][:, slot, rows] = made.each
-        self.table["newest_network"][:, rows] = made.network
+        for name in _FOLLOWED:
+            self.table[f"newest_{name}"][rows] = getattr(made, name)
 
     def follow(self, rows: IntArray) -> None:
         """Follow what the network said last, once a step."""
         table = self.table
-        rows = rows[np.isfinite(table["newest_network"][0, rows])]
-        raw, tail, body, spread = table["newest_network"][:, rows]
+        rows = rows[np.isfinite(table["newest_raw"][rows])]
+        raw, tail, body, spread = (table[f"newest_{name}"][rows] for name in _FOLLOWED)
         new = np.isnan(table["steady"][rows])
         steady = np.maximum(table["steady"][rows], _LEAST_STEADY * raw)
         table["steady"][rows] = np.where(new, raw, steady)
@@ -225,32 +228,8 @@ def _load(scaled: FloatArray, level: FloatArray) -> FloatArray:
     return np.asarray(np.maximum(np.exp(scaled) - OFFSET * level, 0.0))
 
 
-def rarity(risk: FloatArray) -> FloatArray:
-    """Return how much more one exceedance counts where few are seen, 1 at 1 % and above."""
-    return np.where(risk < _GAIN_RISK, (risk / _GAIN_RISK) ** _GAIN_POWER, 1.0)
-
-
-_LOG_RISKS = np.log(1.0 - LEVELS)
-
-
-def at_risk(levels: FloatArray, risk: FloatArray) -> FloatArray:
-    """Return the load exceeded with chance `risk` per row, log-linear between levels."""
-    x = np.clip(np.log(risk), _LOG_RISKS[-1], _LOG_RISKS[0])
-    upper = np.clip(np.searchsorted(-_LOG_RISKS, -x), 1, len(LEVELS) - 1)
-    share = (x - _LOG_RISKS[upper - 1]) / (_LOG_RISKS[upper] - _LOG_RISKS[upper - 1])
-    row = np.arange(len(levels))
-    low, high = levels[row, upper - 1], levels[row, upper]
-    return np.asarray(low + share * (high - low))
-
-
 def _tail(levels: FloatArray, risk: FloatArray) -> FloatArray:
     """Return how much load one factor of nine in risk is worth: the tail's width."""
     return at_risk(levels, np.maximum(risk / 3.0, 0.001)) - at_risk(
         levels, np.minimum(risk * 3, 0.9)
     )
-
-
-def pinball(load: FloatArray, quantile: FloatArray, risk: FloatArray) -> FloatArray:
-    """Return the loss whose expectation is least at the quantile exceeded with chance `risk`."""
-    error = load - quantile
-    return np.maximum((1.0 - risk) * error, -risk * error)

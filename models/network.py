@@ -97,6 +97,19 @@ def quantiles(members: tuple[Network, ...], given: Inputs) -> FloatArray:
     return absolute(relative, given.level[:, None])
 
 
+_LOG_RISKS = np.log(1.0 - LEVELS)
+
+
+def at_risk(levels: FloatArray, risk: FloatArray) -> FloatArray:
+    """Return the load exceeded with chance `risk` per row, log-linear between levels."""
+    x = np.clip(np.log(risk), _LOG_RISKS[-1], _LOG_RISKS[0])
+    upper = np.clip(np.searchsorted(-_LOG_RISKS, -x), 1, len(LEVELS) - 1)
+    share = (x - _LOG_RISKS[upper - 1]) / (_LOG_RISKS[upper] - _LOG_RISKS[upper - 1])
+    row = np.arange(len(levels))
+    low, high = levels[row, upper - 1], levels[row, upper]
+    return np.asarray(low + share * (high - low))
+
+
 def saved(members: tuple[Network, ...]) -> dict[str, NDArray[np.generic]]:
     """Return members as named arrays, with the names of the features they were fitted on."""
     arrays: dict[str, NDArray[np.generic]] = {"features": np.array(NAMES), "levels": LEVELS}

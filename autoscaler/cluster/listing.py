@@ -25,7 +25,7 @@ from kubernetes.client.exceptions import ApiException
 
 from autoscaler.cluster.api import Json, Request, answered, opened
 from autoscaler.cluster.objects import Seen
-from autoscaler.cluster.parsing import MALFORMED
+from autoscaler.strict import MALFORMED
 
 logger = logging.getLogger(__name__)
 # The informer warns of every end of a watch; ends are usual, and failures are reported here.

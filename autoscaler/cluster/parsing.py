@@ -38,8 +38,6 @@ _NEVER_SCALED = frozenset({"DaemonSet", "Job", "Node"})
 _COUNTED_RESOURCES = ("cpu", "memory")
 _PHASES = {phase.value: phase for phase in PodPhase}
 _NEVER = 2**62
-# What reading an object that is not of its own kind's form may raise.
-MALFORMED = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 
 def policy_source(raw: Json) -> PolicySource:

@@ -17,10 +17,10 @@ stabilization and cooldown let pass (1.5 times the HPA's rescales).
 
 from datetime import datetime, timedelta
 
-from autoscaler.decide.decision import Decision, Limit, Recommendation
+from autoscaler.decide.cooldown import seconds_text
+from autoscaler.decide.decision import Decision, Limit
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import WorkloadState
-from autoscaler.policy.quantity import duration_text
 
 # What a scale-in must have been able to save of the whole workload, in stabilization windows.
 WORTH = 0.4
@@ -38,23 +38,20 @@ def kept_for_later(
     number: int,
     *,
     current_replicas: int,
-    recommendation: Recommendation,
+    keep_replicas: int,
     window: timedelta,
-    state: WorkloadState,
+    surplus: timedelta,
 ) -> Limit | None:
     """Keep what is needed again soon, and wait until what is left is worth a rescale."""
-    if not recommendation.forecast_speaks:
-        return None
-    after = min(max(number, recommendation.keep_replicas or 0), current_replicas)
+    after = min(max(number, keep_replicas), current_replicas)
     if after > number:
         return Limit(Reason.CHURN_HOLD, number, after, "needed again soon")
-    share = 1.0 - number / current_replicas
-    missing = WORTH * window - state.surplus
+    missing = WORTH * window - surplus
     if missing <= _NOTHING:
         return None
-    left = timedelta(seconds=round(missing.total_seconds() / share))
+    left = missing / (1.0 - number / current_replicas)
     return Limit(
-        Reason.CHURN_HOLD, number, current_replicas, f"not worth it for {duration_text(left)}"
+        Reason.CHURN_HOLD, number, current_replicas, f"not worth it for {seconds_text(left)}"
     )
 
 

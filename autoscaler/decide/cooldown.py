@@ -24,9 +24,14 @@ def cooldown_left(
 
 def left_text(left: timedelta) -> str:
     """Return the time left for a record, to the second."""
-    return _seconds_left(round(left.total_seconds()))
+    return f"{seconds_text(left)} left"
+
+
+def seconds_text(span: timedelta) -> str:
+    """Return a span for a record, to the second."""
+    return _text(round(span.total_seconds()))
 
 
 @lru_cache(maxsize=1024)  # of all that wait most wait for the same few instants
-def _seconds_left(seconds: int) -> str:
-    return f"{duration_text(timedelta(seconds=seconds))} left"
+def _text(seconds: int) -> str:
+    return duration_text(timedelta(seconds=seconds))

@@ -104,18 +104,17 @@ def stabilized(number: int, case: Case) -> Limit | None:
 
 def fewer_steps(number: int, case: Case) -> Limit | None:
     """Let a scale-in wait until it is worth it, and meet a rise in one step."""
-    current, recommendation, state = case.current, case.recommendation, case.state
-    if number < current:
-        return kept_for_later(
-            number,
-            current_replicas=current,
-            recommendation=recommendation,
-            window=case.policy.behavior.scale_down_window,
-            state=state,
-        )
-    if number > current and recommendation.forecast_speaks:
-        return rise_met_at_once(number, state=state, now=case.now)
-    return None
+    if number == case.current or not case.recommendation.forecast_speaks:
+        return None
+    if number > case.current:
+        return rise_met_at_once(number, state=case.state, now=case.now)
+    return kept_for_later(
+        number,
+        current_replicas=case.current,
+        keep_replicas=case.recommendation.keep_replicas or 0,
+        window=case.policy.behavior.scale_down_window,
+        surplus=case.state.surplus,
+    )
 
 
 def cooled_down(number: int, case: Case) -> Limit | None:

@@ -24,7 +24,7 @@ import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from autoscaler.errors import MetricUnavailableError
-from autoscaler.metrics.transport import MALFORMED
+from autoscaler.strict import MALFORMED
 
 # Consul waits up to wait / 16 longer than it was told, to spread its answers.
 _WAIT = timedelta(seconds=60)

@@ -25,9 +25,9 @@ from autoscaler.metrics.plan import Group, Plan, planned
 from autoscaler.metrics.prometheus import PrometheusMetrics
 from autoscaler.metrics.promql import Matcher, escaped_regex
 from autoscaler.metrics.settings import PrometheusSettings
-from autoscaler.metrics.transport import MALFORMED
 from autoscaler.metrics.workload_past import cores_requested, pods_metric
 from autoscaler.ports import LoadSeries
+from autoscaler.strict import MALFORMED
 
 _STEP = timedelta(minutes=5)
 # Sidecars that take more than this make the pod's total a bad measure of the application.

@@ -22,9 +22,10 @@ from autoscaler.metrics.own_query import OwnQuery, examined
 from autoscaler.metrics.plan import Group, Plan, planned
 from autoscaler.metrics.promql import Matcher, any_of, selector
 from autoscaler.metrics.settings import PrometheusSettings
-from autoscaler.metrics.transport import MALFORMED, QueryRefusedError
+from autoscaler.metrics.transport import QueryRefusedError
 from autoscaler.metrics.truth import Reading
 from autoscaler.ports import History, LoadSeries
+from autoscaler.strict import MALFORMED
 
 __all__ = ["PrometheusMetrics", "PrometheusSettings"]
 

@@ -24,20 +24,11 @@ from urllib3.exceptions import HTTPError
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.row_by_row import Read, parsed
 from autoscaler.metrics.settings import PrometheusSettings
+from autoscaler.strict import MALFORMED
 
 # Ten thousand workloads with four pods each are about 25 MB; beyond this a query went wrong.
 MOST_BYTES = 128 * 1024 * 1024
 _PIECE = 256 * 1024
-# What reading an answer raises when it is not of the form that was agreed on.
-MALFORMED = (
-    KeyError,
-    TypeError,
-    ValueError,
-    IndexError,
-    AttributeError,
-    OverflowError,
-    RecursionError,
-)
 # Long enough to say what is wrong, short enough for a log line.
 _LONGEST_EXCERPT = 200
 

@@ -13,6 +13,7 @@ from autoscaler.cluster.listing import Resource
 from autoscaler.cluster.objects import PolicySource, Workload
 from autoscaler.cluster.store import Store
 from autoscaler.policy.book import PolicyBook
+from autoscaler.strict import MALFORMED
 from fuzz.hostile import inputs, mutated
 
 META = {
@@ -68,7 +69,7 @@ def read(kind: str, raw: object) -> object:
     """Return what is kept of an object; None when it is left out or refused."""
     try:
         return READERS[kind][0](raw)
-    except parsing.MALFORMED:
+    except MALFORMED:
         return None
 
 

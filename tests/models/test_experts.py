@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from models.engine import ForecastEngine
-from models.experts import NET, STEADY, Experts, at_risk, pinball
-from models.network import LEVELS
+from models.experts import NET, STEADY, Experts
+from models.network import LEVELS, at_risk
+from models.scoring import pinball
 from models.table import Table
 
 ROWS = np.array([0])

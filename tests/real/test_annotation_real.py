@@ -13,7 +13,13 @@ from support.accounts import account_with, rules_of
 from support.control_plane import ControlPlane
 from support.daemon import RunningDaemon
 from support.prometheus_server import PrometheusServer
-from support.workloads import Namespace, deployment, policy_map, rate_policy
+from support.workloads import (
+    Namespace,
+    deployment,
+    governed_stateful_set,
+    policy_map,
+    rate_policy,
+)
 
 Start = Callable[..., RunningDaemon]
 Eventually = Callable[..., None]
@@ -85,10 +91,7 @@ def test_the_last_decision_is_on_a_stateful_set_and_changes_nothing_else_of_it(
     account = account_with(plane, namespace.name, rules=list(itertools.chain(*granted)))
     prometheus.exporter.set("load", 550.0, {"app": "basket"})
     prometheus.start()
-    namespace.apply(deployment("basket", replicas=2, kind="StatefulSet"))
-    reference = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "basket"}
-    document = rate_policy("basket", scaleTargetRef=reference)
-    namespace.apply(policy_map("autoscaling", {"basket.yaml": document}))
+    namespace.apply(*governed_stateful_set("basket"))
     daemon = start(prometheus, namespace, "--annotate", kubeconfig=account)
     daemon.wait_for("basket", lambda r: r["rescaled"], what="a rescale")
 

@@ -16,6 +16,7 @@ from support.workloads import (
     Namespace,
     StandInKubelet,
     deployment,
+    governed_stateful_set,
     policy_map,
     rate_policy,
 )
@@ -192,7 +193,7 @@ def test_a_restart_that_remembers_what_was_decided_needs_no_hold(
         assert before.stop() == 0
         prometheus.exporter.set("load", 350.0, {"app": "checkout"})
         after = start(prometheus, namespace, *memory)
-        after.wait_for("checkout", lambda r: r["desired_replicas"] == 4, what="lowered")
+        after.wait_for("checkout", lambda r: r["desired_replicas"] == 4, what="lowered", within=120)
 
     assert after.events("memory_not_used") == []
     assert "RestartHold" not in {r["reason"] for r in after.records("checkout")}
@@ -210,10 +211,7 @@ def test_a_stateful_set_is_scaled_by_the_same_path(
     kubeconfig = account_with(plane, namespace.name, rules=list(rules))
     prometheus.exporter.set("load", 550.0, {"app": "basket"})
     prometheus.start()
-    namespace.apply(deployment("basket", replicas=2, kind="StatefulSet"))
-    reference = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "basket"}
-    document = rate_policy("basket", scaleTargetRef=reference)
-    namespace.apply(policy_map("autoscaling", {"basket.yaml": document}))
+    namespace.apply(*governed_stateful_set("basket"))
     daemon = start(prometheus, namespace, kubeconfig=kubeconfig)
     record = daemon.wait_for("basket", lambda r: r["rescaled"], what="a rescale")
 

@@ -55,6 +55,16 @@ def rate_policy(name: str, *, query: str | None = None, **fields: Any) -> dict[s
     } | fields
 
 
+def governed_stateful_set(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a StatefulSet of two pods and the ConfigMap whose policy sizes it."""
+    reference = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": name}
+    policy = rate_policy(name, scaleTargetRef=reference)
+    return (
+        deployment(name, replicas=2, kind="StatefulSet"),
+        policy_map("autoscaling", {f"{name}.yaml": policy}),
+    )
+
+
 class Namespace:
     """One namespace of the real API server, for one test."""
 
