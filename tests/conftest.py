@@ -1,7 +1,8 @@
-"""Every decision line that any test writes must be what the schema says."""
+"""Every decision line that any test writes must be what the schema says; skips say why, once."""
 
 import json
 import logging
+from collections import Counter
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -33,3 +34,11 @@ def every_decision_line_is_valid():
     logger.removeHandler(handler)
 
     assert handler.wrong == []
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say at the end what is missing for the tests that were skipped."""
+    skipped = terminalreporter.stats.get("skipped", ())
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    for reason, n in reasons.most_common():
+        terminalreporter.write_line(f"{n} skipped: {reason}")
