@@ -89,7 +89,7 @@ def bench(server: Patched) -> Iterator[Bench]:
 
 
 def wait_for(server: Patched, n: int) -> None:
-    wait_until(lambda: len(server.patches) == n, within=10, what=f"{n} patches")
+    wait_until(lambda: len(server.patches) == n, within=30, what=f"{n} patches")
 
 
 def test_a_deployment_is_annotated_through_its_status(server: Patched, bench: Bench) -> None:
@@ -136,7 +136,7 @@ def test_a_refusal_is_said_once_and_nobody_is_asked_for_a_while(
 ) -> None:
     server.status = status
     bench.annotator.annotate(CHECKOUT, {"a": "1"})
-    wait_until(lambda: "annotation_refused" in caplog.text, within=10, what="a refusal")
+    wait_until(lambda: "annotation_refused" in caplog.text, within=30, what="a refusal")
     bench.annotator.annotate(CATALOG, {"a": "too soon"})
     server.status = 200
     bench.now += AFTER_REFUSAL_SECONDS

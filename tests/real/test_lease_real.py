@@ -202,7 +202,7 @@ def test_a_leader_that_leaves_hands_over_at_once(
     start_replica("beta").wait_cycles("shop", 2)
 
     assert alpha.stop() == 0
-    wait_for_writer(plane, namespace.name, "beta", within=10)
+    wait_for_writer(plane, namespace.name, "beta", within=14)
 
     assert terms(plane.scale_writes(namespace.name)) == ["alpha", "beta"]
 
@@ -214,12 +214,12 @@ def test_who_cannot_renew_stops_leading_before_anybody_else_may_start(
     connection = connect(plane.admin_kubeconfig)
     leadership = Leadership(connection.client, namespace="default", identity="alpha")
     leadership.start()
-    wait_until(leadership.leads, within=10, what="leading")
+    wait_until(leadership.leads, within=30, what="leading")
 
     plane.stop_api_server()
     stopped_at = time.monotonic()
     wait_until(lambda: not leadership.leads(), within=15, what="no longer leading")
-    assert time.monotonic() - stopped_at < 11
+    assert time.monotonic() - stopped_at < 14  # a lease ends after 15
 
     plane.start_api_server()
     wait_until(leadership.leads, within=30, what="leading again")

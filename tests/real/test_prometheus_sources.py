@@ -120,6 +120,6 @@ def test_the_past_agrees_with_the_newest_sample(reader):
         return {name: known[name] for name in wanted}
 
     # The last target was first scraped two seconds after the first one.
-    wait_until(lambda: np.isnan(list(loads().values())).sum() == 1, within=10, what="all covered")
+    wait_until(lambda: np.isnan(list(loads().values())).sum() == 1, within=30, what="all covered")
 
     assert loads() == pytest.approx(wanted, rel=0.02, nan_ok=True)

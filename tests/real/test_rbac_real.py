@@ -136,7 +136,7 @@ def test_without_it_events_are_lost_or_not_counted(
     with caplog.at_level(logging.WARNING, logger="autoscaler.cluster"):
         for _ in range(2):
             cluster.record_event(target, reason="SuccessfulRescale", message="New size: 4")
-        eventually(lambda: said(caplog, "event_lost", f"cannot {verb}"), within=10, what="said")
+        eventually(lambda: said(caplog, "event_lost", f"cannot {verb}"), within=30, what="said")
     cluster.stop()
 
 
@@ -158,7 +158,7 @@ def test_without_it_nobody_leads(
             "get": "Error retrieving",
             "update": "Failed to update",
         }
-        eventually(lambda: refused[verb] in caplog.text, within=10, what="refused")
+        eventually(lambda: refused[verb] in caplog.text, within=30, what="refused")
     assert verb == "update" or not leadership.leads()
     leadership.stop()
 
@@ -178,13 +178,13 @@ def test_with_all_of_them_everything_works(
         api, namespace=namespace.name, may_write=lambda _: leadership.leads()
     )
     cluster.start()
-    eventually(leadership.leads, within=10, what="leading")
+    eventually(leadership.leads, within=30, what="leading")
     assert cluster.wait_synced(timedelta(seconds=20))
 
     cluster.patch_scale(target, 3, resource_version=cluster.reread(target).resource_version)
     cluster.record_event(target, reason="SuccessfulRescale", message="New size: 3")
 
-    eventually(lambda: bool(namespace.events("SuccessfulRescale")), within=10, what="the Event")
+    eventually(lambda: bool(namespace.events("SuccessfulRescale")), within=30, what="the Event")
     assert namespace.replicas("checkout") == 3
     leadership.stop()
     cluster.stop()

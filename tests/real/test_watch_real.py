@@ -114,18 +114,18 @@ def test_policies_are_seen_edited_and_gone(
     cluster: KubernetesCluster, namespace: Namespace, eventually: Eventually
 ) -> None:
     namespace.apply(policy_map("autoscaling", {"a.yaml": "a: 1", "b.yaml": "b: 1"}))
-    eventually(lambda: len(cluster.policies()) == 2, within=10, what="two documents")
+    eventually(lambda: len(cluster.policies()) == 2, within=30, what="two documents")
     unchanged = cluster.policies()
     assert cluster.policies() is unchanged
 
     namespace.apply(policy_map("autoscaling", {"a.yaml": "a: 2"}))
-    eventually(lambda: len(cluster.policies()) == 1, within=10, what="one document")
+    eventually(lambda: len(cluster.policies()) == 1, within=30, what="one document")
     document = cluster.policies()[0]
     assert (document.text, document.namespace) == ("a: 2", namespace.name)
     assert document.source == f"ConfigMap {namespace.name}/autoscaling key a.yaml"
 
     namespace.delete("configmap", "autoscaling")
-    eventually(lambda: not cluster.policies(), within=10, what="no document")
+    eventually(lambda: not cluster.policies(), within=30, what="no document")
 
 
 def test_a_config_map_without_the_label_is_not_a_policy(
@@ -134,7 +134,7 @@ def test_a_config_map_without_the_label_is_not_a_policy(
     other = policy_map("settings", {"a.yaml": "a: 1"})
     del other["metadata"]["labels"]
     namespace.apply(other, policy_map("autoscaling", {"b.yaml": "b: 1"}))
-    eventually(lambda: bool(cluster.policies()), within=10, what="the labelled one")
+    eventually(lambda: bool(cluster.policies()), within=30, what="the labelled one")
 
     assert [d.text for d in cluster.policies()] == ["b: 1"]
 
@@ -149,7 +149,7 @@ def test_a_patch_with_the_version_that_was_read_is_written(
     cluster.patch_scale(target, 5, resource_version=fresh.resource_version)
 
     assert namespace.replicas("checkout") == 5
-    eventually(has(cluster, target, lambda f: f.spec_replicas == 5), within=10, what="seen as 5")
+    eventually(has(cluster, target, lambda f: f.spec_replicas == 5), within=30, what="seen as 5")
 
 
 def test_a_stale_patch_is_a_conflict_and_overwrites_nothing(
@@ -215,7 +215,7 @@ def test_an_event_is_on_the_deployment_and_repeats_are_counted(
         cluster.record_event(target, reason="SuccessfulRescale", message="New size: 4")
     eventually(
         lambda: [e.series.count for e in namespace.events("SuccessfulRescale") if e.series] == [3],
-        within=10,
+        within=30,
         what="one Event, three times",
     )
 
