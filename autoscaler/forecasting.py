@@ -214,6 +214,7 @@ def forecast_facts(batch: ForecastBatch, horizon: Horizon) -> list[ForecastFacts
         batch.coverage,
         batch.burst,
         batch.age_seconds,
+        batch.history_seconds,
     )
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return [
@@ -234,6 +235,7 @@ def _facts(  # noqa: PLR0913, PLR0917 - one row of the batch, in its column orde
     coverage: float,
     burst: bool,
     age: float,
+    history: float,
 ) -> ForecastFacts:
     return ForecastFacts(
         median,
@@ -247,6 +249,7 @@ def _facts(  # noqa: PLR0913, PLR0917 - one row of the batch, in its column orde
         None if coverage != coverage else coverage,  # noqa: PLR0124
         burst,
         timedelta(seconds=age),
+        timedelta(seconds=history),
     )
 
 

@@ -51,4 +51,5 @@ def answered(
         coverage=calibration.coverage(moment.rows),
         burst=burst,
         age_seconds=age,
+        history_seconds=moment.n_steps * calibration.memory.step_seconds,
     )

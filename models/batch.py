@@ -35,6 +35,8 @@ class ForecastBatch:
     """A jump is under way: nothing may scale in."""
     age_seconds: FloatArray
     """How old the newest sample is; inf where `known` is False."""
+    history_seconds: FloatArray
+    """How much of its past a row has seen, gaps left out."""
 
     def take(self, rows: IntArray) -> "ForecastBatch":
         """Return some of the rows."""

@@ -267,4 +267,5 @@ def _nothing_known(n: int) -> ForecastBatch:
         coverage=nothing.copy(),
         burst=np.zeros(n, dtype=np.bool_),
         age_seconds=np.full(n, np.inf),
+        history_seconds=zero.copy(),
     )

@@ -331,7 +331,7 @@ def calm_world():
 
 def test_a_restart_that_remembers_scales_in_when_its_predecessor_would_have():
     world = calm_world()
-    world.run(4 * 6)
+    world.run(4 * 3)
     before = world.cluster.replicas[CHECKOUT]
     after = restarted(world)
 

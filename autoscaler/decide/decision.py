@@ -4,6 +4,7 @@ A decision renders itself; nobody reassembles prose elsewhere.
 """
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from autoscaler.decide.reason import Reason
 
@@ -51,11 +52,8 @@ class Recommendation:
     detail: str = ""
     keep_replicas: int | None = None
     """Replicas needed again within the next stabilization window: scale-in stops there."""
-
-    @property
-    def forecast_speaks(self) -> bool:
-        """Whether a forecast has a say in it, rather than measured load alone."""
-        return any(proposal.predictive is not None for proposal in self.proposals)
+    forecast_history: timedelta | None = None
+    """The shortest past behind a forecast that has a say in it; None = measured load alone has."""
 
 
 @dataclass(frozen=True, slots=True)

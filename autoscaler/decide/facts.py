@@ -199,6 +199,8 @@ class ForecastFacts:
     """A jump is under way: scale-in is frozen and the scale-out cooldown overridden."""
     age: timedelta = timedelta(0)
     """How old the newest sample behind this forecast is."""
+    history: timedelta = timedelta.max
+    """How much of the load's past it has seen."""
     scale_in_quantile: float | None = None
     """The same quantile over [now, now + lead + stabilization window]: what a scale-in would soon
     have to bring back. None = not asked for."""

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from autoscaler.decide.bounds import bounded_replicas, bounds_in_force
-from autoscaler.decide.churn import kept_for_later, rise_met_at_once
+from autoscaler.decide.churn import kept_for_later, rise_met_at_once, worth_waiting_for
 from autoscaler.decide.cooldown import cooldown_left, left_text
 from autoscaler.decide.decision import Limit, Recommendation
 from autoscaler.decide.doubt import forgotten_for, hold_left, restart_hold_left
@@ -104,7 +104,8 @@ def stabilized(number: int, case: Case) -> Limit | None:
 
 def fewer_steps(number: int, case: Case) -> Limit | None:
     """Let a scale-in wait until it is worth it, and meet a rise in one step."""
-    if number == case.current or not case.recommendation.forecast_speaks:
+    history = case.recommendation.forecast_history
+    if number == case.current or history is None:
         return None
     if number > case.current:
         return rise_met_at_once(number, state=case.state, now=case.now)
@@ -112,7 +113,7 @@ def fewer_steps(number: int, case: Case) -> Limit | None:
         number,
         current_replicas=case.current,
         keep_replicas=case.recommendation.keep_replicas or 0,
-        window=case.policy.behavior.scale_down_window,
+        worth=worth_waiting_for(case.policy.behavior.scale_down_window, history=history),
         surplus=case.state.surplus,
     )
 

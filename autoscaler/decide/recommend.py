@@ -12,7 +12,7 @@ Unknown load may hold or raise, never lower.
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from autoscaler.decide.decision import Proposal, Recommendation
@@ -61,12 +61,9 @@ def recommended(
         One per entry of `policy.metrics`, in that order.
     """
     case = _Case(workload, policy, now)
-    proposals: list[Proposal] = []
-    doubt: Reason | None = None
-    for signal, metric in zip(signals, policy.metrics, strict=True):
-        proposal, doubted = _proposed(signal, metric, case)
-        proposals.append(proposal)
-        doubt = doubt or doubted
+    asked = [_proposed(*pair, case) for pair in zip(signals, policy.metrics, strict=True)]
+    proposals = tuple(proposal for proposal, _ in asked)
+    doubt = next((doubt for _, doubt in asked if doubt), None)
     known = [n for proposal in proposals if (n := proposal.replicas) is not None]
     replicas = max(known, default=None)
     if policy.min_replicas == 0:
@@ -80,10 +77,11 @@ def recommended(
     return Recommendation(
         replicas,
         _reason(replicas, workload.spec_replicas, proposals, doubt),
-        tuple(proposals),
+        proposals,
         may_lower=doubt is None,
         detail=_detail(signals),
         keep_replicas=_kept(signals) if replicas else None,
+        forecast_history=_history(signals, proposals),
     )
 
 
@@ -203,6 +201,16 @@ def _without_capacity(
     )
     doubt = None if signal.sample.doubt is None else Reason.METRICS_PARTIAL_HOLD
     return Proposal(signal.metric, None, proposal.replicas, proposal.usage_ratio), doubt
+
+
+def _history(signals: Sequence[Signal], proposals: Sequence[Proposal]) -> timedelta | None:
+    """Return the shortest past behind a forecast that has a say."""
+    forecasts = (
+        signal.forecast
+        for signal, proposal in zip(signals, proposals, strict=True)
+        if proposal.predictive is not None
+    )
+    return min((forecast.history for forecast in forecasts if forecast), default=None)
 
 
 def _kept(signals: Sequence[Signal]) -> int | None:

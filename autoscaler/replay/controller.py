@@ -218,6 +218,7 @@ class _Deployment:
             answers.coverage,
             answers.burst,
             answers.age_seconds,
+            answers.history_seconds,
         )
         return [
             ForecastFacts(
@@ -232,10 +233,11 @@ class _Deployment:
                 coverage=coverage,
                 burst=burst,
                 age=timedelta(seconds=age),
+                history=timedelta(seconds=history),
             )
             if known
             else None
-            for known, median, quantile, reactive, trust, skill, coverage, burst, age in zip(
-                *(column.tolist() for column in columns), strict=True
+            for known, median, quantile, reactive, trust, skill, coverage, burst, age, history in (
+                zip(*(column.tolist() for column in columns), strict=True)
             )
         ]

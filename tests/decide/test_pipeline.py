@@ -315,18 +315,18 @@ def cycles_until_a_scale_in(load, *, state=None):
 @pytest.mark.parametrize(
     ("load", "cycles"),
     [
-        pytest.param(900, 80, id="a tenth too many: twenty minutes"),
-        pytest.param(500, 16, id="a half: four"),
-        pytest.param(100, 9, id="nearly all: a little over two"),
+        pytest.param(900, 100, id="a tenth too many: twenty-five minutes"),
+        pytest.param(500, 20, id="a half: five"),
+        pytest.param(100, 12, id="nearly all: a little under three"),
         pytest.param(1000, None, id="none: never"),
     ],
 )
-def test_a_scale_in_waits_until_it_would_have_saved_two_minutes_of_the_whole(load, cycles):
+def test_a_scale_in_waits_until_it_is_worth_half_a_window_of_the_whole(load, cycles):
     assert cycles_until_a_scale_in(load) == cycles
 
 
 @pytest.mark.parametrize(
-    ("window", "seconds", "desired"), [(0, 0, 5), (250, 99, 10), (250, 100, 5), (300, 119, 10)]
+    ("window", "seconds", "desired"), [(0, 0, 5), (250, 124, 10), (250, 125, 5), (300, 149, 10)]
 )
 def test_the_wait_is_measured_in_stabilization_windows(window, seconds, desired):
     waited = quiet(0, surplus=timedelta(seconds=seconds))
@@ -335,8 +335,26 @@ def test_the_wait_is_measured_in_stabilization_windows(window, seconds, desired)
     assert decided(signal(500, 500), state=waited, behavior=behavior).desired_replicas == desired
 
 
+@pytest.mark.parametrize(
+    ("history", "least"),
+    [
+        pytest.param(timedelta(days=14), 1.0, id="long known"),
+        pytest.param(timedelta(days=1), 1.0, id="a day: the whole wait"),
+        pytest.param(timedelta(hours=6), 0.25, id="a quarter of a day: a quarter of the wait"),
+        pytest.param(timedelta(0), 0.0, id="new: none"),
+    ],
+)
+def test_on_its_first_day_a_forecast_waits_for_less(history, least):
+    load = signal(500, 500, history=history)
+    short = max(timedelta(0), least * WORTH - timedelta(seconds=1))
+
+    assert decided(load, state=quiet(0, surplus=least * WORTH)).desired_replicas == 5
+    waits = decided(load, state=quiet(0, surplus=short)).reason is Reason.CHURN_HOLD
+    assert waits == (least > 0)
+
+
 def test_a_scale_in_that_waits_says_for_how_long():
-    decision = decided(signal(500, 500), state=quiet(0, surplus=timedelta(seconds=60)))
+    decision = decided(signal(500, 500), state=quiet(0, surplus=timedelta(seconds=90)))
 
     assert decision.chain == (Limit(Reason.CHURN_HOLD, 5, 10, "not worth it for 2m"),)
 
@@ -590,15 +608,15 @@ def test_a_clock_that_is_set_back_a_day_holds_for_one_window_and_no_longer():
         tomorrow, seen_at=tomorrow, last_scale_down_at=tomorrow, last_scale_up_at=tomorrow
     )
     desired = {}
-    for seconds in range(0, 510, 15):
+    for seconds in range(0, 555, 15):
         now = NOW + timedelta(seconds=seconds)
         fresh = replace(LOW, sample=replace(LOW.sample, sampled_at=now))
         step = outcome(fresh, state=state, now=now)
         state, desired[seconds] = step.state_if_held, step.decision.desired_replicas
 
-    # Five minutes, and until seven of ten pods too many were so for two minutes of all ten.
-    assert {n for seconds, n in desired.items() if seconds < 480} == {10}
-    assert desired[480] == 3
+    # Five minutes, and until seven of ten pods too many were so for half of that of all ten.
+    assert {n for seconds, n in desired.items() if seconds < 525} == {10}
+    assert desired[525] == 3
 
 
 def test_after_a_clock_was_set_back_nothing_lies_in_the_future():

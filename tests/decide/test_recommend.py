@@ -423,3 +423,14 @@ def test_zero_is_woken_by_a_request_or_by_the_forecast(woken_by, expected):
     assert got.replicas == expected
     woken = {Reason.WOKEN_FROM_ZERO, Reason.FORECAST_CARRIES_FLOOR}
     assert not expected or got.reason in woken
+
+
+def test_the_youngest_forecast_that_has_a_say_counts():
+    young = signal(500, 500, history=timedelta(hours=6))
+    old = signal(500, 500, metric="cpu")
+    unheard = replace(signal(500, 500, metric="cpu", history=timedelta(0)), capacity=None)
+
+    assert recommended(young, old).forecast_history == timedelta(hours=6)
+    assert recommended(old, old).forecast_history == timedelta.max
+    assert recommended(old, unheard).forecast_history == timedelta.max
+    assert recommended(replace(old, forecast=None)).forecast_history is None

@@ -24,9 +24,9 @@ RATE = {
     "type": "RequestRate",
     "requestRate": {"source": "linkerd", "target": {"averageValue": str(PER_POD)}},
 }
+# Half of the default window.
+WORTH = timedelta(minutes=2.5)
 # Long enough ago that neither restart nor window nor cooldown says anything.
-# Of the default window.
-WORTH = timedelta(minutes=2)
 LONG_AGO = NOW - timedelta(days=1)
 
 
