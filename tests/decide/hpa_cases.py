@@ -190,7 +190,7 @@ def proposed(metric, case) -> HpaProposal:
         pods,
         current_replicas=current,
         metric=PodMetric(kind, amount, metric["resource"] == "cpu", tolerances, timing),
-        samples_for_unknown_pods=metric["samples_for_unknown_pods"],
+        samples_for_unknown_pods=[s["usage"] for s in metric["samples_for_unknown_pods"]],
     )
 
 

@@ -67,6 +67,24 @@ def test_several_metrics_end_where_hpa_ends(case, with_behavior):
     assert replicas == case["expected_replicas"]
 
 
+def test_samples_of_strangers_count_where_nothing_is_requested():
+    pod = {"name": "p0", "phase": "Running", "ready": True, "deleted": False, "usage": 20_000}
+    old = {"start_age_seconds": 10**9, "ready_transition_age_seconds": 10**9}
+    case = {
+        "metric_type": "pods",
+        "resource": None,
+        "target": {"type": "AverageValue", "value": 10_000},
+        "pods": [pod | old | {"cpu_request_milli": None, "has_sample": True}],
+        "samples_for_unknown_pods": [{"usage": 40_000}],
+        "metric_age_seconds": 0,
+        "metric_window_seconds": 60,
+    }
+    shared = {"cpu_initialization_period_seconds": 300, "initial_readiness_delay_seconds": 30}
+    answer = proposed(case, shared | {"tolerance": 0.1, "current_replicas": 1})
+
+    assert (answer.replicas, answer.value_milli) == (3, 30_000)
+
+
 @pytest.mark.skipif(not FOLDER.is_dir(), reason="no case folder")
 def test_no_case_is_left_out():
     strange = [case.get("id", case) for case in read() if family_of(case) is None]
