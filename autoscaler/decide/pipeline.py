@@ -163,9 +163,7 @@ def _observed(
     undone = ours and reversed_order(workload, state)
     return WorkloadState(
         state.started_at,
-        _remembered(
-            state.recommendations, recommendation, workload.spec_replicas, behavior, now=now
-        ),
+        _remembered(state, recommendation, workload.spec_replicas, behavior, now=now),
         state.scale_events,
         state.last_scale_up_at,
         state.last_scale_down_at,
@@ -190,37 +188,41 @@ def _with_idleness(
     return (*others, (Reason.SCALED_TO_ZERO, state.since(Reason.SCALED_TO_ZERO) or now))
 
 
-def _seeded(
-    history: tuple[TimestampedRecommendation, ...],
-    current_replicas: int,
-    *,
-    window: timedelta,
-    now: datetime,
-) -> tuple[TimestampedRecommendation, ...]:
-    """Return the history, with current as the first recommendation when a window knows nothing.
-
-    So does HPA at first sight; after a gap as long as the window we know no more than then.
-    """
-    if window and (not history or history[-1].at <= now - window):
-        return (*history, TimestampedRecommendation(now, current_replicas, assumed=True))
-    return history
-
-
 def _remembered(
-    history: tuple[TimestampedRecommendation, ...],
+    state: WorkloadState,
     recommendation: Recommendation,
     current_replicas: int,
     behavior: Behavior,
     *,
     now: datetime,
 ) -> tuple[TimestampedRecommendation, ...]:
-    """Return the history with this recommendation, unless doubt made it a mere lower bound."""
-    history = _seeded(history, current_replicas, window=behavior.scale_down_window, now=now)
-    replicas = recommendation.replicas
-    if replicas is None or (not recommendation.may_lower and replicas < current_replicas):
+    """Return the history with this recommendation, unless doubt made it a mere lower bound.
+
+    Where a whole window knows nothing, current counts as recommended, as at HPA's first sight: and
+    it does so until something is known again, so that a window of the known follows every outage.
+    """
+    replicas, history = recommendation.replicas, state.recommendations
+    unknown = replicas is None or (not recommendation.may_lower and replicas < current_replicas)
+    if _nothing_known(state, behavior.scale_down_window, unknown=unknown, now=now):
+        known = (earlier for earlier in history if not earlier.assumed)
+        history = (*known, TimestampedRecommendation(now, current_replicas, assumed=True))
+    if replicas is None or unknown:
         return history
     cutoff = now - remembered_for(behavior)
     return (*telling(history, replicas, cutoff), TimestampedRecommendation(now, replicas))
+
+
+def _nothing_known(
+    state: WorkloadState, window: timedelta, *, unknown: bool, now: datetime
+) -> bool:
+    """Whether nothing is known of a whole window; cycles farther apart than it miss nothing."""
+    if not window:
+        return False
+    last = next((r.at for r in reversed(state.recommendations) if not r.assumed), None)
+    if last is None:
+        return True
+    missed = unknown or state.seen_at is None or last < state.seen_at
+    return missed and last <= now - window
 
 
 def remembered_for(behavior: Behavior) -> timedelta:

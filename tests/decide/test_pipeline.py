@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from autoscaler.decide.decision import Decision, Limit
-from autoscaler.decide.facts import Doubt, PodFacts
+from autoscaler.decide.facts import Doubt, PodFacts, Sample
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import Order, TimestampedRecommendation, WorkloadState
 from autoscaler.decide.zero import IDLE_BEFORE_ZERO
@@ -194,6 +194,31 @@ def test_after_a_gap_as_long_as_the_window_current_counts_as_recommended_again()
     assert decided(LOW, state=replace(quiet(), recommendations=recent)).desired_replicas == 3
     seeded = decided(LOW, state=replace(quiet(), recommendations=gap))
     assert (seeded.desired_replicas, seeded.reason) == (10, Reason.SCALE_DOWN_STABILIZED)
+
+
+def after_an_outage(*, of, window=300):
+    """Return for how long a load that is known again, and low, lowers nothing."""
+    load = [*[1000] * 4, *[None] * (of // 15), *[300] * 60]
+    state, back_at = WorkloadState(LONG_AGO), 4 + of // 15
+    behavior = {"scaleDown": {"stabilizationWindowSeconds": window}}
+    for cycle, value in enumerate(load):
+        now = NOW + timedelta(seconds=15 * cycle)
+        one = replace(signal(value), sample=Sample(value, now, 1))
+        step = outcome(one, state=state, now=now, behavior=behavior)
+        if step.decision.rescale:
+            return timedelta(seconds=15 * (cycle - back_at))
+        state = step.state_if_held
+    raise AssertionError("nothing was ever lowered")
+
+
+@pytest.mark.parametrize("of", [300, 450, 585, 600, 870, 1185])
+def test_after_an_outage_a_whole_window_is_seen_before_anything_is_lowered(of):
+    assert after_an_outage(of=of) >= timedelta(seconds=285)
+
+
+@pytest.mark.parametrize("window", [1, 15, 16, 30])
+def test_a_window_as_short_as_a_cycle_lets_go(window):
+    assert after_an_outage(of=15, window=window) <= timedelta(seconds=30)
 
 
 def test_memory_reaches_as_far_back_as_the_longest_window_and_period():
