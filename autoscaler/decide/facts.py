@@ -33,6 +33,10 @@ class PodPhase(StrEnum):
     UNKNOWN = "Unknown"
 
 
+# Pods that stay listed and are none any more: evicted ones lie about for days.
+ENDED = frozenset({PodPhase.SUCCEEDED, PodPhase.FAILED})
+
+
 @dataclass(frozen=True, slots=True)
 class PodFacts:
     """One pod, as far as scaling rules care.

@@ -15,7 +15,7 @@ from autoscaler.decide.churn import kept_for_later, rise_met_at_once, worth_wait
 from autoscaler.decide.cooldown import cooldown_left, left_text
 from autoscaler.decide.decision import Limit, Recommendation
 from autoscaler.decide.doubt import forgotten_for, hold_left, restart_hold_left
-from autoscaler.decide.facts import WorkloadFacts
+from autoscaler.decide.facts import ENDED, WorkloadFacts
 from autoscaler.decide.lead_time import lead_time_of
 from autoscaler.decide.pause import paused_direction
 from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
@@ -50,18 +50,27 @@ def made_up_for(number: int, case: Case) -> Limit | None:
     """Order more where pods never become ready: what was ordered does not count for ever.
 
     At most a quarter more, so that a cluster without room or a broken image is not flooded.
+    Where the number is just what is there, pods that came since are among it already.
     """
     workload = case.workload
     if workload.ready_replicas >= number or workload.pods is None:
         return None
-    missing = sum(
-        not pod.ready and not pod.deleted and case.now - pod.created_at >= NEVER_READY_AFTER
-        for pod in workload.pods
-    )
-    more = min(missing, math.ceil(MOST_MADE_UP_FOR * number))
-    if not more:
+    pods = [pod for pod in workload.pods if not pod.deleted and pod.phase not in ENDED]
+    late = [
+        pod.created_at
+        for pod in pods
+        if not pod.ready and case.now - pod.created_at >= NEVER_READY_AFTER
+    ]
+    if not late:
         return None
-    return Limit(Reason.PODS_NEVER_READY, number, number + more, f"{missing} not ready for long")
+    came = 0
+    if number == case.current:
+        since = min(late) + NEVER_READY_AFTER
+        came = sum(pod.created_at >= since for pod in pods)
+    more = min(len(late), math.ceil(MOST_MADE_UP_FOR * (number - came))) - came
+    if more <= 0:
+        return None
+    return Limit(Reason.PODS_NEVER_READY, number, number + more, f"{len(late)} not ready for long")
 
 
 def held(number: int, case: Case) -> Limit | None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from autoscaler.decide.doubt import forgotten_for, restart_hold_left
-from autoscaler.decide.facts import PodPhase, WorkloadFacts
+from autoscaler.decide.facts import ENDED, WorkloadFacts
 from autoscaler.decide.learned_capacity import CapacityFit
 from autoscaler.decide.pipeline import remembered_for
 from autoscaler.decide.rate_limits import LONGEST_PERIOD
@@ -30,7 +30,6 @@ from autoscaler.policy.schema import WorkloadPolicy
 # still the window's greater part. Beyond, a peak may have come and gone that nobody saw.
 LONGEST_ABSENCE = timedelta(minutes=2)
 _ZERO = timedelta(0)
-_GONE = frozenset({PodPhase.SUCCEEDED, PodPhase.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ def state_at_start(
 
 def growth_seen(workload: WorkloadFacts, *, since: datetime) -> tuple[ScaleEvent, ...]:
     """Return the pods created after `since` as scale events, oldest first."""
-    pods = [p for p in workload.pods or () if not p.deleted and p.phase not in _GONE]
+    pods = [p for p in workload.pods or () if not p.deleted and p.phase not in ENDED]
     young = sorted(pod.created_at for pod in pods if pod.created_at > since)
     if workload.rollout_in_progress or len(young) == len(pods):
         return ()

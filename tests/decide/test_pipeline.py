@@ -6,7 +6,14 @@ from datetime import timedelta
 import pytest
 
 from autoscaler.decide.decision import Decision, Limit
-from autoscaler.decide.facts import Doubt, PodFacts, Sample
+from autoscaler.decide.facts import (
+    Capacity,
+    CapacitySource,
+    Doubt,
+    PodFacts,
+    PodPhase,
+    Sample,
+)
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import Order, TimestampedRecommendation, WorkloadState
 from autoscaler.decide.zero import IDLE_BEFORE_ZERO
@@ -625,6 +632,45 @@ def test_pods_that_are_leaving_are_not_made_up_for():
     facts = workload(10, ready_replicas=8, pods=leaving)
 
     assert decided(signal(1000), facts=facts).desired_replicas == 10
+
+
+def test_pods_that_ended_are_not_made_up_for():
+    evicted = tuple(replace(pod, phase=PodPhase.FAILED) for pod in stuck(2, age=900))
+    facts = workload(10, ready_replicas=8, pods=evicted)
+
+    assert decided(signal(1000), facts=facts).desired_replicas == 10
+
+
+CPU = {"name": "cpu", "target": {"averageUtilization": 50}}
+BY_CPU = {"metrics": [{"type": "Resource", "resource": CPU}]}
+HALF_A_CORE = Capacity(0.5, CapacitySource.REQUEST)
+
+
+def unmeasured(pods, now):
+    return Sample(None, now)
+
+
+def on_target(pods, now):
+    """What HPA answers with "as many as now", whatever that is."""
+    by_pod = {pod.name: 0.5 for pod in pods if pod.ready}
+    return Sample(0.5 * len(by_pod), now, len(by_pod), by_pod)
+
+
+@pytest.mark.parametrize("measured", [unmeasured, on_target])
+def test_what_is_made_up_for_is_so_once_and_not_at_every_cycle(measured):
+    old = {"started_at": LONG_AGO, "ready_transition_at": LONG_AGO, "requests": {("app", "cpu"): 1}}
+    state, pods = WorkloadState(LONG_AGO), tuple(replace(p, **old) for p in stuck(5, age=900))
+    for cycle in range(100):
+        now, n = NOW + timedelta(seconds=15 * cycle), len(pods)
+        one = replace(signal(0.0, capacity=HALF_A_CORE), sample=measured(pods, now))
+        facts = workload(n, pods=pods, ready_replicas=5)
+        step = outcome(one, facts=facts, state=state, now=now, **BY_CPU)
+        state = step.state_after(rescaled=step.decision.rescale)
+        more = range(step.decision.desired_replicas - n)
+        new = PodFacts("new", now, PodPhase.PENDING, ready=False, requests=old["requests"])
+        pods += tuple(replace(new, name=f"new-{cycle}-{i}") for i in more)
+
+    assert len(pods) == 13
 
 
 def test_a_clock_that_is_set_back_a_day_holds_for_one_window_and_no_longer():
