@@ -10,7 +10,7 @@ Doubts about one sample are judged in `recommend`; these are about the workload 
 | contradiction | one metric reads nothing, another is busy | they agree | 30 min |
 | load vanished | the load falls below a tenth within minutes | - | 10 min |
 | burst | the forecast reports a jump | - | 15 min; then it must clear before it counts again |
-| clock jump | time ran backwards, or skipped minutes | - | one stabilization window, each |
+| clock jump | time ran backwards, or skipped minutes | - | as after a restart, each |
 | restart | we start without history | - | stabilization window, cooldown or period, the longest |
 """
 
@@ -62,16 +62,14 @@ def updated_doubts(
     *,
     workload: WorkloadFacts,
     state: WorkloadState,
-    window: timedelta,
+    policy: WorkloadPolicy,
     now: datetime,
 ) -> Doubts:
-    """Return every doubt in force and since when, given those of the cycle before.
-
-    `window` is the scale-in stabilization window: the span of holds without one of their own.
-    """
+    """Return every doubt in force and since when, given those of the cycle before."""
     present = _present(signals, recommendation, workload, state, now)
     if not present and not state.doubts:
         return ()
+    window = forgotten_for(policy)
     kept: list[tuple[Reason, datetime]] = []
     for reason, since in state.doubts:
         lasting = reason in _LATCHED and hold_left(reason, since, window=window, now=now) > _ZERO
@@ -131,12 +129,19 @@ def _vanished(
 
 
 def hold_left(reason: Reason, since: datetime, *, window: timedelta, now: datetime) -> timedelta:
-    """Return how long a doubt may still hold; zero or less = no longer."""
+    """Return how long a doubt may still hold; zero or less = no longer.
+
+    Parameters
+    ----------
+    window
+        The span of holds without one of their own: how long the past may forbid scaling in, which
+        a clock that jumped cannot have ended.
+    """
     return since + LONGEST_HOLD.get(reason, window) - now
 
 
 def forgotten_for(policy: WorkloadPolicy) -> timedelta:
-    """Return how long what a restart forgets may still forbid scaling in.
+    """Return how long what a restart forgets, or a clock skips, may still forbid scaling in.
 
     That is the stabilization window, and for the rescales the cooldown and the periods of rate
     limits; 100 % per period limits nothing.

@@ -80,8 +80,8 @@ def held(number: int, case: Case) -> Limit | None:
     recommendation, state = case.recommendation, case.state
     if not recommendation.may_lower:
         return Limit(recommendation.reason, number, case.current, recommendation.detail)
-    window, now = case.policy.behavior.scale_down_window, case.now
-    left = restart_hold_left(state, window=forgotten_for(case.policy), now=now)
+    window, now = forgotten_for(case.policy), case.now
+    left = restart_hold_left(state, window=window, now=now)
     if left > _ZERO:
         return Limit(Reason.RESTART_HOLD, number, case.current, left_text(left))
     for reason, since in state.doubts:

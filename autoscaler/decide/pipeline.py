@@ -152,9 +152,8 @@ def _observed(
     That the new recommendation is in the history already changes no window's answer.
     """
     behavior = policy.behavior
-    window = behavior.scale_down_window
     doubts = updated_doubts(
-        signals, recommendation, workload=workload, state=state, window=window, now=now
+        signals, recommendation, workload=workload, state=state, policy=policy, now=now
     )
     if policy.min_replicas == 0:
         doubts = _with_idleness(doubts, state, now, idle=idle(signals, now=now))

@@ -673,6 +673,31 @@ def test_what_is_made_up_for_is_so_once_and_not_at_every_cycle(measured):
     assert len(pods) == 13
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"cooldown": {"scaleDown": "30m"}}, id="cooldown"),
+        pytest.param(
+            {
+                "behavior": {
+                    "scaleDown": {
+                        "stabilizationWindowSeconds": 0,
+                        "policies": [{"type": "Pods", "value": 9, "periodSeconds": 1800}],
+                    }
+                }
+            },
+            id="period of a rate limit",
+        ),
+    ],
+)
+@pytest.mark.parametrize(("left", "desired"), [(1, 10), (0, 3)])
+def test_a_clock_that_jumped_on_has_ended_no_cooldown(fields, left, desired):
+    jumped = ((Reason.CLOCK_JUMP_HOLD, ago(1800 - left)),)
+    state = quiet(0, last_scale_down_at=ago(7200), doubts=jumped)
+
+    assert decided(LOW, state=state, **fields).desired_replicas == desired
+
+
 def test_a_clock_that_is_set_back_a_day_holds_for_one_window_and_no_longer():
     tomorrow = NOW + timedelta(days=1)
     state = WorkloadState(
