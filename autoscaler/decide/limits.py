@@ -18,6 +18,7 @@ from autoscaler.decide.doubt import forgotten_for, hold_left, restart_hold_left
 from autoscaler.decide.facts import ENDED, WorkloadFacts
 from autoscaler.decide.lead_time import lead_time_of
 from autoscaler.decide.pause import paused_direction
+from autoscaler.decide.pod_metric import PER_POD
 from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.schedule import NO_SCHEDULE, scheduled_bounds
@@ -50,7 +51,7 @@ def made_up_for(number: int, case: Case) -> Limit | None:
     """Order more where pods never become ready: what was ordered does not count for ever.
 
     At most a quarter more, so that a cluster without room or a broken image is not flooded.
-    Where the number is just what is there, pods that came since are among it already.
+    Where nobody asks for more than what is there, pods that came since are among it already.
     """
     workload = case.workload
     if workload.ready_replicas >= number or workload.pods is None:
@@ -64,13 +65,22 @@ def made_up_for(number: int, case: Case) -> Limit | None:
     if not late:
         return None
     came = 0
-    if number == case.current:
+    if not _asked_for(number, case):
         since = min(late) + NEVER_READY_AFTER
         came = sum(pod.created_at >= since for pod in pods)
     more = min(len(late), math.ceil(MOST_MADE_UP_FOR * (number - came))) - came
     if more <= 0:
         return None
     return Limit(Reason.PODS_NEVER_READY, number, number + more, f"{len(late)} not ready for long")
+
+
+def _asked_for(number: int, case: Case) -> bool:
+    """Whether the number is a need, and not just what is there: HPA's answer within tolerance."""
+    each = zip(case.recommendation.proposals, case.policy.metrics, strict=False)
+    return number != case.current or any(
+        number == (proposal.predictive if metric.type in PER_POD else proposal.replicas)
+        for proposal, metric in each
+    )
 
 
 def held(number: int, case: Case) -> Limit | None:

@@ -22,7 +22,8 @@ from autoscaler.decide.usage_ratio import Tolerances
 from autoscaler.policy.metric import MetricSpec, MetricType, TargetType
 
 _MILLI = 1000
-_PER_POD = frozenset({MetricType.RESOURCE, MetricType.CONTAINER_RESOURCE, MetricType.PODS})
+# What HPA reads pod by pod.
+PER_POD = frozenset({MetricType.RESOURCE, MetricType.CONTAINER_RESOURCE, MetricType.PODS})
 
 
 def hpa_proposal(
@@ -42,7 +43,7 @@ def hpa_proposal(
     """
     target = metric.target
     by_pod, pods = sample.by_pod, workload.pods
-    if by_pod is None or not pods or target is None or metric.type not in _PER_POD:
+    if by_pod is None or not pods or target is None or metric.type not in PER_POD:
         return None
     by_request = target.type is TargetType.UTILIZATION
     amount = round(target.amount * (1 if by_request else _MILLI))

@@ -627,6 +627,14 @@ def test_pods_that_never_become_ready_are_made_up_for(n_stuck, age, load, expect
     assert decided(signal(load), facts=facts, state=held).desired_replicas == expected
 
 
+def test_where_so_many_are_needed_younger_pods_make_up_for_nothing():
+    pods = tuple(replace(p, created_at=ago(3600)) if p.ready else p for p in stuck(2, age=90_000))
+    facts = workload(10, ready_replicas=8, pods=pods)
+
+    assert decided(signal(1000), facts=facts).desired_replicas == 12
+    assert decided(signal(900, 1000), facts=facts).desired_replicas == 12
+
+
 def test_pods_that_are_leaving_are_not_made_up_for():
     leaving = tuple(replace(pod, deleted=True) for pod in stuck(2, age=900))
     facts = workload(10, ready_replicas=8, pods=leaving)
