@@ -8,7 +8,7 @@ Doubts about one sample are judged in `recommend`; these are about the workload 
 | rollout | a rollout runs | it is complete | 30 min: a stuck rollout has failed long before |
 | pods not ready | fewer pods serve than are needed | enough serve | 15 min |
 | contradiction | one metric reads nothing, another is busy | they agree | 30 min |
-| load vanished | the load falls below a tenth within minutes | - | 10 min |
+| load vanished | the load falls below a tenth within minutes | - | 10 min, each |
 | burst | the forecast reports a jump | - | 15 min; then it must clear before it counts again |
 | clock jump | time ran backwards, or skipped minutes | - | as after a restart, each |
 | restart | we start without history | - | stabilization window, cooldown or period, the longest |
@@ -40,6 +40,8 @@ _LATCHED = frozenset({Reason.LOAD_VANISHED_HOLD, Reason.BURST_HOLD, Reason.CLOCK
 
 # Not a state but an event: each one begins the hold anew.
 _EVENTS = frozenset({Reason.CLOCK_JUMP_HOLD})
+# Likewise a load that came back meanwhile.
+_RECURRING = frozenset({Reason.LOAD_VANISHED_HOLD})
 
 # A load that falls below a tenth within a window is not a trend; below three pods it is noise.
 _VANISHED_SHARE = 0.1
@@ -74,7 +76,10 @@ def updated_doubts(
     for reason, since in state.doubts:
         lasting = reason in _LATCHED and hold_left(reason, since, window=window, now=now) > _ZERO
         if reason in present or lasting:
-            again = reason in present and reason in _EVENTS
+            again = reason in present and (
+                reason in _EVENTS
+                or (reason in _RECURRING and _vanished(recommendation, workload, state, since))
+            )
             kept.append((reason, now if again else since))
     known = {reason for reason, _ in kept}
     return (*kept, *((reason, now) for reason in present if reason not in known))
@@ -96,7 +101,7 @@ def _present(
         present.append(Reason.PODS_NOT_READY_HOLD)
     if len(signals) > 1 and _contradicting(recommendation):
         present.append(Reason.METRICS_CONTRADICT_HOLD)
-    if needed is not None and _vanished(recommendation, workload, state, now):
+    if needed is not None and _vanished(recommendation, workload, state, now - VANISHED_WITHIN):
         present.append(Reason.LOAD_VANISHED_HOLD)
     for signal in signals:
         if signal.forecast is not None and signal.forecast.burst:
@@ -114,13 +119,13 @@ def _contradicting(recommendation: Recommendation) -> bool:
 
 
 def _vanished(
-    recommendation: Recommendation, workload: WorkloadFacts, state: WorkloadState, now: datetime
+    recommendation: Recommendation, workload: WorkloadFacts, state: WorkloadState, after: datetime
 ) -> bool:
-    """Whether the load fell below a tenth of what was needed minutes ago, and the need with it."""
-    needed, cutoff = recommendation.replicas or 0, now - VANISHED_WITHIN
+    """Whether the load fell below a tenth of what was needed `after` then, and the need with it."""
+    needed = recommendation.replicas or 0
     before = 0
     for earlier in state.recommendations:
-        if earlier.replicas > before and earlier.at > cutoff and not earlier.assumed:
+        if earlier.replicas > before and earlier.at > after and not earlier.assumed:
             before = earlier.replicas
     if before < _VANISHED_FROM_REPLICAS or 2 * needed > before:
         return False

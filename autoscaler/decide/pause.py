@@ -17,23 +17,26 @@ PAUSED_SCALE_IN = "autoscaler/paused-scale-in"
 PAUSED_SCALE_OUT = "autoscaler/paused-scale-out"
 PAUSED_REPLICAS = "autoscaler/paused-replicas"
 
+# An annotation may be of 256 KiB; Python refuses to read numbers of thousands of digits.
+_MOST_DIGITS = len(str(MOST_REPLICAS))
+
 
 def standstill(number: int, *, workload: WorkloadFacts, policy: WorkloadPolicy) -> Limit | None:
     """Return the limit that overrides everything else, None when nobody stops us.
 
-    `autoscaler/paused-replicas` is taken at its word, also outside of the policy's bounds.
+    `autoscaler/paused-replicas` is taken at its word, also outside of the policy's bounds, but not
+    against a rival: there, too, nobody wins.
     """
     current, annotations = workload.spec_replicas, workload.annotations
-    if annotations:
-        fixed = annotations.get(PAUSED_REPLICAS)
-        if fixed is not None:
-            return _fixed(number, fixed, current)
-        if _is_set(annotations, PAUSED):
-            return Limit(Reason.PAUSED, number, current, f"annotation {PAUSED}")
-    if policy.paused:
+    fixed = annotations.get(PAUSED_REPLICAS) if annotations else None
+    if fixed is None and annotations and _is_set(annotations, PAUSED):
+        return Limit(Reason.PAUSED, number, current, f"annotation {PAUSED}")
+    if fixed is None and policy.paused:
         return Limit(Reason.PAUSED, number, current, "policy")
     if workload.rival is not None and _steers(policy):
         return Limit(Reason.REPLICAS_CONTESTED, number, current, f"governed by {workload.rival}")
+    if fixed is not None:
+        return _fixed(number, fixed, current)
     if current == 0 and policy.min_replicas > 0:
         return Limit(Reason.SCALING_DISABLED, number, 0, "spec.replicas is 0")
     return None
@@ -67,6 +70,7 @@ def _is_set(annotations: Mapping[str, str], name: str) -> bool:
 
 def _fixed(number: int, text: str, current: int) -> Limit:
     stripped = text.strip()
-    if stripped.isascii() and stripped.isdigit() and int(stripped) <= MOST_REPLICAS:
+    counts = stripped.isascii() and stripped.isdigit() and len(stripped) <= _MOST_DIGITS
+    if counts and int(stripped) <= MOST_REPLICAS:
         return Limit(Reason.PAUSED_REPLICAS, number, int(stripped))
     return Limit(Reason.PAUSED, number, current, f"{PAUSED_REPLICAS} {text!r} is not a count")

@@ -101,9 +101,9 @@ def decide(
     """
     current = workload.spec_replicas
     number = current if recommendation.replicas is None else recommendation.replicas
-    stop = standstill(number, workload=workload, policy=policy) or _contested(
-        number, workload=workload, state=state, now=now
-    )
+    stop = standstill(number, workload=workload, policy=policy)
+    if stop is None or stop.after != current:
+        stop = _contested(number, workload=workload, state=state, now=now) or stop
     if stop is not None:
         return Decision(current, stop.after, stop.reason, (stop,))
     case = Case(current, recommendation, workload, policy, state, now)

@@ -252,6 +252,15 @@ def test_a_load_that_vanishes_holds_and_a_load_that_sinks_does_not():
     assert decided(less, state=quiet(9)).reason is Reason.SCALE_DOWN_STABILIZED
 
 
+def test_a_load_that_came_back_and_vanishes_again_holds_anew():
+    vanished = ((Reason.LOAD_VANISHED_HOLD, ago(590)),)
+    gone, again = signal(2.0, 2.0), quiet(9, doubts=vanished)
+    still = replace(quiet(2), doubts=vanished)
+
+    assert outcome(gone, state=again).state_if_held.since(Reason.LOAD_VANISHED_HOLD) == NOW
+    assert outcome(gone, state=still).state_if_held.since(Reason.LOAD_VANISHED_HOLD) == ago(590)
+
+
 @pytest.mark.parametrize(
     ("gone", "before"),
     [
@@ -528,6 +537,9 @@ def test_bounds_hold_at_once(spec, bounds, expected):
         pytest.param(
             {"paused-replicas": "9" * 9}, HIGH, (10, Reason.PAUSED), id="a count beyond all counts"
         ),
+        pytest.param(
+            {"paused-replicas": "9" * 5000}, HIGH, (10, Reason.PAUSED), id="or beyond all reading"
+        ),
     ],
 )
 def test_a_pause_is_respected(annotations, wanted, expected):
@@ -561,11 +573,34 @@ def test_a_paused_policy_goes_on_remembering():
     assert [r.replicas for r in paused.state_if_held.recommendations] == [7, 3]
 
 
+AT_SEVEN = {"autoscaler/paused-replicas": "7"}
+
+
 def test_a_rival_is_not_fought_and_does_not_disturb_a_dry_run():
     facts = workload(10, rival="HorizontalPodAutoscaler shop/checkout")
 
     assert decided(HIGH, facts=facts, mode="ForecastAndScale").reason is Reason.REPLICAS_CONTESTED
     assert decided(HIGH, facts=facts).desired_replicas == 15
+
+
+def test_a_fixed_count_fights_no_rival_either():
+    facts = workload(10, rival="HorizontalPodAutoscaler shop/checkout", annotations=AT_SEVEN)
+
+    assert decided(HIGH, facts=facts, mode="ForecastAndScale").chain == (
+        Limit(
+            Reason.REPLICAS_CONTESTED, 15, 10, "governed by HorizontalPodAutoscaler shop/checkout"
+        ),
+    )
+    assert decided(HIGH, facts=facts).desired_replicas == 7
+
+
+def test_a_fixed_count_that_is_overwritten_is_left_alone_for_a_while():
+    contested = replace(quiet(0), reverted_at=(ago(400), ago(60)))
+    facts = workload(10, annotations=AT_SEVEN)
+
+    assert decided(HIGH, facts=facts, state=contested).reason is Reason.REPLICAS_CONTESTED
+    there = decided(HIGH, facts=workload(7, annotations=AT_SEVEN), state=contested)
+    assert there.reason is Reason.PAUSED_REPLICAS
 
 
 def test_a_count_that_is_overwritten_twice_is_left_alone_for_a_while():
