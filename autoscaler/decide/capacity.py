@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from functools import lru_cache
 
-from autoscaler.decide.facts import Capacity, CapacitySource, WorkloadFacts
+from autoscaler.decide.facts import ENDED, Capacity, CapacitySource, WorkloadFacts
 from autoscaler.policy.metric import MetricSpec, MetricType, TargetType
 
 
@@ -30,8 +30,20 @@ def _declared(per_pod: float, source: CapacitySource) -> Capacity:
 
 
 def requested_per_pod(metric: MetricSpec, workload: WorkloadFacts) -> float | None:
-    """Return cores or bytes one pod requests in the metric's scope; None = not declared."""
-    return _per_pod(workload.requests, metric)
+    """Return cores or bytes one pod requests in the metric's scope; None = not declared.
+
+    While pods of two templates run, the smaller request counts: a rollout may be stuck for longer
+    than any hold, and what the new template asks for is then not what serves.
+    """
+    declared = _per_pod(workload.requests, metric)
+    if not declared or not workload.rollout_in_progress:
+        return declared
+    running = (
+        _per_pod(pod.requests, metric)
+        for pod in workload.pods or ()
+        if not pod.deleted and pod.phase not in ENDED
+    )
+    return min([declared, *(amount for amount in running if amount)])
 
 
 def limit_per_pod(metric: MetricSpec, workload: WorkloadFacts) -> float | None:

@@ -1,13 +1,14 @@
 """How much one pod carries: declared or learned."""
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
 import pytest
 
-from autoscaler.decide.capacity import declared_capacity, limit_per_pod
-from autoscaler.decide.facts import Capacity, CapacitySource, PodFacts
+from autoscaler.decide.capacity import declared_capacity, limit_per_pod, requested_per_pod
+from autoscaler.decide.facts import Capacity, CapacitySource, PodFacts, PodPhase
 from autoscaler.decide.learned_capacity import (
     CapacityFit,
     for_template,
@@ -115,6 +116,41 @@ def taught(
         cores += 2.0 if random.random() < outliers else 0.0
         fit = with_minute(fit, load_per_pod=per_pod, cores_per_pod=max(cores, 0.0))
     return fit
+
+
+def mixed(*cores, **fields):
+    """A workload whose template requests one core, amid pods that request as many as given."""
+    pods = (
+        PodFacts(f"pod-{n}", ago(99), requests={("app", "cpu"): c}) for n, c in enumerate(cores)
+    )
+    return workload(requests={("app", "cpu"): 1.0}, pods=tuple(pods), **fields)
+
+
+@pytest.mark.parametrize(
+    ("facts", "cores"),
+    [
+        pytest.param(mixed(0.5, 1.0, rollout_in_progress=True), 0.5, id="the old ones are smaller"),
+        pytest.param(mixed(2.0, rollout_in_progress=True), 1.0, id="the new ones are smaller"),
+        pytest.param(mixed(0.0, rollout_in_progress=True), 1.0, id="the old ones ask for nothing"),
+        pytest.param(mixed(rollout_in_progress=True), 1.0, id="there are none"),
+        pytest.param(mixed(0.5, 1.0), 1.0, id="no rollout: one was changed in place"),
+        pytest.param(
+            replace(mixed(0.5, rollout_in_progress=True), pods=None), 1.0, id="pods not watched"
+        ),
+    ],
+)
+def test_while_pods_of_two_templates_run_the_smaller_request_counts(facts, cores):
+    got = declared_capacity(metric("ContainerResource", APP_CPU), facts)
+
+    assert got == Capacity(0.8 * cores, CapacitySource.REQUEST)
+
+
+@pytest.mark.parametrize("gone", [{"deleted": True}, {"phase": PodPhase.FAILED}])
+def test_pods_that_are_gone_request_nothing(gone):
+    facts = mixed(0.5, rollout_in_progress=True)
+    facts = replace(facts, pods=tuple(replace(pod, **gone) for pod in facts.pods))
+
+    assert requested_per_pod(metric("ContainerResource", APP_CPU), facts) == 1.0
 
 
 def test_idle_and_slope_are_found_and_the_truth_lies_between_the_bounds():
