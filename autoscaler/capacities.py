@@ -135,7 +135,9 @@ class Capacities:
 
     def _fit(self, governed: Governed, workload: WorkloadFacts) -> CapacityFit:
         """Return the fit of the template that runs; a new one inherits what was known."""
-        fit = self._fits.get(governed.target, CapacityFit(workload.template_hash))
+        fit, learned_of = self._fits.get(governed.target), _learned_of(governed)
+        if fit is None or fit.learned_of != learned_of:
+            return CapacityFit(workload.template_hash, learned_of=learned_of)
         if fit.template_hash == workload.template_hash:
             return fit
         known = _from(fit, governed.policy, workload)
@@ -143,7 +145,9 @@ class Capacities:
 
     def _learned(self, governed: Governed, workload: WorkloadFacts) -> Capacity | None:
         fit = self._fits.get(governed.target)
-        return None if fit is None else _from(fit, governed.policy, workload)
+        if fit is None or fit.learned_of != _learned_of(governed):
+            return None
+        return _from(fit, governed.policy, workload)
 
 
 def capacity_from_past(
@@ -168,6 +172,12 @@ def _from(fit: CapacityFit, policy: WorkloadPolicy, workload: WorkloadFacts) -> 
     declared = target is not None and target.type is TargetType.UTILIZATION
     utilization = target.amount / 100 if target and declared else DEFAULT_UTILIZATION
     return learned_capacity(fit, request_cores=request, utilization=utilization)
+
+
+def _learned_of(governed: Governed) -> str:
+    """Return what a policy's fit relates: an edit that changes either is another relation."""
+    places = places_to_learn_from(governed.policy)
+    return " ".join(governed.series_keys[place] for place in places if place is not None)
 
 
 def to_be_learned(metric: MetricSpec) -> bool:

@@ -27,7 +27,7 @@ from autoscaler.decide.state import (
 from autoscaler.errors import MemoryFileError
 from autoscaler.strict import MALFORMED, count_of, flag_of, instant_of, number_of, text_of, whole_of
 
-VERSION = 1
+VERSION = 2
 Json = Mapping[str, Any]
 _SUMS = ("weight", "load", "cores", "load_variance", "covariance", "spread")
 
@@ -133,7 +133,12 @@ def _read(raw: Json) -> Memory:
 def _fit(raw: Json) -> CapacityFit:
     sums = {name: number_of(raw[name]) for name in _SUMS}
     inherited = None if raw["inherited"] is None else _capacity(raw["inherited"])
-    return CapacityFit(text_of(raw["template_hash"]), **sums, inherited=inherited)
+    return CapacityFit(
+        text_of(raw["template_hash"]),
+        **sums,
+        inherited=inherited,
+        learned_of=text_of(raw["learned_of"]),
+    )
 
 
 def _capacity(raw: Json) -> Capacity:

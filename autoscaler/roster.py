@@ -25,6 +25,8 @@ class Governed:
     """The positions of this policy's metrics in every batch array."""
     labels: tuple[str, ...]
     """What people call each metric of the policy, in order."""
+    series_keys: tuple[str, ...] = ()
+    """What tells each metric from all others, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,14 @@ def compiled(policies: Mapping[TargetRef, tuple[str, WorkloadPolicy]]) -> Roster
     series: list[LoadSeries] = []
     for target, (source, policy) in policies.items():
         labels = tuple(metric_label(metric) for metric in policy.metrics)
+        keys = tuple(_series_key(target, metric) for metric in policy.metrics)
         place = slice(len(series), len(series) + len(labels))
-        governed.append(Governed(source, target, policy, place, labels))
+        governed.append(Governed(source, target, policy, place, labels, keys))
         series.extend(LoadSeries(target, metric) for metric in policy.metrics)
     return Roster(
         tuple(governed),
         tuple(series),
-        tuple(_series_key(one.target, one.metric) for one in series),
+        tuple(key for one in governed for key in one.series_keys),
         tuple(g.policy.forecast.time_zone for g in governed for _ in g.policy.metrics),
         tuple(g.policy.forecast.risk for g in governed for _ in g.policy.metrics),
         tuple(policies),

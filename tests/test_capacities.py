@@ -41,7 +41,7 @@ def seen(*containers):
     return facts
 
 
-def policy(scope, *, utilization=80):
+def policy(scope, *, utilization=80, source="linkerd"):
     cpu = {"name": "cpu", "target": {"averageUtilization": utilization}}
     by_container = {
         "type": "ContainerResource",
@@ -53,7 +53,7 @@ def policy(scope, *, utilization=80):
             "scaleTargetRef": {"name": "checkout"},
             "maxReplicas": 50,
             "metrics": [
-                {"type": "RequestRate", "requestRate": {"source": "linkerd"}},
+                {"type": "RequestRate", "requestRate": {"source": source}},
                 by_container if scope == "container" else whole,
             ],
         }
@@ -132,6 +132,33 @@ def test_another_pod_template_starts_over_and_stands_on_what_was_known():
     fit = known.fit_of(TARGET)
     assert (fit.template_hash, fit.weight, fit.inherited.low) == ("v2", 1.0, low)
     assert known.of(governed, after)[0].per_pod == low
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        pytest.param(policy("container", source="istio"), id="another load"),
+        pytest.param(policy("pod"), id="another scope of CPU"),
+    ],
+)
+def test_an_edit_of_what_is_measured_starts_over_and_inherits_nothing(rules):
+    workload, later = seen(container(cpu="1")), LATER + timedelta(minutes=1)
+    known = shown(workload)
+    [edited] = compiled({TARGET: ("test", rules)}).governed
+    assert known.of(edited, workload)[0] is None
+    for at in (LATER, later):
+        known.learn(edited, [Sample(80.0, at), Sample(0.8, at)], workload, now=at)
+
+    fit = known.fit_of(TARGET)
+    assert (round(fit.weight), fit.inherited) == (2, None)
+    assert known.of(edited, workload)[0] is None
+
+
+def test_an_edit_of_the_cpu_target_forgets_nothing():
+    workload = seen(container(cpu="1"))
+    [edited] = compiled({TARGET: ("test", policy("container", utilization=40))}).governed
+
+    assert shown(workload).of(edited, workload)[0] is not None
 
 
 def test_the_target_of_the_cpu_metric_says_how_full_a_pod_may_be():

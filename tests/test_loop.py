@@ -381,8 +381,10 @@ def test_a_standby_leaves_no_memory_for_it_does_not_know_the_leader_s_rescales()
 
 
 def test_what_a_pod_carries_is_known_after_a_restart_that_remembers():
-    fit, policies = CapacityFit("", 40.0, 50.0, 0.5, 100.0, 1.0, 0.01), {CHECKOUT: LEARNING}
+    policies = {CHECKOUT: LEARNING}
     world, after = (bench(400.0, checkout=4, policies=policies) for _ in range(2))
+    of = " ".join(world.roster.series_keys)
+    fit = CapacityFit("", 40.0, 50.0, 0.5, 100.0, 1.0, 0.01, learned_of=of)
     world.run()
     world.reconciler._capacities.recall({CHECKOUT: fit})
     after.reconciler.recall(world.reconciler.memories(world.roster))

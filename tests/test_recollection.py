@@ -33,7 +33,7 @@ WHOLE = WorkloadState(
     idle_share=0.25,
 )
 KNOWN = Capacity(80.0, CapacitySource.LEARNED, 80.0, None, 100.5)
-FIT = CapacityFit("6b8f", 40.0, 55.5, 0.6, 210.0, 2.1, 0.02, inherited=KNOWN)
+FIT = CapacityFit("6b8f", 40.0, 55.5, 0.6, 210.0, 2.1, 0.02, KNOWN, "rate cpu")
 MEMORIES = {
     CHECKOUT: Memory(WHOLE, timedelta(minutes=5), FIT),
     ROLLOUT: Memory(WorkloadState(NOW), timedelta(hours=1)),
@@ -76,7 +76,7 @@ def without(name):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        pytest.param(lambda d: d.update(version=2), "is of version 2, not 1", id="later version"),
+        pytest.param(lambda d: d.update(version=3), "is of version 3, not 2", id="later version"),
         pytest.param(lambda d: d.pop("workloads"), "is damaged", id="no workloads"),
         pytest.param(
             lambda d: d["workloads"].append(3), "is damaged", id="a workload without form"

@@ -27,10 +27,10 @@ def test_each_policy_knows_where_its_series_begin():
 
     roster = compiled({CHECKOUT: ("a", two), SEARCH: ("b", one)})
 
-    both = ("RequestRate linkerd", "RequestRate istio")
+    both, keys = ("RequestRate linkerd", "RequestRate istio"), roster.series_keys
     assert roster.governed == (
-        Governed("a", CHECKOUT, two, slice(0, 2), both),
-        Governed("b", SEARCH, one, slice(2, 3), both[:1]),
+        Governed("a", CHECKOUT, two, slice(0, 2), both, keys[:2]),
+        Governed("b", SEARCH, one, slice(2, 3), both[:1], keys[2:]),
     )
     assert [s.target for s in roster.series] == [CHECKOUT, CHECKOUT, SEARCH]
     assert roster.targets == (CHECKOUT, SEARCH)

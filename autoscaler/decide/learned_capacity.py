@@ -51,6 +51,8 @@ class CapacityFit:
     """Mean absolute residual, in cores."""
     inherited: Capacity | None = None
     """What the template before could carry; stands in until this one is known."""
+    learned_of: str = ""
+    """Which load cost the CPU of which container: of another load it says nothing."""
 
     @property
     def slope(self) -> float:
@@ -98,7 +100,7 @@ def for_template(fit: CapacityFit, template_hash: str, *, known: Capacity | None
     """Return the fit for this pod template: a new one starts over and inherits what was known."""
     if fit.template_hash == template_hash:
         return fit
-    return CapacityFit(template_hash, inherited=known or fit.inherited)
+    return CapacityFit(template_hash, inherited=known or fit.inherited, learned_of=fit.learned_of)
 
 
 def learned_capacity(
