@@ -24,6 +24,7 @@ from autoscaler.decide.reason import Reason
 from autoscaler.decide.schedule import NO_SCHEDULE, scheduled_bounds
 from autoscaler.decide.stabilization import stabilized_replicas
 from autoscaler.decide.state import WorkloadState
+from autoscaler.policy.behavior import SelectPolicy
 from autoscaler.policy.schema import WorkloadPolicy
 
 _ZERO = timedelta(0)
@@ -155,10 +156,12 @@ def cooled_down(number: int, case: Case) -> Limit | None:
 
 
 def rate_limited(number: int, case: Case) -> Limit | None:
-    """Go no further at once than `behavior` allows."""
+    """Go no further at once than `behavior` allows; no percentage of nothing forbids a first pod."""
     behavior, events, now = case.policy.behavior, case.state.scale_events, case.now
     if number > case.current:
         limit = scale_up_limit(case.current, rules=behavior.scale_up, events=events, now=now)
+        if not case.current and behavior.scale_up.select_policy is not SelectPolicy.DISABLED:
+            limit = max(limit, 1)
         return Limit(Reason.SCALE_UP_LIMIT, number, limit) if number > limit else None
     if number < case.current:
         limit = scale_down_limit(case.current, rules=behavior.scale_down, events=events, now=now)

@@ -169,7 +169,7 @@ def _observed(
         state.recovered,
         now,
         doubts,
-        None if undone else state.order,
+        None if undone or not ours else state.order,
         with_reversal(state.reverted_at, now=now) if undone else state.reverted_at,
         workload.generation if ours else None,
         surplus_at(state, now=now),

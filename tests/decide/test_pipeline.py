@@ -31,6 +31,7 @@ from decide.worlds import (
     workload,
 )
 
+PERCENT = {"type": "Percent", "value": 100, "periodSeconds": 15}
 FAST = {"scaleUp": {"policies": [{"type": "Pods", "value": 1000, "periodSeconds": 15}]}}
 LOW, HIGH = signal(300, 300), signal(1500)
 
@@ -629,6 +630,13 @@ def test_a_watch_that_is_late_is_no_contention():
     assert outcome(HIGH, state=state).state_if_held.reverted_at == (ago(60),)
 
 
+def test_what_was_given_to_an_hpa_contradicts_nobody_later():
+    state = replace(quiet(0), order=Order(15, ago(60), "1"), reverted_at=(ago(400),))
+    by_hpa = outcome(HIGH, facts=workload(10, resource_version="3"), state=state, actuator="hpa")
+
+    assert by_hpa.state_if_held.order is None
+
+
 def test_what_was_carried_out_is_remembered_and_what_was_not_is_not():
     done = outcome(HIGH)
     held, rescaled = done.state_after(rescaled=False), done.state_after(rescaled=True)
@@ -808,6 +816,24 @@ def test_an_idle_workload_goes_to_zero_and_comes_back():
 
     assert seen.index(0) >= IDLE_BEFORE_ZERO // timedelta(minutes=1)
     assert seen[29:31] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        pytest.param({"policies": [PERCENT]}, (1, Reason.SCALE_UP_LIMIT), id="100 % of nothing"),
+        pytest.param(
+            {"selectPolicy": "Min", "policies": [PERCENT, {**PERCENT, "type": "Pods"}]},
+            (1, Reason.SCALE_UP_LIMIT),
+            id="the smallest of two",
+        ),
+        pytest.param({"selectPolicy": "Disabled"}, (0, Reason.SCALE_UP_LIMIT), id="not at all"),
+    ],
+)
+def test_no_percentage_keeps_a_workload_from_waking(rules, expected):
+    decision = decided(HIGH, spec=0, minReplicas=0, state=quiet(15), behavior={"scaleUp": rules})
+
+    assert (decision.desired_replicas, decision.reason) == expected
 
 
 def test_every_rule_survives_a_workload_that_is_not_there_yet():
