@@ -156,7 +156,10 @@ def cooled_down(number: int, case: Case) -> Limit | None:
 
 
 def rate_limited(number: int, case: Case) -> Limit | None:
-    """Go no further at once than `behavior` allows; no percentage of nothing forbids a first pod."""
+    """Go no further at once than `behavior` allows.
+
+    A percentage of no pods allows none for ever; the first one is not refused by it.
+    """
     behavior, events, now = case.policy.behavior, case.state.scale_events, case.now
     if number > case.current:
         limit = scale_up_limit(case.current, rules=behavior.scale_up, events=events, now=now)

@@ -27,19 +27,29 @@ def standstill(number: int, *, workload: WorkloadFacts, policy: WorkloadPolicy) 
     `autoscaler/paused-replicas` is taken at its word, also outside of the policy's bounds, but not
     against a rival: there, too, nobody wins.
     """
-    current, annotations = workload.spec_replicas, workload.annotations
-    fixed = annotations.get(PAUSED_REPLICAS) if annotations else None
-    if fixed is None and annotations and _is_set(annotations, PAUSED):
-        return Limit(Reason.PAUSED, number, current, f"annotation {PAUSED}")
-    if fixed is None and policy.paused:
-        return Limit(Reason.PAUSED, number, current, "policy")
+    current = workload.spec_replicas
+    paused = _paused(number, workload=workload, policy=policy)
+    if paused is not None and paused.reason is Reason.PAUSED:
+        return paused
     if workload.rival is not None and _steers(policy):
         return Limit(Reason.REPLICAS_CONTESTED, number, current, f"governed by {workload.rival}")
-    if fixed is not None:
-        return _fixed(number, fixed, current)
+    if paused is not None:
+        return paused
     if current == 0 and policy.min_replicas > 0:
         return Limit(Reason.SCALING_DISABLED, number, 0, "spec.replicas is 0")
     return None
+
+
+def _paused(number: int, *, workload: WorkloadFacts, policy: WorkloadPolicy) -> Limit | None:
+    """Return the limit of a whole pause, or of a fixed count, which is one, too."""
+    current, annotations = workload.spec_replicas, workload.annotations
+    if annotations:
+        fixed = annotations.get(PAUSED_REPLICAS)
+        if fixed is not None:
+            return _fixed(number, fixed, current)
+        if _is_set(annotations, PAUSED):
+            return Limit(Reason.PAUSED, number, current, f"annotation {PAUSED}")
+    return Limit(Reason.PAUSED, number, current, "policy") if policy.paused else None
 
 
 def _steers(policy: WorkloadPolicy) -> bool:

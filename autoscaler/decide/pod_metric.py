@@ -3,6 +3,7 @@
 Only CPU needs it: a booting pod burns CPU that nobody asked for, and a total cannot tell.
 """
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -46,7 +47,7 @@ def hpa_proposal(
     if by_pod is None or not pods or target is None or metric.type not in PER_POD:
         return None
     by_request = target.type is TargetType.UTILIZATION
-    amount = round(target.amount * (1 if by_request else _MILLI))
+    amount = round(target.amount * (1 if by_request else _MILLI)) or 1
     scope = scope_of(metric)
     timing = _timing(sample, now)
     return replicas_for_pod_metric(
@@ -68,7 +69,7 @@ def load_without_booting(
         return load
     timing = _timing(sample, now)
     boot = {
-        pod.name: by_pod.get(pod.name, 0.0)
+        pod.name: _usage(by_pod, pod) or 0.0
         for pod in workload.pods
         if _is_young(pod, now) and booting(_aged(pod, now), timing)
     }
@@ -97,10 +98,16 @@ def _is_young(pod: PodFacts, now: datetime) -> bool:
     return not pod.ready or (now - started_at).total_seconds() < CPU_INITIALIZATION_PERIOD_SECONDS
 
 
+def _usage(by_pod: Mapping[str, float], pod: PodFacts) -> float | None:
+    """Return what a pod uses; None = it has no sample, or one that cannot be."""
+    usage = by_pod.get(pod.name)
+    return usage if usage is not None and 0.0 <= usage < math.inf else None
+
+
 def _measured(
     pod: PodFacts, by_pod: Mapping[str, float], scope: tuple[str | None, str], now: datetime
 ) -> MeasuredPod:
-    usage = by_pod.get(pod.name)
+    usage = _usage(by_pod, pod)
     return _aged(
         pod,
         now,

@@ -113,7 +113,7 @@ class World:
         """Current, unless the user's own word, a ceiling or a fixed count, is below it."""
         fixed = self.facts.annotations.get("autoscaler/paused-replicas", "")
         if fixed.isdigit():
-            return int(fixed)
+            return min(int(fixed), self.facts.spec_replicas)
         return min(self.facts.spec_replicas, self.bounds().high)
 
     def with_policy(self, **update):

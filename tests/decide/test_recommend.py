@@ -294,6 +294,32 @@ def test_what_a_booting_pod_burns_is_no_load():
     assert recommended(warming, facts=facts, metrics=[CPU]).replicas == 2
 
 
+def test_a_target_below_a_milli_unit_is_one_as_for_hpa():
+    tiny = {"name": "cpu", "target": {"averageValue": "100u"}}
+    metrics = [{"type": "Resource", "resource": tiny}]
+    facts = workload(2, pods=cpu_pods(9000, 9000))
+
+    got = recommended(cpu_signal({"pod-0": 0.003, "pod-1": 0.002}), facts=facts, metrics=metrics)
+    assert got.replicas == 4
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -1.0])
+def test_a_pod_s_usage_that_cannot_be_one_is_missing(wrong):
+    facts = workload(2, pods=cpu_pods(9000, 9000))
+    one = cpu_signal({"pod-0": 0.1, "pod-1": wrong})
+    seen = replace(one, sample=replace(one.sample, value=0.1))
+
+    assert recommended(seen, facts=facts, metrics=[CPU]).replicas == 2
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -1.0])
+def test_nor_is_it_what_a_booting_pod_burns(wrong):
+    facts, cpu = workload(2, pods=cpu_pods(9000, 30, ready=False)), MetricSpec.model_validate(CPU)
+    sample = Sample(2.0, NOW, 2, by_pod={"pod-0": 2.0, "pod-1": wrong})
+
+    assert load_without_booting(sample, 2.0, cpu, workload=facts, now=NOW) == 2.0
+
+
 def test_what_boots_takes_away_no_more_than_there_is():
     facts, cpu = workload(2, pods=cpu_pods(9000, 30, ready=False)), MetricSpec.model_validate(CPU)
     sample = cpu_signal({"pod-0": 0.5, "pod-1": 3.0}, quantile=0.5).sample
