@@ -114,11 +114,10 @@ class KubernetesCluster:
         rival = self._store.rival(target, _HPA)
         if rival is None:
             raise ScaleRefusedError(f"{target}: no {_HPA} claims it")
-        if rival.min_replicas == min_replicas:
+        floor = rival.floor(min_replicas)
+        if rival.min_replicas == floor:
             return False
-        self._scaler.patch_hpa(
-            target, rival.name, min_replicas, resource_version=rival.resource_version
-        )
+        self._scaler.patch_hpa(target, rival.name, floor, resource_version=rival.resource_version)
         return True
 
     def record_event(

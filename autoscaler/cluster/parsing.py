@@ -149,6 +149,7 @@ def horizontal_pod_autoscaler(raw: Json) -> Rival:
         kind="HorizontalPodAutoscaler",
         target=spec.get("scaleTargetRef") or {},
         min_replicas=_count(spec, "minReplicas", absent=1),
+        max_replicas=_count(spec, "maxReplicas") or None,
     )
 
 
@@ -164,7 +165,9 @@ def scaled_object(raw: Json) -> Rival:
     )
 
 
-def _rival(raw: Json, *, kind: str, target: Json, min_replicas: int) -> Rival:
+def _rival(
+    raw: Json, *, kind: str, target: Json, min_replicas: int, max_replicas: int | None = None
+) -> Rival:
     meta = raw["metadata"]
     return Rival(
         namespace=_common(meta["namespace"]),
@@ -175,6 +178,7 @@ def _rival(raw: Json, *, kind: str, target: Json, min_replicas: int) -> Rival:
         target_name=text_of(target.get("name", "")),
         target_group=group_of(text_of(target.get("apiVersion") or "")),
         min_replicas=min_replicas,
+        max_replicas=max_replicas,
     )
 
 

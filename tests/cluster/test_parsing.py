@@ -248,3 +248,16 @@ def test_a_scaled_object_without_a_kind_claims_a_deployment() -> None:
     assert parsing.scaled_object(raw) == Rival(
         "shop", "so", "ScaledObject", "7", "Deployment", "checkout", "apps", min_replicas=0
     )
+
+
+@pytest.mark.parametrize(
+    ("spec", "floors"),
+    [
+        pytest.param({"maxReplicas": 8}, [5, 8, 8], id="no floor above its max"),
+        pytest.param({}, [5, 8, 9], id="a max that nobody says refuses none"),
+    ],
+)
+def test_an_hpa_takes_a_floor_up_to_its_max(spec: dict[str, int], floors: list[int]) -> None:
+    seen = parsing.horizontal_pod_autoscaler({"metadata": META | {"name": "hpa"}, "spec": spec})
+
+    assert [seen.floor(replicas) for replicas in (5, 8, 9)] == floors
