@@ -23,7 +23,7 @@ from autoscaler.decide.facts import (
 )
 from autoscaler.decide.pipeline import Outcome, reconciled, remembered_for
 from autoscaler.decide.reason import Reason
-from autoscaler.decide.recovery import Memory, state_at_start
+from autoscaler.decide.recovery import Memory, state_at_hand_over, state_at_start
 from autoscaler.decide.state import WorkloadState
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError
 from autoscaler.forecasting import Forecasts, horizon_of
@@ -99,8 +99,8 @@ class Reconciler:
 
     def reconcile(self, roster: Roster, *, now: datetime) -> CycleSummary:
         """Decide every policy of the roster once, at `now`."""
-        self._take_over(now=now)
         workloads = self._cluster.workloads(roster.targets)
+        self._take_over(workloads, now=now)
         if self._witness is not None:
             workloads = self._witness.witnessed(workloads, now=now)
         samples = self._metrics.newest(roster.series, now=now, workloads=workloads)
@@ -248,7 +248,7 @@ class Reconciler:
             )
         return True
 
-    def _take_over(self, *, now: datetime) -> None:
+    def _take_over(self, workloads: Mapping[TargetRef, WorkloadFacts], *, now: datetime) -> None:
         """Ask once per cycle whether we may write; who begins to has started just now.
 
         The other leader's rescales are not in our memory, so nothing is lowered for a window.
@@ -257,7 +257,12 @@ class Reconciler:
         held_back = self._held_back()
         if self._was_held_back and not held_back:
             for target, state in self._states.items():
-                self._states[target] = replace(state, started_at=now, recovered=False)
+                workload = workloads.get(target)
+                self._states[target] = (
+                    replace(state, started_at=now, recovered=False)
+                    if workload is None
+                    else state_at_hand_over(state, workload=workload, now=now)
+                )
         elif held_back and not self._was_held_back:
             for target, state in self._states.items():
                 self._states[target] = replace(state, order=None)

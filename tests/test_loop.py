@@ -6,6 +6,7 @@ import pytest
 from autoscaler.decide.facts import (
     CapacitySource,
     Doubt,
+    PodFacts,
     Routability,
     Sample,
     TargetRef,
@@ -310,6 +311,26 @@ def test_who_takes_over_lowers_nothing_for_a_window():
 
     world.run(20)
     assert world.cluster.replicas[CHECKOUT] < 12
+
+
+@pytest.mark.parametrize(("cycles", "expected"), [(1, 12), (4 * 10, 14)])
+def test_who_takes_over_does_not_renew_what_a_period_allows(cycles, expected):
+    slowly = {"policies": [{"type": "Pods", "value": 2, "periodSeconds": 600}]}
+    policies = {CHECKOUT: policy_for(CHECKOUT, behavior={"scaleUp": slowly})}
+    world, pods = bench(5000.0, checkout=10, policies=policies), []
+    pods += [PodFacts(f"old-{i}", NOW - timedelta(days=1)) for i in range(10)]
+    world.cluster.facts = lambda target: replace(
+        FakeCluster.facts(world.cluster, target), pods=tuple(pods)
+    )
+    world.held_back = "standby: another replica leads"
+    world.run()
+    world.cluster.scaled_by_hpa(CHECKOUT, 12)
+    pods += [PodFacts(f"new-{i}", world.now) for i in range(2)]
+    world.run(cycles)
+    world.held_back = ""
+
+    world.run()
+    assert world.cluster.replicas[CHECKOUT] == expected
 
 
 def restarted(world, *, remembering=True):

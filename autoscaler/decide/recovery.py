@@ -5,6 +5,7 @@
 | a memory without a hole | goes on as if nothing had been | goes on |
 | a memory with a hole | held as without one | every event in it counts, and every pod since |
 | nothing | held for a window, cooldown or period, the longest | pods younger than a period count |
+| what a standby saw | held likewise | likewise |
 
 A memory has no hole where hardly any time went by, a whole window had been watched before, and
 nobody wrote the workload's `spec` since: its generation is the one our last write left behind.
@@ -62,6 +63,15 @@ def state_at_start(
         doubts=tuple(pair for pair in state.doubts if pair[0] is not Reason.SCALED_TO_ZERO),
     )
     return _with_growth(limits, growth_seen(workload, since=since))
+
+
+def state_at_hand_over(
+    state: WorkloadState, *, workload: WorkloadFacts, now: datetime
+) -> WorkloadState:
+    """Return what to lead with after another led: what it ordered shows in the pods alone."""
+    ours = tuple(event for event in state.scale_events if event.change < 0)
+    begun = replace(state, started_at=now, recovered=False, scale_events=ours)
+    return _with_growth(begun, growth_seen(workload, since=now - LONGEST_PERIOD))
 
 
 def growth_seen(workload: WorkloadFacts, *, since: datetime) -> tuple[ScaleEvent, ...]:
