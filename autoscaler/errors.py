@@ -36,3 +36,12 @@ class MemoryFileError(AutoscalerError):
 
 class LogError(AutoscalerError):
     """A decision log cannot be read, or does not hold what was asked for."""
+
+
+def why_not(error: Exception) -> str:
+    """Return why a file cannot be read or written, in words, without the name said beside it."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8 text (byte 0x{error.object[error.start]:02x} at {error.start})"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)

@@ -18,6 +18,29 @@ from autoscaler.policy.schema import WorkloadPolicy
 # Long enough to recognize what was written, short enough for one line of log.
 _LONGEST_VALUE = 80
 
+# What is wanted, by pydantic's name of the error, in the words of YAML and not of Python.
+_WANTED = {
+    "int_parsing": "is not a whole number",
+    "int_type": "is not a whole number",
+    "int_from_float": "is not a whole number",
+    "int_parsing_size": "is not a whole number that long",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping of fields",
+    "model_type": "must be a mapping of fields",
+    "string_type": "must be text; put it in quotes",
+    "string_too_short": "must not be empty",
+    "string_too_long": "has over {max_length} characters",
+    "too_short": "must not be empty",
+    "too_long": "has over {max_length} entries",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "enum": "must be {expected}",
+    "literal_error": "must be {expected}",
+}
+
 
 def complaints(error: ValidationError) -> list[str]:
     """Return one line per error, in the order of the schema."""
@@ -33,6 +56,9 @@ def _follows_from_another(details: ErrorDetails, found: Sequence[ErrorDetails]) 
     )
 
 
+_YAML_WORDS = {None: "null", True: "true", False: "false"}
+
+
 def field_path(location: Sequence[str | int]) -> str:
     """Return a location as users write it: `metrics[0].requestRate.target`."""
     path = ""
@@ -43,7 +69,7 @@ def field_path(location: Sequence[str | int]) -> str:
 
 def shown(value: Any) -> str:
     """Return a value on one line, cut to what identifies it."""
-    text = repr(value)
+    text = _YAML_WORDS[value] if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
 
 
@@ -57,8 +83,8 @@ def _complaint(details: ErrorDetails) -> str:
     message = details["msg"].removeprefix("Value error, ")
     if details["type"] == "value_error":  # ours: it holds the value
         return f"{path}: {message}" if path else message
-    message = message[0].lower() + message[1:].replace("after validation, not", "got")
-    return f"{path}: {shown(details['input'])}: {message}"
+    wanted = _WANTED.get(details["type"], message[0].lower() + message[1:])
+    return f"{path}: {shown(details['input'])} {wanted.format(**details.get('ctx', {}))}"
 
 
 def _allowed_beside(location: Sequence[str | int]) -> str:
@@ -67,7 +93,13 @@ def _allowed_beside(location: Sequence[str | int]) -> str:
     fields = _fields_at(parents)
     alike = difflib.get_close_matches(str(wrong), fields, n=1)
     guess = f"did you mean {alike[0]}? " if alike else ""
-    return f"{guess}allowed: {', '.join(fields)}"
+    return f"{foreign_characters(str(wrong))}{guess}allowed: {', '.join(fields)}"
+
+
+def foreign_characters(name: str) -> str:
+    """Return which characters of a name only look as if they were of the alphabet, if any."""
+    foreign = ", ".join(f"U+{ord(c):04X}" for c in name if not c.isascii())
+    return f"it is written with {foreign}; " if foreign else ""
 
 
 def _fields_at(location: Sequence[str | int]) -> list[str]:

@@ -12,8 +12,9 @@ from typing import Any
 
 import yaml
 
-from autoscaler.errors import PolicyError
+from autoscaler.errors import PolicyError, why_not
 from autoscaler.policy.book import PolicyBook
+from autoscaler.policy.complaints import shown
 from autoscaler.policy.document import PolicyDocument
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.policy.yaml_text import MOST_CHARACTERS, documents
@@ -35,10 +36,9 @@ def checked_files(paths: Sequence[Path], *, own_namespace: str | None = None) ->
     found: list[PolicyDocument] = []
     problems: list[str] = []
     for path in paths:
-        try:
-            found += policy_documents(path)
-        except PolicyError as error:
-            problems.append(str(error))
+        documents_there, wrong = _read(path)
+        found += documents_there
+        problems += wrong
     book = PolicyBook(own_namespace=own_namespace).updated(found)
     policies = dict(sorted(book.policies.values(), key=lambda named: named[0]))
     return CheckedFiles(policies, (*problems, *sorted(book.problems)))
@@ -52,17 +52,32 @@ def policy_documents(path: Path) -> list[PolicyDocument]:
     PolicyError
         When the path cannot be read, is not YAML, or holds nothing.
     """
+    found, problems = _read(path)
+    if problems:
+        raise PolicyError("\n".join(problems))
+    return found
+
+
+def _read(path: Path) -> tuple[list[PolicyDocument], list[str]]:
+    """Return the documents of a file or folder, and what is wrong with each file of it."""
+    found: list[PolicyDocument] = []
+    problems: list[str] = []
     try:
+        files = [path]
         if path.is_dir():
             files = sorted(file for file in path.iterdir() if _is_policy_file(file))
-            found = [document for file in files for document in _of_file(file)]
-        else:
-            found = list(_of_file(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{path}: cannot be read: {error}") from error
-    if not found:
-        raise PolicyError(f"{path}: holds no policy")
-    return found
+    except OSError as error:
+        return [], [f"{path}: cannot be read: {why_not(error)}"]
+    for file in files:
+        try:
+            found += _of_file(file)
+        except PolicyError as error:
+            problems.append(str(error))
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(f"{file}: cannot be read: {why_not(error)}")
+    if not found and not problems:
+        problems.append(f"{path}: holds no policy")
+    return found, problems
 
 
 def _is_policy_file(file: Path) -> bool:
@@ -93,7 +108,9 @@ def _of_config_map(manifest: dict[str, Any], *, source: str) -> Iterator[PolicyD
     labels = metadata.get("labels")
     watched = labels.get(CONFIG_MAP_LABEL) if isinstance(labels, dict) else None
     if watched not in {"true", True}:
-        raise PolicyError(f'{source}: metadata.labels["{CONFIG_MAP_LABEL}"]: must be "true"')
+        raise PolicyError(
+            f'{source}: metadata.labels["{CONFIG_MAP_LABEL}"]: {shown(watched)} must be "true"'
+        )
     namespace = str(metadata.get("namespace") or "default")
     for key, text in data.items():
         where = f"{source}: ConfigMap {namespace}/{metadata.get('name')} key {key}"

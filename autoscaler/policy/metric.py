@@ -5,17 +5,32 @@ here;
 there is no metrics APIService to ask.
 """
 
+import re
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from autoscaler.policy.base import Section
 from autoscaler.policy.quantity import Quantity, WholeNumber
 from autoscaler.policy.source_names import checked_source
 
+_OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+
+
+def object_name(name: str) -> str:
+    """Return a name that an object may have; raise `ValueError` for another."""
+    if not _OBJECT_NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} is no name of Kubernetes: lower-case letters, digits, '-' and '.', "
+            "beginning and ending with a letter or digit"
+        )
+    return name
+
+
 # Kubernetes refuses longer names; a longer PromQL query than this is a mistake or an attack.
 Name = Annotated[str, Field(min_length=1, max_length=253)]
+ObjectName = Annotated[Name, AfterValidator(object_name)]
 Query = Annotated[str, Field(min_length=1, max_length=10_000)]
 Labels = Annotated[dict[Name, Annotated[str, Field(max_length=1024)]], Field(max_length=32)]
 

@@ -64,6 +64,9 @@ def checked(values: Any) -> tuple[WorkloadPolicy | None, list[str]]:
     """Return the policy in parsed YAML, or None and every mistake in it."""
     if not isinstance(values, dict):
         return None, [f"a policy is a mapping of fields, got {shown(values)}"]
+    if "apiVersion" in values and "kind" in values:
+        kind = shown(values["kind"])
+        return None, [f"kind: {kind} is a manifest; a policy begins with scaleTargetRef"]
     try:
         return WorkloadPolicy.model_validate(values, by_alias=True, by_name=False), []
     except ValidationError as error:

@@ -30,6 +30,8 @@ _SUFFIX = {
     },
     **{f"{unit}i": 1024.0**power for power, unit in enumerate("KMGTPE", start=1)},
 }
+# Below 0.05 % no fortnight of history can calibrate a quantile; above the median it is no caution.
+LEAST_RISK, MOST_RISK = 0.0005, 0.5
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 
@@ -82,7 +84,17 @@ def parsed_share(value: Any) -> float:
     except ValueError:
         raise ValueError(f"{value!r} is not a share such as 1% or 0.01") from None
     if not 0 <= share <= 1:
-        raise ValueError(f"{value!r} is not between 0% and 100%")
+        guess = f"; did you mean {text}%?" if 1 < share <= 100 and "%" not in text else ""
+        raise ValueError(f"{value!r} is not between 0% and 100%{guess}")
+    return share
+
+
+def parsed_risk(value: Any) -> float:
+    """Return an accepted chance of being short; what no past can calibrate is refused."""
+    share = parsed_share(value)
+    if not LEAST_RISK <= share <= MOST_RISK:
+        low, high = share_text(LEAST_RISK), share_text(MOST_RISK)
+        raise ValueError(f"{value!r} is not between {low} and {high}")
     return share
 
 
@@ -116,6 +128,7 @@ def _written_quantity(amount: float) -> str | float:
 
 Quantity = Annotated[float, BeforeValidator(parsed_quantity), PlainSerializer(_written_quantity)]
 Duration = Annotated[timedelta, BeforeValidator(parsed_duration), PlainSerializer(duration_text)]
+Risk = Annotated[float, BeforeValidator(parsed_risk), PlainSerializer(_written_share)]
 Share = Annotated[float, BeforeValidator(parsed_share), PlainSerializer(_written_share)]
 
 

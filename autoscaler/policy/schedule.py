@@ -20,6 +20,7 @@ from pydantic import Field, field_validator, model_validator
 from autoscaler.policy.base import Section
 from autoscaler.policy.cron import parsed_cron
 from autoscaler.policy.metric import Name
+from autoscaler.policy.time_zone import TimeZone
 
 ScheduleTime = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -33,17 +34,11 @@ class ScheduleEntry(Section):
     """A floor or a ceiling (or both) that holds from `start` until just before `end`."""
 
     name: Name
-    time_zone: Name = "UTC"
+    time_zone: TimeZone = "UTC"
     start: ScheduleTime
     end: ScheduleTime
     min_replicas: Annotated[int, Field(ge=0, le=100_000)] | None = None
     max_replicas: Annotated[int, Field(ge=0, le=100_000)] | None = None
-
-    @field_validator("time_zone")
-    @classmethod
-    def _is_an_iana_zone(cls, name: str) -> str:
-        zone(name)
-        return name
 
     @field_validator("start", "end")
     @classmethod

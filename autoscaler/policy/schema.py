@@ -13,10 +13,10 @@ from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from autoscaler.policy.base import SHARED, Section
 from autoscaler.policy.behavior import Behavior
-from autoscaler.policy.metric import MetricSpec, Name
+from autoscaler.policy.metric import MetricSpec, Name, ObjectName
 from autoscaler.policy.quantity import (
     Duration,
-    Share,
+    Risk,
     WholeNumber,
     duration_text,
     parsed_duration,
@@ -42,17 +42,35 @@ class Actuator(StrEnum):
     HPA = "hpa"
 
 
+_SCALABLE_APPS = ("Deployment", "StatefulSet", "ReplicaSet")
+
+
 class ScaleTargetRef(Section):
     """The workload that is scaled: anything with a `scale` subresource."""
 
     api_version: Name = "apps/v1"
     kind: Name = "Deployment"
-    name: Name
-    namespace: Name | None = None
+    name: ObjectName
+    namespace: ObjectName | None = None
+
+    @model_validator(mode="after")
+    def _exists_in_its_group(self) -> Self:
+        group, _, version = self.api_version.rpartition("/")
+        if group == "apps" and (version != "v1" or self.kind not in _SCALABLE_APPS):
+            raise ValueError(
+                f"apiVersion {self.api_version} has no kind {self.kind!r} to scale; apps/v1 has "
+                f"{', '.join(_SCALABLE_APPS)}, and a kind of another group needs its apiVersion"
+            )
+        return self
 
 
 def _auto_or_duration(value: Any) -> timedelta | None:
-    return None if value is None or value == "auto" else parsed_duration(value)
+    if value is None or value == "auto":
+        return None
+    try:
+        return parsed_duration(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, nor auto") from None
 
 
 LeadTime = Annotated[
@@ -65,9 +83,8 @@ LeadTime = Annotated[
 class Forecast(Section):
     """How the forecast is used; risk is the only knob."""
 
-    risk: Annotated[Share, Field(ge=0.0005, le=0.5)] = 0.01
-    """Chance of being short that is accepted; below 0.05 % no fortnight of history can calibrate
-    it."""
+    risk: Risk = 0.01
+    """Chance of being short that is accepted."""
     lead_time: LeadTime = None
     """From a decision to a Ready pod; None (`auto`) means measured."""
     carries_for: Duration = timedelta(hours=4)

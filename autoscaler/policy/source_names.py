@@ -4,6 +4,7 @@ The PromQL behind a name is `autoscaler/metrics/sources.py`'s business; that bot
 a test's.
 """
 
+import difflib
 from collections.abc import Mapping
 
 # Conditions on labels that a scrape or a federation adds; every source takes them.
@@ -28,9 +29,11 @@ SOURCE_PARAMETERS: Mapping[str, tuple[str, ...]] = {
 def checked_source(source: str, labels: Mapping[str, str]) -> None:
     """Raise `ValueError` when a source is not known or takes no such parameter."""
     if source not in SOURCE_PARAMETERS:
+        alike = difflib.get_close_matches(source, SOURCE_PARAMETERS, n=1)
+        guess = f"did you mean {alike[0]}? " if alike else ""
         raise ValueError(
-            f"source {source!r} is not known; allowed: {', '.join(sorted(SOURCE_PARAMETERS))}, "
-            "or give a query"
+            f"source {source!r} is not known; {guess}"
+            f"allowed: {', '.join(sorted(SOURCE_PARAMETERS))}, or give a query"
         )
     allowed = (*SOURCE_PARAMETERS[source], *COMMON_PARAMETERS)
     for name in labels:

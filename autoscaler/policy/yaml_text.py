@@ -29,6 +29,8 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,40}\Z")
 _FLOAT = re.compile(
     r"[-+]?(?:\.[0-9]{1,40}|[0-9]{1,40}\.[0-9]{0,40}|[0-9]{1,40}(?=[eE]))(?:[eE][-+]?[0-9]{1,4})?\Z"
 )
+# A tab that indents, or a space of another alphabet anywhere.
+_LOOKS_LIKE_SPACE = re.compile(r"(?m)(?:^ *(?=\t)|(?=[\u00a0\u2000-\u200b\u202f\u3000]))(.)")
 _NULL = re.compile(r"(?:~|null|Null|NULL|)\Z")
 _BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")
 
@@ -47,7 +49,7 @@ def documents(text: str) -> list[Any]:
         _check_bounds(yaml.parse(text, Loader=yaml.CSafeLoader))
         built = list(yaml.load_all(text, Loader=_Loader))
     except yaml.YAMLError as error:
-        raise PolicyError(_yaml_complaint(error)) from error
+        raise PolicyError(_yaml_complaint(error, text)) from error
     except UnicodeEncodeError as error:  # half of a surrogate pair, as JSON can spell it
         raise PolicyError(f"character {error.start + 1} is no Unicode character") from error
     except RecursionError as error:
@@ -92,11 +94,20 @@ def _at(mark: Any) -> str:
     return "somewhere" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}"
 
 
-def _yaml_complaint(error: yaml.YAMLError) -> str:
+def _yaml_complaint(error: yaml.YAMLError, text: str) -> str:
     """Return what is wrong on one line, with line and column when the parser knows them."""
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    return f"{_at(mark)}: {problem}" if mark else f"not YAML: {problem}"
+    return f"{_at(mark)}: {problem}{_no_space(text)}" if mark else f"not YAML: {problem}"
+
+
+def _no_space(text: str) -> str:
+    """Return which character looks like a space and is none to YAML, the usual culprit, if any."""
+    found = _LOOKS_LIKE_SPACE.search(text)
+    if found is None:
+        return ""
+    name = "a tab" if found[1] == "\t" else f"U+{ord(found[1]):04X}"
+    return f"; line {text.count(chr(10), 0, found.start(1)) + 1} has {name} instead of a space"
 
 
 class _Loader(yaml.CSafeLoader):

@@ -47,8 +47,7 @@ def test_a_broken_edit_keeps_the_last_good_version_and_says_so():
 
     assert in_force(after) == {"checkout": ("shop/a", 60)}
     assert after.problems == {
-        "shop/a: maxReplicas: 'many': input should be a valid integer, "
-        "unable to parse string as an integer\nthe last good version stays in force"
+        "shop/a: maxReplicas: 'many' is not a whole number\nthe last good version stays in force"
     }
 
 

@@ -46,10 +46,24 @@ def test_every_problem_of_every_file_is_reported(tmp_path):
     empty = write(tmp_path / "empty.yaml", "# nothing\n")
 
     assert checked_files([broken, absent, empty]).problems == (
-        f"{absent}: cannot be read: [Errno 2] No such file or directory: '{absent}'",
+        f"{absent}: cannot be read: No such file or directory",
         f"{empty}: holds no policy",
-        f"{broken}: maxReplicas: 0: input should be greater than or equal to 1",
+        f"{broken}: maxReplicas: 0 must be at least 1",
     )
+
+
+def test_one_broken_file_of_a_folder_hides_no_other(tmp_path):
+    twice = write(tmp_path / "a.yaml", "mode: x\nmode: y\n")
+    (tmp_path / "b.yaml").write_bytes(b"mode: \xff")
+    write(tmp_path / "c.yaml", policy("c"))
+
+    checked = checked_files([tmp_path])
+
+    assert checked.problems == (
+        f"{twice}: line 2, column 1: 'mode' stands twice",
+        f"{tmp_path}/b.yaml: cannot be read: not UTF-8 text (byte 0xff at 6)",
+    )
+    assert list(checked.policies) == [f"{tmp_path}/c.yaml"]
 
 
 def test_two_policies_for_one_workload_name_each_other(tmp_path):
@@ -92,5 +106,5 @@ def test_a_config_map_without_the_label_would_never_be_watched(tmp_path):
     file = write(tmp_path / "map.yaml", MANIFEST.replace('"true"', '"false"'))
 
     assert checked_files([file]).problems == (
-        f'{file}: metadata.labels["autoscaler/policies"]: must be "true"',
+        f'{file}: metadata.labels["autoscaler/policies"]: \'false\' must be "true"',
     )

@@ -97,12 +97,12 @@ def test_what_two_policies_have_different_is_not():
         ),
         pytest.param(
             "minReplicas: 99999999999999999999999",
-            "minReplicas: 99999999999999999999999: input should be less than or equal to 100000",
+            "minReplicas: 99999999999999999999999 must be at most 100000",
             id="a huge number",
         ),
         pytest.param(
             "mode: Auto",
-            "mode: 'Auto': input should be 'ForecastOnly' or 'ForecastAndScale'",
+            "mode: 'Auto' must be 'ForecastOnly' or 'ForecastAndScale'",
             id="an unknown mode lists the known ones",
         ),
         pytest.param(
@@ -115,6 +115,53 @@ def test_what_two_policies_have_different_is_not():
             "forecast: {risk: 1e999}",
             "forecast.risk: inf is not between 0% and 100%",
             id="an infinite risk",
+        ),
+        pytest.param(
+            "forecast: {risk: 5}",
+            "forecast.risk: 5 is not between 0% and 100%; did you mean 5%?",
+            id="a percentage without its sign",
+        ),
+        pytest.param(
+            "forecast: {risk: 0%}",
+            "forecast.risk: '0%' is not between 0.05% and 50%",
+            id="no risk at all",
+        ),
+        pytest.param(
+            "forecast: {leadTime: automatic}",
+            "forecast.leadTime: 'automatic' is not a duration such as 90s, 5m or 1h30m, nor auto",
+            id="not quite auto",
+        ),
+        pytest.param(
+            "minReplicas: 6.5", "minReplicas: 6.5 is not a whole number", id="half a replica"
+        ),
+        pytest.param("schedule: {name: a}", "schedule: {'name': 'a'} must be a list", id="no list"),
+        pytest.param("behavior: fast", "behavior: 'fast' must be a mapping of fields", id="text"),
+        pytest.param("mode:", "mode: null must be 'ForecastOnly' or 'ForecastAndScale'", id="none"),
+        pytest.param("paused: maybe", "paused: 'maybe' must be true or false", id="no flag"),
+        pytest.param(
+            "pаused: true",  # noqa: RUF001 - the point of it
+            "pаused: no such field; it is written with U+0430; did you mean paused? "  # noqa: RUF001
+            "allowed: scaleTargetRef, mode, actuator, minReplicas, maxReplicas, metrics, forecast, "
+            "cooldown, behavior, schedule, paused, pausedScaleIn, pausedScaleOut, consul",
+            id="a letter of another alphabet",
+        ),
+        pytest.param(
+            "cooldown:\n\tscaleDown: 5m",
+            "line 8, column 1: found character that cannot start any token; "
+            "line 8 has a tab instead of a space",
+            id="a tab",
+        ),
+        pytest.param(
+            "minReplicas:\u00a05\nmode: ForecastOnly",
+            "line 8, column 1: could not find expected ':'; line 7 has U+00A0 instead of a space",
+            id="a space of another alphabet",
+        ),
+        pytest.param(
+            "schedule: [{name: a, timeZone: Europe/Berln, start: 0 8 * * *, end: 0 9 * * *, "
+            "minReplicas: 3}]",
+            "schedule[0].timeZone: 'Europe/Berln' is not an IANA time zone; "
+            "did you mean Europe/Berlin?",
+            id="an unknown time zone of a schedule",
         ),
         pytest.param(
             "maxReplicas: 4", "line 7, column 1: 'maxReplicas' stands twice", id="a key twice"
@@ -141,7 +188,7 @@ cooldown: {scaleDown: soon}
     assert complaints(text) == [
         "metrics[0].requestRate.target.averageValue: "
         "'ten' is not a quantity such as 120, 250m or 1.5k",
-        "metrics[1].containerResource.name: 'gpu': input should be 'cpu' or 'memory'",
+        "metrics[1].containerResource.name: 'gpu' must be 'cpu' or 'memory'",
         "cooldown.scaleDown: 'soon' is not a duration such as 90s, 5m or 1h30m",
         "minReplicas 5 is above maxReplicas 4",
     ]
@@ -153,6 +200,11 @@ cooldown: {scaleDown: soon}
         pytest.param("", "holds no policies; give exactly one", id="empty"),
         pytest.param(f"{GOOD}---{GOOD}", "holds 2 policies; give exactly one", id="two in one key"),
         pytest.param("42", "a policy is a mapping of fields, got 42", id="not a mapping"),
+        pytest.param(
+            "{apiVersion: apps/v1, kind: Deployment, metadata: {name: checkout}}",
+            "kind: 'Deployment' is a manifest; a policy begins with scaleTargetRef",
+            id="a manifest",
+        ),
         pytest.param("a: [", "line 2, column 1: did not find expected node content", id="not YAML"),
         pytest.param(
             "[" * 40, "line 1, column 33: nested deeper than 32 levels", id="nested too deep"
@@ -230,9 +282,9 @@ def test_namespaces_are_isolated(namespace, target, refused):
     [
         pytest.param(
             "{source: linkred}",
-            "metrics[0].requestRate: source 'linkred' is not known; allowed: consul-mesh, gateway, "
-            "hubble, ingress-nginx, istio, kong, linkerd, linkerd1, recorded, statsd, "
-            "statsd-central, traefik, or give a query",
+            "metrics[0].requestRate: source 'linkred' is not known; did you mean linkerd? allowed: "
+            "consul-mesh, gateway, hubble, ingress-nginx, istio, kong, linkerd, linkerd1, "
+            "recorded, statsd, statsd-central, traefik, or give a query",
             id="unknown source",
         ),
         pytest.param(
@@ -257,3 +309,42 @@ def test_a_source_and_its_parameters_are_checked_at_the_edge(rate, complaint):
     text = GOOD.replace('{source: linkerd, target: {averageValue: "120"}}', rate)
 
     assert complaints(text) == [complaint]
+
+
+@pytest.mark.parametrize(
+    ("target", "complaint"),
+    [
+        pytest.param(
+            "{name: Check_Out}",
+            "scaleTargetRef.name: 'Check_Out' is no name of Kubernetes: lower-case letters, "
+            "digits, '-' and '.', beginning and ending with a letter or digit",
+            id="no name",
+        ),
+        pytest.param(
+            "{name: shop/checkout}",
+            "scaleTargetRef.name: 'shop/checkout' is no name of Kubernetes: lower-case letters, "
+            "digits, '-' and '.', beginning and ending with a letter or digit",
+            id="namespace and name in one",
+        ),
+        pytest.param(
+            "{kind: Deploymnt, name: checkout}",
+            "scaleTargetRef: apiVersion apps/v1 has no kind 'Deploymnt' to scale; apps/v1 has "
+            "Deployment, StatefulSet, ReplicaSet, and a kind of another group needs its apiVersion",
+            id="misspelt kind",
+        ),
+        pytest.param(
+            "{name: 42}", "scaleTargetRef.name: 42 must be text; put it in quotes", id="42"
+        ),
+        pytest.param(
+            "checkout", "scaleTargetRef: 'checkout' must be a mapping of fields", id="a name alone"
+        ),
+    ],
+)
+def test_a_target_that_cannot_exist_is_refused_at_the_edge(target, complaint):
+    assert complaints(GOOD.replace("{name: checkout}", target)) == [complaint]
+
+
+def test_a_kind_of_another_group_is_welcome():
+    rollout = "{apiVersion: argoproj.io/v1alpha1, kind: Rollout, name: checkout}"
+
+    assert parsed(GOOD.replace("{name: checkout}", rollout)).scale_target_ref.kind == "Rollout"
