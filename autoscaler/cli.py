@@ -1,7 +1,8 @@
 """Flags and environment in, a command out; nothing else happens here.
 
 Every flag is also an environment variable: `--prometheus-url` is `AUTOSCALER_PROMETHEUS_URL`.
-Exit codes: 0 done, 1 the command failed and said why, 2 wrong input (a flag, a policy, a trace).
+Exit codes: 0 done, 1 the command failed and said why, 2 wrong input (a flag, a policy, a trace),
+130 interrupted.
 """
 
 import argparse
@@ -9,12 +10,13 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from autoscaler import __version__
+from autoscaler.commands import flags
+from autoscaler.commands.flags import one_of, url_of
 from autoscaler.errors import AutoscalerError, PolicyError, TraceError
-from autoscaler.policy.quantity import parsed_duration, parsed_quantity, parsed_share
+from autoscaler.policy.source_names import SOURCE_PARAMETERS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AutoscalerError as error:
         print(f"autoscaler {arguments.command}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         sys.stderr.close()
         return 1
@@ -41,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the whole command line."""
-    top = argparse.ArgumentParser(
+    top = flags.OneLineParser(
         prog="autoscaler",
         description="A predictive horizontal autoscaler for Kubernetes.",
         epilog="Every flag is also an environment variable: --interval is AUTOSCALER_INTERVAL.",
@@ -62,16 +66,23 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _flag(command: argparse.ArgumentParser, name: str, **options: Any) -> None:
-    """Add a flag whose default may come from the environment."""
+    """Add a flag whose default may come from the environment, where it is checked the same."""
     variable = "AUTOSCALER_" + name.lstrip("-").replace("-", "_").upper()
     written = os.environ.get(variable)
-    if options.get("action") == "store_true":
-        options["default"] = (written or "").lower() in {"1", "true", "yes"}
+    if options.get("action") is flags.Switch:
+        options["default"] = flags.FromEnvironment(written or "", variable)
     elif written:
-        options["default"] = [written] if options.get("nargs") == "+" else written
+        value = flags.FromEnvironment(written, variable)
+        options["default"] = [value] if options.get("nargs") == "+" else value
         options.pop("required", None)
     options["help"] = f"{options.get('help', '')} [{variable}]"
     command.add_argument(name, **options)
+
+
+def _choice(command: argparse.ArgumentParser, name: str, *choices: str, **options: Any) -> None:
+    """Add a flag that is one of a few words, the first of them by default."""
+    chosen = {"default": choices[0], "metavar": "{" + ",".join(choices) + "}", **options}
+    _flag(command, name, type=one_of(*choices), **chosen)
 
 
 def _run(command: argparse.ArgumentParser) -> None:
@@ -86,21 +97,23 @@ def _run(command: argparse.ArgumentParser) -> None:
     _consul(command)
     _flag(command, "--namespace", metavar="N", help="watch one namespace; default: all")
     _flag(command, "--own-namespace", metavar="N", help="whose policies may name other namespaces")
-    _flag(command, "--interval", type=_duration, default="15s", help="between reconciles")
-    _flag(command, "--once", action="store_true", help="reconcile once and exit")
-    _flag(command, "--dry-run", action="store_true", help="treat every policy as ForecastOnly")
+    _flag(command, "--interval", type=flags.span, default="15s", help="between reconciles")
+    _flag(command, "--once", action=flags.Switch, help="reconcile once and exit")
+    _flag(command, "--dry-run", action=flags.Switch, help="treat every policy as ForecastOnly")
     _flag(
         command,
         "--annotate",
-        action="store_true",
+        action=flags.Switch,
         help="keep the last decision as an annotation of each workload that is scaled",
     )
-    _flag(command, "--leader-elect", action="store_true", help="write only while holding a Lease")
-    _flag(command, "--shards", type=_count, default="0", help="spread policies over replicas")
-    _flag(command, "--log-format", choices=("json", "text"), default="json")
-    _flag(command, "--log-level", choices=("debug", "info", "warning", "error"), default="info")
-    _flag(command, "--metrics-port", type=_port, default="8080", help="0 = none")
-    _flag(command, "--health-port", type=_port, default="8081", help="0 = none")
+    _flag(command, "--leader-elect", action=flags.Switch, help="write only while holding a Lease")
+    _flag(
+        command, "--shards", type=flags.n_shards, default="0", help="spread policies over replicas"
+    )
+    _choice(command, "--log-format", "json", "text", help="of the log")
+    _choice(command, "--log-level", "debug", "info", "warning", "error", default="info")
+    _flag(command, "--metrics-port", type=flags.port, default="8080", help="0 = none")
+    _flag(command, "--health-port", type=flags.port, default="8081", help="0 = none")
     _flag(command, "--tls-cert-file", metavar="FILE", help="of the metrics port; read again")
     _flag(command, "--tls-key-file", metavar="FILE", help="its private key")
 
@@ -109,6 +122,7 @@ def _prometheus(command: argparse.ArgumentParser) -> None:
     _flag(
         command,
         "--prometheus-url",
+        type=url_of(*flags.PROMETHEUS_SCHEMES),
         metavar="URL",
         default="http://prometheus:9090",
         help="also several with commas, dns+srv://NAME, consul://SERVICE",
@@ -116,19 +130,25 @@ def _prometheus(command: argparse.ArgumentParser) -> None:
     _flag(command, "--prometheus-token-file", metavar="FILE", help="bearer token, read again")
     _flag(command, "--prometheus-headers-file", metavar="FILE", help="'Name: value' lines")
     _flag(command, "--prometheus-ca-file", metavar="FILE", help="CA of the server's certificate")
-    _flag(command, "--prometheus-timeout", type=_duration, default="10s", help="per query")
+    _flag(command, "--prometheus-timeout", type=flags.span, default="10s", help="per query")
     _flag(
         command,
         "--prometheus-scrape-interval",
-        type=_duration,
+        type=flags.span,
         default="30s",
         help="the longest of any workload",
     )
-    _flag(command, "--prometheus-history-url", metavar="URL", help="a server that keeps longer")
+    _flag(
+        command,
+        "--prometheus-history-url",
+        type=url_of(*flags.PROMETHEUS_SCHEMES),
+        metavar="URL",
+        help="a server that keeps longer",
+    )
     _flag(
         command,
         "--prometheus-history-matchers",
-        type=_pairs,
+        type=flags.pairs,
         default="",
         metavar="LABEL=VALUE,...",
         help="conditions on its series",
@@ -153,12 +173,12 @@ def _sources(command: argparse.ArgumentParser) -> None:
     _flag(
         command,
         "--label",
-        type=_pairs,
+        type=flags.pairs,
         default="",
         metavar="KEY=VALUE,...",
         help="requestRate.labels of the policy",
     )
-    _flag(command, "--output", choices=("table", "json"), default="table")
+    _choice(command, "--output", "table", "json", help="how it is printed")
 
 
 def _doctor(command: argparse.ArgumentParser) -> None:
@@ -169,58 +189,72 @@ def _doctor(command: argparse.ArgumentParser) -> None:
     _flag(command, "--namespace", metavar="N", help="look at one namespace; default: all")
     _prometheus(command)
     _consul(command)
-    _flag(command, "--output", choices=("text", "json"), default="text")
-
-
-def _pairs(text: str) -> tuple[tuple[str, str], ...]:
-    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    for name, equals, _ in pairs:
-        if not equals or not name.strip():
-            raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE,...")
-    return tuple((name.strip(), value) for name, _, value in pairs)
+    _choice(command, "--output", "text", "json", help="how it is printed")
 
 
 def _demo(command: argparse.ArgumentParser) -> None:
-    _flag(command, "--days", type=_positive, default="2", help="days to live through")
-    _flag(command, "--speed", type=_positive, help="simulated seconds per second; default: fastest")
-    _flag(command, "--seed", type=int, default="7", help="of the synthetic load")
-    _flag(command, "--startup", type=_duration, default="120s", help="until a pod is ready")
-    _flag(command, "--risk", type=_share, default="1%", help="accepted chance of being short")
-    _flag(command, "--port", type=_port, default="8090", help="of the page; 0 = a free one")
-    _flag(command, "--keep", action="store_true", help="keep the page open until Ctrl-C")
-    _flag(command, "--log-format", choices=("json", "text"), default="text")
+    _flag(command, "--days", type=flags.days, default="2", help="days to live through")
+    _flag(
+        command,
+        "--speed",
+        type=flags.positive,
+        help="simulated seconds per second; default: fastest",
+    )
+    _flag(command, "--seed", type=flags.seed, default="7", help="of the synthetic load")
+    _flag(command, "--startup", type=flags.startup, default="120s", help="until a pod is ready")
+    _flag(command, "--risk", type=flags.risk, default="1%", help="accepted chance of being short")
+    _flag(command, "--port", type=flags.port, default="8090", help="of the page; 0 = a free one")
+    _flag(command, "--keep", action=flags.Switch, help="keep the page open until Ctrl-C")
+    _choice(command, "--log-format", "text", "json", help="json: a log for explain")
 
 
 def _replay(command: argparse.ArgumentParser) -> None:
     _flag(command, "--policy", metavar="P.yaml", required=True)
     _flag(command, "--trace", metavar="T.csv[.gz]", nargs="+", help="timestamp,value")
-    _flag(command, "--days", type=_positive, help="instead of a trace: so much Prometheus history")
-    _flag(command, "--startup", type=_durations, default="120s", help="one or several: 30s,120s")
-    _flag(command, "--risk", type=_shares, help="one or several; default: the policy's")
-    _flag(command, "--workers", default="1", metavar="N", help="processes, or dask://HOST:PORT")
+    _flag(command, "--days", type=flags.days, help="instead of a trace: so much Prometheus history")
+    _flag(
+        command, "--startup", type=flags.startups, default="120s", help="one or several: 30s,120s"
+    )
+    _flag(command, "--risk", type=flags.risks, help="one or several; default: the policy's")
+    _flag(
+        command,
+        "--workers",
+        type=flags.workers,
+        default="1",
+        metavar="N",
+        help="processes, or dask://HOST:PORT",
+    )
     _flag(command, "--decisions", metavar="OUT.csv", help="write timestamp,replicas per 15 s tick")
     _flag(command, "--report", metavar="OUT.html", help="write one page to send to a colleague")
     _flag(command, "--picture", metavar="OUT.svg", help="write its charts as one picture")
-    _flag(command, "--output", choices=("table", "json", "csv"), default="table")
+    _choice(command, "--output", "table", "json", "csv", help="how the figures are printed")
     _prometheus(command)
 
 
 def _validate(command: argparse.ArgumentParser) -> None:
     command.add_argument("files", nargs="+", metavar="FILE", help="policy files or folders")
-    _flag(command, "--show", action="store_true", help="print each policy with its defaults")
+    _flag(command, "--show", action=flags.Switch, help="print each policy with its defaults")
 
 
 def _recommend(command: argparse.ArgumentParser) -> None:
     _flag(command, "--name", metavar="NAME", required=True, help="of the Deployment")
     _flag(command, "--namespace", metavar="N", help="of the Deployment; Prometheus needs it")
     _flag(command, "--trace", metavar="T.csv[.gz]", help="timestamp,value; default: Prometheus")
-    _flag(command, "--days", type=_positive, default="14", help="of Prometheus history")
-    _flag(command, "--source", metavar="NAME", help="of the rate, or cpu; default: what is found")
+    _flag(command, "--days", type=flags.days, default="14", help="of Prometheus history")
+    _flag(
+        command,
+        "--source",
+        type=one_of(*sorted(SOURCE_PARAMETERS), "cpu"),
+        metavar="NAME",
+        help="of the rate, or cpu; default: what is found",
+    )
     _flag(command, "--query", metavar="PROMQL", help="instead of a named source")
-    _flag(command, "--capacity", type=_positive, help="requests/s one pod carries")
+    _flag(command, "--capacity", type=flags.positive, help="requests/s one pod carries")
     _flag(command, "--container", metavar="NAME", help="whose CPU counts; default: the pod's")
-    _flag(command, "--cpu-request", type=_quantity, metavar="CORES", help="500m; default: asked")
-    _flag(command, "--startup", type=_duration, default="120s", help="until a pod is ready")
+    _flag(
+        command, "--cpu-request", type=flags.quantity, metavar="CORES", help="500m; default: asked"
+    )
+    _flag(command, "--startup", type=flags.startup, default="120s", help="until a pod is ready")
     _prometheus(command)
 
 
@@ -229,72 +263,28 @@ def _explain(command: argparse.ArgumentParser) -> None:
     _flag(command, "--log", metavar="FILE|URL", default="-", help="default: standard input")
     _flag(command, "--since", metavar="T", help="what happened since (09:00, 2h, RFC 3339; UTC)")
     _flag(command, "--until", metavar="T", help="and until; default: the end of the log")
-    _flag(command, "--without", choices=("cooldown",), help="what would have been without it")
+    _choice(command, "--without", "cooldown", default=None, help="what would have been without it")
     states = ("demoted", "held", "capped", "contested", "unknown", "refused", "paused")
-    _flag(command, "--policies", choices=states, help="which were, and for how long")
-    _flag(command, "--output", choices=("text", "json"), default="text")
+    _choice(command, "--policies", *states, default=None, help="which were, and for how long")
+    _choice(command, "--output", "text", "json", help="how it is printed")
 
 
 def _status(command: argparse.ArgumentParser) -> None:
     command.add_argument("filter", nargs="?", default="", metavar="PART", help="of namespace/name")
-    _flag(command, "--url", metavar="URL", default="http://localhost:8080", help="of the daemon")
+    _flag(
+        command,
+        "--url",
+        type=url_of("http", "https"),
+        metavar="URL",
+        default="http://localhost:8080",
+        help="of the daemon",
+    )
     _flag(command, "--attention", metavar="STATE", help="only policies in this state")
-    _flag(command, "--limit", type=_positive, default="50", help="policies shown, at most 500")
-    _flag(command, "--watch", action="store_true", help="ask again every --interval")
-    _flag(command, "--interval", type=_duration, default="5s", help="of --watch")
-    _flag(command, "--output", choices=("table", "wide", "json"), default="table")
+    _flag(command, "--limit", type=flags.limit, default="50", help="policies shown, at most 500")
+    _flag(command, "--watch", action=flags.Switch, help="ask again every --interval")
+    _flag(command, "--interval", type=flags.span, default="5s", help="of --watch")
+    _choice(command, "--output", "table", "wide", "json", help="wide: with the reason in words")
 
 
 def _schema(command: argparse.ArgumentParser) -> None:
     command.add_argument("of", choices=("decision",), help="what is described")
-
-
-def _duration(text: str) -> timedelta:
-    try:
-        return parsed_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _quantity(text: str) -> float:
-    try:
-        return parsed_quantity(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _share(text: str) -> float:
-    try:
-        return parsed_share(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _durations(text: str) -> tuple[timedelta, ...]:
-    return tuple(_duration(part) for part in text.split(","))
-
-
-def _shares(text: str) -> tuple[float, ...]:
-    return tuple(_share(part) for part in text.split(","))
-
-
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return number
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > 256:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a count from 0 to 256")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
-    return int(text)

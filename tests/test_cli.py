@@ -1,4 +1,5 @@
 import json
+import socket
 
 import pytest
 
@@ -51,14 +52,133 @@ def test_a_flag_on_the_command_line_wins_over_the_environment(monkeypatch):
         pytest.param(["demo", "--risk", "much"], "'much' is not a share", id="risk"),
         pytest.param(["run", "--metrics-port", "99999"], "not a port from 0", id="port"),
         pytest.param([], "required: COMMAND", id="no command"),
+        pytest.param(["run", "--interval", "0s"], "'0s' is not above 0s", id="no interval"),
+        pytest.param(["demo", "--seed", "-5"], "'-5' is not a number from 0", id="seed"),
+        pytest.param(["demo", "--days", "1e9"], "'1e9' is more than 366 days", id="too long"),
+        pytest.param(["demo", "--startup", "30d"], "'30d' is above 1h", id="slow start-up"),
+        pytest.param(
+            ["demo", "--risk", "0"], "'0' is not between 0.05% and 50%", id="a risk no policy has"
+        ),
+        pytest.param(
+            ["run", "--log-format", "xml"], "'xml' is not one of json, text", id="unknown format"
+        ),
+        pytest.param(
+            ["run", "--prometheus-url", "prometheus:9090"],
+            "'prometheus:9090' begins with none of http://, https://, dns+srv://, consul://",
+            id="no scheme",
+        ),
+        pytest.param(
+            ["run", "--prometheus-url", "http://a:9090,http://b:99999"],
+            "is no URL: Port out of range 0-65535",
+            id="one of several servers",
+        ),
+        pytest.param(["status", "--url", "http://[::1"], "is no URL: Invalid IPv6", id="bracket"),
+        pytest.param(["status", "--url", "file:///etc/passwd"], "begins with none of", id="file"),
+        pytest.param(["run", "--prometheus-url", "dns+srv://"], "names no server", id="no name"),
+        pytest.param(["status", "--limit", "1e9"], "'1e9' is not a number from 1 to 500", id="all"),
+        pytest.param(
+            ["recommend", "--name", "a", "--source", "linkred"],
+            "not one of consul-mesh",
+            id="source",
+        ),
+        pytest.param(
+            ["replay", "--policy", "p", "--workers", "many"], "'many' is neither", id="workers"
+        ),
+        pytest.param(
+            ["sources", "--label", "a-b=c"], "'a-b=c' is not NAME=VALUE", id="no label name"
+        ),
     ],
 )
 def test_a_wrong_flag_is_named_with_its_value(arguments, complaint, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
 
+    told = capsys.readouterr().err
     assert stopped.value.code == 2
+    assert complaint in told
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "complaint"),
+    [
+        pytest.param("DRY_RUN", "maybe", "'maybe' is neither true nor false", id="a switch"),
+        pytest.param("LOG_LEVEL", "loud", "'loud' is not one of debug, info", id="a word"),
+        pytest.param("METRICS_PORT", "tcp://10.0.0.1:80", "is not a port", id="a Service's own"),
+    ],
+)
+def test_a_wrong_variable_is_named_with_its_value(monkeypatch, variable, value, complaint, capsys):
+    monkeypatch.setenv(f"AUTOSCALER_{variable}", value)
+
+    with pytest.raises(SystemExit) as stopped:
+        main(["run"])
+
+    told = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert complaint in told
+    assert told.split(" (see")[0].endswith(f", in AUTOSCALER_{variable}")
+
+
+def test_another_command_s_wrong_variable_is_no_hindrance(monkeypatch, policy):
+    monkeypatch.setenv("AUTOSCALER_DAYS", "x")
+
+    assert main(["validate", str(policy)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        pytest.param(["--report", "no/such/r.html"], "no folder no/such", id="report"),
+        pytest.param(["--picture", "no/such/p.svg"], "no folder no/such", id="picture"),
+        pytest.param(["--decisions", "."], ".: cannot be written: it is a folder", id="folder"),
+        pytest.param(["--days", "3"], "--trace and --days: give one of them", id="two loads"),
+    ],
+)
+def test_what_a_replay_could_not_keep_is_told_before_it_is_played(
+    policy, trace, flags, complaint, capsys
+):
+    assert main(["replay", "--policy", str(policy), "--trace", str(trace), *flags]) == 2
+
+    told = capsys.readouterr()
+    assert complaint in told.err
+    assert told.out == ""
+
+
+def test_a_load_in_another_unit_is_told(policy, tmp_path, capsys):
+    path = tmp_path / "bytes.csv"
+    path.write_text("timestamp,value\n0,1e300\n60,1e300\n")
+
+    assert main(["replay", "--policy", str(policy), "--trace", str(path)]) == 2
+    assert "bytes.csv: its highest value 1e+300 is more than 1e+09 pods" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        pytest.param(
+            ["--name", "Bad Name"], "scaleTargetRef.name: 'Bad Name' is no name", id="name"
+        ),
+        pytest.param(
+            ["--name", "a", "--capacity", "1e-9"], "must be at most 100000", id="capacity"
+        ),
+        pytest.param(
+            ["--name", "a", "--source", "linkerd", "--query", "up"], "give one of them", id="both"
+        ),
+    ],
+)
+def test_a_policy_that_could_not_be_pasted_is_not_proposed(trace, flags, complaint, capsys):
+    assert main(["recommend", "--trace", str(trace), "--capacity", "100", *flags]) == 2
+
     assert complaint in capsys.readouterr().err
+
+
+def test_a_taken_port_is_told_with_the_way_out(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        assert main(["demo", "--days", "0.01", "--port", str(port)]) == 1
+
+    assert f"port {port}: Address already in use; give another by --port" in capsys.readouterr().err
 
 
 def test_validate_accepts_a_good_policy(policy, capsys):

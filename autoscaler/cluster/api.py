@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
+import yaml
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
-from autoscaler.errors import AutoscalerError
+from autoscaler.errors import AutoscalerError, why_not
+from autoscaler.strict import MALFORMED
 
 Json = dict[str, Any]
 
@@ -49,14 +51,28 @@ def connect(kubeconfig: Path | None = None) -> Connection:
     settings = client.Configuration()
     try:
         namespace = _configured(settings, kubeconfig)
-    except (config.ConfigException, OSError) as error:
-        raise AutoscalerError(f"kubeconfig {kubeconfig or '(in cluster)'}: {error}") from error
+    except (config.ConfigException, OSError, yaml.YAMLError, *MALFORMED) as error:
+        raise AutoscalerError(_no_connection(kubeconfig, error)) from error
+    if not settings.host.startswith(("https://", "http://")):
+        raise AutoscalerError(f"kubeconfig {kubeconfig}: server {settings.host!r} is no https URL")
     settings.connection_pool_maxsize = _CONNECTIONS
     settings.keep_alive = True  # a NAT that forgot a quiet watch is noticed
     # Once is once: by default a request that cannot connect is sent again three times, so a write
     # could arrive sixteen seconds after we asked whether we may write.
     settings.retries = False
     return Connection(client.ApiClient(settings), namespace)
+
+
+def _no_connection(kubeconfig: Path | None, error: Exception) -> str:
+    """Return on one line why a kubeconfig, or all of them, do not say where the API server is."""
+    if kubeconfig is None:
+        return (
+            "no cluster to talk to: there is no service account here, no --kubeconfig is given, and"
+            f" the default one does not do: {' '.join(why_not(error).split())}"
+        )
+    if not kubeconfig.exists():
+        return f"kubeconfig {kubeconfig}: no such file"
+    return f"kubeconfig {kubeconfig}: {' '.join(why_not(error).split())}"
 
 
 def _configured(settings: client.Configuration, kubeconfig: Path | None) -> str | None:

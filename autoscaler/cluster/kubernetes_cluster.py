@@ -84,6 +84,11 @@ class KubernetesCluster:
             for informer in tuple(self._informers)
         )
 
+    def not_synced_because(self) -> str:
+        """Return what kept the first lists from coming, as far as anything was answered."""
+        failed = (i.listing.failure for i in tuple(self._informers) if not i.listing.listed)
+        return next((f"{self._api.configuration.host}: {why}" for why in failed if why), "")
+
     def policies(self) -> Sequence[PolicyDocument]:
         """Return every policy document; the same object as before while none changed."""
         return self._store.documents()

@@ -92,6 +92,8 @@ class Listing:
         self._listed = threading.Event()
         self._stream: WatchStream | None = None
         self._failures = 0
+        self.failure = ""
+        """What went wrong last, until the first list came."""
         self._opened_at = -_LONGEST_PAUSE_SECONDS
 
     @property
@@ -184,6 +186,7 @@ class Listing:
     def _report(self, error: ApiException) -> None:
         """Say what failed, once per streak and when it changes little; then wait."""
         self._failures += 1
+        self.failure = str(error.reason)
         pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** (self._failures - 1))
         logger.log(
             logging.WARNING if self._failures == 1 else logging.DEBUG,

@@ -25,6 +25,7 @@ from autoscaler.commands.progress import progress_bar
 from autoscaler.commands.replay_output import outcome_cells
 from autoscaler.daemon import Daemon, World
 from autoscaler.decide.facts import TargetRef
+from autoscaler.errors import AutoscalerError
 from autoscaler.forecasting import HISTORY
 from autoscaler.policy.quantity import share_text
 from autoscaler.ports import FloatArray, PolicyDocument
@@ -167,7 +168,10 @@ def main(arguments: argparse.Namespace) -> int:
 @contextmanager
 def _page(latest: LatestRecords, *, port: int) -> Iterator[str]:
     """Serve the page on loopback while the block runs; port 0 takes a free one."""
-    server = serve_page(latest, port=port, host="127.0.0.1")
+    try:
+        server = serve_page(latest, port=port, host="127.0.0.1")
+    except AutoscalerError as error:
+        raise AutoscalerError(f"{error}; give another by --port, 0 for any free one") from error
     try:
         yield f"http://127.0.0.1:{server.server_port}/"
     finally:

@@ -7,6 +7,7 @@ Exit code 1 when any policy could not be decided on: its load, its target or its
 
 import argparse
 import json
+import logging
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +41,8 @@ Report = dict[str, Any]
 
 def main(arguments: argparse.Namespace) -> int:
     """Examine every policy; return 1 when something has to be mended first."""
+    # What failed is told at the end; a bare event name on the way there tells nobody anything.
+    logging.getLogger("autoscaler").addHandler(logging.NullHandler())
     with _world(arguments) as (documents, cluster):
         book = PolicyBook(own_namespace=arguments.namespace).updated(documents)
         if book.problems:
@@ -76,7 +79,8 @@ def _world(
     cluster.start()
     try:
         if not cluster.wait_synced(_FIRST_LISTS):
-            raise AutoscalerError("the API server did not answer the first lists")
+            why = cluster.not_synced_because()
+            raise AutoscalerError(f"the API server did not answer the first lists: {why}")
         yield documents or list(cluster.policies()), cluster
     finally:
         cluster.stop()

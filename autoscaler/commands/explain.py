@@ -36,7 +36,7 @@ def main(arguments: argparse.Namespace) -> int:
     reading = Reading()
     with opened(arguments.log, target=arguments.target) as lines:
         decisions = read_decisions(lines, target=arguments.target, reading=reading)
-        answer = _answer(arguments, decisions)
+        answer = _answer(arguments, decisions, reading)
     if reading.unreadable:
         print(f"{reading.unreadable} decisions of another schema were passed over", file=sys.stderr)
     if arguments.output == "json":
@@ -46,11 +46,15 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _answer(arguments: argparse.Namespace, decisions: Iterable[DecisionFields]) -> Answer:
+def _answer(
+    arguments: argparse.Namespace, decisions: Iterable[DecisionFields], reading: Reading
+) -> Answer:
     """Return the answer to the question that the flags ask."""
     if arguments.policies:
-        return _which(arguments, decisions)
-    lines = _of_one_target(decisions, arguments.target)
+        return _which(arguments, decisions, reading)
+    lines = _of_one_target(decisions)
+    if not lines:
+        raise reading.nothing_found(arguments.target)
     since, until = arguments.since, arguments.until
     if not (since or until or arguments.without):
         return why_now(lines)
@@ -58,15 +62,20 @@ def _answer(arguments: argparse.Namespace, decisions: Iterable[DecisionFields]) 
     start = _moment(since, newest=newest) if since else at(lines[0])
     end = _until(until, since=start if since else None, newest=newest)
     if start >= end:
-        raise LogError(f"--since {start:%F %T} is not before {end:%F %T}")
+        raise LogError(
+            f"nothing lies between {start:%F %T} and {end:%F %T}; "
+            f"the log holds {at(lines[0]):%F %T} to {newest:%F %T}"
+        )
     question = without_the_cooldown if arguments.without else what_happened
     return question(lines, start=start, end=end)
 
 
-def _which(arguments: argparse.Namespace, decisions: Iterable[DecisionFields]) -> Answer:
+def _which(
+    arguments: argparse.Namespace, decisions: Iterable[DecisionFields], reading: Reading
+) -> Answer:
     moments = [moment(line, arguments.policies) for line in decisions]
     if not moments:
-        raise LogError("the log holds no decision")
+        raise reading.nothing_found(arguments.target)
     newest = max(one.at for one in moments)
     start = _moment(arguments.since, newest=newest) if arguments.since else None
     end = _until(arguments.until, since=start, newest=newest)
@@ -74,20 +83,18 @@ def _which(arguments: argparse.Namespace, decisions: Iterable[DecisionFields]) -
     return which_policies(found, arguments.policies, n_policies=len({m.who for m in moments}))
 
 
-def _of_one_target(decisions: Iterable[DecisionFields], target: str) -> Lines:
-    """Return the lines of the one target asked for, oldest first."""
+def _of_one_target(decisions: Iterable[DecisionFields]) -> Lines:
+    """Return the lines of the one target there is, oldest first; none where there is none."""
     found: dict[str, list[DecisionFields]] = {}
     for line in decisions:
         own = found.setdefault(who(line), [])
         own.append(line)
         if len(own) > 2 * MOST_LINES:
             del own[:MOST_LINES]
-    if not found:
-        raise LogError(f"the log holds no decision{f' about {target}' if target else ''}")
     if len(found) > 1:
         some = ", ".join(sorted(found)[:10])
         raise LogError(f"which of {len(found)}? Name one: {some}")
-    return sorted(next(iter(found.values())), key=at)
+    return sorted(next(iter(found.values()), ()), key=at)
 
 
 def _until(text: str, *, since: datetime | None, newest: datetime) -> datetime:

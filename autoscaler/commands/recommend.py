@@ -15,7 +15,8 @@ import numpy as np
 from autoscaler.commands.progress import progress_bar
 from autoscaler.commands.proposal import Found, found_in_prometheus
 from autoscaler.commands.report import policy_yaml, replayed
-from autoscaler.errors import TraceError
+from autoscaler.errors import PolicyError, TraceError
+from autoscaler.policy.parsing import checked
 from autoscaler.policy.quantity import share_text
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.replay.run import Job, ReplayResult, replays
@@ -30,6 +31,8 @@ RISKS = (0.001, 0.003, 0.01, 0.03, 0.1)
 
 def main(arguments: argparse.Namespace) -> int:
     """Play the load under every risk and print the policy."""
+    if arguments.query and arguments.source:
+        raise TraceError("--source and --query: give one of them")
     found = _in_a_file(arguments) if arguments.trace else found_in_prometheus(arguments)
     policy = proposed_policy(arguments, found)
     startup = arguments.startup.total_seconds()
@@ -59,7 +62,7 @@ def proposed_policy(arguments: argparse.Namespace, found: Found) -> WorkloadPoli
     """Return the policy without its risk: what is measured, what a pod carries, the bounds."""
     low, high = proposed_bounds(ticks_of(found.trace).offered / found.capacity)
     namespace = {"namespace": arguments.namespace} if arguments.namespace else {}
-    return WorkloadPolicy.model_validate(
+    policy, mistakes = checked(
         {
             "scaleTargetRef": {"name": arguments.name, **namespace},
             "minReplicas": low,
@@ -67,6 +70,9 @@ def proposed_policy(arguments: argparse.Namespace, found: Found) -> WorkloadPoli
             "metrics": [found.metric],
         }
     )
+    if policy is None:
+        raise PolicyError("\n".join(f"the policy to propose: {mistake}" for mistake in mistakes))
+    return policy
 
 
 def _chosen(results: dict[float, ReplayResult]) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from autoscaler.commands.flags import checked_output
 from autoscaler.commands.progress import progress_bar
 from autoscaler.commands.prometheus import prometheus_settings
 from autoscaler.commands.recorded import recorded
@@ -27,23 +28,33 @@ def main(arguments: argparse.Namespace) -> int:
     """Play every load at every start-up time and risk; print the comparison."""
     policy = the_policy(Path(arguments.policy))
     capacity_of(policy)
-    picture = checked_picture(arguments.picture or "")
+    decisions, report, picture = _outputs(arguments)
     risks = arguments.risk or (policy.forecast.risk,)
     startups = [startup.total_seconds() for startup in arguments.startup]
     jobs = jobs_of(policy, _traces(arguments, policy), startups, risks)
-    if (len(jobs) > 1 or len(risks) > 1) and (arguments.decisions or arguments.report or picture):
+    if (len(jobs) > 1 or len(risks) > 1) and (decisions or report or picture):
         raise TraceError(
             "--decisions, --report and --picture take one trace, one start-up and one risk"
         )
     results = _played(jobs, workers=arguments.workers)
-    if arguments.decisions:
-        write_decisions(Path(arguments.decisions), results[0])
-    if arguments.report:
-        write_report(Path(arguments.report), results[0], policy)
+    print_results(results, output=arguments.output)
+    if decisions:
+        write_decisions(decisions, results[0])
+    if report:
+        write_report(report, results[0], policy)
     if picture:
         write_picture(picture, results[0])
-    print_results(results, output=arguments.output)
     return 0
+
+
+def _outputs(arguments: argparse.Namespace) -> tuple[Path | None, Path | None, Path | None]:
+    """Return where decisions, report and picture go; refuse what cannot be written at once."""
+    decisions, report = (
+        checked_output(Path(path)) if path else None
+        for path in (arguments.decisions, arguments.report)
+    )
+    picture = checked_picture(arguments.picture or "")
+    return decisions, report, picture and checked_output(picture)
 
 
 def _played(jobs: list[Job], *, workers: str) -> list[ReplayResult]:
@@ -65,6 +76,8 @@ def the_policy(path: Path) -> WorkloadPolicy:
 
 
 def _traces(arguments: argparse.Namespace, policy: WorkloadPolicy) -> list[Trace]:
+    if arguments.trace and arguments.days is not None:
+        raise TraceError("--trace and --days: give one of them")
     if arguments.trace:
         return [read_trace(Path(file)) for file in arguments.trace]
     if arguments.days is None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from autoscaler.commands.report import replayed
-from autoscaler.errors import TraceError
+from autoscaler.errors import TraceError, why_not
 from autoscaler.policy.quantity import share_text
 from autoscaler.replay.run import ReplayResult
 from autoscaler.replay.sweep import summaries
@@ -95,7 +95,7 @@ def write_decisions(path: Path, result: ReplayResult) -> None:
             rows.writerow(("timestamp", "replicas"))
             rows.writerows(zip(_stamps(result), result.replicas.tolist(), strict=True))
     except OSError as error:
-        raise TraceError(f"{path}: cannot be written: {error}") from error
+        raise TraceError(f"{path}: cannot be written: {why_not(error)}") from error
 
 
 def _stamps(result: ReplayResult) -> list[int | float]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from autoscaler.errors import TraceError
+from autoscaler.errors import TraceError, why_not
 from autoscaler.policy.schema import Mode, WorkloadPolicy
 from autoscaler.replay.frontier import Peer
 from autoscaler.replay.run import ReplayResult
@@ -37,7 +37,7 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise TraceError(f"{path}: cannot be written: {error}") from error
+        raise TraceError(f"{path}: cannot be written: {why_not(error)}") from error
 
 
 def replayed(result: ReplayResult) -> Replayed:

@@ -88,6 +88,7 @@ class Reporting:
 def main(arguments: argparse.Namespace) -> int:
     """Run until a signal says stop, or for one cycle."""
     log.configure(log_format=arguments.log_format, level=_level(arguments.log_level))
+    tls = tls_files(arguments)
     stop = stop_on_signals()
     connection = connect(Path(arguments.kubeconfig) if arguments.kubeconfig else None)
     reporting = Reporting(arguments.interval)
@@ -120,7 +121,7 @@ def main(arguments: argparse.Namespace) -> int:
             HistoryJob(daemon).run()
             daemon.cycle()
         else:
-            _serve(daemon, reporting, arguments, stop)
+            _serve(daemon, reporting, arguments, stop, tls)
         if memory:
             daemon.save_memory(memory)
     log_event(logger, logging.INFO, "stopped")
@@ -128,13 +129,17 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _serve(
-    daemon: Daemon, reporting: Reporting, arguments: argparse.Namespace, stop: threading.Event
+    daemon: Daemon,
+    reporting: Reporting,
+    arguments: argparse.Namespace,
+    stop: threading.Event,
+    tls: TlsFiles | None,
 ) -> None:
     """Run the jobs, with the HTTP ports open."""
     review = review_routes(reporting.telemetry.registry, reporting.latest)
     health = health_routes(reporting.alive, reporting.ready)
     ports = (
-        (arguments.metrics_port, review, tls_files(arguments)),
+        (arguments.metrics_port, review, tls),
         (arguments.health_port, health, None),  # the kubelet's probes; they say ok and no more
     )
     servers = [start_server(routes, port=port, tls=tls) for port, routes, tls in ports if port]
@@ -158,7 +163,8 @@ def _cluster(
     try:
         if not cluster.wait_synced(FIRST_LISTS):
             raise AutoscalerError(
-                f"the API server did not answer the first lists within {FIRST_LISTS}"
+                f"the API server did not answer the first lists within {FIRST_LISTS}: "
+                f"{cluster.not_synced_because()}"
             )
         yield cluster
     finally:

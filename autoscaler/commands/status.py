@@ -10,16 +10,18 @@ import sys
 import time
 import urllib.request
 from contextlib import suppress
+from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 
-from autoscaler.errors import LogError
+from autoscaler.errors import LogError, why_not
 from autoscaler.review.answer import seconds_text
 
 _TIMEOUT_SECONDS = 10
 # An answer of 500 policies is 350 kB; more than this is not the daemon's.
 _MOST_BYTES = 16 * 2**20
+_NOT_OURS = "something else than the daemon answers there; its metrics port is 8080"
 _CLEAR = "\x1b[H\x1b[2J"
 
 
@@ -56,12 +58,21 @@ def _overview(arguments: argparse.Namespace) -> dict[str, Any]:
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:
             overview: dict[str, Any] = json.loads(answer.read(_MOST_BYTES))
-            return overview
     except HTTPError as error:
         with error:
-            raise LogError(f"{arguments.url}: {error.read(500).decode().strip()}") from error
-    except (URLError, OSError, ValueError) as error:
-        raise LogError(f"{arguments.url}: {error}") from error
+            told = error.read(500).decode("utf-8", "replace").strip()
+            raise LogError(f"{arguments.url}: {error.code} {told}") from error
+    except (OSError, HTTPException) as error:
+        reason = error.reason if isinstance(error, URLError) else error
+        told = why_not(reason) if isinstance(reason, Exception) else str(reason)
+        raise LogError(
+            f"{arguments.url}: {told}; does the daemon, or a port-forward, run?"
+        ) from error
+    except ValueError as error:
+        raise LogError(f"{arguments.url}: {_NOT_OURS}") from error
+    if not isinstance(overview, dict) or not {"policies", "total", "matched"} <= overview.keys():
+        raise LogError(f"{arguments.url}: {_NOT_OURS}")
+    return overview
 
 
 def status_table(overview: dict[str, Any], *, wide: bool = False) -> str:

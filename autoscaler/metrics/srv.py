@@ -81,8 +81,12 @@ class SrvRecords:
             return dns.resolver.Resolver()
         host, _, port = self._nameserver.partition(":")
         resolver = dns.resolver.Resolver(configure=False)
-        resolver.nameservers = [host]
-        resolver.port = int(port or 53)
+        try:
+            resolver.nameservers = [host]
+            resolver.port = int(port or 53)
+        except ValueError as error:
+            told = f"SRV {self._name}: nameserver {self._nameserver!r}: {error}"
+            raise MetricUnavailableError(told) from error
         return resolver
 
 

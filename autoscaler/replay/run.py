@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscaler.errors import PolicyError
+from autoscaler.errors import PolicyError, TraceError
 from autoscaler.policy.metric import MetricSpec, TargetType
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.replay.clairvoyant import clairvoyant_replicas
@@ -25,6 +25,8 @@ from autoscaler.replay.trace import Trace
 from autoscaler.replay.world import Outcome, outcome
 
 DEFAULT_STARTUP_SECONDS = 120.0
+# A sum over a year of ticks still is an exact whole number.
+_MOST_PODS = 1e9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +93,7 @@ def replays(
     metric = replayed_metric(policy)
     setting = Setting(capacity_of(policy), job.startup_seconds)
     ticks = ticks_of(job.trace)
+    _check_size(job.trace, capacity=setting.capacity)
     policies = [replayed_policy(policy, metric, setting, risk=risk) for risk in job.risks]
     rivals = _rivals(ticks, policy, setting, compare=compare)
     runs = decided(ticks, policies=policies, setting=setting, prior=job.prior, progress=progress)
@@ -98,6 +101,16 @@ def replays(
         _result(job.trace, ticks, setting, ran, rivals, risk=risk)
         for risk, ran in zip(job.risks, runs, strict=True)
     ]
+
+
+def _check_size(trace: Trace, *, capacity: float) -> None:
+    """Refuse a load of more pods than can be counted; one absurd value among others is played."""
+    peak = float(np.nanmax(trace.load, initial=0.0))
+    if peak > _MOST_PODS * capacity:
+        raise TraceError(
+            f"{trace.name}: its highest value {peak:g} is more than {_MOST_PODS:g} pods that carry "
+            f"{capacity:g} each: is one of them in another unit?"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,7 @@ Anything else is refused with file, line and value: a replay of a misread file p
 
 import csv
 import gzip
+import io
 import math
 import zlib
 from collections.abc import Iterator
@@ -16,11 +17,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscaler.errors import TraceError
+from autoscaler.errors import TraceError, why_not
 
 FloatArray = NDArray[np.float64]
 
 HEADER = ("timestamp", "value")
+_GZIP = b"\x1f\x8b"
+# The year 2200: whoever writes a later one has written milliseconds.
+_LATEST_SECONDS = 7_258_118_400.0
 # A year of minutes; a longer gap is far likelier a wrong timestamp than a recording.
 _MOST_STEPS = 366 * 1440
 # Coarser steps than an hour say nothing about a pod's start-up time.
@@ -60,11 +64,11 @@ class Trace:
 
 
 def read_trace(path: Path) -> Trace:
-    """Return the recording in `path`, `.csv` or `.csv.gz`; raise `TraceError` where it is wrong."""
+    """Return the recording in `path`, gzipped or not; raise `TraceError` where it is wrong."""
     try:
         stamps, loads, lines = _columns(path)
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
-        raise TraceError(f"{path}: cannot be read: {error}") from error
+        raise TraceError(f"{path}: cannot be read: {why_not(error)}") from error
     if len(stamps) < 2:
         raise TraceError(f"{path}: needs at least 2 rows to know its step, got {len(stamps)}")
     return _on_grid(path, np.array(stamps), np.array(loads), lines)
@@ -77,10 +81,14 @@ def _columns(path: Path) -> tuple[list[float], list[float], list[int]]:
     for line, row in _rows(path):
         where = f"{path}: line {line}"
         if len(row) != 2:
-            raise TraceError(f"{where}: expected timestamp,value, got {len(row)} fields")
-        stamp, load = _number(row[0], where, "timestamp"), _number(row[1], where, "value")
-        if load < 0:
-            raise TraceError(f"{where}: value {row[1].strip()!r} is negative")
+            raise TraceError(f"{where}: expected timestamp,value, got {','.join(row)[:80]!r}")
+        stamp = _number(row[0], f"{where}: timestamp", "is not a number of unix seconds")
+        load = _number(row[1], f"{where}: value", "is not a number; for a gap leave the row out")
+        if stamp > _LATEST_SECONDS:
+            raise TraceError(
+                f"{where}: timestamp {row[0].strip()!r} is after the year 2200: "
+                "unix seconds are wanted, not milliseconds"
+            )
         if stamps and stamp <= stamps[-1]:
             kind = "repeats" if stamp == stamps[-1] else "is before"
             raise TraceError(f"{where}: timestamp {row[0].strip()!r} {kind} the row above")
@@ -91,8 +99,10 @@ def _columns(path: Path) -> tuple[list[float], list[float], list[int]]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8", newline="") as file:
+    with path.open("rb") as raw:
+        packed = raw.peek(len(_GZIP)).startswith(_GZIP)
+        unpacked = gzip.GzipFile(fileobj=raw) if packed else raw
+        file = io.TextIOWrapper(unpacked, encoding="utf-8-sig", newline="")
         reader = csv.reader(file)
         header = next(reader, None)
         if header is None or tuple(name.strip().lower() for name in header) != HEADER:
@@ -105,13 +115,16 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
                 yield reader.line_num, row
 
 
-def _number(text: str, where: str, field: str) -> float:
+def _number(text: str, field: str, complaint: str) -> float:
+    """Return a finite number >= 0 as every language writes it (Python would take `1_000`)."""
     try:
-        number = float(text)
+        number = float(text) if text.isascii() and "_" not in text else math.nan
     except ValueError:
-        raise TraceError(f"{where}: {field} {text.strip()!r} is not a number") from None
+        number = math.nan
     if not math.isfinite(number):
-        raise TraceError(f"{where}: {field} {text.strip()!r} is not a finite number")
+        raise TraceError(f"{field} {text.strip()!r} {complaint}")
+    if number < 0:
+        raise TraceError(f"{field} {text.strip()!r} is negative")
     return number
 
 

@@ -10,21 +10,25 @@ import gzip
 import json
 import sys
 import urllib.request
+import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, cast
 from urllib.error import URLError
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from pydantic import ValidationError
 
-from autoscaler.errors import LogError
-from autoscaler.review.fields import DECISION, DecisionFields
+from autoscaler.errors import LogError, why_not
+from autoscaler.review.fields import DECISION, SCHEMA_VERSION, DecisionFields
 
 # No line of ours is longer than 16 KiB; a longer one is not ours, whatever it contains.
 LONGEST_LINE = 64 * 1024
 _TIMEOUT_SECONDS = 30
+_MOST_OTHERS = 10
+_GZIP = b"\x1f\x8b"
 
 
 @dataclass(slots=True)
@@ -33,6 +37,17 @@ class Reading:
 
     decisions: int = 0
     unreadable: int = 0
+    others: set[str] = field(default_factory=set)
+    """Some of the targets that were not asked for."""
+
+    def nothing_found(self, target: str) -> LogError:
+        """Return the error of a log without a decision to answer from, and what it has instead."""
+        told = f"the log holds no decision{f' about {target}' if target else ''}"
+        if self.others:
+            told += f"; it has {', '.join(sorted(self.others))}"
+        if self.unreadable:
+            told += f"; {self.unreadable} of another version, or not whole, were passed over"
+        return LogError(told)
 
 
 def read_decisions(
@@ -55,9 +70,14 @@ def read_decisions(
         except (ValidationError, ValueError, RecursionError):
             told.unreadable += 1
             continue
+        if decision["schema"] > SCHEMA_VERSION:
+            told.unreadable += 1
+            continue
         if target in {"", decision["target"]["name"], who(decision)}:
             told.decisions += 1
             yield decision
+        elif len(told.others) < _MOST_OTHERS:
+            told.others.add(who(decision))
 
 
 def who(line: DecisionFields) -> str:
@@ -82,20 +102,29 @@ def opened(source: str, *, target: str = "") -> Iterator[Iterable[str]]:
     try:
         with _stream(source, target) as stream:
             yield (line.decode("utf-8", "replace") for line in _lines(stream))
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error, HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error
-        raise LogError(f"{source}: {reason}") from error
+        told = why_not(reason) if isinstance(reason, Exception) else reason
+        raise LogError(f"{source}: {told}") from error
 
 
-def _stream(source: str, target: str) -> IO[bytes]:
-    if urlsplit(source).scheme in {"http", "https"}:
+@contextlib.contextmanager
+def _stream(source: str, target: str) -> Iterator[IO[bytes]]:
+    if source.startswith(("http://", "https://")):
         namespace, _, name = target.rpartition("/")
         asked = urlencode({"namespace": namespace, "name": name}) if namespace else ""
-        url = f"{source.rstrip('/')}/decisions?{asked}"
-        answer: IO[bytes] = urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS)
-        return answer
-    path = Path(source)
-    return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+        try:
+            answer = urllib.request.urlopen(
+                f"{source.rstrip('/')}/decisions?{asked}", timeout=_TIMEOUT_SECONDS
+            )
+        except ValueError as error:  # no URL
+            raise LogError(f"{source}: {error}") from error
+        with answer:
+            yield answer
+        return
+    with Path(source).open("rb") as file:
+        packed = file.peek(len(_GZIP)).startswith(_GZIP)
+        yield cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file
 
 
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:

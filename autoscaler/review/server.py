@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from autoscaler.errors import AutoscalerError, why_not
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.page import page_routes
 from autoscaler.review.routes import Answer, Query, Routes
@@ -169,7 +170,10 @@ class _Server(ThreadingHTTPServer):
         self._deadlines: dict[socket.socket, float] = {}
         self._lock = threading.Lock()
         self._tls = None if tls is None else Tls(tls)
-        super().__init__(address, handler)
+        try:
+            super().__init__(address, handler)
+        except OSError as error:
+            raise AutoscalerError(f"port {address[1]}: {why_not(error)}") from error
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept; a TLS handshake waits until the connection has its own thread."""

@@ -10,6 +10,7 @@ import yaml
 from kubernetes.client.exceptions import ApiException
 
 from autoscaler.cluster.api import Connection, Request, answered, connect
+from autoscaler.errors import AutoscalerError
 
 
 class HangsUp:
@@ -80,3 +81,42 @@ def test_a_server_that_is_away_is_asked_once(tmp_path: Path) -> None:
     connection.close()
     assert failed.value.status == 0
     assert "Max retries" not in str(failed.value.reason)
+
+
+def kubeconfig(folder: Path, content: bytes | None) -> Path:
+    file = folder / "kubeconfig"
+    if content is not None:
+        file.write_bytes(content)
+    return file
+
+
+NO_SCHEME = b"""
+clusters: [{name: c, cluster: {server: "10.0.0.1:6443"}}]
+users: [{name: u, user: {}}]
+contexts: [{name: x, context: {cluster: c, user: u}}]
+current-context: x
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        pytest.param(None, "no such file", id="none"),
+        pytest.param(b"", "file is empty", id="empty"),
+        pytest.param(b"not: [yaml", "line 1, column 6 expected ',' or ']'", id="not YAML"),
+        pytest.param(b"\xe4\xff", "not UTF-8 text (byte 0xe4 at 0)", id="binary"),
+        pytest.param(b"apiVersion: v1", "Expected key current-context", id="no context"),
+        pytest.param(b"- a", "kubeconfig", id="a list"),
+        pytest.param(NO_SCHEME, "server '10.0.0.1:6443' is no https URL", id="no scheme"),
+    ],
+)
+def test_a_kubeconfig_that_does_not_do_is_named_on_one_line(tmp_path, content, complaint):
+    file = kubeconfig(tmp_path, content)
+
+    with pytest.raises(AutoscalerError) as refused:
+        connect(file)
+
+    told = str(refused.value)
+    assert told.startswith(f"kubeconfig {file}: ")
+    assert complaint in told
+    assert "\n" not in told

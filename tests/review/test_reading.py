@@ -31,6 +31,7 @@ def found(*lines, target=""):
         pytest.param("panic: {", ([], 0), id="not JSON"),
         pytest.param(LINE[:-40], ([], 1), id="cut short"),
         pytest.param(LINE.replace('"schema": 2', '"schema": "x"'), ([], 1), id="wrong type"),
+        pytest.param(LINE.replace('"schema": 2', '"schema": 3'), ([], 1), id="a later version"),
         pytest.param(LINE.replace("DesiredWithin", "X"), (["checkout"], 0), id="text may differ"),
         pytest.param(LINE.replace('"Trusted"', '"Sure"'), ([], 1), id="a word nobody knows"),
         pytest.param('{"desired_replicas":' + "[" * 40_000, ([], 1), id="nested without end"),
@@ -115,3 +116,36 @@ def test_nothing_piped_in_is_told_instead_of_waited_for(monkeypatch):
 def test_what_cannot_be_read_is_named(source):
     with pytest.raises(LogError, match=source):
         names_in(source)
+
+
+def test_a_log_without_an_answer_says_what_it_has_instead():
+    reading = Reading()
+    assert list(read_decisions([OTHER, LINE[:-40]], target="shop/checkout", reading=reading)) == []
+
+    assert str(reading.nothing_found("shop/checkout")) == (
+        "the log holds no decision about shop/checkout; it has api/search; "
+        "1 of another version, or not whole, were passed over"
+    )
+
+
+def test_a_gzipped_log_is_known_by_what_it_holds(tmp_path):
+    path = tmp_path / "daemon.log"
+    path.write_bytes(gzip.compress(f"{LINE}\n".encode()))
+
+    with opened(str(path)) as lines:
+        assert found(*lines) == (["checkout"], 0)
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        pytest.param("http://127.0.0.1:x", "http://127.0.0.1:x: nonnumeric port: 'x'", id="port"),
+        pytest.param("http://[::1", "http://[::1: Invalid IPv6 URL", id="no URL"),
+        pytest.param("/no/such.log", "/no/such.log: No such file or directory", id="no file"),
+    ],
+)
+def test_a_log_that_cannot_be_opened_is_named_with_the_reason(source, complaint):
+    with pytest.raises(LogError) as refused, opened(source):
+        pass
+
+    assert str(refused.value) == complaint

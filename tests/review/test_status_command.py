@@ -8,7 +8,8 @@ from autoscaler.commands.status import status_table
 from autoscaler.decide.facts import TargetRef
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.overview import Overview
-from autoscaler.review.server import serve_page
+from autoscaler.review.routes import Answer
+from autoscaler.review.server import serve_page, start_server
 from review.records import decided, policy, record
 
 COLUMNS = [
@@ -87,12 +88,23 @@ def test_before_the_first_reconcile_it_says_so():
     ("arguments", "complaint"),
     [
         (["--url", "http://127.0.0.1:1"], "http://127.0.0.1:1: "),
-        (["--url", "file:///etc/passwd"], "is not an http or https URL"),
     ],
 )
 def test_a_daemon_that_does_not_answer_is_named(capsys, arguments, complaint):
     assert main(["status", *arguments]) == 1
     assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"status": "success"}', b"\xff"])
+def test_somebody_else_who_answers_there_is_told_apart(capsys, body):
+    server = start_server({"/api/policies": lambda _: Answer(body)}, port=0, host="127.0.0.1")
+
+    code = main(["status", "--url", f"http://127.0.0.1:{server.server_port}"])
+
+    server.shutdown()
+    server.server_close()
+    assert code == 1
+    assert "something else than the daemon answers there" in capsys.readouterr().err
 
 
 def test_a_wrong_state_is_refused_with_the_ones_there_are(url, capsys):
