@@ -180,11 +180,13 @@ def _observed(
 def _with_idleness(
     doubts: tuple[tuple[Reason, datetime], ...], state: WorkloadState, now: datetime, *, idle: bool
 ) -> tuple[tuple[Reason, datetime], ...]:
-    """Remember since when nothing is asked of the workload."""
+    """Remember since when nothing is asked of the workload; a clock that jumps starts over."""
     others = tuple(pair for pair in doubts if pair[0] is not Reason.SCALED_TO_ZERO)
     if not idle:
         return others
-    return (*others, (Reason.SCALED_TO_ZERO, state.since(Reason.SCALED_TO_ZERO) or now))
+    jumped = (Reason.CLOCK_JUMP_HOLD, now) in others
+    since = None if jumped else state.since(Reason.SCALED_TO_ZERO)
+    return (*others, (Reason.SCALED_TO_ZERO, since or now))
 
 
 def _remembered(

@@ -803,6 +803,16 @@ def test_a_floor_of_the_schedule_is_reached_a_lead_time_ahead():
     assert decided(LOW, schedule=[sale], forecast={"leadTime": "60s"}).desired_replicas == 3
 
 
+def test_no_idle_time_went_by_while_a_clock_jumped():
+    idle = ((Reason.SCALED_TO_ZERO, ago(3900)),)
+    state = replace(quiet(0, doubts=idle), seen_at=ago(3600))
+    jumped = outcome(signal(0.0), facts=workload(1), state=state, minReplicas=0).state_if_held
+    calm = outcome(signal(0.0), facts=workload(1), state=quiet(0, doubts=idle), minReplicas=0)
+
+    assert jumped.since(Reason.SCALED_TO_ZERO) == NOW
+    assert calm.state_if_held.since(Reason.SCALED_TO_ZERO) == ago(3900)
+
+
 def test_an_idle_workload_goes_to_zero_and_comes_back():
     state, replicas, seen = quiet(0), 3, []
     for minute in range(40):
