@@ -13,9 +13,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer
 
 _QUANTITY = re.compile(
-    r"([+-]?\d{1,15}(?:\.\d{1,12})?(?:[eE][+-]?\d{1,2})?)([numkMGTPE]|[KMGTPE]i)?"
+    r"([+-]?(?:[0-9]{1,15}(?:\.[0-9]{0,12})?|\.[0-9]{1,12}))"
+    r"(?:([eE][+-]?[0-9]{1,2})|([numkMGTPE]|[KMGTPE]i))?"
 )
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d|w)")
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d|w)")
 _SUFFIX = {
     **{
         "n": 1e-9,
@@ -45,7 +46,7 @@ def parsed_quantity(value: Any) -> float:
         match = _QUANTITY.fullmatch(value.strip())
         if match is None:
             raise ValueError(f"{value!r} is not a quantity such as 120, 250m or 1.5k")
-        number = float(match[1]) * _SUFFIX.get(match[2] or "", 1.0)
+        number = float(match[1] + (match[2] or "")) * _SUFFIX.get(match[3] or "", 1.0)
     if not math.isfinite(number):
         raise ValueError(f"{value!r} is not a finite quantity")
     return number

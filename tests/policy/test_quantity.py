@@ -1,0 +1,43 @@
+"""How much: quantities as the API server reads them, and what it would refuse."""
+
+import pytest
+
+from autoscaler.policy.quantity import parsed_duration, parsed_quantity
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("120", 120.0),
+        ("100m", 0.1),
+        ("250u", 0.00025),
+        ("1.5k", 1500.0),
+        ("1e3", 1000.0),
+        ("1E3", 1000.0),
+        ("1e-3", 0.001),
+        ("1E", 1e18),
+        ("1Ki", 1024.0),
+        ("12.5Mi", 12.5 * 2**20),
+        ("1Ei", 2.0**60),
+        (".5", 0.5),
+        ("5.", 5.0),
+        ("+5", 5.0),
+        (" 5 ", 5.0),
+    ],
+)
+def test_what_is_a_quantity(text, amount):
+    assert parsed_quantity(text) == amount
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ".", "ten", "1K", "1ki", "1e3k", "1e3Ki", "1 Ki", "0x10", "1_000", "1e400", "\uff11"],
+)
+def test_what_is_none(text):
+    with pytest.raises(ValueError, match="is not a"):
+        parsed_quantity(text)
+
+
+def test_a_duration_is_written_in_plain_digits_too():
+    with pytest.raises(ValueError, match="is not a duration"):
+        parsed_duration("\uff15m")
