@@ -26,6 +26,10 @@ class ScaleConflictError(ScaleRefusedError):
     """Somebody else wrote the object since it was read: re-read it and decide again."""
 
 
+class ScaleUnansweredError(ScaleRefusedError):
+    """Whether a write arrived is not known: what the object says next tells."""
+
+
 class TraceError(AutoscalerError):
     """A recorded load cannot be replayed: the message names file, line and value."""
 

@@ -25,7 +25,7 @@ from autoscaler.decide.pipeline import Outcome, reconciled, remembered_for
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.recovery import Memory, state_at_hand_over, state_at_start
 from autoscaler.decide.state import WorkloadState
-from autoscaler.errors import ScaleConflictError, ScaleRefusedError
+from autoscaler.errors import ScaleConflictError, ScaleRefusedError, ScaleUnansweredError
 from autoscaler.forecasting import Forecasts, horizon_of
 from autoscaler.policy.schema import Actuator, Mode
 from autoscaler.ports import Cluster, Metrics, Witness
@@ -77,6 +77,8 @@ class Reconciler:
         self._saturation = Saturation()
         self._states: dict[TargetRef, WorkloadState] = {}
         self._recalled: dict[TargetRef, Memory] = {}
+        self._unanswered: dict[TargetRef, Outcome] = {}
+        """Orders that may have arrived: until the watch shows whether they did."""
 
     def recall(self, memories: Mapping[TargetRef, Memory]) -> None:
         """Take up what another process remembered, for the workloads of the next cycle."""
@@ -173,6 +175,7 @@ class Reconciler:
             try:
                 fresh = self._cluster.reread(target)
                 workload = replace(fresh, routability=workload.routability)
+                state = self._state(governed, workload, now=now)
                 outcome = reconciled(
                     signals, workload=workload, policy=policy, state=state, now=now
                 )
@@ -201,9 +204,17 @@ class Reconciler:
     ) -> WorkloadState:
         """Return what is remembered of a workload; at first what another process left of it."""
         target = governed.target
-        return self._states.get(target) or state_at_start(
+        state = self._states.get(target) or state_at_start(
             self._recalled.get(target), workload=workload, policy=governed.policy, now=now
         )
+        tried = self._unanswered.get(target)
+        arrived = None if tried is None else tried.arrived(workload)
+        if tried is None or arrived is None:
+            return state
+        del self._unanswered[target]
+        if arrived:
+            state = self._states[target] = tried.carried_out(state)
+        return state
 
     def _act(self, governed: Governed, outcome: Outcome) -> tuple[bool, str]:
         """Write the decision if there is one; return whether it was, and what kept it from that."""
@@ -220,6 +231,8 @@ class Reconciler:
         except ScaleConflictError:
             raise
         except ScaleRefusedError as error:
+            if isinstance(error, ScaleUnansweredError) and not by_hpa:
+                self._unanswered[governed.target] = outcome
             log_event(
                 logger,
                 logging.ERROR,
@@ -272,6 +285,7 @@ class Reconciler:
         """Drop the state of workloads that no policy governs any more."""
         for target in self._states.keys() - present:
             del self._states[target]
+            self._unanswered.pop(target, None)
         self._capacities.retain(present)
         self._saturation.retain(present)
 

@@ -80,7 +80,7 @@ class Cluster(Protocol):
         """Read one target from the API server itself, after a conflict."""
 
     def patch_scale(self, target: TargetRef, replicas: int, *, resource_version: str) -> None:
-        """Write `spec.replicas`; raise `ScaleConflictError` or `ScaleRefusedError`."""
+        """Write `spec.replicas`; raise `ScaleRefusedError` or one of its two kinds."""
 
     def patch_min_replicas(self, target: TargetRef, min_replicas: int) -> bool:
         """Write `spec.minReplicas` of the HPA on the target; False where it is that already."""

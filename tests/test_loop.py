@@ -14,7 +14,7 @@ from autoscaler.decide.facts import (
 )
 from autoscaler.decide.learned_capacity import CapacityFit
 from autoscaler.decide.reason import Reason
-from autoscaler.errors import ScaleConflictError, ScaleRefusedError
+from autoscaler.errors import ScaleConflictError, ScaleRefusedError, ScaleUnansweredError
 from autoscaler.forecasting import Forecasts, horizon_of
 from autoscaler.loop import Reconciler
 from autoscaler.policy.schema import WorkloadPolicy
@@ -67,6 +67,9 @@ class FakeCluster:
         self.events = []
         self.floor = 1
         self.annotations = {}
+        self.refuses_stale = False
+        self.lost = []
+        """For each next write: whether it arrives, though nobody answers."""
 
     def workloads(self, targets):
         return {t: self.facts(t) for t in targets if t in self.replicas}
@@ -84,9 +87,16 @@ class FakeCluster:
     def patch_scale(self, target, replicas, *, resource_version):
         if self.errors:
             raise self.errors.pop(0)
-        self.written.append((target.name, replicas, resource_version))
-        self.replicas[target] = replicas
-        self.version += 1
+        if self.refuses_stale and resource_version != str(self.version):
+            raise ScaleConflictError(f"{target}: 409")
+        arrives = not self.lost or self.lost[0]
+        if arrives:
+            self.written.append((target.name, replicas, resource_version))
+            self.replicas[target] = replicas
+            self.version += 1
+        if self.lost:
+            self.lost.pop()
+            raise ScaleUnansweredError(f"{target}: no answer")
 
     def patch_min_replicas(self, target, min_replicas):
         changed, self.floor = self.floor != min_replicas, min_replicas
@@ -250,6 +260,47 @@ def test_a_refused_patch_is_no_rescale_and_begins_no_cooldown():
     world.run(2)
 
     assert [record.rescaled for record in world.records] == [False, True]
+
+
+def first_scale_in(*, arrives):
+    """A world whose first scale-in nobody answers, a cycle after it, at ever less load."""
+    world = calm_world()
+    world.cluster.lost = [arrives]
+    while not world.records[-1].not_rescaled_because:
+        world.run()
+    world.metrics.load = 100.0
+    world.run()
+    return world
+
+
+def test_an_unanswered_scale_in_that_arrived_begins_its_cooldown():
+    world = first_scale_in(arrives=True)
+    lowered = world.cluster.replicas[CHECKOUT]
+    world.run(4 * 4)
+
+    assert world.cluster.replicas[CHECKOUT] == lowered < 12
+    state = world.records[-1].state
+    assert (state.last_scale_down_at, state.reverted_at) == (state.scale_events[-1].at, ())
+
+
+def test_an_unanswered_scale_in_that_did_not_arrive_is_tried_again_at_once():
+    world = first_scale_in(arrives=False)
+
+    assert world.records[-1].rescaled
+    assert world.records[-1].state.scale_events == world.records[-2].state.scale_events
+
+
+def test_a_write_that_arrived_unseen_shows_in_the_conflict_of_the_next():
+    world = bench(1000.0, checkout=4)
+    world.cluster.lost, world.cluster.refuses_stale = [True], True
+    seen = world.cluster.facts(CHECKOUT)
+    world.cluster.workloads = lambda targets: dict.fromkeys(targets, seen)
+
+    world.run(2)
+    after = world.records[-1].state
+
+    assert [event.change for event in after.scale_events] == [4]
+    assert (after.order.replicas, after.reverted_at) == (8, ())
 
 
 def test_a_standby_of_long_standing_decides_as_the_leader_does():

@@ -9,11 +9,13 @@ from kubernetes.client.exceptions import ApiException
 from autoscaler.cluster.api import Json, Request, answered
 from autoscaler.cluster.resources import Kinds
 from autoscaler.decide.facts import TargetRef
-from autoscaler.errors import ScaleConflictError, ScaleRefusedError
+from autoscaler.errors import ScaleConflictError, ScaleRefusedError, ScaleUnansweredError
 
 # The name under which the API server notes our writes in managedFields.
 FIELD_MANAGER = "predictive-autoscaler"
 _CONFLICT = 409
+# From here on it is a gateway's or a dying server's word, behind which a write may have arrived.
+_NO_VERDICT = 500
 
 
 class Scaler:
@@ -44,11 +46,17 @@ class Scaler:
         try:
             return answered(self._api, request)
         except ApiException as error:
-            kind = ScaleConflictError if error.status == _CONFLICT else ScaleRefusedError
-            raise kind(
+            raise refusal(error.status)(
                 f"{target}: {request.method} {request.path}: "
                 f"{error.status or 'no answer'} {error.reason}"
             ) from error
+
+
+def refusal(status: int | None) -> type[ScaleRefusedError]:
+    """Return what a status means for a write; None or 0 = there was no answer."""
+    if status == _CONFLICT:
+        return ScaleConflictError
+    return ScaleUnansweredError if not status or status >= _NO_VERDICT else ScaleRefusedError
 
 
 def _merge(path: str, spec: Json, resource_version: str) -> Request:

@@ -40,15 +40,24 @@ class Outcome(NamedTuple):
     @property
     def state_if_rescaled(self) -> WorkloadState:
         """The state after the decision was carried out."""
+        return self.carried_out(self.state_if_held)
+
+    def carried_out(self, state: WorkloadState) -> WorkloadState:
+        """Return a state, this one's or a later one, after the decision was carried out."""
         decision = self.decision
         change = decision.desired_replicas - decision.current_replicas
         order = Order(decision.desired_replicas, self.at, self.resource_version)
-        held = self.state_if_held
         return replace(
-            held.with_rescale(change, now=self.at, keep=LONGEST_PERIOD),
+            state.with_rescale(change, now=self.at, keep=LONGEST_PERIOD),
             order=order,
-            generation=None if held.generation is None else held.generation + 1,
+            generation=None if state.generation is None else state.generation + 1,
         )
+
+    def arrived(self, workload: WorkloadFacts) -> bool | None:
+        """Return whether a write that nobody answered shows; None = the watch is as it was."""
+        if workload.resource_version == self.resource_version:
+            return None
+        return workload.spec_replicas == self.decision.desired_replicas
 
     def state_after(self, *, rescaled: bool) -> WorkloadState:
         """Return the state after the decision was, or was not, carried out."""

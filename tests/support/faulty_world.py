@@ -14,7 +14,12 @@ from zlib import crc32
 import numpy as np
 
 from autoscaler.decide.facts import Doubt, Sample, TargetRef, WorkloadFacts
-from autoscaler.errors import MetricUnavailableError, ScaleConflictError, ScaleRefusedError
+from autoscaler.errors import (
+    MetricUnavailableError,
+    ScaleConflictError,
+    ScaleRefusedError,
+    ScaleUnansweredError,
+)
 from autoscaler.metrics.misgivings import Circumstances, with_doubt
 from autoscaler.ports import History, LoadSeries, PolicyDocument
 from autoscaler.replay.demo_world import DemoClock, DemoCluster, DemoDeployment, DemoMetrics
@@ -217,7 +222,7 @@ class FaultyCluster(DemoCluster):
         self._disturb(target)
         super().patch_scale(target, replicas, resource_version=resource_version)
         if has(Mishap.TIMED_OUT, target):
-            raise ScaleRefusedError(f"{target}: no answer within 4 s")
+            raise ScaleUnansweredError(f"{target}: no answer within 4 s")
 
     def record_event(
         self, target: TargetRef, *, reason: str, message: str, warning: bool = False
