@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from datetime import datetime
 
-from autoscaler.decide.facts import PodFacts, Sample, WorkloadFacts
+from autoscaler.decide.facts import ENDED, PodFacts, Sample, WorkloadFacts
 from autoscaler.decide.pod_classes import (
     CPU_INITIALIZATION_PERIOD_SECONDS,
     MeasuredPod,
@@ -76,6 +76,17 @@ def load_without_booting(
     if boot and boot.keys() >= by_pod.keys():
         return None
     return max(load - sum(boot.values()), 0.0)
+
+
+def knows_every_ready_pod(workload: WorkloadFacts) -> bool:
+    """Whether the pods we know are as many as serve: a watch of pods may lag, or break alone.
+
+    A sum over fewer is a lower bound.
+    """
+    if workload.pods is None:
+        return True
+    ready = sum(pod.ready and not pod.deleted and pod.phase not in ENDED for pod in workload.pods)
+    return ready >= workload.ready_replicas
 
 
 def _timing(sample: Sample, now: datetime) -> SampleTiming:

@@ -18,7 +18,11 @@ from typing import NamedTuple
 from autoscaler.decide.decision import Proposal, Recommendation
 from autoscaler.decide.facts import Capacity, ForecastFacts, Signal, Trust, WorkloadFacts
 from autoscaler.decide.measured import known_load
-from autoscaler.decide.pod_metric import hpa_proposal, load_without_booting
+from autoscaler.decide.pod_metric import (
+    hpa_proposal,
+    knows_every_ready_pod,
+    load_without_booting,
+)
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.replica_calculator import ReplicaCalculationError
 from autoscaler.decide.sizing import replicas_for
@@ -102,6 +106,7 @@ def _proposed(signal: Signal, metric: MetricSpec, case: _Case) -> tuple[Proposal
         reactive, ratio, whole = _reactive_by_pod(
             signal, metric, (load, capacity), case, trusted=trusted
         )
+        whole = whole and knows_every_ready_pod(case.workload)
     else:
         reactive, ratio = _reactive(load, capacity, case, trusted=trusted)
     whole = whole and signal.sample.doubt is None

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from autoscaler.decide.facts import Doubt, PodFacts, Sample
+from autoscaler.decide.facts import Doubt, PodFacts, Sample, WorkloadFacts
+from autoscaler.decide.pod_metric import knows_every_ready_pod
 from autoscaler.metrics.answers import Rows, Table
 from autoscaler.metrics.misgivings import Circumstances, Down, settled, with_doubt
 from autoscaler.metrics.ownership import owner_name
@@ -208,9 +209,13 @@ class Reading:
             return f"{len(down)} scrape targets are down, first {down[0].instance}"
         if found.hole:
             return found.hole
-        if pods is None or not found.by_pod:
-            return ""
-        absent = [pod for pod in pods if pod.name not in found.by_pod]
+        return "" if facts is None or not found.by_pod else self._unheard(facts, found)
+
+    def _unheard(self, facts: WorkloadFacts, found: _Found) -> str:
+        """Return which pods a sum over pods leaves out."""
+        if not knows_every_ready_pod(facts):
+            return f"{facts.ready_replicas} pods serve, not all of them are known by name"
+        absent = [pod for pod in facts.pods or () if pod.name not in found.by_pod]
         silent = settled(absent, now=self._around.now) if absent else []
         return f"{len(silent)} ready pods are silent, first {silent[0].name}" if silent else ""
 

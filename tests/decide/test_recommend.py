@@ -320,6 +320,26 @@ def test_nor_is_it_what_a_booting_pod_burns(wrong):
     assert load_without_booting(sample, 2.0, cpu, workload=facts, now=NOW) == 2.0
 
 
+@pytest.mark.parametrize(
+    ("changes", "may_lower"),
+    [
+        pytest.param({}, True, id="as many as serve"),
+        pytest.param({"ready_replicas": 3}, False, id="one that serves is not listed"),
+        pytest.param({"ready_replicas": 1}, True, id="one more, not counted yet"),
+    ],
+)
+@pytest.mark.parametrize("quantile", [None, 0.1])
+def test_a_sum_over_pods_that_are_not_all_known_never_lowers(quantile, changes, may_lower):
+    ended = replace(cpu_pods(9000)[0], name="evicted", phase=PodPhase.FAILED)
+    leaving = replace(cpu_pods(9000)[0], name="leaving", deleted=True)
+    facts = workload(2, pods=(*cpu_pods(9000, 9000), ended, leaving))
+    low = cpu_signal({"pod-0": 0.1, "pod-1": 0.1}, quantile=quantile)
+    got = recommended(low, facts=replace(facts, **changes), metrics=[CPU])
+
+    assert (got.replicas, got.may_lower) == (1, may_lower)
+    assert may_lower or got.reason is Reason.METRICS_PARTIAL_HOLD
+
+
 def test_what_boots_takes_away_no_more_than_there_is():
     facts, cpu = workload(2, pods=cpu_pods(9000, 30, ready=False)), MetricSpec.model_validate(CPU)
     sample = cpu_signal({"pod-0": 0.5, "pod-1": 3.0}, quantile=0.5).sample

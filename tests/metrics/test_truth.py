@@ -1,5 +1,6 @@
 """How much a number is worth: absent, stale, partial, duplicated, foreign, warned."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -209,6 +210,16 @@ def test_a_ready_pod_without_a_sample_is_missed(sample_of):
 
     assert (sample.value, sample.doubt) == (1.0, Doubt.PARTIAL)
     assert sample.detail == "1 ready pods are silent, first checkout-7d4b9c5f6-zzzzz"
+
+
+def test_a_pod_that_serves_and_is_not_listed_is_missed(sample_of):
+    [(target, facts)] = workload(*OURS).items()
+    more = {target: replace(facts, ready_replicas=3)}
+
+    assert sample_of(PODS, series=cpu(), workloads=workload(*OURS)).doubt is None
+    sample = sample_of(PODS, series=cpu(), workloads=more)
+    assert (sample.value, sample.doubt) == (1.0, Doubt.PARTIAL)
+    assert sample.detail == "3 pods serve, not all of them are known by name"
 
 
 def test_a_new_pod_without_a_sample_is_not_missed_yet(sample_of):
