@@ -68,6 +68,8 @@ def parser() -> argparse.ArgumentParser:
 def _flag(command: argparse.ArgumentParser, name: str, **options: Any) -> None:
     """Add a flag whose default may come from the environment, where it is checked the same."""
     variable = "AUTOSCALER_" + name.lstrip("-").replace("-", "_").upper()
+    told = [options.get("help", ""), f"default: {options['default']}" if _tells(options) else ""]
+    options["help"] = f"{'; '.join(filter(None, told))} [{variable}]".replace("%", "%%")
     written = os.environ.get(variable)
     if options.get("action") is flags.Switch:
         options["default"] = flags.FromEnvironment(written or "", variable)
@@ -75,8 +77,12 @@ def _flag(command: argparse.ArgumentParser, name: str, **options: Any) -> None:
         value = flags.FromEnvironment(written, variable)
         options["default"] = [value] if options.get("nargs") == "+" else value
         options.pop("required", None)
-    options["help"] = f"{options.get('help', '')} [{variable}]"
     command.add_argument(name, **options)
+
+
+def _tells(options: dict[str, Any]) -> bool:
+    """Whether there is a default that the help does not tell yet."""
+    return bool(options.get("default")) and "default" not in options.get("help", "")
 
 
 def _choice(command: argparse.ArgumentParser, name: str, *choices: str, **options: Any) -> None:
@@ -112,8 +118,20 @@ def _run(command: argparse.ArgumentParser) -> None:
     )
     _choice(command, "--log-format", "json", "text", help="of the log")
     _choice(command, "--log-level", "debug", "info", "warning", "error", default="info")
-    _flag(command, "--metrics-port", type=flags.port, default="8080", help="0 = none")
-    _flag(command, "--health-port", type=flags.port, default="8081", help="0 = none")
+    _flag(
+        command,
+        "--metrics-port",
+        type=flags.port,
+        default="8080",
+        help="of /metrics and the page; 0 = none",
+    )
+    _flag(
+        command,
+        "--health-port",
+        type=flags.port,
+        default="8081",
+        help="of /healthz and /readyz; 0 = none",
+    )
     _flag(command, "--tls-cert-file", metavar="FILE", help="of the metrics port; read again")
     _flag(command, "--tls-key-file", metavar="FILE", help="its private key")
 
@@ -209,8 +227,8 @@ def _demo(command: argparse.ArgumentParser) -> None:
 
 
 def _replay(command: argparse.ArgumentParser) -> None:
-    _flag(command, "--policy", metavar="P.yaml", required=True)
-    _flag(command, "--trace", metavar="T.csv[.gz]", nargs="+", help="timestamp,value")
+    _flag(command, "--policy", metavar="P.yaml", required=True, help="whose decisions are played")
+    _flag(command, "--trace", metavar="T.csv[.gz]", nargs="+", help="header: timestamp,value")
     _flag(command, "--days", type=flags.days, help="instead of a trace: so much Prometheus history")
     _flag(
         command, "--startup", type=flags.startups, default="120s", help="one or several: 30s,120s"
@@ -252,15 +270,27 @@ def _recommend(command: argparse.ArgumentParser) -> None:
     _flag(command, "--capacity", type=flags.positive, help="requests/s one pod carries")
     _flag(command, "--container", metavar="NAME", help="whose CPU counts; default: the pod's")
     _flag(
-        command, "--cpu-request", type=flags.quantity, metavar="CORES", help="500m; default: asked"
+        command,
+        "--cpu-request",
+        type=flags.quantity,
+        metavar="CORES",
+        help="of a pod; default: as it is now",
     )
     _flag(command, "--startup", type=flags.startup, default="120s", help="until a pod is ready")
     _prometheus(command)
 
 
 def _explain(command: argparse.ArgumentParser) -> None:
-    command.add_argument("target", nargs="?", default="", metavar="NAMESPACE/NAME")
-    _flag(command, "--log", metavar="FILE|URL", default="-", help="default: standard input")
+    command.add_argument(
+        "target", nargs="?", default="", metavar="NAMESPACE/NAME", help="the workload"
+    )
+    _flag(
+        command,
+        "--log",
+        metavar="FILE|URL",
+        default="-",
+        help="or the daemon; default: standard input",
+    )
     _flag(command, "--since", metavar="T", help="what happened since (09:00, 2h, RFC 3339; UTC)")
     _flag(command, "--until", metavar="T", help="and until; default: the end of the log")
     _choice(command, "--without", "cooldown", default=None, help="what would have been without it")

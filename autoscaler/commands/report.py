@@ -75,7 +75,7 @@ def _peer_name(peer: Peer) -> str:
     """Return what the HPA reads and its target, as people write it."""
     if peer.by_cpu:
         return f"HPA at CPU {peer.target:.0%}"
-    return f"HPA at {peer.target:.0%} of a pod's request limit"
+    return f"HPA at {peer.target:.0%} of a pod's limit"
 
 
 def _run(outcome: Outcome) -> Run:

@@ -120,7 +120,7 @@ def _lines(run: Replayed) -> list[tuple[str, str]]:
     """Return what each line over time is."""
     return [
         ("load", "load"),
-        ("band", f"forecast, median to risk {share_text(run.risk)}"),
+        ("band", f"forecast to risk {share_text(run.risk)}"),
         ("ready", "our ready pods"),
         ("desired", "desired"),
         ("hpa", f"ready pods of {run.hpa_name}"),
