@@ -54,9 +54,8 @@ def kept_for_later(
     if missing <= _NOTHING:
         return None
     left = missing / (1.0 - number / current_replicas)
-    return Limit(
-        Reason.CHURN_HOLD, number, current_replicas, f"not worth it for {seconds_text(left)}"
-    )
+    told = f"scale-in in {seconds_text(left)}, if the surplus lasts"
+    return Limit(Reason.CHURN_HOLD, number, current_replicas, told)
 
 
 def worth_waiting_for(window: timedelta, *, history: timedelta) -> timedelta:

@@ -398,7 +398,9 @@ def test_on_its_first_day_a_forecast_waits_for_less(history, least):
 def test_a_scale_in_that_waits_says_for_how_long():
     decision = decided(signal(500, 500), state=quiet(0, surplus=timedelta(seconds=90)))
 
-    assert decision.chain == (Limit(Reason.CHURN_HOLD, 5, 10, "not worth it for 2m"),)
+    assert decision.chain == (
+        Limit(Reason.CHURN_HOLD, 5, 10, "scale-in in 2m, if the surplus lasts"),
+    )
 
 
 def test_a_surplus_that_ends_was_not_worth_it():
