@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from contextlib import suppress
+from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -60,8 +61,10 @@ def _overview(arguments: argparse.Namespace) -> dict[str, Any]:
             overview: dict[str, Any] = json.loads(answer.read(_MOST_BYTES))
     except HTTPError as error:
         with error:
-            told = error.read(500).decode("utf-8", "replace").strip()
-            raise LogError(f"{arguments.url}: {error.code} {told}") from error
+            told = " ".join(error.read(500).decode("utf-8", "replace").split())
+        wrong_question = error.code == HTTPStatus.BAD_REQUEST
+        said = told if wrong_question else f"HTTP {error.code} {told[:80]!r}: {_NOT_OURS}"
+        raise LogError(f"{arguments.url}: {said}") from error
     except (OSError, HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error
         told = why_not(reason) if isinstance(reason, Exception) else str(reason)

@@ -149,7 +149,8 @@ class Session(requests.Session):
             with super().request(method, url, **kwargs) as response:
                 text = self._text(response)
         except (requests.RequestException, HTTPError, OSError) as error:
-            raise MetricUnavailableError(f"{_place(url)}: {_cause(error)}") from error
+            by = f" (CA {self._settings.ca_file})" if self._settings.ca_file else ""
+            raise MetricUnavailableError(f"{_place(url)}: {_cause(error)}{by}") from error
         self.skew_seconds = _skew(response, between=(sent_at, time.time()))
         self._envelope = _envelope(response, text, place=_place(url), read=self.read)
         answered = _Answered()

@@ -189,3 +189,11 @@ def test_a_certificate_is_checked_against_the_given_ca(reader_of, tmp_path):
 
     assert [sample.doubt for sample in trusting] == [Doubt.ABSENT] * 2
     assert "certificate" in doubting[0].detail.lower()
+
+
+def test_a_ca_that_cannot_be_used_is_named(reader_of, tmp_path):
+    missing = tmp_path / "ca.crt"
+
+    [sample, *_] = newest(reader_of("https://127.0.0.1:1", ca_file=missing))
+
+    assert f"(CA {missing})" in sample.detail

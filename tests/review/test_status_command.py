@@ -107,6 +107,21 @@ def test_somebody_else_who_answers_there_is_told_apart(capsys, body):
     assert "something else than the daemon answers there" in capsys.readouterr().err
 
 
+def test_a_page_that_is_no_daemon_s_is_told_on_one_line(capsys):
+    server = start_server({}, port=0, host="127.0.0.1")
+    url = f"http://127.0.0.1:{server.server_port}"
+
+    code = main(["status", "--url", url])
+
+    server.shutdown()
+    server.server_close()
+    assert code == 1
+    assert capsys.readouterr().err == (
+        f"autoscaler status: {url}: HTTP 404 'not found': something else than the daemon "
+        "answers there; its metrics port is 8080\n"
+    )
+
+
 def test_a_wrong_state_is_refused_with_the_ones_there_are(url, capsys):
     assert main(["status", "--url", url, "--attention", "bored"]) == 1
     assert "attention is one of refused, not found" in capsys.readouterr().err
