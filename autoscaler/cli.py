@@ -10,11 +10,10 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from autoscaler import __version__
 from autoscaler.commands import flags
-from autoscaler.commands.flags import one_of, url_of
+from autoscaler.commands.flags import choice, flag, one_of, url_of
 from autoscaler.errors import AutoscalerError, PolicyError, TraceError
 from autoscaler.policy.source_names import SOURCE_PARAMETERS
 
@@ -65,79 +64,57 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _flag(command: argparse.ArgumentParser, name: str, **options: Any) -> None:
-    """Add a flag whose default may come from the environment, where it is checked the same."""
-    variable = "AUTOSCALER_" + name.lstrip("-").replace("-", "_").upper()
-    told = [options.get("help", ""), f"default: {options['default']}" if _tells(options) else ""]
-    options["help"] = f"{'; '.join(filter(None, told))} [{variable}]".replace("%", "%%")
-    written = os.environ.get(variable)
-    if options.get("action") is flags.Switch:
-        options["default"] = flags.FromEnvironment(written or "", variable)
-    elif written:
-        value = flags.FromEnvironment(written, variable)
-        options["default"] = [value] if options.get("nargs") == "+" else value
-        options.pop("required", None)
-    command.add_argument(name, **options)
-
-
-def _tells(options: dict[str, Any]) -> bool:
-    """Whether there is a default that the help does not tell yet."""
-    return bool(options.get("default")) and "default" not in options.get("help", "")
-
-
-def _choice(command: argparse.ArgumentParser, name: str, *choices: str, **options: Any) -> None:
-    """Add a flag that is one of a few words, the first of them by default."""
-    chosen = {"default": choices[0], "metavar": "{" + ",".join(choices) + "}", **options}
-    _flag(command, name, type=one_of(*choices), **chosen)
-
-
 def _run(command: argparse.ArgumentParser) -> None:
-    _flag(command, "--kubeconfig", metavar="FILE", help="kubeconfig; default: in-cluster account")
+    flag(command, "--kubeconfig", metavar="FILE", help="kubeconfig; default: in-cluster account")
     _prometheus(command)
-    _flag(
+    flag(
         command,
         "--memory-file",
         metavar="FILE",
         help="what was learned and decided, left there at the end and taken up at the next start",
     )
     _consul(command)
-    _flag(command, "--namespace", metavar="N", help="watch one namespace; default: all")
-    _flag(command, "--own-namespace", metavar="N", help="whose policies may name other namespaces")
-    _flag(command, "--interval", type=flags.span, default="15s", help="between reconciles")
-    _flag(command, "--once", action=flags.Switch, help="reconcile once and exit")
-    _flag(command, "--dry-run", action=flags.Switch, help="treat every policy as ForecastOnly")
-    _flag(
+    flag(command, "--namespace", metavar="N", help="watch one namespace; default: all")
+    flag(command, "--own-namespace", metavar="N", help="whose policies may name other namespaces")
+    flag(command, "--interval", type=flags.span, default="15s", help="between reconciles")
+    flag(command, "--once", action=flags.Switch, help="reconcile once and exit")
+    flag(command, "--dry-run", action=flags.Switch, help="treat every policy as ForecastOnly")
+    flag(
         command,
         "--annotate",
         action=flags.Switch,
         help="keep the last decision as an annotation of each workload that is scaled",
     )
-    _flag(command, "--leader-elect", action=flags.Switch, help="write only while holding a Lease")
-    _flag(
+    flag(command, "--leader-elect", action=flags.Switch, help="write only while holding a Lease")
+    flag(
         command, "--shards", type=flags.n_shards, default="0", help="spread policies over replicas"
     )
-    _choice(command, "--log-format", "json", "text", help="of the log")
-    _choice(command, "--log-level", "debug", "info", "warning", "error", default="info")
-    _flag(
+    choice(command, "--log-format", "json", "text", help="of the log")
+    choice(command, "--log-level", "debug", "info", "warning", "error", default="info")
+    _ports(command)
+
+
+def _ports(command: argparse.ArgumentParser) -> None:
+    flag(
         command,
         "--metrics-port",
         type=flags.port,
         default="8080",
         help="of /metrics and the page; 0 = none",
     )
-    _flag(
+    flag(
         command,
         "--health-port",
         type=flags.port,
         default="8081",
         help="of /healthz and /readyz; 0 = none",
     )
-    _flag(command, "--tls-cert-file", metavar="FILE", help="of the metrics port; read again")
-    _flag(command, "--tls-key-file", metavar="FILE", help="its private key")
+    flag(command, "--tls-cert-file", metavar="FILE", help="of the metrics port; read again")
+    flag(command, "--tls-key-file", metavar="FILE", help="its private key")
 
 
 def _prometheus(command: argparse.ArgumentParser) -> None:
-    _flag(
+    flag(
         command,
         "--prometheus-url",
         type=url_of(*flags.PROMETHEUS_SCHEMES),
@@ -145,25 +122,25 @@ def _prometheus(command: argparse.ArgumentParser) -> None:
         default="http://prometheus:9090",
         help="also several with commas, dns+srv://NAME, consul://SERVICE",
     )
-    _flag(command, "--prometheus-token-file", metavar="FILE", help="bearer token, read again")
-    _flag(command, "--prometheus-headers-file", metavar="FILE", help="'Name: value' lines")
-    _flag(command, "--prometheus-ca-file", metavar="FILE", help="CA of the server's certificate")
-    _flag(command, "--prometheus-timeout", type=flags.span, default="10s", help="per query")
-    _flag(
+    flag(command, "--prometheus-token-file", metavar="FILE", help="bearer token, read again")
+    flag(command, "--prometheus-headers-file", metavar="FILE", help="'Name: value' lines")
+    flag(command, "--prometheus-ca-file", metavar="FILE", help="CA of the server's certificate")
+    flag(command, "--prometheus-timeout", type=flags.span, default="10s", help="per query")
+    flag(
         command,
         "--prometheus-scrape-interval",
         type=flags.span,
         default="30s",
         help="the longest of any workload",
     )
-    _flag(
+    flag(
         command,
         "--prometheus-history-url",
         type=url_of(*flags.PROMETHEUS_SCHEMES),
         metavar="URL",
         help="a server that keeps longer",
     )
-    _flag(
+    flag(
         command,
         "--prometheus-history-matchers",
         type=flags.pairs,
@@ -171,11 +148,11 @@ def _prometheus(command: argparse.ArgumentParser) -> None:
         metavar="LABEL=VALUE,...",
         help="conditions on its series",
     )
-    _flag(command, "--history-cache", metavar="FOLDER", help="keeps what was read of the past")
+    flag(command, "--history-cache", metavar="FOLDER", help="keeps what was read of the past")
 
 
 def _consul(command: argparse.ArgumentParser) -> None:
-    _flag(
+    flag(
         command,
         "--consul-url",
         metavar="URL",
@@ -186,9 +163,9 @@ def _consul(command: argparse.ArgumentParser) -> None:
 def _sources(command: argparse.ArgumentParser) -> None:
     command.add_argument("action", nargs="?", choices=("show",), help="print one's PromQL")
     command.add_argument("show", nargs="?", metavar="NAME", help="of a source")
-    _flag(command, "--namespace", default="NAMESPACE", help="of the workload")
-    _flag(command, "--name", default="NAME", help="of the workload")
-    _flag(
+    flag(command, "--namespace", default="NAMESPACE", help="of the workload")
+    flag(command, "--name", default="NAME", help="of the workload")
+    flag(
         command,
         "--label",
         type=flags.pairs,
@@ -196,45 +173,43 @@ def _sources(command: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE,...",
         help="requestRate.labels of the policy",
     )
-    _choice(command, "--output", "table", "json", help="how it is printed")
+    choice(command, "--output", "table", "json", help="how it is printed")
 
 
 def _doctor(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "files", nargs="*", metavar="FILE", help="policies; default: the cluster's"
     )
-    _flag(command, "--kubeconfig", metavar="FILE", help="of the cluster to look at as well")
-    _flag(command, "--namespace", metavar="N", help="look at one namespace; default: all")
+    flag(command, "--kubeconfig", metavar="FILE", help="of the cluster to look at as well")
+    flag(command, "--namespace", metavar="N", help="look at one namespace; default: all")
     _prometheus(command)
     _consul(command)
-    _choice(command, "--output", "text", "json", help="how it is printed")
+    choice(command, "--output", "text", "json", help="how it is printed")
 
 
 def _demo(command: argparse.ArgumentParser) -> None:
-    _flag(command, "--days", type=flags.days, default="2", help="days to live through")
-    _flag(
+    flag(command, "--days", type=flags.days, default="2", help="days to live through")
+    flag(
         command,
         "--speed",
         type=flags.positive,
         help="simulated seconds per second; default: fastest",
     )
-    _flag(command, "--seed", type=flags.seed, default="7", help="of the synthetic load")
-    _flag(command, "--startup", type=flags.startup, default="120s", help="until a pod is ready")
-    _flag(command, "--risk", type=flags.risk, default="1%", help="accepted chance of being short")
-    _flag(command, "--port", type=flags.port, default="8090", help="of the page; 0 = a free one")
-    _flag(command, "--keep", action=flags.Switch, help="keep the page open until Ctrl-C")
-    _choice(command, "--log-format", "text", "json", help="json: a log for explain")
+    flag(command, "--seed", type=flags.seed, default="7", help="of the synthetic load")
+    flag(command, "--startup", type=flags.startup, default="120s", help="until a pod is ready")
+    flag(command, "--risk", type=flags.risk, default="1%", help="accepted chance of being short")
+    flag(command, "--port", type=flags.port, default="8090", help="of the page; 0 = a free one")
+    flag(command, "--keep", action=flags.Switch, help="keep the page open until Ctrl-C")
+    choice(command, "--log-format", "text", "json", help="json: a log for explain")
 
 
 def _replay(command: argparse.ArgumentParser) -> None:
-    _flag(command, "--policy", metavar="P.yaml", required=True, help="whose decisions are played")
-    _flag(command, "--trace", metavar="T.csv[.gz]", nargs="+", help="header: timestamp,value")
-    _flag(command, "--days", type=flags.days, help="instead of a trace: so much Prometheus history")
-    _flag(
-        command, "--startup", type=flags.startups, default="120s", help="one or several: 30s,120s"
-    )
-    _flag(command, "--risk", type=flags.risks, help="one or several; default: the policy's")
-    _flag(
+    flag(command, "--policy", metavar="P.yaml", required=True, help="whose decisions are played")
+    flag(command, "--trace", metavar="T.csv[.gz]", nargs="+", help="header: timestamp,value")
+    flag(command, "--days", type=flags.days, help="instead of a trace: so much Prometheus history")
+    flag(command, "--startup", type=flags.startups, default="120s", help="one or several: 30s,120s")
+    flag(command, "--risk", type=flags.risks, help="one or several; default: the policy's")
+    flag(
         command,
         "--workers",
         type=flags.workers,
@@ -242,41 +217,41 @@ def _replay(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="processes, or dask://HOST:PORT",
     )
-    _flag(command, "--decisions", metavar="OUT.csv", help="write timestamp,replicas per 15 s tick")
-    _flag(command, "--report", metavar="OUT.html", help="write one page to send to a colleague")
-    _flag(command, "--picture", metavar="OUT.svg", help="write its charts as one picture")
-    _choice(command, "--output", "table", "json", "csv", help="how the figures are printed")
+    flag(command, "--decisions", metavar="OUT.csv", help="write timestamp,replicas per 15 s tick")
+    flag(command, "--report", metavar="OUT.html", help="write one page to send to a colleague")
+    flag(command, "--picture", metavar="OUT.svg", help="write its charts as one picture")
+    choice(command, "--output", "table", "json", "csv", help="how the figures are printed")
     _prometheus(command)
 
 
 def _validate(command: argparse.ArgumentParser) -> None:
     command.add_argument("files", nargs="+", metavar="FILE", help="policy files or folders")
-    _flag(command, "--show", action=flags.Switch, help="print each policy with its defaults")
+    flag(command, "--show", action=flags.Switch, help="print each policy with its defaults")
 
 
 def _recommend(command: argparse.ArgumentParser) -> None:
-    _flag(command, "--name", metavar="NAME", required=True, help="of the Deployment")
-    _flag(command, "--namespace", metavar="N", help="of the Deployment; Prometheus needs it")
-    _flag(command, "--trace", metavar="T.csv[.gz]", help="timestamp,value; default: Prometheus")
-    _flag(command, "--days", type=flags.days, default="14", help="of Prometheus history")
-    _flag(
+    flag(command, "--name", metavar="NAME", required=True, help="of the Deployment")
+    flag(command, "--namespace", metavar="N", help="of the Deployment; Prometheus needs it")
+    flag(command, "--trace", metavar="T.csv[.gz]", help="timestamp,value; default: Prometheus")
+    flag(command, "--days", type=flags.days, default="14", help="of Prometheus history")
+    flag(
         command,
         "--source",
         type=one_of(*sorted(SOURCE_PARAMETERS), "cpu"),
         metavar="NAME",
         help="of the rate, or cpu; default: what is found",
     )
-    _flag(command, "--query", metavar="PROMQL", help="instead of a named source")
-    _flag(command, "--capacity", type=flags.positive, help="requests/s one pod carries")
-    _flag(command, "--container", metavar="NAME", help="whose CPU counts; default: the pod's")
-    _flag(
+    flag(command, "--query", metavar="PROMQL", help="instead of a named source")
+    flag(command, "--capacity", type=flags.positive, help="requests/s one pod carries")
+    flag(command, "--container", metavar="NAME", help="whose CPU counts; default: the pod's")
+    flag(
         command,
         "--cpu-request",
         type=flags.quantity,
         metavar="CORES",
         help="of a pod; default: as it is now",
     )
-    _flag(command, "--startup", type=flags.startup, default="120s", help="until a pod is ready")
+    flag(command, "--startup", type=flags.startup, default="120s", help="until a pod is ready")
     _prometheus(command)
 
 
@@ -284,24 +259,24 @@ def _explain(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "target", nargs="?", default="", metavar="NAMESPACE/NAME", help="the workload"
     )
-    _flag(
+    flag(
         command,
         "--log",
         metavar="FILE|URL",
         default="-",
         help="or the daemon; default: standard input",
     )
-    _flag(command, "--since", metavar="T", help="what happened since (09:00, 2h, RFC 3339; UTC)")
-    _flag(command, "--until", metavar="T", help="and until; default: the end of the log")
-    _choice(command, "--without", "cooldown", default=None, help="what would have been without it")
+    flag(command, "--since", metavar="T", help="what happened since (09:00, 2h, RFC 3339; UTC)")
+    flag(command, "--until", metavar="T", help="and until; default: the end of the log")
+    choice(command, "--without", "cooldown", default=None, help="what would have been without it")
     states = ("demoted", "held", "capped", "contested", "unknown", "refused", "paused")
-    _choice(command, "--policies", *states, default=None, help="which were, and for how long")
-    _choice(command, "--output", "text", "json", help="how it is printed")
+    choice(command, "--policies", *states, default=None, help="which were, and for how long")
+    choice(command, "--output", "text", "json", help="how it is printed")
 
 
 def _status(command: argparse.ArgumentParser) -> None:
     command.add_argument("filter", nargs="?", default="", metavar="PART", help="of namespace/name")
-    _flag(
+    flag(
         command,
         "--url",
         type=url_of("http", "https"),
@@ -309,11 +284,11 @@ def _status(command: argparse.ArgumentParser) -> None:
         default="http://localhost:8080",
         help="of the daemon",
     )
-    _flag(command, "--attention", metavar="STATE", help="only policies in this state")
-    _flag(command, "--limit", type=flags.limit, default="50", help="policies shown, at most 500")
-    _flag(command, "--watch", action=flags.Switch, help="ask again every --interval")
-    _flag(command, "--interval", type=flags.span, default="5s", help="of --watch")
-    _choice(command, "--output", "table", "wide", "json", help="wide: with the reason in words")
+    flag(command, "--attention", metavar="STATE", help="only policies in this state")
+    flag(command, "--limit", type=flags.limit, default="50", help="policies shown, at most 500")
+    flag(command, "--watch", action=flags.Switch, help="ask again every --interval")
+    flag(command, "--interval", type=flags.span, default="5s", help="of --watch")
+    choice(command, "--output", "table", "wide", "json", help="wide: with the reason in words")
 
 
 def _schema(command: argparse.ArgumentParser) -> None:

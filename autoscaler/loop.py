@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from autoscaler.capacities import Capacities
-from autoscaler.decide.decision import Decision, Recommendation
 from autoscaler.decide.facts import (
     Capacity,
     ForecastFacts,
@@ -30,7 +29,7 @@ from autoscaler.forecasting import Forecasts, horizon_of
 from autoscaler.policy.schema import Actuator, Mode
 from autoscaler.ports import Cluster, Metrics, Witness
 from autoscaler.review.log import log_event
-from autoscaler.review.record import DecisionRecord
+from autoscaler.review.record import DecisionRecord, record_of_missing
 from autoscaler.roster import Governed, Roster
 from autoscaler.saturation import Saturation
 
@@ -141,7 +140,9 @@ class Reconciler:
         """Decide and act for one policy; whatever is wrong with it stays its own problem."""
         try:
             if workload is None:
-                record = _not_found(governed, now=now)
+                record = record_of_missing(
+                    governed.target, policy=governed.source, mode=governed.policy.mode, now=now
+                )
             else:
                 self._capacities.learn(governed, samples, workload, now=now)
                 capacities = self._capacities.of(governed, workload)
@@ -270,11 +271,8 @@ class Reconciler:
         held_back = self._held_back()
         if self._was_held_back and not held_back:
             for target, state in self._states.items():
-                workload = workloads.get(target)
-                self._states[target] = (
-                    replace(state, started_at=now, recovered=False)
-                    if workload is None
-                    else state_at_hand_over(state, workload=workload, now=now)
+                self._states[target] = state_at_hand_over(
+                    state, workload=workloads.get(target), now=now
                 )
         elif held_back and not self._was_held_back:
             for target, state in self._states.items():
@@ -298,17 +296,3 @@ def signals_of(
 ) -> tuple[Signal, ...]:
     """Return what is measured, forecast and bearable for each metric of one policy."""
     return tuple(map(Signal, governed.labels, samples, capacities, forecasts))
-
-
-def _not_found(governed: Governed, *, now: datetime) -> DecisionRecord:
-    return DecisionRecord(
-        at=now,
-        policy=governed.source,
-        target=governed.target,
-        mode=governed.policy.mode,
-        workload=None,
-        signals=(),
-        recommendation=Recommendation(None, Reason.TARGET_NOT_FOUND),
-        decision=Decision(0, 0, Reason.TARGET_NOT_FOUND),
-        rescaled=False,
-    )

@@ -1,10 +1,11 @@
-"""What a flag's value may be; a wrong one is refused with flag and value, before anything is done.
+"""What a flag is and may be; a wrong value is refused by flag and value, before anything is done.
 
 Values come from the command line or from the environment, and are held to the same: a misspelt
 `AUTOSCALER_DRY_RUN` must not mean that the daemon acts.
 """
 
 import argparse
+import os
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -75,6 +76,32 @@ class Switch(argparse.Action):
     def __call__(self, parser: object, namespace: argparse.Namespace, *_: object) -> None:
         """Switch it on."""
         setattr(namespace, self.dest, True)
+
+
+def flag(command: argparse.ArgumentParser, name: str, **options: Any) -> None:
+    """Add a flag whose default may come from the environment, where it is checked the same."""
+    variable = "AUTOSCALER_" + name.lstrip("-").replace("-", "_").upper()
+    told = [options.get("help", ""), f"default: {options['default']}" if _tells(options) else ""]
+    options["help"] = f"{'; '.join(filter(None, told))} [{variable}]".replace("%", "%%")
+    written = os.environ.get(variable)
+    if options.get("action") is Switch:
+        options["default"] = FromEnvironment(written or "", variable)
+    elif written:
+        value = FromEnvironment(written, variable)
+        options["default"] = [value] if options.get("nargs") == "+" else value
+        options.pop("required", None)
+    command.add_argument(name, **options)
+
+
+def _tells(options: dict[str, Any]) -> bool:
+    """Whether there is a default that the help does not tell yet."""
+    return bool(options.get("default")) and "default" not in options.get("help", "")
+
+
+def choice(command: argparse.ArgumentParser, name: str, *choices: str, **options: Any) -> None:
+    """Add a flag that is one of a few words, the first of them by default."""
+    chosen = {"default": choices[0], "metavar": "{" + ",".join(choices) + "}", **options}
+    flag(command, name, type=one_of(*choices), **chosen)
 
 
 def yes_or_no(text: str) -> bool:
@@ -176,7 +203,6 @@ def _url_problem(url: str, schemes: tuple[str, ...]) -> str:
 
 
 days = checked(_days)
-duration = checked(parsed_duration)
 pairs = checked(_pairs)
 positive = checked(_positive)
 quantity = checked(parsed_quantity)

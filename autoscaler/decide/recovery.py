@@ -66,12 +66,15 @@ def state_at_start(
 
 
 def state_at_hand_over(
-    state: WorkloadState, *, workload: WorkloadFacts, now: datetime
+    state: WorkloadState, *, workload: WorkloadFacts | None, now: datetime
 ) -> WorkloadState:
     """Return what to lead with after another led: what it ordered shows in the pods alone."""
+    begun = replace(state, started_at=now, recovered=False)
+    if workload is None:
+        return begun
     ours = tuple(event for event in state.scale_events if event.change < 0)
-    begun = replace(state, started_at=now, recovered=False, scale_events=ours)
-    return _with_growth(begun, growth_seen(workload, since=now - LONGEST_PERIOD))
+    seen = growth_seen(workload, since=now - LONGEST_PERIOD)
+    return _with_growth(replace(begun, scale_events=ours), seen)
 
 
 def growth_seen(workload: WorkloadFacts, *, since: datetime) -> tuple[ScaleEvent, ...]:

@@ -6,7 +6,6 @@ Anything else is refused with file, line and value: a replay of a misread file p
 """
 
 import csv
-import gzip
 import io
 import math
 import zlib
@@ -18,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscaler.errors import TraceError, why_not
+from autoscaler.unpacked import unpacked
 
 FloatArray = NDArray[np.float64]
 
 HEADER = ("timestamp", "value")
-_GZIP = b"\x1f\x8b"
 # The year 2200: whoever writes a later one has written milliseconds.
 _LATEST_SECONDS = 7_258_118_400.0
 # A year of minutes; a longer gap is far likelier a wrong timestamp than a recording.
@@ -99,10 +98,8 @@ def _columns(path: Path) -> tuple[list[float], list[float], list[int]]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    with path.open("rb") as raw:
-        packed = raw.peek(len(_GZIP)).startswith(_GZIP)
-        unpacked = gzip.GzipFile(fileobj=raw) if packed else raw
-        file = io.TextIOWrapper(unpacked, encoding="utf-8-sig", newline="")
+    with unpacked(path) as raw:
+        file = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
         reader = csv.reader(file)
         header = next(reader, None)
         if header is None or tuple(name.strip().lower() for name in header) != HEADER:

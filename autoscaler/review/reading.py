@@ -6,7 +6,6 @@ A decision that does not fit the schema is counted, never guessed at.
 """
 
 import contextlib
-import gzip
 import json
 import sys
 import urllib.request
@@ -15,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 from urllib.error import URLError
 from urllib.parse import urlencode
 
@@ -23,12 +22,12 @@ from pydantic import ValidationError
 
 from autoscaler.errors import LogError, why_not
 from autoscaler.review.fields import DECISION, SCHEMA_VERSION, DecisionFields
+from autoscaler.unpacked import unpacked
 
 # No line of ours is longer than 16 KiB; a longer one is not ours, whatever it contains.
 LONGEST_LINE = 64 * 1024
 _TIMEOUT_SECONDS = 30
 _MOST_OTHERS = 10
-_GZIP = b"\x1f\x8b"
 
 
 @dataclass(slots=True)
@@ -122,9 +121,8 @@ def _stream(source: str, target: str) -> Iterator[IO[bytes]]:
         with answer:
             yield answer
         return
-    with Path(source).open("rb") as file:
-        packed = file.peek(len(_GZIP)).startswith(_GZIP)
-        yield cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file
+    with unpacked(Path(source)) as file:
+        yield file
 
 
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:

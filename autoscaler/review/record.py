@@ -15,6 +15,7 @@ from autoscaler.decide.facts import Capacity, ForecastFacts, Signal, TargetRef, 
 from autoscaler.decide.lead_time import lead_time_of
 from autoscaler.decide.pause import paused_direction
 from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
+from autoscaler.decide.reason import Reason
 from autoscaler.decide.schedule import scheduled_bounds
 from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.schema import Mode, WorkloadPolicy
@@ -166,6 +167,23 @@ class DecisionRecord:
 
 
 _LEAST_TRUSTED_FIRST = (Trust.STALE, Trust.DEMOTED, Trust.WARMING, Trust.TRUSTED)
+
+
+def record_of_missing(
+    target: TargetRef, *, policy: str, mode: Mode, now: datetime
+) -> DecisionRecord:
+    """Return the record of a policy whose workload is not there."""
+    return DecisionRecord(
+        at=now,
+        policy=policy,
+        target=target,
+        mode=mode,
+        workload=None,
+        signals=(),
+        recommendation=Recommendation(None, Reason.TARGET_NOT_FOUND),
+        decision=Decision(0, 0, Reason.TARGET_NOT_FOUND),
+        rescaled=False,
+    )
 
 
 def _digits(value: float) -> float:

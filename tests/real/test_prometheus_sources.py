@@ -49,8 +49,9 @@ def reader(prometheus_url: str) -> Iterator[PrometheusMetrics]:
 
 def newest(reader: PrometheusMetrics, case: Case) -> Sample:
     now = datetime.now(tz=UTC)
+    n = len(case.pods)
     facts = WorkloadFacts(
-        target=case.series.target, spec_replicas=2, status_replicas=2, ready_replicas=0,
+        target=case.series.target, spec_replicas=n, status_replicas=n, ready_replicas=n,
         resource_version="1", seen_at=now,
         pods=tuple(PodFacts(name, created_at=now - timedelta(hours=1)) for name in case.pods),
     )  # fmt: skip
