@@ -131,7 +131,7 @@ class Capacities:
 
     def _due(self, target: TargetRef, now: datetime) -> bool:
         before = self._learned_at.get(target)
-        return before is None or now - before >= _EVERY
+        return before is None or abs(now - before) >= _EVERY  # a clock may be set back
 
     def _fit(self, governed: Governed, workload: WorkloadFacts) -> CapacityFit:
         """Return the fit of the template that runs; a new one inherits what was known."""

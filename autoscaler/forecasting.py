@@ -6,6 +6,7 @@ Reading history is slow and is nobody's business at reconcile time: `missing_his
 wanted, some other thread reads it, `accept_history` takes it in.
 """
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,17 +20,22 @@ from autoscaler.decide.facts import ForecastFacts, Sample, TargetRef, Trust, Wor
 from autoscaler.decide.lead_time import hold_seconds, lead_time_of, metric_age_of
 from autoscaler.policy.quantity import duration_text
 from autoscaler.ports import History, LoadSeries
+from autoscaler.review.log import log_event
 from autoscaler.roster import Roster
 from models.engine import ForecastBatch, ForecastEngine
 from models.snapshot import SnapshotError
 
 __all__ = ["HISTORY", "STEP", "Forecasts", "Horizon", "SnapshotError", "history_span"]
 
+logger = logging.getLogger(__name__)
+
 STEP = timedelta(minutes=1)
 # A fortnight holds two of every weekday: the least from which a week can be told from chance.
 HISTORY = timedelta(days=14)
 # A roll-out, a node drained: longer gaps than this are read back rather than left.
 _MEMORY_LASTS = timedelta(minutes=10)
+# A clock set back by less is caught up with before anybody's forecast is stale.
+_CATCHES_UP = 2 * STEP
 # Stands in a saved memory before the key of a series whose past was not read yet.
 _UNREAD = "unread:"
 
@@ -81,6 +87,10 @@ class Forecasts:
         self._row_of: dict[str, int] = {}
         self._risk_of: dict[str, float] = {}
         self._wanting: dict[str, LoadSeries] = {}
+        self._gaps: set[str] = set()
+        """Of those, series that lack only some minutes of a past they have."""
+        self._roster = Roster()
+        self._seen_at: datetime | None = None
         self._unread: set[str] = set()
         """Series of a restored memory whose past was never read."""
         self._rows: IntArray = np.empty(0, dtype=np.intp)
@@ -98,7 +108,9 @@ class Forecasts:
         self._row_of.update(zip(fresh, self._engine.add(len(fresh)).tolist(), strict=True))
         wanting = self._wanting.keys() | self._unread | set(fresh)
         self._wanting = {k: s for k, s in series_of.items() if k in wanting}
+        self._gaps = (self._gaps & self._wanting.keys()) - self._unread - set(fresh)
         self._unread.clear()
+        self._roster = roster
         self._rows = np.array([self._row_of[key] for key in roster.series_keys], dtype=np.intp)
         self._engine.set_time_zone(self._rows, list(roster.time_zones))
 
@@ -135,13 +147,20 @@ class Forecasts:
     def accept_history(self, keys: Sequence[str], history: History) -> None:
         """Take in the past of the given series and learn from it at once."""
         known = [i for i, key in enumerate(keys) if key in self._row_of]
-        rows = np.array([self._row_of[keys[i]] for i in known], dtype=np.intp)
         end_seconds = history.end_at.timestamp()
-        risk = np.array([self._risk_of[keys[i]] for i in known])
-        self._engine.backfill(rows, history.load[known], end_seconds=end_seconds, risk=risk)
-        self._engine.learn(rows, now_seconds=end_seconds)
+        gaps = [i for i in known if keys[i] in self._gaps]
+        self._engine.refill(self._rows_of(keys, gaps), history.load[gaps], end_seconds=end_seconds)
+        unread = [i for i in known if keys[i] not in self._gaps]
+        rows, risk = self._rows_of(keys, unread), np.array([self._risk_of[keys[i]] for i in unread])
+        if unread:
+            self._engine.backfill(rows, history.load[unread], end_seconds=end_seconds, risk=risk)
+            self._engine.learn(rows, now_seconds=end_seconds)
         for key in keys:
             self._wanting.pop(key, None)
+            self._gaps.discard(key)
+
+    def _rows_of(self, keys: Sequence[str], places: Sequence[int]) -> IntArray:
+        return np.array([self._row_of[keys[i]] for i in places], dtype=np.intp)
 
     def observe(
         self, samples: Sequence[Sample], *, now: datetime, capped: Collection[int] = ()
@@ -155,6 +174,7 @@ class Forecasts:
         """
         if self._rows.size == 0:
             return
+        self._follow_clock(now)
         values = np.array([_learnable(s, now=now) for s in samples], dtype=np.float64)
         at = _measured_at(samples, now=now)
         minute = int(at // STEP.total_seconds())
@@ -166,6 +186,26 @@ class Forecasts:
         at_limit[list(capped)] = True
         end_seconds = minute * STEP.total_seconds()
         self._engine.append(values, end_seconds=end_seconds, rows=self._rows, capped=at_limit)
+
+    def _follow_clock(self, now: datetime) -> None:
+        """Start again from where a clock was set back to, and read what one that jumped missed.
+
+        A clock that was ahead left minutes in the memory that are still to come; until they came,
+        readings would be taken for old ones.
+        """
+        before, self._seen_at = self._seen_at, now
+        ahead = self._engine.newest_seconds - now.timestamp()
+        if ahead > _CATCHES_UP.total_seconds():
+            step = STEP.total_seconds()
+            self._minute = None
+            self._engine.set_back(end_seconds=(now.timestamp() // step - 1) * step)
+            log_event(logger, logging.WARNING, "clock_set_back", seconds=round(ahead))
+        elif before is None or now - before <= _MEMORY_LASTS:
+            return
+        series = zip(self._roster.series_keys, self._roster.series, strict=True)
+        missed = {key: one for key, one in series if key not in self._wanting}
+        self._gaps |= missed.keys()
+        self._wanting = {**self._wanting, **missed}
 
     def learn(self, *, now: datetime, part: int, parts: int) -> None:
         """Refit every `parts`-th row, beginning with `part`: the hour's work in equal slices."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from models.trust import Trust
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 BoolArray = NDArray[np.bool_]
@@ -49,4 +51,21 @@ def concatenated(batches: Sequence[ForecastBatch]) -> ForecastBatch:
         return batches[0]
     return ForecastBatch(
         *(np.concatenate([getattr(b, f.name) for b in batches]) for f in fields(ForecastBatch))
+    )
+
+
+def nothing_known(n: int) -> ForecastBatch:
+    """Return the answer for rows that never had a sample."""
+    zero, nothing = np.zeros(n), np.full(n, np.nan)
+    return ForecastBatch(
+        known=np.zeros(n, dtype=np.bool_),
+        median=zero,
+        quantile=zero.copy(),
+        reactive_quantile=zero.copy(),
+        trust=np.full(n, Trust.WARMING, dtype=np.int8),
+        skill=nothing,
+        coverage=nothing.copy(),
+        burst=np.zeros(n, dtype=np.bool_),
+        age_seconds=np.full(n, np.inf),
+        history_seconds=zero.copy(),
     )

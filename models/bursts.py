@@ -64,6 +64,13 @@ class Bursts:
         table["burst_from"][0, fresh] = at[begins] - 1
         table["burst_to"][0, rows] = at + _BURST_STEPS
 
+    def set_back(self, index: int) -> None:
+        """Let none last longer, from step `index` on, than one that was noticed there."""
+        for name in ("burst_until", "burst_to"):
+            ends = self.table[name]
+            np.minimum(ends, index + _BURST_STEPS, out=ends)
+        np.minimum(self.table["burst_from"], index, out=self.table["burst_from"])
+
     def under_way(self, moment: Moment) -> BoolArray:
         """Return where a burst is under way."""
         return np.asarray(moment.index < self.table["burst_until"][moment.rows])

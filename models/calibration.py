@@ -139,6 +139,14 @@ class Calibration:
             table[f"due_{name}"][slot, at] = getattr(promise, name)[which]
         self.experts.record(slot, at, promise.opinions.take(which), promise.risk[which])
 
+    def set_back(self, index: int) -> None:
+        """Drop the promises of steps after `index`, which will come once more, and end no burst."""
+        table = self.table
+        for name in ("first", "last"):
+            table[f"due_{name}"][...] = -1
+        table["capped"][...] = False
+        self.bursts.set_back(index)
+
     def settle(self, index: int, rows: IntArray) -> None:
         """Score the promises whose window ended with step `index`."""
         table = self.table

@@ -6,13 +6,14 @@ minute, `learn` once an hour, `predict` at every reconcile.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.answer import answered
-from models.batch import ForecastBatch, concatenated
+from models.batch import ForecastBatch, concatenated, nothing_known
 from models.calibration import Calibration
 from models.codec import MOST_LOAD
 from models.features import N_DAYS, MinuteView, inputs, minute_view
@@ -20,6 +21,7 @@ from models.horizon import USUAL_AGE_SECONDS, Asked, horizon_of
 from models.memory import Memory
 from models.moment import Moment, moment_of
 from models.network import Network, pooled_prior, quantiles
+from models.past import Seen
 from models.pulse import Pulse
 from models.snapshot import SnapshotError, read_snapshot, write_snapshot
 from models.table import Table
@@ -40,7 +42,7 @@ _ROWS_AT_ONCE = 2048
 _REHEARSED_STEPS, _REHEARSED_STEPS_OF_MANY, _MANY_ROWS = 1440, 120, 64
 _REHEARSE_EVERY = 2
 # What is usually asked: two minutes ahead, until the next cycle, at the default risk.
-_REHEARSAL = {"lead_seconds": 120.0, "hold_seconds": 15.0}
+_REHEARSAL_LEAD_SECONDS, _REHEARSAL_HOLD_SECONDS = 120.0, 15.0
 _USUAL_RISK = 0.01
 
 
@@ -101,17 +103,65 @@ class ForecastEngine:
     ) -> None:
         """Take in the past of `rows`: `y` (len(rows), n_samples), gaps NaN, newest last.
 
+        What these rows saw before completes it, behind its end and in its gaps.
         Towards its end the past is also forecast, as a rehearsal: a series begins calibrated for
         the `risk` that will be asked.
         """
-        n_samples = y.shape[1]
+        n_samples, step = y.shape[1], self.step_seconds
         rehearsed = _REHEARSED_STEPS if len(rows) <= _MANY_ROWS else _REHEARSED_STEPS_OF_MANY
+        seen = Seen(self.memory, rows)
+        self.table.forget(rows)
         for column in range(n_samples):
-            ends = end_seconds - (n_samples - 1 - column) * self.step_seconds
-            self.append(y[:, column], end_seconds=ends, rows=rows)
+            ends = end_seconds - (n_samples - 1 - column) * step
+            past = y[:, column]
+            load = np.where(np.isfinite(past), past, seen.load(round(ends / step)))
+            self.append(load, end_seconds=ends, rows=rows)
             if column >= n_samples - rehearsed and column % _REHEARSE_EVERY == 0:
-                now = ends + USUAL_AGE_SECONDS
-                self.predict(rows=rows, now_seconds=now, risk=risk, **_REHEARSAL)
+                self._rehearse(rows, end_seconds=ends, risk=risk)
+        for index, load in seen.after(round(end_seconds / step)):
+            self.append(load, end_seconds=index * float(step), rows=rows)
+        seen.read_again()
+
+    def _rehearse(self, rows: IntArray, *, end_seconds: float, risk: FloatArray | float) -> None:
+        """Forecast from the step that ends then, however far the rows of others are by now."""
+        now = end_seconds + USUAL_AGE_SECONDS
+        asked = Asked.of(rows, now, _REHEARSAL_LEAD_SECONDS, _REHEARSAL_HOLD_SECONDS, risk)
+        moment = moment_of(self.memory, self.pulse, rows)
+        then = round(end_seconds / self.step_seconds)
+        moment = replace(
+            moment,
+            index=np.full(rows.shape, then, dtype=np.intp),
+            end_seconds=np.full(rows.shape, end_seconds),
+        )
+        self._answered(moment, asked)
+
+    def refill(self, rows: IntArray, y: FloatArray, *, end_seconds: float) -> None:
+        """Fill in minutes of the past that were missed, and leave all else that was learnt."""
+        self._version += 1
+        newest = self.memory.index
+        if newest is None:
+            return
+        n_samples, step = y.shape[1], self.step_seconds
+        for column in range(n_samples):
+            index = round((end_seconds - (n_samples - 1 - column) * step) / step)
+            if newest - self.memory.n_slots < index <= newest:
+                self.memory.write(index, *_known(rows, y[:, column]))
+
+    def set_back(self, *, end_seconds: float) -> None:
+        """Forget what is later than the step that ends then: a clock that was ahead was set back.
+
+        What was learnt of no time in particular stays; the newest readings are of then.
+        """
+        if self.memory.index is None:
+            return
+        self._version += 1
+        self.memory.set_back(end_seconds)
+        self.calibration.set_back(self.memory.index)
+
+    @property
+    def newest_seconds(self) -> float:
+        """When the newest step ended that any row knows of; minus infinity before the first."""
+        return -np.inf if self.memory.index is None else self.memory.end_seconds
 
     def append(
         self,
@@ -210,19 +260,16 @@ class ForecastEngine:
         """
         rows = self._rows(rows)
         if self.memory.index is None:
-            return _nothing_known(len(rows))
+            return nothing_known(len(rows))
         now = self._latest(rows) if now_seconds is None else now_seconds
-        asked = Asked(
-            *(
-                np.broadcast_to(np.asarray(x, dtype=np.float64), rows.shape)
-                for x in (now, lead_seconds, hold_seconds, risk)
-            )
-        )
+        asked = Asked.of(rows, now, lead_seconds, hold_seconds, risk)
         parts = np.array_split(np.arange(len(rows)), max(1, -(-len(rows) // _ROWS_AT_ONCE)))
         return concatenated([self._predicted(rows[part], asked.take(part)) for part in parts])
 
     def _predicted(self, rows: IntArray, asked: Asked) -> ForecastBatch:
-        moment = moment_of(self.memory, self.pulse, rows)
+        return self._answered(moment_of(self.memory, self.pulse, rows), asked)
+
+    def _answered(self, moment: Moment, asked: Asked) -> ForecastBatch:
         horizon = horizon_of(moment, asked, step_seconds=self.step_seconds)
         given = inputs(self.memory, moment, self._minute_view(moment), horizon)
         levels = quantiles(self.prior, given)
@@ -252,20 +299,3 @@ def _known(rows: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray]:
     values = np.asarray(values, dtype=np.float64)
     known = np.isfinite(values) & (values >= 0)
     return rows[known], np.minimum(values[known], MOST_LOAD)
-
-
-def _nothing_known(n: int) -> ForecastBatch:
-    """Return the answer for rows that never had a sample."""
-    zero, nothing = np.zeros(n), np.full(n, np.nan)
-    return ForecastBatch(
-        known=np.zeros(n, dtype=np.bool_),
-        median=zero,
-        quantile=zero.copy(),
-        reactive_quantile=zero.copy(),
-        trust=np.full(n, Trust.WARMING, dtype=np.int8),
-        skill=nothing,
-        coverage=nothing.copy(),
-        burst=np.zeros(n, dtype=np.bool_),
-        age_seconds=np.full(n, np.inf),
-        history_seconds=zero.copy(),
-    )

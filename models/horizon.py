@@ -30,6 +30,11 @@ class Asked:
     hold: FloatArray
     risk: FloatArray
 
+    @classmethod
+    def of(cls, lanes: IntArray, *each: FloatArray | float) -> "Asked":
+        """Return now, lead, hold and risk of each lane, any of them for all alike."""
+        return cls(*(np.broadcast_to(np.asarray(x, dtype=np.float64), lanes.shape) for x in each))
+
     def take(self, lanes: IntArray) -> "Asked":
         """Return some of the lanes."""
         return Asked(self.now[lanes], self.lead[lanes], self.hold[lanes], self.risk[lanes])

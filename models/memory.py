@@ -52,6 +52,16 @@ class Memory:
             self.end_seconds = max(end_seconds, self.end_seconds)
         return index if index > self.index - self.n_slots else None
 
+    def set_back(self, end_seconds: float) -> None:
+        """Go on from the step that ends then: later ones are forgotten, no reading is of later."""
+        assert self.index is not None
+        index = round(end_seconds / self.step_seconds)
+        n_gone = min(max(self.index - index, 0), self.n_slots)
+        self.table["ring"][(self.index - np.arange(n_gone)) % self.n_slots] = 0
+        self.index, self.end_seconds = index, end_seconds
+        sampled_at = self.table["sampled_at"]
+        np.minimum(sampled_at, end_seconds, out=sampled_at)
+
     def write(self, index: int, rows: IntArray, load: FloatArray) -> None:
         """Keep one step's mean loads."""
         self.table["ring"][index % self.n_slots, rows] = encoded(load)
@@ -66,7 +76,9 @@ class Memory:
         gone = (index > newest) | (index <= self.index - self.n_slots)
         return np.where(gone, np.float32(np.nan), decoded(codes))  # type: ignore[arg-type]
 
-    def freshen(self, rows: IntArray, trailing: FloatArray, *, at_seconds: float) -> None:
+    def freshen(
+        self, rows: IntArray, trailing: FloatArray, *, at_seconds: FloatArray | float
+    ) -> None:
         """Take readings of the mean over the last minute; find the newest quarter of it.
 
         Two readings a quarter-minute apart differ by (newest quarter - the quarter that left) / 4.

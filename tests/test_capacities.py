@@ -122,6 +122,16 @@ def test_a_minute_teaches_once_however_often_we_look():
     assert by_cycle.weight == pytest.approx(by_minute.weight)
 
 
+def test_after_a_clock_was_set_back_minutes_go_on_teaching():
+    workload = seen(container())
+    [governed] = compiled({TARGET: ("test", policy("container"))}).governed
+    known = Capacities()
+    for at in (LATER, NOW, NOW + timedelta(minutes=1)):
+        known.learn(governed, [Sample(80.0, at), Sample(0.8, at)], workload, now=at)
+
+    assert round(known.fit_of(TARGET).weight) == 3
+
+
 def test_another_pod_template_starts_over_and_stands_on_what_was_known():
     before = seen(container(cpu="1"))
     known, after = shown(before), replace(before, template_hash="v2")

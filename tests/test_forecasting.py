@@ -250,3 +250,116 @@ def test_a_sample_of_a_clock_that_is_ahead_does_not_end_the_minute_early():
     forecasts.observe([ahead], now=NOW + timedelta(seconds=50))
 
     assert forecasts._minute == NOW.timestamp() // 60
+
+
+def running(load=500.0, *, minutes=30):
+    """Return forecasts of one series with a day's past, that went on for some minutes, and now."""
+    forecasts = Forecasts()
+    forecasts.follow(roster_of(CHECKOUT))
+    forecasts.accept_history(list(forecasts.missing_history(limit=1)), constant_history(1, load))
+    return forecasts, went_on(forecasts, load, since=NOW, minutes=minutes)
+
+
+def went_on(forecasts, load, *, since, minutes):
+    for cycle in range(1, 4 * minutes + 1):
+        now = since + cycle * STEP / 4
+        forecasts.observe([sample_at(load, now)], now=now)
+        forecasts.predict(horizon(1), now=now)
+    return now
+
+
+HOUR = timedelta(hours=1)
+
+
+def test_after_a_clock_is_set_back_the_newest_readings_count_within_a_minute():
+    forecasts, now = running(500.0, minutes=90)
+
+    now = went_on(forecasts, 200.0, since=now - HOUR, minutes=1)
+
+    [got] = forecasts.predict(horizon(1), now=now)
+    assert got.trust is not Trust.STALE
+    assert got.age == timedelta(seconds=30)
+    assert got.reactive_quantile < 400.0
+
+
+def test_a_reading_that_went_with_the_clock_that_was_ahead_is_stale_when_no_other_follows():
+    forecasts, now = running()
+    for cycle in range(26):
+        now_set_back = now - HOUR + cycle * STEP / 4
+        forecasts.observe([Sample(None, doubt=Doubt.UNREACHABLE)], now=now_set_back)
+
+    [got] = forecasts.predict(horizon(1), now=now_set_back)
+    assert got.trust is Trust.STALE
+
+
+@pytest.mark.parametrize(
+    ("jump", "wanted"),
+    [
+        pytest.param(-HOUR, 1, id="back an hour"),
+        pytest.param(HOUR, 1, id="forward an hour, or suspended"),
+        pytest.param(-timedelta(seconds=90), 0, id="back by less than is soon caught up with"),
+        pytest.param(timedelta(minutes=5), 0, id="a few missed cycles"),
+        pytest.param(timedelta(days=20), 1, id="forward beyond all memory"),
+        pytest.param(-timedelta(days=20), 1, id="back beyond all memory"),
+    ],
+)
+def test_what_a_clock_that_jumped_missed_is_read_from_the_metrics_store(jump, wanted):
+    forecasts, now = running()
+
+    now = went_on(forecasts, 500.0, since=now + jump, minutes=1)
+
+    assert forecasts.n_missing_history == wanted
+    if wanted:
+        past = History(np.full((1, 24 * 60), 500.0), STEP, now)
+        forecasts.accept_history(list(forecasts.missing_history(limit=1)), past)
+    [got] = forecasts.predict(horizon(1), now=now)
+    assert forecasts.n_missing_history == 0
+    assert got.trust is not Trust.STALE
+    assert got.median == pytest.approx(500.0, rel=0.05)
+
+
+def test_a_clock_that_was_ahead_for_a_while_leaves_nothing_behind():
+    forecasts, now = running()
+    for cycle in range(40):
+        ahead = now + HOUR + cycle * STEP / 4
+        forecasts.observe([Sample(None, ahead - HOUR, doubt=Doubt.STALE)], now=ahead)
+
+    now = went_on(forecasts, 200.0, since=now + 10 * STEP, minutes=20)
+
+    [got] = forecasts.predict(horizon(1), now=now)
+    assert got.trust is not Trust.STALE
+    assert got.age == timedelta(seconds=30)
+    assert got.median == pytest.approx(200.0, rel=0.1)
+
+
+def test_a_series_that_left_and_came_back_while_its_gap_was_read_gets_a_whole_past():
+    forecasts, now = running()
+    went_on(forecasts, 500.0, since=now - HOUR, minutes=1)
+    wanted = list(forecasts.missing_history(limit=1))
+    forecasts.follow(roster_of(SEARCH))
+    forecasts.follow(roster_of(CHECKOUT))
+
+    forecasts.accept_history(wanted, constant_history(1, 500.0))
+
+    [got] = forecasts.predict(horizon(1), now=NOW)
+    assert got.history == timedelta(days=1)
+
+
+def test_a_past_is_learned_alike_whatever_was_learned_before_it():
+    """Pasts are read in batches, while cycles go on: the later ones come after live readings."""
+    load = np.abs(500.0 + 300.0 * np.sin(np.arange(2880) / 1440 * 2 * np.pi))[None]
+    past = History(load, STEP, NOW)
+    first, second = Forecasts(), Forecasts()
+    first.follow(roster_of(CHECKOUT))
+    first.accept_history(list(first.missing_history(limit=1)), past)
+    second.follow(roster_of(SEARCH, CHECKOUT))
+    for cycle in range(3):
+        now = NOW - (3 - cycle) * STEP / 4
+        second.observe([sample_at(500.0, now), sample_at(500.0, now)], now=now)
+    for key in list(second.missing_history(limit=2)):
+        second.accept_history([key], past)
+
+    [alone] = first.predict(horizon(1), now=NOW)
+    for one in second.predict(horizon(2), now=NOW):
+        assert (one.trust, one.skill) == (alone.trust, pytest.approx(alone.skill))
+        assert one.coverage == pytest.approx(alone.coverage)

@@ -15,7 +15,7 @@ from autoscaler.decide.facts import (
 from autoscaler.decide.learned_capacity import CapacityFit
 from autoscaler.decide.reason import Reason
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError, ScaleUnansweredError
-from autoscaler.forecasting import Forecasts, horizon_of
+from autoscaler.forecasting import STEP, Forecasts, horizon_of
 from autoscaler.loop import Reconciler
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.roster import compiled
@@ -623,3 +623,19 @@ def test_a_lost_race_keeps_what_the_witness_said():
     world.run()
 
     assert world.records[0].workload.routability == FakeWitness.said
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_jumps_lowers_nothing_and_says_so_and_then_all_goes_on(hours):
+    world = bench(1000.0, checkout=4)
+    world.run(40)
+    high = world.cluster.replicas[CHECKOUT]
+    world.metrics.load = 200.0
+    world.now += timedelta(hours=hours)
+    world.run(8)
+    held = world.records[-1].decision
+    world.run(60)
+
+    assert (held.desired_replicas, held.reason) == (high, Reason.CLOCK_JUMP_HOLD)
+    assert world.records[-1].signals[0].forecast.age <= STEP
+    assert world.cluster.replicas[CHECKOUT] < high

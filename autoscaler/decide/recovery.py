@@ -49,7 +49,7 @@ def state_at_start(
 ) -> WorkloadState:
     """Return what to begin with: all that may limit; `recovered` where nothing is missing."""
     if memory is None:
-        seen = growth_seen(workload, since=now - LONGEST_PERIOD)
+        seen = growth_seen(workload, since=now - LONGEST_PERIOD, now=now)
         return _with_growth(WorkloadState(started_at=now), seen)
     state = memory.state
     if _without_a_hole(memory, workload, policy, now):
@@ -62,7 +62,7 @@ def state_at_start(
         order=None,  # whoever changed the count since then did not contradict us
         doubts=tuple(pair for pair in state.doubts if pair[0] is not Reason.SCALED_TO_ZERO),
     )
-    return _with_growth(limits, growth_seen(workload, since=since))
+    return _with_growth(limits, growth_seen(workload, since=since, now=now))
 
 
 def state_at_hand_over(
@@ -73,14 +73,19 @@ def state_at_hand_over(
     if workload is None:
         return begun
     ours = tuple(event for event in state.scale_events if event.change < 0)
-    seen = growth_seen(workload, since=now - LONGEST_PERIOD)
+    seen = growth_seen(workload, since=now - LONGEST_PERIOD, now=now)
     return _with_growth(replace(begun, scale_events=ours), seen)
 
 
-def growth_seen(workload: WorkloadFacts, *, since: datetime) -> tuple[ScaleEvent, ...]:
-    """Return the pods created after `since` as scale events, oldest first."""
+def growth_seen(
+    workload: WorkloadFacts, *, since: datetime, now: datetime
+) -> tuple[ScaleEvent, ...]:
+    """Return the pods created after `since` as scale events, oldest first.
+
+    The API server's clock may be ahead of ours; no pod came later than now.
+    """
     pods = [p for p in workload.pods or () if not p.deleted and p.phase not in ENDED]
-    young = sorted(pod.created_at for pod in pods if pod.created_at > since)
+    young = sorted(min(pod.created_at, now) for pod in pods if pod.created_at > since)
     if workload.rollout_in_progress or len(young) == len(pods):
         return ()
     return tuple(ScaleEvent(at, 1) for at in young)

@@ -82,14 +82,18 @@ class WorkloadState:
         )
 
     def as_of(self, now: datetime) -> "WorkloadState":
-        """Return the state with nothing in the future: after a clock was set back, all is now."""
+        """Return the state with nothing in the future: after a clock was set back, all is now.
+
+        For how long it has been watched is not changed by that; it holds for the clock's sake.
+        """
+        back = timedelta(0) if self.seen_at is None else max(self.seen_at - now, timedelta(0))
 
         def past(at: datetime | None) -> datetime | None:
             return at if at is None or at <= now else now
 
         return replace(
             self,
-            started_at=min(self.started_at, now),
+            started_at=min(self.started_at - back, now),
             recommendations=tuple(replace(r, at=min(r.at, now)) for r in self.recommendations),
             scale_events=tuple(replace(e, at=min(e.at, now)) for e in self.scale_events),
             last_scale_up_at=past(self.last_scale_up_at),

@@ -72,7 +72,8 @@ class OwnQueries:
         self, queries: Mapping[int, OwnQuery], *, ask: Ask, now: datetime
     ) -> dict[int, Outcome]:
         """Return, for each query, the answer it is in, or what is wrong with it."""
-        self._refused = {t: r for t, r in self._refused.items() if now - r[0] < _REFUSED_FOR}
+        still = (item for item in self._refused.items() if abs(now - item[1][0]) < _REFUSED_FOR)
+        self._refused = dict(still)
         outcomes: dict[int, Outcome] = {}
         waiting: dict[int, OwnQuery] = {}
         for index, query in queries.items():

@@ -81,7 +81,7 @@ def remembered(
     started = (before.starting | fresh) & present
     # What passed while Consul was silent passed at an unknown moment: nothing is learned from it.
     learned = () if before.silent else tuple(sorted(started - waiting))
-    delays = [now - before.since.get(name, now) for name in learned]
+    delays = [max(now - before.since.get(name, now), timedelta(0)) for name in learned]
     return Memory(
         ready,
         n_ready,

@@ -118,7 +118,7 @@ class DecisionLog:
     def write(self, record: DecisionRecord) -> None:
         """Log at INFO what changed since this target's last record, at DEBUG what did not."""
         headline, told = record.headline, self._told.get(record.target)
-        news = told is None or told[0] != headline or record.at - told[1] >= HEARTBEAT
+        news = told is None or told[0] != headline or abs(record.at - told[1]) >= HEARTBEAT
         if news:
             self._told[record.target] = (headline, record.at)
             self._sweep(record.at)

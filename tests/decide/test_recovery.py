@@ -145,6 +145,7 @@ def test_pods_that_came_while_we_were_away_count_too():
     ("facts", "ages"),
     [
         pytest.param({"pods": OLD + pods(50, 60)}, [60, 50], id="oldest first"),
+        pytest.param({"pods": OLD + pods(-3600)}, [0], id="the API server's clock is ahead"),
         pytest.param({"pods": None}, [], id="pods are not watched"),
         pytest.param({"pods": OLD}, [], id="all of them are old"),
         pytest.param({"pods": OLD + pods(100)}, [], id="exactly as old as the period"),
@@ -157,7 +158,7 @@ def test_pods_that_came_while_we_were_away_count_too():
     ],
 )
 def test_what_pods_tell_of_growth(facts, ages):
-    seen = growth_seen(workload(9, **facts), since=ago(100))
+    seen = growth_seen(workload(9, **facts), since=ago(100), now=NOW)
 
     assert seen == tuple(ScaleEvent(ago(age), 1) for age in ages)
 

@@ -1,5 +1,7 @@
 """What is known about a user's query without asking, and how many are asked together."""
 
+from datetime import timedelta
+
 import pytest
 
 from autoscaler.decide.facts import Doubt
@@ -87,6 +89,17 @@ def test_one_wrong_query_is_refused_alone_and_not_asked_again(stub, reader_of):
     assert [sample.value for sample in samples] == [0.0, 1.0, None, 3.0, 4.0]
     assert samples[2].doubt is Doubt.REFUSED
     assert len(stub.asked) - asked_first == 2  # the four good ones together, and targets down
+
+
+def test_a_query_that_was_refused_is_asked_again_after_a_clock_was_set_back(stub, reader_of):
+    stub.reply = lambda asked: rows_of(asked.promql)
+    reader = reader_of(stub.url)
+    reader.newest(series("wrong"), now=NOW, workloads={})
+    stub.reply = lambda asked: rows_of(asked.promql.replace("wrong", "right"))
+
+    [sample] = reader.newest(series("wrong"), now=NOW - timedelta(hours=1), workloads={})
+
+    assert sample.doubt is not Doubt.REFUSED
 
 
 def test_a_number_without_a_series_behind_it_is_not_believed(stub, reader_of):

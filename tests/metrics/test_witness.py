@@ -74,6 +74,15 @@ def test_ready_but_not_passing_alarms_after_a_minute_and_not_before(consul, watc
     assert seen[1].detail == "1 of 2 ready pods do not pass, first b"
 
 
+def test_a_clock_that_is_set_back_shortens_no_lead_time(consul, watching):
+    consul.pass_pods("a")
+    watching.seen(0, "a")
+    watching.seen(1, "a", "b")
+    consul.pass_pods("a", "b")
+
+    assert watching.seen(-3600, "a", "b").delay == timedelta(0)
+
+
 def test_it_clears_when_consul_passes_the_pod(consul, watching):
     consul.pass_pods("a")
     watching.seen(0, "a", "b")

@@ -51,3 +51,36 @@ def test_old_samples_are_stale():
 
     assert batch.trust.tolist() == [Trust.STALE]
     assert batch.age_seconds.tolist() == [900.0]
+
+
+def test_a_clock_that_is_set_back_forgets_the_minutes_to_come_and_ends_no_burst_later():
+    engine = ForecastEngine()
+    rows = engine.add(1)
+    engine.backfill(rows, np.full((1, 600), 50.0), end_seconds=END)
+    engine.table["burst_until"][rows] = engine.memory.index + 9
+
+    engine.set_back(end_seconds=END - 3600)
+
+    newest = engine.memory.index
+    assert engine.newest_seconds == END - 3600
+    assert engine.table["burst_until"][rows].tolist() == [newest + 10]
+    assert np.isnan(engine.memory.loads(np.array([[newest + 1]]), rows, newest + 1)).all()
+    assert engine.memory.loads(np.array([[newest]]), rows, newest).tolist() == [
+        [pytest.approx(50, rel=0.01)]
+    ]
+
+
+def test_minutes_that_were_missed_are_filled_in_and_nothing_else_changes():
+    engine = ForecastEngine()
+    rows = engine.add(1)
+    engine.backfill(rows, np.full((1, 600), 50.0), end_seconds=END)
+    learned = engine.table["n_scored"][rows].copy()
+    engine.append(np.array([50.0]), end_seconds=END + 1200, rows=rows)
+
+    engine.refill(rows, np.array([[40.0, np.nan, 30.0]]), end_seconds=END + 660)
+
+    newest = engine.memory.index
+    then = newest - np.array([[11], [10], [9], [0]])
+    got = engine.memory.loads(then, rows, newest)[:, 0]
+    assert got == pytest.approx([40.0, np.nan, 30.0, 50.0], rel=0.01, nan_ok=True)
+    assert engine.table["n_scored"][rows] == learned

@@ -51,6 +51,7 @@ def test_a_decision_is_one_json_object_with_the_envelope_and_every_field(stream)
         pytest.param(record(trust=Trust.DEMOTED), ["INFO", "INFO"], id="so is a demotion"),
         pytest.param(record(at=NOW + HEARTBEAT), ["INFO", "INFO"], id="so is an hour of silence"),
         pytest.param(record(at=NOW + HEARTBEAT / 2), ["INFO"], id="half an hour is not"),
+        pytest.param(record(at=NOW - HEARTBEAT), ["INFO", "INFO"], id="or a clock set back"),
     ],
 )
 def test_the_level_tells_whether_it_is_news(stream, second, told):

@@ -1,0 +1,50 @@
+"""What is known of rows whose past is to be taken in: a past seldom comes before the first reading.
+
+Readings that came while it was fetched complete it, behind its end and in its gaps.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.codec import decoded
+from models.memory import Memory
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+
+class Seen:
+    """The minutes and the newest reading of some rows, put aside."""
+
+    def __init__(self, memory: Memory, rows: IntArray) -> None:
+        table = memory.table
+        self._memory = memory
+        self._rows = rows
+        self._index = memory.index
+        self._ring = table["ring"][:, rows] if memory.index is not None else None
+        self._trailing, self._sampled_at = table["trailing"][rows], table["sampled_at"][rows]
+
+    def load(self, index: int) -> FloatArray:
+        """Return the loads that were seen of a step, NaN where there was none."""
+        newest, n_slots = self._index, self._memory.n_slots
+        if self._ring is None or newest is None or not newest - n_slots < index <= newest:
+            return np.full(len(self._rows), np.nan)
+        return decoded(self._ring[index % n_slots]).astype(np.float64)
+
+    def after(self, index: int) -> Iterator[tuple[int, FloatArray]]:
+        """Yield the steps seen after `index`, oldest first, with their loads."""
+        if self._index is None:
+            return
+        for step in range(max(index, self._index - self._memory.n_slots) + 1, self._index + 1):
+            load = self.load(step)
+            if np.isfinite(load).any():
+                yield step, load
+
+    def read_again(self) -> None:
+        """Take the newest readings that were put aside, where none is newer."""
+        newer = np.flatnonzero(self._sampled_at > self._memory.table["sampled_at"][self._rows])
+        self._memory.freshen(
+            self._rows[newer], self._trailing[newer], at_seconds=self._sampled_at[newer]
+        )
