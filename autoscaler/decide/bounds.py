@@ -47,11 +47,14 @@ def bounds_in_force(min_replicas: int, max_replicas: int, scheduled: ScheduledBo
     )
 
 
-def bounded_replicas(number: int, bounds: Bounds) -> Limit | None:
-    """Return the bound that a number breaks, None when it lies between them."""
+def bounded_replicas(number: int, bounds: Bounds, *, current_replicas: int) -> Limit | None:
+    """Return the bound that a number breaks, None when it lies between them.
+
+    Who stands above the highest goes there and in this step no further, as with HPA.
+    """
     if number < bounds.low:
         return Limit(bounds.low_reason, number, bounds.low, bounds.low_detail)
-    if number > bounds.high:
+    if number > bounds.high or number < bounds.high < current_replicas:
         return Limit(bounds.high_reason, number, bounds.high, bounds.high_detail)
     return None
 

@@ -176,15 +176,14 @@ def bounded(number: int, case: Case) -> Limit | None:
     """Stay within the bounds, at once and whatever the rate: they are the user's own word."""
     policy = case.policy
     if not policy.schedule:
-        if policy.min_replicas <= number <= policy.max_replicas:
+        if policy.min_replicas <= number and max(number, case.current) <= policy.max_replicas:
             return None
         scheduled = NO_SCHEDULE
     else:
         lead = lead_time_of(case.workload, configured=policy.forecast.lead_time)
         scheduled = scheduled_bounds(policy.schedule, lead_time=lead, now=case.now)
-    return bounded_replicas(
-        number, bounds_in_force(policy.min_replicas, policy.max_replicas, scheduled)
-    )
+    bounds = bounds_in_force(policy.min_replicas, policy.max_replicas, scheduled)
+    return bounded_replicas(number, bounds, current_replicas=case.current)
 
 
 def not_paused(number: int, case: Case) -> Limit | None:

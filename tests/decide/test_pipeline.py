@@ -490,6 +490,30 @@ def test_a_pause_of_one_direction_outlives_a_bound():
     assert decision.desired_replicas == 10
 
 
+@pytest.mark.parametrize(
+    "down",
+    [
+        pytest.param({}, id="without a limit"),
+        pytest.param(
+            {"policies": [{"type": "Pods", "value": 8, "periodSeconds": 60}]}, id="limited"
+        ),
+        pytest.param({"selectPolicy": "Disabled"}, id="not allowed"),
+    ],
+)
+def test_who_stands_above_the_maximum_goes_there_first_and_no_further(down):
+    behavior = {"scaleDown": {"stabilizationWindowSeconds": 0, **down}}
+    decision = decided(signal(300), spec=20, state=quiet(3), maxReplicas=15, behavior=behavior)
+
+    assert (decision.desired_replicas, decision.reason) == (15, Reason.TOO_MANY_REPLICAS)
+
+
+def test_a_ceiling_of_the_schedule_is_such_a_maximum():
+    ceiling = {"name": "night", "start": "0 8 * * *", "end": "0 10 * * *", "maxReplicas": 15}
+    decision = decided(signal(300), spec=20, state=quiet(3), schedule=[ceiling])
+
+    assert (decision.desired_replicas, decision.reason) == (15, Reason.SCHEDULE_CEILING)
+
+
 def test_without_a_window_nothing_is_assumed_of_the_past():
     window = {"scaleDown": {"stabilizationWindowSeconds": 0}}
     step = outcome(LOW, state=WorkloadState(LONG_AGO), behavior=window)

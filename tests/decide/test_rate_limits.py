@@ -190,7 +190,7 @@ def test_the_schedule_narrows_the_policy(scheduled, low, high):
 
 @pytest.mark.parametrize("number", [2, 10, 20])
 def test_a_number_at_a_bound_breaks_none(number):
-    assert bounded_replicas(number, Bounds(2, 20)) is None
+    assert bounded_replicas(number, Bounds(2, 20), current_replicas=9) is None
 
 
 def test_a_floor_that_raises_nothing_is_not_named():
@@ -203,6 +203,10 @@ def test_a_floor_that_raises_nothing_is_not_named():
 def test_a_broken_bound_names_the_schedule_entry():
     bounds = Bounds(8, 20, Reason.SCHEDULE_FLOOR, low_detail="sale")
 
-    assert bounded_replicas(3, bounds) == Limit(Reason.SCHEDULE_FLOOR, 3, 8, "sale")
-    assert bounded_replicas(21, bounds) == Limit(Reason.TOO_MANY_REPLICAS, 21, 20)
-    assert bounded_replicas(9, bounds) is None
+    assert bounded_replicas(3, bounds, current_replicas=9) == Limit(
+        Reason.SCHEDULE_FLOOR, 3, 8, "sale"
+    )
+    assert bounded_replicas(21, bounds, current_replicas=9) == Limit(
+        Reason.TOO_MANY_REPLICAS, 21, 20
+    )
+    assert bounded_replicas(9, bounds, current_replicas=9) is None
