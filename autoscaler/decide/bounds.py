@@ -52,10 +52,10 @@ def bounded_replicas(number: int, bounds: Bounds, *, current_replicas: int) -> L
 
     Who stands above the highest goes there and in this step no further, as with HPA.
     """
+    if number > bounds.high or (bounds.high < current_replicas and number != bounds.high):
+        return Limit(bounds.high_reason, number, bounds.high, bounds.high_detail)
     if number < bounds.low:
         return Limit(bounds.low_reason, number, bounds.low, bounds.low_detail)
-    if number > bounds.high or number < bounds.high < current_replicas:
-        return Limit(bounds.high_reason, number, bounds.high, bounds.high_detail)
     return None
 
 

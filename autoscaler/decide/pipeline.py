@@ -213,7 +213,7 @@ def _remembered(
     """
     replicas, history = recommendation.replicas, state.recommendations
     unknown = replicas is None or (not recommendation.may_lower and replicas < current_replicas)
-    if _nothing_known(state, behavior.scale_down_window, unknown=unknown, now=now):
+    if _nothing_known(state, behavior, unknown=unknown, now=now):
         known = (earlier for earlier in history if not earlier.assumed)
         history = (*known, TimestampedRecommendation(now, current_replicas, assumed=True))
     if replicas is None or unknown:
@@ -223,16 +223,18 @@ def _remembered(
 
 
 def _nothing_known(
-    state: WorkloadState, window: timedelta, *, unknown: bool, now: datetime
+    state: WorkloadState, behavior: Behavior, *, unknown: bool, now: datetime
 ) -> bool:
-    """Whether nothing is known of a whole window; cycles farther apart than it miss nothing."""
-    if not window:
-        return False
+    """Whether nothing is known of a whole window; cycles farther apart than it miss nothing.
+
+    At first sight a window of either direction begins; later ones are begun for scale-in alone.
+    """
+    window = behavior.scale_down_window
     last = next((r.at for r in reversed(state.recommendations) if not r.assumed), None)
     if last is None:
-        return True
+        return bool(window or (behavior.scale_up_window and not state.recommendations))
     missed = unknown or state.seen_at is None or last < state.seen_at
-    return missed and last <= now - window
+    return bool(window) and missed and last <= now - window
 
 
 def remembered_for(behavior: Behavior) -> timedelta:

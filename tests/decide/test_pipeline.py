@@ -507,6 +507,25 @@ def test_who_stands_above_the_maximum_goes_there_first_and_no_further(down):
     assert (decision.desired_replicas, decision.reason) == (15, Reason.TOO_MANY_REPLICAS)
 
 
+def test_not_even_where_less_than_the_minimum_is_asked_for():
+    behavior = {"scaleDown": {"stabilizationWindowSeconds": 0}}
+    bounds = {"minReplicas": 5, "maxReplicas": 15}
+    decision = decided(signal(300), spec=20, state=quiet(3), behavior=behavior, **bounds)
+
+    assert (decision.desired_replicas, decision.reason) == (15, Reason.TOO_MANY_REPLICAS)
+
+
+@pytest.mark.parametrize("down_seconds", [0, 300])
+def test_at_first_sight_current_counts_as_recommended_where_growth_has_a_window(down_seconds):
+    behavior = {
+        "scaleUp": {"stabilizationWindowSeconds": 60},
+        "scaleDown": {"stabilizationWindowSeconds": down_seconds},
+    }
+    decision = decided(HIGH, state=WorkloadState(LONG_AGO), behavior=behavior)
+
+    assert (decision.desired_replicas, decision.reason) == (10, Reason.SCALE_UP_STABILIZED)
+
+
 def test_a_ceiling_of_the_schedule_is_such_a_maximum():
     ceiling = {"name": "night", "start": "0 8 * * *", "end": "0 10 * * *", "maxReplicas": 15}
     decision = decided(signal(300), spec=20, state=quiet(3), schedule=[ceiling])
