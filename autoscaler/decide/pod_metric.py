@@ -69,9 +69,7 @@ def load_without_booting(
         return load
     timing = _timing(sample, now)
     boot = {
-        pod.name: _usage(by_pod, pod) or 0.0
-        for pod in workload.pods
-        if _is_young(pod, now) and booting(_aged(pod, now), timing)
+        pod.name: _usage(by_pod, pod) or 0.0 for pod in workload.pods if _boots(pod, timing, now)
     }
     if boot and boot.keys() >= by_pod.keys():
         return None
@@ -87,6 +85,27 @@ def knows_every_ready_pod(workload: WorkloadFacts) -> bool:
         return True
     ready = sum(pod.ready and not pod.deleted and pod.phase not in ENDED for pod in workload.pods)
     return ready >= workload.ready_replicas
+
+
+def counts_every_ready_pod(
+    sample: Sample, metric: MetricSpec, *, workload: WorkloadFacts, now: datetime
+) -> bool:
+    """Whether what is counted is the load of all that serve; only then it may lower anything.
+
+    A pod that became ready a moment ago has its share of the load already: HPA leaves its CPU out
+    for a minute, and reckons with the others alone.
+    """
+    by_pod = sample.by_pod or {}
+    timing = _timing(sample, now) if scope_of(metric)[1] == "cpu" else None
+    return not any(
+        _usage(by_pod, pod) is None or (timing and _boots(pod, timing, now))
+        for pod in workload.pods or ()
+        if pod.ready and not pod.deleted and pod.phase not in ENDED
+    )
+
+
+def _boots(pod: PodFacts, timing: SampleTiming, now: datetime) -> bool:
+    return _is_young(pod, now) and booting(_aged(pod, now), timing)
 
 
 def _timing(sample: Sample, now: datetime) -> SampleTiming:

@@ -19,6 +19,7 @@ from autoscaler.decide.decision import Proposal, Recommendation
 from autoscaler.decide.facts import Capacity, ForecastFacts, Signal, Trust, WorkloadFacts
 from autoscaler.decide.measured import known_load
 from autoscaler.decide.pod_metric import (
+    counts_every_ready_pod,
     hpa_proposal,
     knows_every_ready_pod,
     load_without_booting,
@@ -178,11 +179,18 @@ def _reactive_by_pod(
             answered = False
         else:
             if proposal is not None:
-                return proposal.replicas, proposal.usage_ratio, True
+                lowers = proposal.replicas < case.workload.spec_replicas
+                whole = not lowers or _counts_all(signal, metric, case)
+                return proposal.replicas, proposal.usage_ratio, whole
     served = load_without_booting(signal.sample, load, metric, workload=case.workload, now=case.now)
     if served is None:
         return None, None, False
-    return *_reactive(served, capacity, case, trusted=trusted), answered
+    replicas, ratio = _reactive(served, capacity, case, trusted=trusted)
+    return replicas, ratio, answered and _counts_all(signal, metric, case)
+
+
+def _counts_all(signal: Signal, metric: MetricSpec, case: _Case) -> bool:
+    return counts_every_ready_pod(signal.sample, metric, workload=case.workload, now=case.now)
 
 
 def _without_capacity(

@@ -377,6 +377,40 @@ def test_a_pod_counts_once_a_whole_window_was_measured_since_it_became_ready():
     assert recommended(older, facts=facts, metrics=[CPU]).replicas is None
 
 
+def serving(*started_ago, silent=0):
+    """Return pods that are all ready, and what each burns but the last ones."""
+    pods = cpu_pods(*started_ago, ready=True)
+    return pods, {pod.name: 0.2 for pod in pods[: len(pods) - silent]}
+
+
+@pytest.mark.parametrize(
+    ("ages", "silent", "may_lower"),
+    [
+        pytest.param((9000,) * 4, 0, True, id="all are counted"),
+        pytest.param((9000, 9000, 60, 60), 0, False, id="two take load, and count for nothing yet"),
+        pytest.param((9000, 9000, 90, 90), 0, True, id="a minute later they count"),
+        pytest.param((9000,) * 4, 1, False, id="one says nothing"),
+    ],
+)
+@pytest.mark.parametrize("quantile", [None, 0.4])
+def test_the_load_of_some_of_those_that_serve_never_lowers(ages, silent, may_lower, quantile):
+    pods, by_pod = serving(*ages, silent=silent)
+    facts = workload(6, ready_replicas=4, pods=pods)
+    got = recommended(cpu_signal(by_pod, quantile=quantile), facts=facts, metrics=[CPU])
+
+    assert got.replicas < 6
+    assert got.may_lower is may_lower
+
+
+def test_pods_that_take_their_first_load_do_not_undo_their_own_scale_out():
+    pods, by_pod = serving(*[9000] * 5, *[60] * 5)
+    behavior = {"scaleDown": {"stabilizationWindowSeconds": 0}}
+    facts = workload(10, pods=pods)
+    step = outcome(cpu_signal(by_pod), facts=facts, metrics=[CPU], behavior=behavior)
+
+    assert (step.recommendation.replicas, step.decision.desired_replicas) == (2, 10)
+
+
 def test_a_named_container_is_measured_against_its_own_request():
     facts = workload(2, pods=cpu_pods(9000, 9000))
 
