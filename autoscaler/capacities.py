@@ -23,6 +23,7 @@ from autoscaler.decide.learned_capacity import (
     warmed_up,
     with_minute,
 )
+from autoscaler.decide.measured import known_load
 from autoscaler.policy.metric import MetricSpec, MetricType, TargetType
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.ports import FloatArray
@@ -102,7 +103,7 @@ class Capacities:
             return
         if not (samples[rate].trusted and samples[cpu].trusted and warmed_up(workload, now=now)):
             return
-        load, cores = samples[rate].value, samples[cpu].value
+        load, cores = (known_load(samples[place], now=now) for place in (rate, cpu))
         if load is None or cores is None:
             return
         fit = self._fit(governed, workload)

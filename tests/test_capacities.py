@@ -110,6 +110,17 @@ def test_doubtful_minutes_teach_nothing(doubts):
     assert learned(seen(container(cpu="1")), doubts=doubts) is None
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -1.0])
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_cannot_be_a_load_teaches_nothing(wrong, place):
+    [governed] = compiled({TARGET: ("test", policy("container"))}).governed
+    samples, known = [Sample(80.0, NOW), Sample(0.8, NOW)], Capacities()
+    samples[place] = Sample(wrong, NOW)
+    known.learn(governed, samples, seen(container()), now=NOW)
+
+    assert known.fit_of(TARGET) is None
+
+
 def test_cold_minutes_teach_nothing():
     assert learned(replace(seen(container(cpu="1")), rollout_in_progress=True)) is None
 
