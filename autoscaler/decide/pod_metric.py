@@ -96,10 +96,12 @@ def counts_every_ready_pod(
     for a minute, and reckons with the others alone.
     """
     by_pod = sample.by_pod or {}
+    if workload.pods is None:
+        return sum(0.0 <= usage < math.inf for usage in by_pod.values()) >= workload.ready_replicas
     timing = _timing(sample, now) if scope_of(metric)[1] == "cpu" else None
     return not any(
         _usage(by_pod, pod) is None or (timing and _boots(pod, timing, now))
-        for pod in workload.pods or ()
+        for pod in workload.pods
         if pod.ready and not pod.deleted and pod.phase not in ENDED
     )
 

@@ -402,6 +402,22 @@ def test_the_load_of_some_of_those_that_serve_never_lowers(ages, silent, may_low
     assert got.may_lower is may_lower
 
 
+@pytest.mark.parametrize(
+    ("usage", "may_lower"),
+    [
+        pytest.param((0.2, 0.2), True, id="as many as serve"),
+        pytest.param((0.2,), False, id="fewer"),
+        pytest.param((0.2, float("nan")), False, id="or one that is no number"),
+    ],
+)
+def test_where_pods_are_not_watched_as_many_must_be_measured_as_serve(usage, may_lower):
+    by_pod = {f"pod-{i}": cores for i, cores in enumerate(usage)}
+    sample = Sample(0.2, NOW, len(by_pod), by_pod=by_pod)
+    seen = Signal("cpu", sample, Capacity(0.5, CapacitySource.REQUEST), None)
+
+    assert recommended(seen, facts=workload(2), metrics=[CPU]).may_lower is may_lower
+
+
 def test_pods_that_take_their_first_load_do_not_undo_their_own_scale_out():
     pods, by_pod = serving(*[9000] * 5, *[60] * 5)
     behavior = {"scaleDown": {"stabilizationWindowSeconds": 0}}
