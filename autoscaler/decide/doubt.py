@@ -107,9 +107,14 @@ def _present(
         if signal.forecast is not None and signal.forecast.burst:
             present.append(Reason.BURST_HOLD)
             break
-    if state.seen_at is not None and not -BACKWARD_JUMP <= now - state.seen_at <= FORWARD_JUMP:
+    if clock_jumped(state, now=now):
         present.append(Reason.CLOCK_JUMP_HOLD)
     return present
+
+
+def clock_jumped(state: WorkloadState, *, now: datetime) -> bool:
+    """Whether more or less time went by since the cycle before than ever does between two."""
+    return state.seen_at is not None and not (-BACKWARD_JUMP <= now - state.seen_at <= FORWARD_JUMP)
 
 
 def _contradicting(recommendation: Recommendation) -> bool:

@@ -1,7 +1,7 @@
 """The rules between a recommendation and a decision, each a step that may change the number.
 
 Order: pods that never come -> hold on doubt -> stabilize -> fewer steps -> cool down ->
-limit rate -> bounds -> paused direction.
+limit rate -> bounds -> doubted clock -> paused direction.
 A step returns the `Limit` it imposes, or None when it leaves the number alone.
 """
 
@@ -186,6 +186,19 @@ def bounded(number: int, case: Case) -> Limit | None:
     return bounded_replicas(number, bounds, current_replicas=case.current)
 
 
+def sure_of_time(number: int, case: Case) -> Limit | None:
+    """Let no ceiling of the schedule take pods away while the clock is doubted that began it."""
+    since = case.state.since(Reason.CLOCK_JUMP_HOLD) if case.state.doubts else None
+    there = min(case.current, case.policy.max_replicas)
+    if since is None or number >= there:
+        return None
+    window = forgotten_for(case.policy)
+    left = hold_left(Reason.CLOCK_JUMP_HOLD, since, window=window, now=case.now)
+    if left <= _ZERO:
+        return None
+    return Limit(Reason.CLOCK_JUMP_HOLD, number, there, f"at most {left_text(left)}")
+
+
 def not_paused(number: int, case: Case) -> Limit | None:
     """Respect a pause of one direction."""
     return paused_direction(number, workload=case.workload, policy=case.policy)
@@ -214,5 +227,6 @@ STEPS: tuple[Step, ...] = (
     cooled_down,
     rate_limited,
     bounded,
+    sure_of_time,
     not_paused,
 )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from autoscaler.decide.churn import idle_share_after, surplus_at
 from autoscaler.decide.contention import back_off_left, reversed_order, with_reversal
 from autoscaler.decide.decision import Decision, Limit, Recommendation
-from autoscaler.decide.doubt import VANISHED_WITHIN, updated_doubts
+from autoscaler.decide.doubt import VANISHED_WITHIN, clock_jumped, updated_doubts
 from autoscaler.decide.facts import Signal, WorkloadFacts
 from autoscaler.decide.limits import STEPS, Case, at_rest
 from autoscaler.decide.pause import standstill
@@ -81,6 +81,9 @@ def reconciled(
     state
         What the outcome of the reconcile before said to remember.
     """
+    if clock_jumped(state, now=now):  # an idle time is not made of a clock that jumped
+        others = (pair for pair in state.doubts if pair[0] is not Reason.SCALED_TO_ZERO)
+        state = replace(state, doubts=tuple(others))
     if state.seen_at is not None and now < state.seen_at:
         state = state.as_of(now)
     recommendation = recommended(signals, workload=workload, policy=policy, state=state, now=now)
@@ -189,13 +192,11 @@ def _observed(
 def _with_idleness(
     doubts: tuple[tuple[Reason, datetime], ...], state: WorkloadState, now: datetime, *, idle: bool
 ) -> tuple[tuple[Reason, datetime], ...]:
-    """Remember since when nothing is asked of the workload; a clock that jumps starts over."""
+    """Remember since when nothing is asked of the workload."""
     others = tuple(pair for pair in doubts if pair[0] is not Reason.SCALED_TO_ZERO)
     if not idle:
         return others
-    jumped = (Reason.CLOCK_JUMP_HOLD, now) in others
-    since = None if jumped else state.since(Reason.SCALED_TO_ZERO)
-    return (*others, (Reason.SCALED_TO_ZERO, since or now))
+    return (*others, (Reason.SCALED_TO_ZERO, state.since(Reason.SCALED_TO_ZERO) or now))
 
 
 def _remembered(

@@ -533,6 +533,23 @@ def test_a_ceiling_of_the_schedule_is_such_a_maximum():
     assert (decision.desired_replicas, decision.reason) == (15, Reason.SCHEDULE_CEILING)
 
 
+@pytest.mark.parametrize(
+    ("bounds", "desired"),
+    [
+        pytest.param({}, 20, id="the ceiling may be of another time"),
+        pytest.param({"maxReplicas": 18}, 18, id="the maximum holds at any time"),
+    ],
+)
+def test_no_ceiling_takes_pods_away_while_the_clock_is_doubted(bounds, desired):
+    night = {"name": "night", "start": "0 8 * * *", "end": "0 10 * * *", "maxReplicas": 5}
+    state = replace(quiet(3), seen_at=ago(3600))
+    decision = decided(signal(300), spec=20, state=state, schedule=[night], **bounds)
+    later = decided(signal(300), spec=20, state=quiet(3), schedule=[night], **bounds)
+
+    assert (decision.desired_replicas, decision.reason) == (desired, Reason.CLOCK_JUMP_HOLD)
+    assert (later.desired_replicas, later.reason) == (5, Reason.SCHEDULE_CEILING)
+
+
 def test_without_a_window_nothing_is_assumed_of_the_past():
     window = {"scaleDown": {"stabilizationWindowSeconds": 0}}
     step = outcome(LOW, state=WorkloadState(LONG_AGO), behavior=window)

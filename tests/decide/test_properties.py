@@ -65,7 +65,9 @@ def test_a_decision_lies_within_bounds_or_stands_still(world):
 
     within = bounds.low <= decision.desired_replicas <= bounds.high
     stands = (STANDSTILL | DIRECTION_PAUSED) & reasons(decision) and not decision.rescale
-    assert within or stands or decision.reason is Reason.PAUSED_REPLICAS
+    there = min(world.facts.spec_replicas, world.policy.max_replicas)
+    doubted = Reason.CLOCK_JUMP_HOLD in reasons(decision) and decision.desired_replicas == there
+    assert within or stands or doubted or decision.reason is Reason.PAUSED_REPLICAS
 
 
 @thorough
@@ -217,7 +219,9 @@ def test_a_decision_that_was_carried_out_is_not_followed_by_another(world):
     )
 
     settled = facts.ready_replicas == facts.spec_replicas and facts.spec_replicas > 0
-    assert carried_out.decision.desired_replicas == desired or not settled
+    # Who stood above the highest goes there first, and on from there.
+    first_step = facts.spec_replicas > world.bounds().high
+    assert carried_out.decision.desired_replicas == desired or not settled or first_step
 
 
 @thorough
