@@ -27,6 +27,7 @@ def _final(number: int, *, current: int, bounds: BoundsFields) -> int:
         number = min(number, bounds["scale_up_limit"])
     elif number < current:
         number = max(number, bounds["scale_down_limit"])
-    number = min(max(number, bounds["min_replicas"]), bounds["max_replicas"])
+    highest = bounds["max_replicas"]
+    number = highest if current > highest else min(max(number, bounds["min_replicas"]), highest)
     paused = bounds["scale_in_paused"] if number < current else bounds["scale_out_paused"]
     return current if paused and number != current else number
