@@ -47,7 +47,8 @@ def parser() -> argparse.ArgumentParser:
     top = flags.OneLineParser(
         prog="autoscaler",
         description="A predictive horizontal autoscaler for Kubernetes.",
-        epilog="Every flag is also an environment variable: --interval is AUTOSCALER_INTERVAL.",
+        epilog="Every flag is also an environment variable: --interval is AUTOSCALER_INTERVAL. "
+        "Exit codes: 0 done, 1 failed and said why, 2 wrong input, 130 interrupted.",
     )
     top.add_argument("--version", action="version", version=f"autoscaler {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -136,6 +136,8 @@ class Daemon:
             return
         for problem in book.problems - self._book.problems:
             log_event(logger, logging.ERROR, "policy_refused", error=problem)
+        for warning in book.warnings - self._book.warnings:
+            log_event(logger, logging.WARNING, "policy_warning", warning=warning)
         self._book, self._held = book, held
         mine = {
             t: p for t, p in targeted(book.policies).items() if self._mandate.shard_of(t) in held

@@ -192,6 +192,20 @@ def test_validate_shows_the_defaults_in_force(policy, capsys):
     assert "stabilizationWindowSeconds: 300" in capsys.readouterr().out
 
 
+def test_validate_warns_of_a_bound_that_cannot_hold_and_accepts_the_policy(tmp_path, capsys):
+    path = tmp_path / "sale.yaml"
+    sale = "{name: sale, start: '0 8 * * *', end: '0 20 * * *', minReplicas: 90}"
+    path.write_text(f"{POLICY}schedule: [{sale}]\n")
+
+    assert main(["validate", str(path)]) == 0
+
+    told = capsys.readouterr()
+    assert "Deployment checkout is valid" in told.out
+    assert told.err == (
+        f"warning: {path}: schedule[0].minReplicas: 90 is above maxReplicas 50, which caps it\n"
+    )
+
+
 def test_validate_names_every_mistake_and_exits_with_2(tmp_path, capsys):
     path = tmp_path / "bad.yaml"
     path.write_text(POLICY.replace("50", "0") + "minReplicas: few\n")
@@ -314,7 +328,7 @@ def test_a_source_prints_its_promql_ready_to_paste(capsys):
 
 
 def test_a_source_that_does_not_exist_is_told_with_those_that_do(capsys):
-    assert main(["sources", "show", "linkerd9"]) == 1
+    assert main(["sources", "show", "linkerd9"]) == 2
 
     error = capsys.readouterr().err
     assert "'linkerd9' is not known" in error

@@ -95,6 +95,26 @@ def test_a_broken_edit_keeps_the_last_good_policy_and_says_so_once(caplog):
     assert "few" in complaints[0]
 
 
+def test_a_bound_that_cannot_hold_is_told_once_and_the_policy_acts(caplog):
+    sale = "{name: sale, start: '0 0 * * *', end: '59 23 * * *', minReplicas: 90}"
+    plain = document(most=20)
+    bench = Bench(replace(plain, text=f"{plain.text}schedule: [{sale}]\n"))
+
+    with caplog.at_level(logging.WARNING):
+        bench.cycle(5)
+
+    told = [r.fields["warning"] for r in caplog.records if r.getMessage() == "policy_warning"]
+    assert told == [
+        "ConfigMap shop/autoscaler key checkout: "
+        "schedule[0].minReplicas: 90 is above maxReplicas 20, which caps it"
+    ]
+    assert len(bench.deployment.pods) == 20
+    assert [limit.reason for limit in bench.records[0].decision.chain][-2:] == [
+        Reason.SCHEDULE_FLOOR,
+        Reason.TOO_MANY_REPLICAS,
+    ]
+
+
 def test_history_is_read_before_the_first_cycle_and_steers_it():
     bench = Bench(document())
     bench.daemon.read_all_history()

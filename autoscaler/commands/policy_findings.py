@@ -16,6 +16,7 @@ from autoscaler.metrics.findings import Finding, Level
 from autoscaler.policy.metric import TargetType
 from autoscaler.policy.quantity import duration_text
 from autoscaler.policy.schema import Actuator, WorkloadPolicy
+from autoscaler.policy.warnings import warnings_of
 from autoscaler.roster import Governed
 
 _GIVE = "give requestRate.target.averageValue, the requests/s one pod may carry"
@@ -28,7 +29,7 @@ def without_cluster(
     target = governed.target
     requests = doctor.cpu_requests(target, now=now) if _is_learned(governed) else {}
     workload = WorkloadFacts(target, 0, 0, 0, "", now, requests=requests)
-    return list(_capacity(governed, diagnoses, workload, doctor, now=now))
+    return [*_bounds(governed), *_capacity(governed, diagnoses, workload, doctor, now=now)]
 
 
 def in_cluster(
@@ -45,12 +46,20 @@ def in_cluster(
         fix = "correct scaleTargetRef, or create the workload"
         return [Finding(Level.ERROR, "target", says, fix)]
     return [
+        *_bounds(governed),
         *_rival(governed, workload),
         *_requests(governed, workload),
         *_capacity(governed, diagnoses, workload, doctor, now=now),
         _lead_time(governed, workload),
         *_routability(workload),
     ]
+
+
+def _bounds(governed: Governed) -> Iterator[Finding]:
+    """Yield each bound that cannot hold as it is written."""
+    for says in warnings_of(governed.policy):
+        fix = "raise maxReplicas or lower minReplicas, or correct the schedule"
+        yield Finding(Level.WARNING, "policy", says, fix)
 
 
 def _is_learned(governed: Governed) -> bool:

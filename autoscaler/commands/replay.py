@@ -4,6 +4,7 @@ The load comes from files, or from the user's own Prometheus by the policy's own
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,8 @@ def the_policy(path: Path) -> WorkloadPolicy:
         raise PolicyError("\n".join(checked.problems))
     if len(checked.policies) != 1:
         raise PolicyError(f"{path}: a replay takes one policy, got {len(checked.policies)}")
+    for warning in checked.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     return next(iter(checked.policies.values()))
 
 

@@ -1,4 +1,7 @@
-"""`autoscaler sources`: what a policy's `source:` may be, and the PromQL behind it."""
+"""`autoscaler sources`: what a policy's `source:` may be, and the PromQL behind it.
+
+A name that is no source is wrong input: exit code 2, as for any other wrong argument.
+"""
 
 import argparse
 import json
@@ -6,20 +9,16 @@ import json
 from rich.console import Console
 from rich.table import Table
 
-from autoscaler.errors import PolicyError
+from autoscaler.errors import MetricUnavailableError, PolicyError
 from autoscaler.metrics.catalogue import pasteable, source_table
+from autoscaler.metrics.sources import SOURCES
 from autoscaler.policy.source_names import SOURCE_PARAMETERS, checked_source
 
 
 def main(arguments: argparse.Namespace) -> int:
     """List the sources, or print one's PromQL ready to paste."""
-    if arguments.show:
-        labels = dict(arguments.label)
-        if labels and arguments.show in SOURCE_PARAMETERS:
-            _check_labels(arguments.show, labels)
-        for query in pasteable(
-            arguments.show, namespace=arguments.namespace, name=arguments.name, labels=labels
-        ):
+    if arguments.action:
+        for query in _promql(arguments):
             print(query)
     elif arguments.output == "json":
         print(json.dumps(source_table(), indent=2))
@@ -28,17 +27,23 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _check_labels(source: str, labels: dict[str, str]) -> None:
+def _promql(arguments: argparse.Namespace) -> list[str]:
+    """Return one source's queries; a source or a label that no policy could name is refused."""
+    source, labels = arguments.show, dict(arguments.label)
+    if not source:
+        raise PolicyError(f"show takes the NAME of a source: {', '.join(sorted(SOURCES))}")
     try:
-        checked_source(source, labels)
-    except ValueError as error:
+        if labels and source in SOURCE_PARAMETERS:
+            checked_source(source, labels)
+        return pasteable(source, namespace=arguments.namespace, name=arguments.name, labels=labels)
+    except (ValueError, MetricUnavailableError) as error:
         raise PolicyError(str(error)) from error
 
 
 def _as_table(rows: list[dict[str, object]]) -> Table:
     table = Table(caption="autoscaler sources show NAME --namespace N --name N prints the PromQL")
     for heading in ("source", "counts", "labels a policy may override"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for row in rows:
         parameters = row["parameters"]
         shown = (

@@ -35,8 +35,8 @@ def bounds_in_force(min_replicas: int, max_replicas: int, scheduled: ScheduledBo
     floor, ceiling = scheduled.floor, scheduled.ceiling
     raised = floor is not None and floor > min_replicas
     low = min(floor, max_replicas) if floor is not None and raised else min_replicas
-    lowered = ceiling is not None and ceiling < max_replicas
-    high = max(ceiling, low) if ceiling is not None and lowered else max_replicas
+    high = max_replicas if ceiling is None else min(max(ceiling, low), max_replicas)
+    lowered = high < max_replicas
     return Bounds(
         low,
         high,

@@ -21,7 +21,7 @@ from autoscaler.decide.pause import paused_direction
 from autoscaler.decide.pod_metric import PER_POD
 from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
 from autoscaler.decide.reason import Reason
-from autoscaler.decide.schedule import NO_SCHEDULE, scheduled_bounds
+from autoscaler.decide.schedule import NO_SCHEDULE, ScheduledBounds, scheduled_bounds
 from autoscaler.decide.stabilization import stabilized_replicas
 from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.behavior import SelectPolicy
@@ -172,17 +172,25 @@ def rate_limited(number: int, case: Case) -> Limit | None:
     return None
 
 
+def floored_beyond_max(number: int, case: Case) -> Limit | None:
+    """Ask for a floor of the schedule that `maxReplicas` caps next: the chain tells both."""
+    highest = case.policy.max_replicas
+    if not any((entry.min_replicas or 0) > highest for entry in case.policy.schedule):
+        return None
+    scheduled = _scheduled(case)
+    if scheduled.floor is None or scheduled.floor <= max(highest, number):
+        return None
+    return Limit(Reason.SCHEDULE_FLOOR, number, scheduled.floor, scheduled.floor_name)
+
+
 def bounded(number: int, case: Case) -> Limit | None:
     """Stay within the bounds, at once and whatever the rate: they are the user's own word."""
     policy = case.policy
-    if not policy.schedule:
-        if policy.min_replicas <= number and max(number, case.current) <= policy.max_replicas:
-            return None
-        scheduled = NO_SCHEDULE
-    else:
-        lead = lead_time_of(case.workload, configured=policy.forecast.lead_time)
-        scheduled = scheduled_bounds(policy.schedule, lead_time=lead, now=case.now)
-    bounds = bounds_in_force(policy.min_replicas, policy.max_replicas, scheduled)
+    if not policy.schedule and (
+        policy.min_replicas <= number and max(number, case.current) <= policy.max_replicas
+    ):
+        return None
+    bounds = bounds_in_force(policy.min_replicas, policy.max_replicas, _scheduled(case))
     return bounded_replicas(number, bounds, current_replicas=case.current)
 
 
@@ -197,6 +205,15 @@ def sure_of_time(number: int, case: Case) -> Limit | None:
     if left <= _ZERO:
         return None
     return Limit(Reason.CLOCK_JUMP_HOLD, number, there, f"at most {left_text(left)}")
+
+
+def _scheduled(case: Case) -> ScheduledBounds:
+    """Return what the schedule demands at this instant."""
+    policy = case.policy
+    if not policy.schedule:
+        return NO_SCHEDULE
+    lead = lead_time_of(case.workload, configured=policy.forecast.lead_time)
+    return scheduled_bounds(policy.schedule, lead_time=lead, now=case.now)
 
 
 def not_paused(number: int, case: Case) -> Limit | None:
@@ -226,6 +243,7 @@ STEPS: tuple[Step, ...] = (
     fewer_steps,
     cooled_down,
     rate_limited,
+    floored_beyond_max,
     bounded,
     sure_of_time,
     not_paused,

@@ -49,6 +49,8 @@ class Answer:
     result: Any
     warnings: tuple[str, ...] = ()
     skew_seconds: float = 0.0
+    kind: str = "vector"
+    """Prometheus's name of what was answered: of an instant `vector`, `scalar`, `matrix`..."""
 
 
 Outcome = Answer | MetricUnavailableError
@@ -157,7 +159,8 @@ class Connection:
         self._fail_over.answered(url)
         envelope = session.taken()
         warnings = envelope.get("warnings") or []
-        return Answer(result, tuple(map(str, warnings)), session.skew_seconds)
+        kind = str(envelope["data"].get("resultType", "vector"))
+        return Answer(result, tuple(map(str, warnings)), session.skew_seconds, kind)
 
     def _client(self, url: str) -> tuple[PrometheusConnect, Session]:
         """Return this thread's own client of a server; one that is asked no more is let go."""

@@ -24,7 +24,7 @@ from autoscaler.metrics.own_queries import OwnQueries, bare
 from autoscaler.metrics.own_query import OwnQuery, examined
 from autoscaler.metrics.plan import PART_LABEL, Group, past_key, planned
 from autoscaler.metrics.settings import PrometheusSettings
-from autoscaler.metrics.transport import QueryRefusedError
+from autoscaler.metrics.transport import QueryWrongError
 from autoscaler.ports import FloatArray, History, LoadSeries
 
 logger = logging.getLogger(__name__)
@@ -150,24 +150,24 @@ class HistoryReader:
         self._spent.resting_seconds += rest
 
     def _own_piece(self, batch: Mapping[int, OwnQuery], grid: Grid) -> FloatArray:
-        """Return one piece of some users' queries; a refused one has no past and harms no other."""
+        """Return one piece of some users' queries; a wrong one has no past and harms no other."""
         together = "\n".join(query.expression for query in batch.values())
         kept = self._cache.kept(together, grid)
         if kept is not None and len(kept) == len(batch):
             self._spent.from_cache += 1
             return kept
-        load, refused = grid.empty(len(batch)), False
+        load, wrong = grid.empty(len(batch)), False
         now = datetime.now(tz=UTC)
         outcomes = self._own_queries.answered(batch, ask=self._asker(grid), now=now)
         for row, index in enumerate(batch):
             outcome = outcomes[index]
             if isinstance(outcome, Answer):
                 load[row] = own_row(index, outcome.result, grid)
-            elif isinstance(outcome, QueryRefusedError):
-                refused = True
+            elif isinstance(outcome, QueryWrongError):
+                wrong = True
             else:
                 raise outcome
-        if not refused:
+        if not wrong:
             self._keep(together, grid, load)
         return load
 

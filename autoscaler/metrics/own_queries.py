@@ -1,8 +1,9 @@
 """How are the users' own queries asked together, and what do their answers amount to.
 
-Hundreds are joined into one question; when Prometheus refuses it, the halves are asked, until the
-one that is wrong stands alone with the reason.
+Hundreds are joined into one question; when Prometheus finds it wrong, the halves are asked, until
+the one that is wrong stands alone with the reason.
 It is left alone for a while then: its neighbours must not pay for it at every cycle.
+Who is refused as such (a token that is over) is refused whole, and asks again at the next cycle.
 """
 
 import math
@@ -14,12 +15,12 @@ from typing import Any
 from autoscaler.decide.facts import Doubt, Sample
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.answers import combined, number_of
-from autoscaler.metrics.connection import Outcome
+from autoscaler.metrics.connection import Answer, Outcome
 from autoscaler.metrics.own_query import OwnQuery
 from autoscaler.metrics.plan import PART_LABEL
 from autoscaler.metrics.promql import duration, labelled
 from autoscaler.metrics.source import PROBE
-from autoscaler.metrics.transport import QueryRefusedError
+from autoscaler.metrics.transport import QueryWrongError
 
 # Ten thousand queries in nineteen questions, and `up` is the twentieth. Not more together: a chain
 # of `or` costs Prometheus the square of its length.
@@ -28,6 +29,12 @@ MOST_TOGETHER = 550
 _MOST_CHARACTERS = 1_000_000
 # What was wrong with a query a moment ago is wrong still: its text is the same.
 _REFUSED_FOR = timedelta(minutes=5)
+
+# What an instant query may answer that is no load, by Prometheus's name of it.
+_NO_LOAD = {
+    "matrix": "a range vector, not numbers of now: put rate() or the like around it",
+    "string": "a text, not a number",
+}
 
 Ask = Callable[[Sequence[str]], Sequence[Outcome]]
 Form = Callable[[OwnQuery, int], list[str]]
@@ -65,7 +72,7 @@ class OwnQueries:
 
     form: Form
     together: int = MOST_TOGETHER
-    _refused: dict[str, tuple[datetime, QueryRefusedError]] = field(default_factory=dict)
+    _refused: dict[str, tuple[datetime, QueryWrongError]] = field(default_factory=dict)
     _scalars: set[str] = field(default_factory=set)
 
     def answered(
@@ -93,9 +100,9 @@ class OwnQueries:
             answers = ask([self._question(batch) for batch in waiting])
             again: list[dict[int, OwnQuery]] = []
             for batch, outcome in zip(waiting, answers, strict=True):
-                if isinstance(outcome, QueryRefusedError) and len(batch) > 1:
+                if isinstance(outcome, QueryWrongError) and len(batch) > 1:
                     again += _halves(batch)
-                elif isinstance(outcome, QueryRefusedError) and (raw := _next_form(batch)):
+                elif isinstance(outcome, QueryWrongError) and (raw := _next_form(batch)):
                     again.append(raw)
                 else:
                     self._learn(batch, outcome, now=now)
@@ -111,7 +118,7 @@ class OwnQueries:
 
     def _learn(self, batch: Mapping[int, OwnQuery], outcome: Outcome, *, now: datetime) -> None:
         for query in batch.values():
-            if isinstance(outcome, QueryRefusedError):
+            if isinstance(outcome, QueryWrongError):
                 self._refused[query.text] = (now, outcome)
             elif query.scalar and not isinstance(outcome, MetricUnavailableError):
                 self._scalars.add(query.text)
@@ -132,6 +139,13 @@ def batches(queries: Mapping[int, OwnQuery], *, most: int) -> list[dict[int, Own
             together, n_characters = {}, len(query.text)
         together[index] = query
     return [*found, together] if together else found
+
+
+def unless_no_load(outcome: Outcome) -> Outcome:
+    """Return the answer to an instant query, or what is wrong with one that cannot be a load."""
+    if not isinstance(outcome, Answer) or outcome.kind not in _NO_LOAD:
+        return outcome
+    return QueryWrongError(f"the query answers {_NO_LOAD[outcome.kind]}")
 
 
 def _halves(batch: dict[int, OwnQuery]) -> list[dict[int, OwnQuery]]:

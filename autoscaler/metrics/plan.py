@@ -129,7 +129,7 @@ def planned(
     groups: dict[tuple[object, ...], Group] = {}
     plan = Plan([], {}, {})
     for index, one in enumerate(series):
-        query = _own_query(one.metric)
+        query = one.metric.query
         if query is not None:
             plan.queries[index] = query
             continue
@@ -176,18 +176,6 @@ def past_key(counter: Counter, labels: Mapping[str, str]) -> str:
 
 def _equal_to(labels: Mapping[str, str]) -> list[Condition]:
     return [(label, _EQUALS, value) for label, value in sorted(labels.items())]
-
-
-def _own_query(metric: MetricSpec) -> str | None:
-    section = (
-        metric.request_rate
-        or metric.resource
-        or metric.container_resource
-        or metric.pods
-        or metric.object
-        or metric.external
-    )
-    return section.query if section else None
 
 
 def source_of(metric: MetricSpec) -> tuple[NamedSource, dict[str, str]]:

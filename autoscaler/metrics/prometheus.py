@@ -17,7 +17,7 @@ from autoscaler.metrics.answers import Table
 from autoscaler.metrics.connection import Answer, Connection, Outcome, Question
 from autoscaler.metrics.history import HistoryReader
 from autoscaler.metrics.misgivings import Circumstances, Down, with_doubt
-from autoscaler.metrics.own_queries import OwnQueries, dated, sample_of
+from autoscaler.metrics.own_queries import OwnQueries, dated, sample_of, unless_no_load
 from autoscaler.metrics.own_query import OwnQuery, examined
 from autoscaler.metrics.plan import Group, Plan, planned
 from autoscaler.metrics.promql import Matcher, any_of, selector
@@ -143,13 +143,12 @@ class PrometheusMetrics:
 
     def _own_samples(self, around: Circumstances, *, deadline: float) -> dict[int, Sample]:
         """Return the samples of the users' own queries."""
-        outcomes = self._own_queries.answered(
-            self._own,
-            ask=lambda texts: self._connection.ask(
-                [Question(text, at=around.now) for text in texts], deadline=deadline
-            ),
-            now=around.now,
-        )
+
+        def ask(texts: Sequence[str]) -> list[Outcome]:
+            questions = [Question(text, at=around.now) for text in texts]
+            return list(map(unless_no_load, self._connection.ask(questions, deadline=deadline)))
+
+        outcomes = self._own_queries.answered(self._own, ask=ask, now=around.now)
         samples = {}
         for index, outcome in outcomes.items():
             if isinstance(outcome, MetricUnavailableError):

@@ -7,9 +7,10 @@ pieces up to a limit, and nothing but Prometheus's own JSON is let through.
 """
 
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -20,6 +21,7 @@ from requests.utils import get_environ_proxies
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
+from urllib3.exceptions import SSLError as TlsError
 
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.row_by_row import Read, parsed
@@ -31,10 +33,17 @@ MOST_BYTES = 128 * 1024 * 1024
 _PIECE = 256 * 1024
 # Long enough to say what is wrong, short enough for a log line.
 _LONGEST_EXCERPT = 200
+_LONGEST_ERROR = 400
+# How Prometheus begins what it says of any query that it cannot read.
+_OF_THE_QUERY = 'invalid parameter "query": '
 
 
 class QueryRefusedError(MetricUnavailableError):
     """Prometheus understood the request and will not answer it: asking again changes nothing."""
+
+
+class QueryWrongError(QueryRefusedError):
+    """The query is refused, not who asks: the same answer tomorrow, and others may be answered."""
 
 
 class _Tap:
@@ -149,7 +158,8 @@ class Session(requests.Session):
             with super().request(method, url, **kwargs) as response:
                 text = self._text(response)
         except (requests.RequestException, HTTPError, OSError) as error:
-            by = f" (CA {self._settings.ca_file})" if self._settings.ca_file else ""
+            ca_file = self._settings.ca_file
+            by = f" (CA {ca_file})" if ca_file and _is_of_tls(error) else ""
             raise MetricUnavailableError(f"{_place(url)}: {_cause(error)}{by}") from error
         self.skew_seconds = _skew(response, between=(sent_at, time.time()))
         self._envelope = _envelope(response, text, place=_place(url), read=self.read)
@@ -175,7 +185,7 @@ def _envelope(
     response: requests.Response, text: str, *, place: str, read: Read = list
 ) -> dict[str, Any]:
     """Return the JSON of a successful answer, its rows read; say what any other answer was."""
-    said = f"{place}: HTTP {response.status_code}"
+    status = f"HTTP {response.status_code}"
 
     def told(rows: Iterable[Any]) -> Any:
         try:
@@ -192,13 +202,20 @@ def _envelope(
         if response.status_code == 200 and isinstance(data, dict) and "result" in data:
             return envelope
     if isinstance(envelope, dict) and "error" in envelope:
-        said += f": {envelope.get('errorType', 'error')}: {envelope['error']}"
+        # What is wrong comes first: a record has room for little more.
+        told_error = str(envelope["error"]).removeprefix(_OF_THE_QUERY)[:_LONGEST_ERROR]
+        said = f"{told_error} ({envelope.get('errorType', 'error')}, {status} of {place})"
     else:
-        excerpt = text[:_LONGEST_EXCERPT]
-        said += f", not a Prometheus answer: {' '.join(excerpt.split()) or 'an empty body'}"
-    # A query that is wrong stays wrong; 429 and 5xx pass, as do proxies' error pages.
-    refused = response.status_code in {400, 401, 403, 404, 405, 413, 414, 422}
-    raise (QueryRefusedError if refused else MetricUnavailableError)(said[:500])
+        excerpt = " ".join(text[:_LONGEST_EXCERPT].split()) or "an empty body"
+        said = f"{place}: {status}, not a Prometheus answer: {excerpt}"
+    raise _error_of(response.status_code)(said)
+
+
+def _error_of(status: int) -> type[MetricUnavailableError]:
+    """Return what a status means; 429 and 5xx pass, as do proxies' error pages."""
+    if status in {400, 413, 414, 422}:
+        return QueryWrongError
+    return QueryRefusedError if status in {401, 403, 404, 405} else MetricUnavailableError
 
 
 def _skew(response: requests.Response, *, between: tuple[float, float]) -> float:
@@ -227,9 +244,19 @@ def _cause(error: BaseException) -> str:
     """Return the innermost cause of a chain of wrapped connection errors."""
     if isinstance(error, requests.Timeout):
         return "timed out"
-    inner = error
-    while (deeper := getattr(inner, "reason", None) or inner.__cause__ or inner.__context__) and (
-        isinstance(deeper, BaseException)
-    ):
-        inner = deeper
+    *_, inner = _chain(error)
     return f"{type(inner).__name__}: {inner}"[:_LONGEST_EXCERPT]
+
+
+def _is_of_tls(error: BaseException) -> bool:
+    """Whether it is a certificate, or its CA, that is wrong."""
+    kinds = (ssl.SSLError, TlsError, requests.exceptions.SSLError)
+    return any(isinstance(each, kinds) for each in _chain(error))
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it was wrapped around, the innermost last."""
+    deeper: object = error
+    while isinstance(deeper, BaseException):
+        yield deeper
+        deeper = getattr(deeper, "reason", None) or deeper.__cause__ or deeper.__context__

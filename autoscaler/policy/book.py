@@ -15,6 +15,7 @@ from autoscaler.errors import PolicyError
 from autoscaler.policy.document import PolicyDocument
 from autoscaler.policy.parsing import policy_of
 from autoscaler.policy.schema import WorkloadPolicy
+from autoscaler.policy.warnings import warnings_of
 
 # What kubectl does with a manifest that names no namespace.
 _NAMESPACE_OF_FILES = "default"
@@ -74,6 +75,7 @@ class PolicyBook:
         self._entries: dict[tuple[str | None, str], _Entry] = {}
         self._policies: dict[PolicyKey, tuple[str, WorkloadPolicy]] = {}
         self._problems: frozenset[str] = frozenset()
+        self._warnings: frozenset[str] = frozenset()
         self._documents: Sequence[PolicyDocument] = []
         """Read last; the cluster hands out the very same tuple while none of them changed."""
 
@@ -86,6 +88,11 @@ class PolicyBook:
     def problems(self) -> frozenset[str]:
         """What is wrong now; what was not in the book before is news."""
         return self._problems
+
+    @property
+    def warnings(self) -> frozenset[str]:
+        """What of the policies in force cannot hold as written, each with its source."""
+        return self._warnings
 
     def updated(self, documents: Sequence[PolicyDocument]) -> "PolicyBook":
         """Return the book after reading `documents`; the same object when nothing changed."""
@@ -139,6 +146,11 @@ class PolicyBook:
             book._entries[identity] = replace(entry, in_force=settled)
         book._policies = {key: (source, policy) for source, policy, key in owners.values()}
         book._problems = frozenset(problems)
+        book._warnings = frozenset(
+            f"{source}: {warning}"
+            for source, policy in book._policies.values()
+            for warning in warnings_of(policy)
+        )
         return book
 
 

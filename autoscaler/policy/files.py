@@ -25,10 +25,11 @@ _SUFFIXES = {".yaml", ".yml"}
 
 @dataclass(frozen=True, slots=True)
 class CheckedFiles:
-    """Every good policy by source, and every problem, each of which may span several lines."""
+    """Every good policy by source, every problem, which may span several lines, every warning."""
 
     policies: Mapping[str, WorkloadPolicy]
     problems: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def checked_files(paths: Sequence[Path], *, own_namespace: str | None = None) -> CheckedFiles:
@@ -41,7 +42,8 @@ def checked_files(paths: Sequence[Path], *, own_namespace: str | None = None) ->
         problems += wrong
     book = PolicyBook(own_namespace=own_namespace).updated(found)
     policies = dict(sorted(book.policies.values(), key=lambda named: named[0]))
-    return CheckedFiles(policies, (*problems, *sorted(book.problems)))
+    problems += sorted(book.problems)
+    return CheckedFiles(policies, tuple(problems), tuple(sorted(book.warnings)))
 
 
 def policy_documents(path: Path) -> list[PolicyDocument]:

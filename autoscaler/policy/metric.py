@@ -219,7 +219,26 @@ class MetricSpec(Section):
     @property
     def target(self) -> Target | None:
         """The target of whichever section is given; None means the capacity is learned."""
-        section = (
+        return self._section.target if self._section else None
+
+    @property
+    def query(self) -> str | None:
+        """The PromQL that the user wrote; None means a named source is asked."""
+        return self._section.query if self._section else None
+
+    @property
+    def _section(
+        self,
+    ) -> (
+        RequestRate
+        | Resource
+        | ContainerResource
+        | PodsMetric
+        | ObjectMetric
+        | ExternalMetric
+        | None
+    ):
+        return (
             self.request_rate
             or self.resource
             or self.container_resource
@@ -227,4 +246,3 @@ class MetricSpec(Section):
             or self.object
             or self.external
         )
-        return section.target if section else None

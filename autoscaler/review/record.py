@@ -11,7 +11,15 @@ from datetime import datetime
 
 from autoscaler.decide.bounds import bounds_in_force
 from autoscaler.decide.decision import Decision, Limit, Proposal, Recommendation
-from autoscaler.decide.facts import Capacity, ForecastFacts, Signal, TargetRef, Trust, WorkloadFacts
+from autoscaler.decide.facts import (
+    Capacity,
+    Doubt,
+    ForecastFacts,
+    Signal,
+    TargetRef,
+    Trust,
+    WorkloadFacts,
+)
 from autoscaler.decide.lead_time import lead_time_of
 from autoscaler.decide.pause import paused_direction
 from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
@@ -72,9 +80,23 @@ class DecisionRecord:
             self.recommendation.reason,
             self.recommendation.may_lower,
             self.unroutable,
+            () if self.recommendation.may_lower else self._refused_queries(),
             tuple([limit.reason for limit in decision.chain]) if decision.chain else (),
         )
         object.__setattr__(self, "headline", headline)  # log and history both keep it
+
+    def _refused_queries(self) -> tuple[str | None, ...]:
+        """Return the users' own queries that are refused: an edit that is wrong, too, is news.
+
+        Not what Prometheus says of them, which may be worded anew at every cycle.
+        """
+        if self.spec is None:
+            return ()
+        return tuple(
+            metric.query
+            for metric, signal in zip(self.spec.metrics, self.signals, strict=False)
+            if signal.sample.doubt is Doubt.REFUSED
+        )
 
     @property
     def trust(self) -> Trust:

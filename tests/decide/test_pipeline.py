@@ -865,6 +865,47 @@ def test_a_floor_of_the_schedule_is_reached_a_lead_time_ahead():
     assert decided(LOW, schedule=[sale], forecast={"leadTime": "60s"}).desired_replicas == 3
 
 
+@pytest.mark.parametrize(
+    ("load", "most", "expected"),
+    [
+        pytest.param(LOW, 60, [(Reason.SCHEDULE_FLOOR, 3, 30)], id="below max it is just a floor"),
+        pytest.param(
+            LOW,
+            20,
+            [(Reason.SCHEDULE_FLOOR, 3, 30), (Reason.TOO_MANY_REPLICAS, 30, 20)],
+            id="above max both are told",
+        ),
+        pytest.param(
+            HIGH,
+            15,
+            [(Reason.SCHEDULE_FLOOR, 15, 30), (Reason.TOO_MANY_REPLICAS, 30, 15)],
+            id="even where max is asked for anyway",
+        ),
+    ],
+)
+def test_a_floor_above_max_is_capped_and_the_chain_says_so(load, most, expected):
+    sale = {"name": "sale", "start": "0 8 * * *", "end": "0 20 * * *", "minReplicas": 30}
+    decision = decided(load, schedule=[sale], maxReplicas=most)
+
+    assert [(step.reason, step.before, step.after) for step in decision.chain] == expected
+    assert decision.chain[0].detail == "sale"
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        pytest.param({"maxReplicas": 12}, (12, Reason.SCHEDULE_CEILING), id="a ceiling"),
+        pytest.param({"maxReplicas": 30}, (14, Reason.TOO_MANY_REPLICAS), id="above max"),
+        pytest.param({"maxReplicas": 1}, (2, Reason.SCHEDULE_CEILING), id="below min, which wins"),
+    ],
+)
+def test_a_ceiling_holds_between_min_and_max(entry, expected):
+    quota = {"name": "quota", "start": "0 8 * * *", "end": "0 20 * * *", **entry}
+    decision = decided(HIGH, schedule=[quota], minReplicas=2, maxReplicas=14)
+
+    assert (decision.desired_replicas, decision.reason) == expected
+
+
 def test_no_idle_time_went_by_while_a_clock_jumped():
     idle = ((Reason.SCALED_TO_ZERO, ago(3900)),)
     state = replace(quiet(0, doubts=idle), seen_at=ago(3600))

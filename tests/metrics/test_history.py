@@ -102,6 +102,15 @@ def test_users_own_queries_are_read_too_and_a_wrong_one_harms_no_other(stub, rea
     assert np.isnan(history.load[1]).all()
 
 
+def test_own_queries_that_are_not_let_in_have_a_past_that_cannot_be_asked_for(stub, read):
+    stub.reply = lambda _: failure(401, "unauthorized", "token is expired")
+
+    with pytest.raises(MetricUnavailableError, match="token is expired"):
+        read(OWN, request_rate(query="another"))
+
+    assert len(stub.asked) == 1
+
+
 def test_no_range_is_longer_than_prometheus_allows(stub, read):
     stub.reply = lambda asked: matrix(({"autoscaler_part": "0:load", **WHO}, points(asked)))
 

@@ -1,5 +1,6 @@
 """What is known about a user's query without asking, and how many are asked together."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from autoscaler.decide.facts import Doubt
 from autoscaler.metrics.own_query import FoundSelector, examined
 from support.load_series import NOW, request_rate
-from support.prometheus_stub import failure, row, success
+from support.prometheus_stub import Reply, failure, row, success
 
 
 @pytest.mark.parametrize(
@@ -100,6 +101,71 @@ def test_a_query_that_was_refused_is_asked_again_after_a_clock_was_set_back(stub
     [sample] = reader.newest(series("wrong"), now=NOW - timedelta(hours=1), workloads={})
 
     assert sample.doubt is not Doubt.REFUSED
+
+
+def test_what_prometheus_says_of_a_wrong_query_comes_first(stub, reader_of):
+    said = 'invalid parameter "query": 1:5: parse error: unknown function with name "wrong"'
+    stub.reply = lambda asked: (
+        failure(400, "bad_data", said) if "wrong" in asked.promql else rows_of(asked.promql)
+    )
+
+    good, wrong = reader_of(stub.url).newest(series("a", "wrong(b)"), now=NOW, workloads={})
+
+    assert (good.value, good.doubt) == (0.0, None)
+    assert wrong.detail.startswith('1:5: parse error: unknown function with name "wrong" (bad_data')
+
+
+def test_an_error_without_end_is_cut(stub, reader_of):
+    stub.reply = lambda _: failure(422, "execution", "duplicate series " * 10_000)
+
+    [sample] = reader_of(stub.url).newest(series("a"), now=NOW, workloads={})
+
+    assert len(sample.detail) < 600
+
+
+@pytest.mark.parametrize(
+    ("kind", "result", "detail"),
+    [
+        pytest.param(
+            "matrix", [{"metric": {}, "values": [[0, "1"]]}], "a range vector", id="range"
+        ),
+        pytest.param("matrix", [], "a range vector", id="range of nothing"),
+        pytest.param("string", [0, "text"], "a text, not a number", id="text"),
+    ],
+)
+def test_a_query_that_answers_no_load_is_refused_alone(stub, reader_of, kind, result, detail):
+    def as_prometheus_does(asked):
+        if "wrong" not in asked.promql:
+            return rows_of(asked.promql)
+        if asked.promql != "wrong[5m]":
+            return failure(400, "bad_data", "expected type instant vector")
+        data = {"resultType": kind, "result": result}
+        return Reply(body=json.dumps({"status": "success", "data": data}).encode())
+
+    stub.reply = as_prometheus_does
+    reader = reader_of(stub.url)
+    good, wrong = reader.newest(series("a", "wrong[5m]"), now=NOW, workloads={})
+    asked_first = len(stub.asked)
+    reader.newest(series("a", "wrong[5m]"), now=NOW, workloads={})
+
+    assert (good.value, wrong.value, wrong.doubt) == (0.0, None, Doubt.REFUSED)
+    assert wrong.detail.startswith(f"the query answers {detail}")
+    assert len(stub.asked) - asked_first == 2  # the good one, and targets down
+
+
+def test_who_is_not_let_in_is_refused_whole_and_asks_again_at_once(stub, reader_of):
+    stub.reply = lambda _: failure(401, "unauthorized", "token is expired")
+    batch, reader = series("a", "b", "c", "d"), reader_of(stub.url)
+
+    during = reader.newest(batch, now=NOW, workloads={})
+    n_asked = len(stub.asked)
+    stub.reply = lambda asked: rows_of(asked.promql)
+    after = reader.newest(batch, now=NOW, workloads={})
+
+    assert n_asked == 2  # all together, and targets down
+    assert {(sample.value, sample.doubt) for sample in during} == {(None, Doubt.REFUSED)}
+    assert during[0].detail.startswith("token is expired (unauthorized, HTTP 401 of ")
+    assert [sample.value for sample in after] == [0.0, 1.0, 2.0, 3.0]
 
 
 def test_a_number_without_a_series_behind_it_is_not_believed(stub, reader_of):

@@ -8,6 +8,7 @@ import time
 from datetime import timedelta
 
 import pytest
+import requests
 
 from autoscaler.decide.facts import Doubt
 from autoscaler.errors import MetricUnavailableError
@@ -189,11 +190,36 @@ def test_a_certificate_is_checked_against_the_given_ca(reader_of, tmp_path):
 
     assert [sample.doubt for sample in trusting] == [Doubt.ABSENT] * 2
     assert "certificate" in doubting[0].detail.lower()
+    assert "(CA" not in doubting[0].detail
 
 
-def test_a_ca_that_cannot_be_used_is_named(reader_of, tmp_path):
-    missing = tmp_path / "ca.crt"
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
+def test_a_ca_that_does_not_fit_is_named(reader_of, tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    with TlsServer(tmp_path / "one") as server, TlsServer(tmp_path / "other") as other:
+        [sample, *_] = newest(reader_of(server.url, ca_file=other.ca_file))
 
-    [sample, *_] = newest(reader_of("https://127.0.0.1:1", ca_file=missing))
+    assert "CERTIFICATE_VERIFY_FAILED" in sample.detail
+    assert sample.detail.endswith(f"(CA {other.ca_file})")
 
-    assert f"(CA {missing})" in sample.detail
+
+def test_a_ca_that_cannot_be_read_is_named(stub, reader_of, tmp_path):
+    missing, wrong = tmp_path / "ca.crt", tmp_path / "wrong.crt"
+    wrong.write_text("not a certificate")
+
+    for ca_file in (missing, wrong):
+        [sample, *_] = newest(reader_of(stub.url.replace("http", "https"), ca_file=ca_file))
+
+        assert str(ca_file) in sample.detail
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_failure_that_is_none_of_tls_says_nothing_of_the_ca(reader_of, tmp_path, scheme):
+    ca_file = tmp_path / "ca.crt"
+    shutil.copy(requests.certs.where(), ca_file)
+
+    [sample, *_] = newest(reader_of(f"{scheme}://127.0.0.1:1", ca_file=ca_file))
+
+    assert "Connection refused" in sample.detail
+    assert "(CA" not in sample.detail

@@ -160,3 +160,40 @@ def test_a_key_of_a_megabyte_is_refused_unread_and_its_neighbours_stay(text):
     assert in_force(found) == {"checkout": ("shop/a", 60)}
     assert len(found.problems) == 1
     assert "at most 262144 are read" in next(iter(found.problems))
+
+
+def with_schedule(entry: str, *, most: int = 60) -> PolicyDocument:
+    plain = document(most=most)
+    times = "name: sale, start: '0 8 * * *', end: '0 20 * * *'"
+    text = f"{plain.text}minReplicas: 2\nschedule: [{{{times}, {entry}}}]\n"
+    return PolicyDocument(plain.source, text, plain.namespace)
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        pytest.param("minReplicas: 60", set(), id="a floor at max holds"),
+        pytest.param("maxReplicas: 2", set(), id="a ceiling at min holds"),
+        pytest.param(
+            "minReplicas: 90",
+            {"shop/a: schedule[0].minReplicas: 90 is above maxReplicas 60, which caps it"},
+            id="a floor above max",
+        ),
+        pytest.param(
+            "maxReplicas: 1",
+            {"shop/a: schedule[0].maxReplicas: 1 is below minReplicas 2, which wins"},
+            id="a ceiling below min",
+        ),
+    ],
+)
+def test_a_bound_that_cannot_hold_is_a_warning_and_the_policy_stays_in_force(entry, expected):
+    after = book(with_schedule(entry))
+
+    assert (after.warnings, after.problems) == (expected, frozenset())
+    assert in_force(after) == {"checkout": ("shop/a", 60)}
+
+
+def test_a_mended_schedule_clears_the_warning():
+    after = book(with_schedule("minReplicas: 90")).updated([with_schedule("minReplicas: 9")])
+
+    assert after.warnings == frozenset()

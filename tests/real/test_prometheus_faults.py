@@ -150,6 +150,46 @@ def test_a_lying_query_is_unknown_with_its_reason(reader, query, doubt):
     assert sample.detail
 
 
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        pytest.param(
+            "sum(rate(request_total[2m])", "1:28: parse error: unclosed left", id="syntax"
+        ),
+        pytest.param(
+            "sumo(rate(request_total[2m]))", 'unknown function with name "sumo"', id="name"
+        ),
+        pytest.param("rate(request_total)", "expected type range vector", id="no range"),
+        pytest.param("request_total[2m]", "answers a range vector", id="a range"),
+        pytest.param('"request_total"', "answers a text", id="a text"),
+        pytest.param(
+            "up * on (job) up{x=~'.*'} or up * on () {__name__=~'.+'}",
+            "duplicate series",
+            id="runtime",
+        ),
+    ],
+)
+def test_a_wrong_query_says_so_in_prometheus_s_words_and_its_neighbours_are_read(
+    server, reader, eventually, query, words
+):
+    eventually(lambda: is_live(newest(reader)[0], server), within=30, what="a live sample")
+
+    *good, wrong = newest(reader, *SERIES, request_rate(query=query))
+
+    assert [s.value for s in good] == pytest.approx([50, 50], rel=0.02)
+    assert (wrong.value, wrong.doubt) == (None, Doubt.REFUSED)
+    assert words in wrong.detail[:120]
+
+
+@pytest.mark.parametrize("query", ["scalar(sum(rate(request_total[2m])))", "25 + 25"])
+def test_a_scalar_is_a_load_as_any_other(server, reader, eventually, query):
+    eventually(lambda: is_live(newest(reader)[0], server), within=30, what="a live sample")
+
+    [sample] = newest(reader, request_rate(query=query))
+
+    assert (sample.value, sample.doubt) == (pytest.approx(50, rel=0.02), None)
+
+
 def test_a_week_by_the_quarter_minute_is_read_in_pieces(reader):
     end = datetime.fromtimestamp(time.time() // 60 * 60 - 900, tz=UTC)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from autoscaler.decide.decision import Limit, Proposal, Recommendation
-from autoscaler.decide.facts import Sample, Trust
+from autoscaler.decide.facts import Doubt, Sample, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import ScaleEvent, WorkloadState
 from autoscaler.review.fields import DECISION, SCHEMA_VERSION, SIGNAL_TEXT_LIMIT, decision_schema
@@ -171,6 +171,21 @@ def test_becoming_unroutable_is_news():
     before, after = record(), record(workload=workload(10, routability=UNROUTABLE))
 
     assert before.headline != after.headline
+
+
+def refused(query, detail):
+    metrics = [{"type": "RequestRate", "requestRate": {"query": query}}]
+    sample = Sample(None, doubt=Doubt.REFUSED, detail=detail)
+    doubtful = signal(sample=sample, forecast=None)
+    return decided(doubtful, spec=policy(metrics=metrics))
+
+
+def test_another_wrong_query_is_news_and_other_words_for_the_same_are_not():
+    first = refused("sum(a", "1:6: parse error")
+
+    assert "query refused, 1:6: parse error" in first.as_dict()["message"]
+    assert first.headline == refused("sum(a", "said in other words").headline
+    assert first.headline != refused("sumo(a)", "unknown function").headline
 
 
 def test_a_target_that_is_gone_has_a_record_all_the_same():
