@@ -81,9 +81,8 @@ def reconciled(
     state
         What the outcome of the reconcile before said to remember.
     """
-    if clock_jumped(state, now=now):  # an idle time is not made of a clock that jumped
-        others = (pair for pair in state.doubts if pair[0] is not Reason.SCALED_TO_ZERO)
-        state = replace(state, doubts=tuple(others))
+    if state.seen_at is not None and clock_jumped(state, now=now):
+        state = _over_a_jump(state, ahead=max(now - state.seen_at, timedelta(0)))
     if state.seen_at is not None and now < state.seen_at:
         state = state.as_of(now)
     recommendation = recommended(signals, workload=workload, policy=policy, state=state, now=now)
@@ -96,6 +95,12 @@ def reconciled(
         surplus = observed.surplus if share else timedelta(0)
         observed = replace(observed, surplus=surplus, idle_share=share)
     return Outcome(recommendation, decision, observed, workload.resource_version, now)
+
+
+def _over_a_jump(state: WorkloadState, *, ahead: timedelta) -> WorkloadState:
+    """Return the state with doubts as old as before: a clock that jumped ends none, nor idles."""
+    doubts = ((r, at + ahead) for r, at in state.doubts if r is not Reason.SCALED_TO_ZERO)
+    return replace(state, doubts=tuple(doubts))
 
 
 def decide(

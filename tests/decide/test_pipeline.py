@@ -550,6 +550,24 @@ def test_no_ceiling_takes_pods_away_while_the_clock_is_doubted(bounds, desired):
     assert (later.desired_replicas, later.reason) == (5, Reason.SCHEDULE_CEILING)
 
 
+@pytest.mark.parametrize(
+    ("clocks", "age"),
+    [
+        pytest.param((3600,), 300, id="ahead"),
+        pytest.param((-3600, 0), 0, id="behind, and right again"),
+        pytest.param((60,), 360, id="a late cycle is no jump"),
+    ],
+)
+def test_a_rollout_s_hold_is_as_old_after_a_clock_jumped_as_before(clocks, age):
+    facts = workload(10, rollout_in_progress=True)
+    state = replace(quiet(3), doubts=((Reason.ROLLOUT_HOLD, ago(300)),), seen_at=ago(0))
+    for skew in clocks:
+        now = NOW + timedelta(seconds=skew)
+        state = outcome(LOW, facts=facts, state=state, now=now).state_if_held
+
+    assert state.since(Reason.ROLLOUT_HOLD) == now - timedelta(seconds=age)
+
+
 def test_without_a_window_nothing_is_assumed_of_the_past():
     window = {"scaleDown": {"stabilizationWindowSeconds": 0}}
     step = outcome(LOW, state=WorkloadState(LONG_AGO), behavior=window)
