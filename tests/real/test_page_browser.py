@@ -162,6 +162,41 @@ def test_hover_tells_the_numbers_of_the_record(chromium, latest):
     assert (told["Reason"], told["Trust"]) == (line["reason"], line["trust"])
 
 
+UNITS = [
+    ("RequestRate linkerd", "requests/s"),
+    ("RequestRate query", "requests/s"),
+    ("ContainerResource php-fpm cpu", "cores"),
+    ("Resource cpu", "cores"),
+    ("Resource memory", "bytes"),
+    ("External queue_length", ""),
+    ("Pods cpu", ""),
+]
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_load_has_its_unit_where_it_is_known(chromium, width):
+    latest = LatestRecords()
+    for k, (metric, _) in enumerate(UNITS):
+        latest.keep(decided(signal(metric=metric), target=TargetRef("shop", f"w{k}")))
+    blind = signal(sample=Sample(None, doubt=Doubt.ABSENT), forecast=None)
+    latest.keep(decided(blind, target=TargetRef("shop", "w9")))
+    with visiting(chromium, latest, width=width) as visit:
+        page = visit.go("")
+        page.locator("#sort").select_option("name")
+        page.wait_for_function("document.querySelector('td.who a').textContent === 'shop/w0'")
+        loads = page.locator("td.value").all_text_contents()
+        facts = shown(visit.go("#/policy/shop/w2/Deployment"), "facts")
+        heading = page.locator(".chart .title").first.text_content()
+        visit.keep(f"units-{width}")
+
+    assert [told.strip() for told in loads] == [
+        *(f"1200 {unit}".strip() for _, unit in UNITS),
+        "–",
+    ]
+    assert (facts["Measured"], facts["Carried per pod"]) == ("1200 cores", "120 cores (policy)")
+    assert heading == "load, cores"
+
+
 def test_the_pointer_reads_any_moment_of_the_past(chromium, latest):
     with visiting(chromium, latest) as visit:
         page = visit.go(POLICY)

@@ -94,7 +94,7 @@ export class Chart {
     const value = this.column("value"), median = this.column("median"), level = this.column("level");
     const carried = this.carried(this.rows.ready), byHpa = this.carried(this.hpa.ready);
     const most = Math.max(peak(t, value, from, to), peak(ahead, level, from, to), peak(t, carried, from, to), peak(t, byHpa, from, to));
-    const y = this.yAxis(box, most, width, "load");
+    const y = this.yAxis(box, most, width, this.unit ? `load, ${this.unit}` : "load");
     this.plot("band", area(ahead, level, median, this.x, y));
     this.plot("level", line(ahead, level, this.x, y));
     this.plot("hpa", steps(t, byHpa, this.x, y));

@@ -6,6 +6,20 @@ export function number(value) {
   return String(Number(Number(value).toPrecision(6)));
 }
 
+const UNITS = [[/^RequestRate /i, "requests/s"], [/^(Container)?Resource (.* )?cpu$/i, "cores"],
+  [/^(Container)?Resource (.* )?memory$/i, "bytes"]];
+
+/** The unit of a metric by what people call it; empty where nobody says. */
+export function unitOf(metric) {
+  return UNITS.find(([names]) => names.test(metric ?? ""))?.[1] ?? "";
+}
+
+/** A load with its unit, where both are known. */
+export function load(value, metric) {
+  const unit = value === null || value === undefined ? "" : unitOf(metric);
+  return unit ? `${number(value)} ${unit}` : number(value);
+}
+
 export function percent(share) {
   return share === null || share === undefined ? "–" : `${number(share * 100)}%`;
 }

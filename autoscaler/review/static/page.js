@@ -1,7 +1,7 @@
 // What is shown: the overview, or one policy, kept up to date by asking every few seconds.
 
 import { Chart } from "./chart.js";
-import { clock, duration, element, loudness, number, percent, seconds } from "./format.js";
+import { clock, duration, element, load, loudness, number, percent, seconds, unitOf } from "./format.js";
 
 const POLL_MS = 5000, RETRY_MS = 10000, PAGE_SIZE = 50, MOST_POINTS = 6000, FIRST_CHANGES = 20;
 const $ = (id) => document.getElementById(id);
@@ -121,11 +121,12 @@ function fillRow(row, policy) {
   const change = policy.desired_replicas !== policy.current_replicas ? ` → ${policy.desired_replicas}` : "";
   const lead = policy.lead_time_seconds === null ? "" : ` in ${duration(policy.lead_time_seconds)}`;
   const texts = [null, number(policy.ready_replicas), number(policy.current_replicas) + change,
-    policy.min_replicas === null ? "–" : `${policy.min_replicas}–${policy.max_replicas}`, number(policy.value),
+    policy.min_replicas === null ? "–" : `${policy.min_replicas}–${policy.max_replicas}`, null,
     number(policy.forecast) + (policy.forecast === null ? "" : lead), policy.trust, policy.message];
   const cells = [...row.cells].slice(1);
   texts.forEach((text, i) => { if (text !== null && cells[i].textContent !== text) cells[i].textContent = text; });
   setTag(cells[0], policy.attention);
+  setLoad(cells[4], policy);
   const lasted = policy.since ? seconds(policy.time) - seconds(policy.since) : 0;
   const since = policy.attention === "calm" ? "" : lasted < 1 ? "just now" : `for ${duration(lasted)}`;
   if (cells[0].lastChild.textContent !== since) cells[0].lastChild.textContent = since;
@@ -136,6 +137,15 @@ function setTag(cell, word) {
   if (cell.firstChild.textContent === word) return;
   cell.firstChild.textContent = word;
   cell.firstChild.className = `tag ${loudness(word)}`;
+}
+
+/** The load, and below it its unit: as wide as before. */
+function setLoad(cell, policy) {
+  const [value, unit] = load(policy.value, policy.metric).split(" ");
+  if (!cell.firstChild) cell.append(element("span", {}), " ", element("span", { class: "mode" }));
+  for (const [span, text] of [[cell.firstChild, value], [cell.lastChild, unit ?? ""]]) {
+    if (span.textContent !== text) span.textContent = text;
+  }
 }
 
 function showPages({ offset, matched, policies }) {
@@ -173,6 +183,7 @@ async function refreshPolicy(asked) {
   showChain(newest);
   showChanges(told.changes);
   chart ??= new Chart($("chart"), showReadout);
+  chart.unit = unitOf(newest.signals[state.signal]?.metric);
   chart.show(state.rows, told.changes, state.signal, newest.bounds);
   return newest.time;
 }
@@ -207,9 +218,9 @@ function showFacts(newest) {
     ["Bounds", bounds ? `${bounds.min_replicas} to ${bounds.max_replicas}` : "–"],
     ["Rate limits now", bounds ? `${bounds.scale_down_limit} to ${bounds.scale_up_limit}` : "–"],
     ["Metric", signal?.metric ?? "–"],
-    ["Measured", signal?.doubt ? `${number(signal.value)} (${signal.doubt})` : number(signal?.value)],
+    ["Measured", load(signal?.value, signal?.metric) + (signal?.doubt ? ` (${signal.doubt})` : "")],
     ["Sample age", duration(signal?.age_seconds)],
-    ["Carried per pod", capacity ? `${number(capacity.per_pod)} (${capacity.source})` : "–"],
+    ["Carried per pod", capacity ? `${load(capacity.per_pod, signal.metric)} (${capacity.source})` : "–"],
     ["Lead time", duration(forecast?.lead_time_seconds)],
     ["Accepted risk", percent(forecast?.risk)],
     ["Skill over persistence", percent(forecast?.skill)],
