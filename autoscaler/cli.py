@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the command failed and said why, 2 wrong input (a flag, a 
 """
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -14,8 +15,11 @@ from collections.abc import Sequence
 from autoscaler import __version__
 from autoscaler.commands import flags
 from autoscaler.commands.flags import choice, flag, one_of, url_of
-from autoscaler.errors import AutoscalerError, PolicyError, TraceError
+from autoscaler.errors import AutoscalerError, PolicyError, TraceError, why_not
 from autoscaler.policy.source_names import SOURCE_PARAMETERS
+
+# What a disk or a quota says that has no room for our output.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,9 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = parser().parse_args(argv)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before anybody imports numpy
-    command = importlib.import_module(f"autoscaler.commands.{arguments.command}")
     try:
-        return int(command.main(arguments))
+        return _done(arguments)
     except (PolicyError, TraceError) as error:
         print(f"autoscaler {arguments.command}: {error}", file=sys.stderr)
         return 2
@@ -40,6 +43,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         sys.stderr.close()
         return 1
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        print(f"autoscaler {arguments.command}: cannot write: {why_not(error)}", file=sys.stderr)
+        sys.stderr.close()  # what is left would be complained of once more
+        return 1
+
+
+def _done(arguments: argparse.Namespace) -> int:
+    """Run the command; what it printed is written before we say that it is done."""
+    command = importlib.import_module(f"autoscaler.commands.{arguments.command}")
+    code = int(command.main(arguments))
+    sys.stdout.flush()
+    return code
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,5 +1,9 @@
 import json
+import re
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -388,3 +392,28 @@ def test_decisions_are_of_one_replay(policy, trace, tmp_path, capsys):
 def test_a_replay_needs_a_load(policy, capsys):
     assert main(["replay", "--policy", str(policy)]) == 2
     assert "--trace, or --days" in capsys.readouterr().err
+
+
+AUTOSCALER = Path(sys.executable).with_name("autoscaler")
+
+
+def test_a_demo_whose_reader_goes_away_ends_without_a_word():
+    piped = f"{AUTOSCALER} demo --port 0 --days 0.2 --log-format json | head -1"
+    ran = subprocess.run(["bash", "-c", piped], capture_output=True, text=True, check=False)
+
+    assert json.loads(ran.stdout)["msg"] == "scale_decision"
+    assert re.fullmatch(r"the page: http://\S+\n", ran.stderr)
+
+
+def test_a_disk_without_room_is_told_on_one_line():
+    with open("/dev/full", "w") as full:
+        ran = subprocess.run(
+            [AUTOSCALER, "schema", "decision"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert ran.returncode == 1
+    assert ran.stderr == "autoscaler schema: cannot write: No space left on device\n"

@@ -38,12 +38,15 @@ _NEVER_SCALED = frozenset({"DaemonSet", "Job", "Node"})
 _COUNTED_RESOURCES = ("cpu", "memory")
 _PHASES = {phase.value: phase for phase in PodPhase}
 _NEVER = 2**62
+# As a policy it is refused in these words, and the last good version stays in force.
+NO_TEXT = "binaryData, not UTF-8 text"
 
 
 def policy_source(raw: Json) -> PolicySource:
-    """Return the documents of a ConfigMap."""
+    """Return the documents of a ConfigMap; what is no text is one that will be refused by name."""
     meta, data = raw["metadata"], raw.get("data") or {}
     texts = {text_of(key): text_of(text) for key, text in data.items()}
+    texts |= {text_of(key): NO_TEXT for key in raw.get("binaryData") or {}}
     return PolicySource(text_of(meta["namespace"]), text_of(meta["name"]), texts)
 
 

@@ -137,7 +137,7 @@ class Witness:
 
 def main(arguments: argparse.Namespace) -> int:
     """Live through the demo's days and print the comparison."""
-    log.configure(log_format=arguments.log_format, level=logging.INFO)
+    log.configure(log_format=arguments.log_format, level=logging.INFO, ends_with_reader=True)
     scene = built_scene(
         days=arguments.days,
         seed=arguments.seed,

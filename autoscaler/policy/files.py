@@ -104,6 +104,8 @@ def _of_file(path: Path) -> Iterator[PolicyDocument]:
 
 def _of_config_map(manifest: dict[str, Any], *, source: str) -> Iterator[PolicyDocument]:
     """Yield the documents of a ConfigMap manifest, if the daemon would watch it."""
+    if manifest.get("binaryData"):
+        raise PolicyError(f"{source}: binaryData: a policy is text, which stands in data")
     metadata, data = manifest.get("metadata"), manifest.get("data")
     if not isinstance(metadata, dict) or not isinstance(data, dict):
         raise PolicyError(f"{source}: a ConfigMap with policies has metadata and data")

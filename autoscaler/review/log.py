@@ -91,10 +91,25 @@ def _presentable(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def configure(*, log_format: str, level: int, stream: TextIO | None = None) -> None:
-    """Send every logger of this process to `stream` (stdout) in one format."""
+class _EndsWithItsReader(logging.StreamHandler[TextIO]):
+    """Raises where nobody reads any more, instead of a traceback per line."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Pass on that the reader went away."""
+        if isinstance(error := sys.exc_info()[1], BrokenPipeError):
+            raise error
+        super().handleError(record)
+
+
+def configure(
+    *, log_format: str, level: int, stream: TextIO | None = None, ends_with_reader: bool = False
+) -> None:
+    """Send every logger of this process to `stream` (stdout) in one format.
+
+    A daemon goes on without a reader; what a person pipes into `head` ends with it.
+    """
     chosen = stream or sys.stdout
-    handler = logging.StreamHandler(chosen)
+    handler = (_EndsWithItsReader if ends_with_reader else logging.StreamHandler)(chosen)
     json_wanted = log_format == "json"
     handler.setFormatter(JsonFormatter() if json_wanted else TextFormatter(colour=chosen.isatty()))
     root = logging.getLogger()

@@ -8,6 +8,8 @@ import pytest
 from autoscaler.cluster import parsing
 from autoscaler.cluster.objects import Rival
 from autoscaler.decide.facts import PodPhase
+from autoscaler.errors import PolicyError
+from autoscaler.policy.parsing import parsed_policy
 
 META = {"namespace": "shop", "name": "checkout", "uid": "d1", "resourceVersion": "7"}
 CONTROLLED = [
@@ -261,3 +263,12 @@ def test_an_hpa_takes_a_floor_up_to_its_max(spec: dict[str, int], floors: list[i
     seen = parsing.horizontal_pod_autoscaler({"metadata": META | {"name": "hpa"}, "spec": spec})
 
     assert [seen.floor(replicas) for replicas in (5, 8, 9)] == floors
+
+
+def test_a_policy_in_binary_data_is_refused_by_name_instead_of_disappearing():
+    meta = {"namespace": "shop", "name": "policies"}
+    source = parsing.policy_source({"metadata": meta, "binaryData": {"checkout": "/w=="}})
+    [(key, text)] = source.data.items()
+
+    with pytest.raises(PolicyError, match=f"{key}: a policy is a mapping .* not UTF-8 text"):
+        parsed_policy(text, source=key, namespace="shop", own_namespace=None)

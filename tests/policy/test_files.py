@@ -108,3 +108,11 @@ def test_a_config_map_without_the_label_would_never_be_watched(tmp_path):
     assert checked_files([file]).problems == (
         f'{file}: metadata.labels["autoscaler/policies"]: \'false\' must be "true"',
     )
+
+
+def test_a_policy_in_binary_data_is_told_to_be_none(tmp_path):
+    file = write(tmp_path / "map.yaml", MANIFEST.replace("data:", "binaryData:"))
+
+    assert checked_files([file]).problems == (
+        f"{file}: binaryData: a policy is text, which stands in data",
+    )

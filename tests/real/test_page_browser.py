@@ -191,7 +191,7 @@ def test_a_load_has_its_unit_where_it_is_known(chromium, width):
 
     assert [told.strip() for told in loads] == [
         *(f"1200 {unit}".strip() for _, unit in UNITS),
-        "–",
+        "\N{EN DASH}",
     ]
     assert (facts["Measured"], facts["Carried per pod"]) == ("1200 cores", "120 cores (policy)")
     assert heading == "load, cores"
