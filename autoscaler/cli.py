@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from autoscaler import __version__
 from autoscaler.commands import flags
 from autoscaler.commands.flags import choice, flag, one_of, url_of
-from autoscaler.errors import AutoscalerError, PolicyError, TraceError, why_not
+from autoscaler.errors import AutoscalerError, FlagError, PolicyError, TraceError, why_not
 from autoscaler.policy.source_names import SOURCE_PARAMETERS
 
 # What a disk or a quota says that has no room for our output.
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before anybody imports numpy
     try:
         return _done(arguments)
-    except (PolicyError, TraceError) as error:
+    except (FlagError, PolicyError, TraceError) as error:
         print(f"autoscaler {arguments.command}: {error}", file=sys.stderr)
         return 2
     except AutoscalerError as error:

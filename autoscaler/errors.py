@@ -42,6 +42,10 @@ class LogError(AutoscalerError):
     """A decision log cannot be read, or does not hold what was asked for."""
 
 
+class FlagError(AutoscalerError):
+    """A flag says what cannot be, which only the command itself could tell."""
+
+
 def why_not(error: Exception) -> str:
     """Return why a file cannot be read or written, in words, without the name said beside it."""
     if isinstance(error, UnicodeDecodeError):

@@ -12,7 +12,7 @@ from autoscaler.cluster.lease import Leadership
 from autoscaler.cluster.rendezvous import shard_of
 from autoscaler.cluster.shards import Shards
 from autoscaler.daemon import Mandate
-from autoscaler.errors import AutoscalerError
+from autoscaler.errors import FlagError
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def competition(connection: Connection, arguments: argparse.Namespace) -> Iterat
         return
     namespace = arguments.own_namespace or connection.namespace
     if not namespace:
-        raise AutoscalerError("leases need a namespace: give --own-namespace")
+        raise FlagError("leases need a namespace: give --own-namespace")
     identity = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
     candidate: Shards | Leadership
     if arguments.shards:

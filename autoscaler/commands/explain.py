@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from autoscaler.errors import LogError
+from autoscaler.errors import FlagError, LogError
 from autoscaler.policy.quantity import parsed_duration
 from autoscaler.review.answer import Answer, Lines, at
 from autoscaler.review.between import what_happened, without_the_cooldown
@@ -125,6 +125,6 @@ def _moment(text: str, *, newest: datetime) -> datetime:
     try:
         return newest - parsed_duration(text)
     except ValueError:
-        raise LogError(
+        raise FlagError(
             f"{text!r} is not a time such as 09:00, yesterday 09:00, 2026-11-23T09:00 or 2h"
         ) from None

@@ -28,7 +28,7 @@ from autoscaler.daemon import (
     serve,
 )
 from autoscaler.decide.facts import TargetRef
-from autoscaler.errors import AutoscalerError
+from autoscaler.errors import AutoscalerError, FlagError
 from autoscaler.metrics.prometheus import PrometheusMetrics
 from autoscaler.metrics.witness import ReadinessWitness
 from autoscaler.review import log
@@ -175,7 +175,7 @@ def tls_files(arguments: argparse.Namespace) -> TlsFiles | None:
     """Return where certificate and key stand, None for plain HTTP."""
     certificate, key = arguments.tls_cert_file, arguments.tls_key_file
     if bool(certificate) != bool(key):
-        raise AutoscalerError("--tls-cert-file and --tls-key-file go together")
+        raise FlagError("--tls-cert-file and --tls-key-file go together")
     return TlsFiles(Path(certificate), Path(key)) if certificate else None
 
 
