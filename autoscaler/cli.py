@@ -1,12 +1,9 @@
 """Flags and environment in, a command out; nothing else happens here.
 
 Every flag is also an environment variable: `--prometheus-url` is `AUTOSCALER_PROMETHEUS_URL`.
-Exit codes: 0 done, 1 the command failed and said why, 2 wrong input (a flag, a policy, a trace),
-130 interrupted.
 """
 
 import argparse
-import errno
 import importlib
 import os
 import sys
@@ -15,11 +12,8 @@ from collections.abc import Sequence
 from autoscaler import __version__
 from autoscaler.commands import flags
 from autoscaler.commands.flags import choice, flag, one_of, url_of
-from autoscaler.errors import AutoscalerError, FlagError, PolicyError, TraceError, why_not
+from autoscaler.exit_codes import exit_code_of
 from autoscaler.policy.source_names import SOURCE_PARAMETERS
-
-# What a disk or a quota says that has no room for our output.
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,25 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = parser().parse_args(argv)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before anybody imports numpy
-    try:
-        return _done(arguments)
-    except (FlagError, PolicyError, TraceError) as error:
-        print(f"autoscaler {arguments.command}: {error}", file=sys.stderr)
-        return 2
-    except AutoscalerError as error:
-        print(f"autoscaler {arguments.command}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # the reader of our output went away, as `head` does
-        sys.stderr.close()
-        return 1
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        print(f"autoscaler {arguments.command}: cannot write: {why_not(error)}", file=sys.stderr)
-        sys.stderr.close()  # what is left would be complained of once more
-        return 1
+    return exit_code_of(arguments.command, lambda: _done(arguments))
 
 
 def _done(arguments: argparse.Namespace) -> int:

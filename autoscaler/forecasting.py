@@ -8,21 +8,20 @@ wanted, some other thread reads it, `accept_history` takes it in.
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscaler.decide.facts import ForecastFacts, Sample, TargetRef, Trust, WorkloadFacts
+from autoscaler.decide.facts import ForecastFacts, Sample, TargetRef, WorkloadFacts
 from autoscaler.decide.lead_time import hold_seconds, lead_time_of, metric_age_of
+from autoscaler.forecast_facts import Horizon, forecast_facts
 from autoscaler.policy.quantity import duration_text
 from autoscaler.ports import History, LoadSeries
 from autoscaler.review.log import log_event
 from autoscaler.roster import Roster
-from models.engine import ForecastBatch, ForecastEngine
+from models.engine import ForecastEngine
 from models.snapshot import SnapshotError
 
 __all__ = ["HISTORY", "STEP", "Forecasts", "Horizon", "SnapshotError", "history_span"]
@@ -39,17 +38,7 @@ _CATCHES_UP = 2 * STEP
 # Stands in a saved memory before the key of a series whose past was not read yet.
 _UNREAD = "unread:"
 
-FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Horizon:
-    """What is asked of the forecast, one entry per series: seconds, seconds, chance."""
-
-    lead_seconds: FloatArray
-    hold_seconds: FloatArray
-    risk: FloatArray
 
 
 def horizon_of(
@@ -238,67 +227,6 @@ def _measured_at(samples: Sequence[Sample], *, now: datetime) -> float:
     """Return when the newest trusted sample was taken, unix seconds; `now` when there is none."""
     instants = [s.sampled_at for s in samples if s.trusted and s.sampled_at is not None]
     return min(max(instants, default=now), now).timestamp()
-
-
-def forecast_facts(batch: ForecastBatch, horizon: Horizon) -> list[ForecastFacts | None]:
-    """Return the batch as one value per series, None where nothing is known."""
-    columns = (
-        batch.median,
-        batch.quantile,
-        batch.reactive_quantile,
-        horizon.risk,
-        horizon.lead_seconds,
-        horizon.hold_seconds,
-        batch.trust,
-        batch.skill,
-        batch.coverage,
-        batch.burst,
-        batch.age_seconds,
-        batch.history_seconds,
-    )
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    return [
-        _facts(*row) if known else None
-        for known, row in zip(batch.known.tolist(), rows, strict=True)
-    ]
-
-
-def _facts(  # noqa: PLR0913, PLR0917 - one row of the batch, in its column order
-    median: float,
-    quantile: float,
-    reactive: float,
-    risk: float,
-    lead: float,
-    hold: float,
-    trust: int,
-    skill: float,
-    coverage: float,
-    burst: bool,
-    age: float,
-    history: float,
-) -> ForecastFacts:
-    return ForecastFacts(
-        median,
-        quantile,
-        reactive,
-        risk,
-        _span(lead),
-        _span(hold),
-        _TRUST[trust],
-        None if skill != skill else skill,  # noqa: PLR0124 - not a number
-        None if coverage != coverage else coverage,  # noqa: PLR0124
-        burst,
-        timedelta(seconds=age),
-        timedelta(seconds=history),
-    )
-
-
-@lru_cache(maxsize=1024)  # the same few spans in every cycle
-def _span(seconds: float) -> timedelta:
-    return timedelta(seconds=seconds)
-
-
-_TRUST = (Trust.WARMING, Trust.TRUSTED, Trust.DEMOTED, Trust.STALE)
 
 
 def history_span(now: datetime) -> tuple[datetime, datetime]:

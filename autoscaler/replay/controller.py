@@ -21,11 +21,11 @@ from autoscaler.decide.facts import (
     Sample,
     Signal,
     TargetRef,
-    Trust,
     WorkloadFacts,
 )
 from autoscaler.decide.pipeline import reconciled
 from autoscaler.decide.state import WorkloadState
+from autoscaler.forecast_facts import Horizon, forecast_facts
 from autoscaler.policy.metric import MetricSpec
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.replay.ticks import METRIC_AGE_SECONDS, TICK_SECONDS, Ticks
@@ -47,8 +47,6 @@ _HOLD_SECONDS = float(TICK_SECONDS)
 _METRIC = "replay"
 _TARGET = TargetRef("replay", "recorded")
 _AGE = timedelta(seconds=METRIC_AGE_SECONDS)
-# Codes of `models.trust.Trust`, in the words of a decision.
-_TRUST = (Trust.WARMING, Trust.TRUSTED, Trust.DEMOTED, Trust.STALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,37 +205,6 @@ class _Deployment:
         )
 
     def _forecasts(self, answers: ForecastBatch) -> list[ForecastFacts | None]:
-        hold, risk = timedelta(seconds=_HOLD_SECONDS), self._policy.forecast.risk
-        columns = (
-            answers.known,
-            answers.median,
-            answers.quantile,
-            answers.reactive_quantile,
-            answers.trust,
-            answers.skill,
-            answers.coverage,
-            answers.burst,
-            answers.age_seconds,
-            answers.history_seconds,
-        )
-        return [
-            ForecastFacts(
-                median=median,
-                quantile=quantile,
-                reactive_quantile=reactive,
-                risk=risk,
-                lead_time=self._lead_time,
-                hold=hold,
-                trust=_TRUST[trust],
-                skill=skill,
-                coverage=coverage,
-                burst=burst,
-                age=timedelta(seconds=age),
-                history=timedelta(seconds=history),
-            )
-            if known
-            else None
-            for known, median, quantile, reactive, trust, skill, coverage, burst, age, history in (
-                zip(*(column.tolist() for column in columns), strict=True)
-            )
-        ]
+        n = len(answers.known)
+        asked = (self._setting.startup_seconds, _HOLD_SECONDS, self._policy.forecast.risk)
+        return forecast_facts(answers, Horizon(*(np.full(n, value) for value in asked)))
