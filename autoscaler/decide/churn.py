@@ -8,7 +8,7 @@ and who asks for no window does not wait at all.
 On a load's first day less is worth it: what is too many then is often a young forecast's mistake,
 which the next hour puts right.
 Out: nothing waits; while a rise is under way, what it rose by lately is added once more, so that
-one step does for two.
+one step does for two, where a scale-in waits at all: else the next cycle would take it back.
 
 Both hold where a forecast sizes the workload; what is sized by measured load alone follows HPA.
 

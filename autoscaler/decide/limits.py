@@ -127,13 +127,15 @@ def fewer_steps(number: int, case: Case) -> Limit | None:
     history = case.recommendation.forecast_history
     if number == case.current or history is None:
         return None
+    worth = worth_waiting_for(case.policy.behavior.scale_down_window, history=history)
     if number > case.current:
-        return rise_met_at_once(number, state=case.state, now=case.now)
+        # Where nothing waits, what is added would be taken away in the next cycle.
+        return rise_met_at_once(number, state=case.state, now=case.now) if worth else None
     return kept_for_later(
         number,
         current_replicas=case.current,
         keep_replicas=case.recommendation.keep_replicas or 0,
-        worth=worth_waiting_for(case.policy.behavior.scale_down_window, history=history),
+        worth=worth,
         surplus=case.state.surplus,
     )
 

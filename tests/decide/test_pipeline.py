@@ -458,6 +458,15 @@ def test_a_rise_under_way_is_met_in_one_step(lowest, load, expected):
     )
 
 
+def test_a_rise_is_not_added_to_where_the_next_cycle_would_take_it_back():
+    no_window = {**FAST, "scaleDown": {"stabilizationWindowSeconds": 0}}
+    decision = decided(
+        signal(6000, 6000), spec=10, state=quiet(50), behavior=no_window, maxReplicas=100
+    )
+
+    assert decision.desired_replicas == 60
+
+
 def test_a_rise_is_not_added_to_where_no_forecast_speaks():
     alone = replace(signal(6000), forecast=None)
 
