@@ -3,6 +3,7 @@
 The daemon and the replay tell it alike; neither the models nor the rules know the other's words.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -73,8 +74,8 @@ def _facts(  # noqa: PLR0913, PLR0917 - one row of the batch, in its column orde
         _span(lead),
         _span(hold),
         _TRUST[trust],
-        None if skill != skill else skill,  # noqa: PLR0124 - not a number
-        None if coverage != coverage else coverage,  # noqa: PLR0124
+        None if math.isnan(skill) else skill,
+        None if math.isnan(coverage) else coverage,
         burst,
         timedelta(seconds=age),
         timedelta(seconds=history),

@@ -5,7 +5,7 @@ The daemon and the replay drive the same methods: `observe_now` at every reading
 minute, `learn` once an hour, `predict` at every reconcile.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,8 +111,7 @@ class ForecastEngine:
         rehearsed = _REHEARSED_STEPS if len(rows) <= _MANY_ROWS else _REHEARSED_STEPS_OF_MANY
         seen = Seen(self.memory, rows)
         self.table.forget(rows)
-        for column in range(n_samples):
-            ends = end_seconds - (n_samples - 1 - column) * step
+        for column, ends in enumerate(self._ends(n_samples, end_seconds)):
             past = y[:, column]
             load = np.where(np.isfinite(past), past, seen.load(round(ends / step)))
             self.append(load, end_seconds=ends, rows=rows)
@@ -126,14 +125,10 @@ class ForecastEngine:
         """Forecast from the step that ends then, however far the rows of others are by now."""
         now = end_seconds + USUAL_AGE_SECONDS
         asked = Asked.of(rows, now, _REHEARSAL_LEAD_SECONDS, _REHEARSAL_HOLD_SECONDS, risk)
+        then = np.full(rows.shape, round(end_seconds / self.step_seconds), dtype=np.intp)
+        ends = np.full(rows.shape, end_seconds)
         moment = moment_of(self.memory, self.pulse, rows)
-        then = round(end_seconds / self.step_seconds)
-        moment = replace(
-            moment,
-            index=np.full(rows.shape, then, dtype=np.intp),
-            end_seconds=np.full(rows.shape, end_seconds),
-        )
-        self._answered(moment, asked)
+        self._answered(replace(moment, index=then, end_seconds=ends), asked)
 
     def refill(self, rows: IntArray, y: FloatArray, *, end_seconds: float) -> None:
         """Fill in minutes of the past that were missed, and leave all else that was learnt."""
@@ -141,11 +136,14 @@ class ForecastEngine:
         newest = self.memory.index
         if newest is None:
             return
-        n_samples, step = y.shape[1], self.step_seconds
-        for column in range(n_samples):
-            index = round((end_seconds - (n_samples - 1 - column) * step) / step)
+        for past, ends in zip(y.T, self._ends(y.shape[1], end_seconds), strict=True):
+            index = round(ends / self.step_seconds)
             if newest - self.memory.n_slots < index <= newest:
-                self.memory.write(index, *_known(rows, y[:, column]))
+                self.memory.write(index, *_known(rows, past))
+
+    def _ends(self, n_samples: int, end_seconds: float) -> Iterator[float]:
+        """Yield when each of the steps ends of which the last ends at `end_seconds`."""
+        return (end_seconds - k * self.step_seconds for k in reversed(range(n_samples)))
 
     def set_back(self, *, end_seconds: float) -> None:
         """Forget what is later than the step that ends then: a clock that was ahead was set back.

@@ -81,8 +81,8 @@ def reconciled(
     state
         What the outcome of the reconcile before said to remember.
     """
-    if state.seen_at is not None and clock_jumped(state, now=now):
-        state = _over_a_jump(state, ahead=max(now - state.seen_at, timedelta(0)))
+    if clock_jumped(state, now=now):
+        state = _over_a_jump(state, now=now)
     if state.seen_at is not None and now < state.seen_at:
         state = state.as_of(now)
     recommendation = recommended(signals, workload=workload, policy=policy, state=state, now=now)
@@ -97,8 +97,9 @@ def reconciled(
     return Outcome(recommendation, decision, observed, workload.resource_version, now)
 
 
-def _over_a_jump(state: WorkloadState, *, ahead: timedelta) -> WorkloadState:
+def _over_a_jump(state: WorkloadState, *, now: datetime) -> WorkloadState:
     """Return the state with doubts as old as before: a clock that jumped ends none, nor idles."""
+    ahead = max(now - (state.seen_at or now), timedelta(0))
     doubts = ((r, at + ahead) for r, at in state.doubts if r is not Reason.SCALED_TO_ZERO)
     return replace(state, doubts=tuple(doubts))
 
