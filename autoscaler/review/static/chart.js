@@ -106,7 +106,7 @@ export class Chart {
     const { time: t, ready, desired } = this.rows;
     const hpa = this.hpa.ordered;
     const most = Math.max(...[ready, desired, hpa].map((n) => peak(t, n, from, to)));
-    const y = this.yAxis(box, most, width, "replicas");
+    const y = this.yAxis(box, most, width, "replicas", 1);  // nobody has half a pod
     const zero = ready.map((n) => n === null ? null : 0);
     this.plot("ready", steps(t, ready, this.x, y) + closing(t, ready, zero, this.x, y));
     for (const bound of this.bounds ? [this.bounds.min_replicas, this.bounds.max_replicas] : []) {
@@ -141,8 +141,8 @@ export class Chart {
     if (x >= LEFT) this.svg.append(svg("line", { class: name, x1: x, x2: x, y1: TOP, y2: height - BOTTOM }));
   }
 
-  yAxis(box, most, width, title) {
-    const step = niceStep(most / 5), top = Math.max(step, Math.ceil(most / step) * step);
+  yAxis(box, most, width, title, finest = 0) {
+    const step = Math.max(finest, niceStep(most / 5)), top = Math.max(step, Math.ceil(most / step) * step);
     const y = (v) => box.top + box.height - v / top * box.height;
     y.most = top;
     for (let v = 0; v <= top * 1.001; v += step) {
