@@ -39,7 +39,7 @@ def test_every_file_the_readme_links_to_is_there():
 
 
 def test_what_the_demo_shows_in_the_readme_can_be_made_anew(tmp_path):
-    blocks = demo_blocks(tmp_path, days=0.1)
+    blocks = demo_blocks(tmp_path, days=0.1, since="2026-11-20T07:15", until="2026-11-20T09:30")
     again = refreshed(TEXT, blocks)
 
     assert "ForecastAboveTarget" in blocks["rescales"]

@@ -1,8 +1,7 @@
 """`autoscaler demo`: the daemon of `run` on an embedded world, days in under a minute.
 
-Only the three ports differ from a cluster: simulated pods, a synthetic load, a clock that is
-moved on
-after every cycle.
+Only the three ports differ from a cluster: simulated pods, a synthetic load, a clock that is moved
+on after every cycle.
 At the end the same load is given to the HPA, and both are scored.
 """
 
@@ -52,8 +51,10 @@ tuned: the best of 66 HPAs, chosen in hindsight"""
 LEISURE = "make demo ARGS=--keep"
 # The target of most examples.
 HPA_TARGET = 0.7
-# A Friday: the demo's two days cross from a working day into a weekend.
-BEGIN = datetime(2026, 11, 20, 5, 0, tzinfo=UTC)
+# A Friday, so that two days cross into a weekend, and a quarter past seven, so that whole days end
+# just after the rush of `SHOWN`: the hour that the page shows first is then worth a look.
+BEGIN = datetime(2026, 11, 20, 7, 15, tzinfo=UTC)
+SHOWN = "catalog"
 
 POLICY = """\
 scaleTargetRef: {{kind: Deployment, name: {name}, namespace: {namespace}}}
@@ -158,7 +159,8 @@ def main(arguments: argparse.Namespace) -> int:
         console = Console(stderr=arguments.log_format == "json")
         console.print(comparison(scene, witness, startup=arguments.startup))
         if arguments.keep:
-            print(f"the page stays at {url} until Ctrl-C", file=sys.stderr)
+            first = f"{url}#/policy/{NAMESPACE}/{SHOWN}/Deployment"
+            print(f"the page stays until Ctrl-C; look at {SHOWN} first: {first}", file=sys.stderr)
             _wait_for_interrupt()
         else:
             print(f"to look at it at leisure: {LEISURE}", file=sys.stderr)

@@ -1,8 +1,7 @@
 """What the demo's customers do: days of requests, a weekend, a launch and a flash crowd.
 
-Synthetic on purpose: everybody may ship it, a seed repeats it, and each of its events is one
-line that
-a newcomer can find again on the page.
+Synthetic on purpose: everybody may ship it, a seed repeats it, and each of its events is one line
+that a newcomer can find again on the page.
 """
 
 from collections.abc import Sequence
@@ -48,8 +47,7 @@ def synthetic_load(
     """Return requests/s per 15 s tick from `start_seconds`, shape (n_ticks,), never negative.
 
     The launch and the flash crowd fall between `live_seconds` and `end_seconds`, where the demo
-    runs;
-    before lies the history it learns from.
+    runs; before lies the history it learns from.
     """
     t = np.arange(start_seconds, end_seconds, TICK_SECONDS)
     rng = np.random.default_rng(seed)

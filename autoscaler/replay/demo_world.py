@@ -1,11 +1,9 @@
 """A cluster that is not there: simulated pods, synthetic load, a clock only the demo moves.
 
-It answers the same ports as Kubernetes and Prometheus do, so the demo runs the very loop that
-runs in
-a cluster.
-Pods take `startup` to become ready; scale in takes not-ready pods first; the newest sample is
-the mean
-load of the last 60 s, 30 s old.
+It answers the same ports as Kubernetes and Prometheus do, so the demo runs the very loop that runs
+in a cluster.
+Pods take `startup` to become ready; scale in takes not-ready pods first; the newest sample is the
+mean load of the last 60 s, 30 s old.
 """
 
 from collections.abc import Mapping, Sequence

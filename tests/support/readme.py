@@ -26,16 +26,17 @@ from autoscaler.review.server import serve_page
 ROOT = Path(__file__).parents[2]
 README, SCREENSHOT = ROOT / "README.md", ROOT / "screenshot.png"
 AUTOSCALER = Path(sys.executable).with_name("autoscaler")
-# Customers of `catalog` come every day at seven.
-WORKLOAD, SINCE, UNTIL = "catalog", "2026-11-20T06:55", "2026-11-20T07:05"
-# Three and a quarter hours after the demo's begin: before, during and after that rush.
-MOMENT = timedelta(hours=3, minutes=15)
+# The last rush of `catalog`, whose customers come every day at seven.
+WORKLOAD, SINCE, UNTIL = demo.SHOWN, "2026-11-22T06:55", "2026-11-22T07:05"
+DAYS = 2.0
 SIZE = ViewportSize(width=1100, height=840)
 _BLOCK = re.compile(r"<!-- demo:(\w+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
-def demo_blocks(folder: Path, *, days: float) -> dict[str, str]:
-    """Run the demo and return each block of README by its name."""
+def demo_blocks(
+    folder: Path, *, days: float = DAYS, since: str = SINCE, until: str = UNTIL
+) -> dict[str, str]:
+    """Run the demo and return each block of README by its name, told from `since` to `until`."""
     log = folder / "demo.log"
     ran = _run("demo", "--port", "0", "--days", f"{days:g}", "--log-format", "json")
     log.write_text(ran.stdout, encoding="utf-8")
@@ -45,15 +46,15 @@ def demo_blocks(folder: Path, *, days: float) -> dict[str, str]:
         for line in lines
         if line["target"]["name"] == WORKLOAD
         and line["rescaled"]
-        and SINCE <= line["time"][:16] <= UNTIL
+        and since <= line["time"][:16] <= until
     ]
     rows = [line for line in ran.stderr.splitlines() if WORKLOAD in line or "controller" in line]
-    asked = ("--log", str(log), "--since", SINCE, "--until", UNTIL)
+    asked = ("--log", str(log), "--since", since, "--until", until)
     explained = _run("explain", f"{demo.NAMESPACE}/{WORKLOAD}", *asked).stdout
     return {
         "rescales": "\n".join(decision_line(line) for line in shown[:3]),
         "table": "\n".join(rows),
-        "decision": wrapped(shown[1]),
+        "decision": wrapped(next(line for line in shown if line["chain"])),
         "explain": "\n".join(explained.splitlines()[:3]),
     }
 
@@ -86,23 +87,24 @@ def _block(name: str, text: str) -> str:
     return f"<!-- demo:{name} -->\n\n{textwrap.indent(text, '    ')}\n\n<!-- end -->"
 
 
-def take_screenshot(browser: Browser, path: Path, *, moment: timedelta = MOMENT) -> None:
-    """Write what the page of the demo shows at a moment, as this browser shows it."""
+def take_screenshot(browser: Browser, path: Path, *, days: float = DAYS) -> None:
+    """Write what the page shows first when the demo has ended, as this browser shows it."""
     latest = LatestRecords()
-    scene = demo.built_scene(days=1, seed=7, startup=timedelta(seconds=120), risk=0.01)
+    scene = demo.built_scene(days=days, seed=7, startup=timedelta(seconds=120), risk=0.01)
     daemon = Daemon(
         World(scene.metrics, scene.cluster, scene.clock), interval=demo.TICK, record=latest.keep
     )
     daemon.read_all_history()
-    for _ in range(int(moment / demo.TICK)):
+    while scene.clock.now() < scene.end:
         daemon.cycle()
+        if scene.clock.now().second == 0:
+            daemon.learn()
         scene.clock.advance(demo.TICK)
     server = serve_page(latest)
     url = f"http://127.0.0.1:{server.server_port}/#/policy/{demo.NAMESPACE}/{WORKLOAD}/Deployment"
     page = browser.new_page(viewport=SIZE, color_scheme="light")
     page.goto(url)
     page.wait_for_selector("#main[aria-busy=false]", state="attached")
-    page.get_by_role("button", name="All", exact=True).click()
     page.screenshot(path=path)
     page.close()
     server.shutdown()
@@ -112,7 +114,7 @@ def take_screenshot(browser: Browser, path: Path, *, moment: timedelta = MOMENT)
 def main() -> None:
     """Refresh README and its screenshot."""
     with tempfile.TemporaryDirectory() as folder:
-        blocks = demo_blocks(Path(folder), days=2)
+        blocks = demo_blocks(Path(folder))
     README.write_text(refreshed(README.read_text(encoding="utf-8"), blocks), encoding="utf-8")
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright:
