@@ -8,7 +8,7 @@ Doubts about one sample are judged in `recommend`; these are about the workload 
 | rollout | a rollout runs | it is complete | 30 min: a stuck rollout has failed long before |
 | pods not ready | fewer pods serve than are needed | enough serve | 15 min |
 | contradiction | one metric reads nothing, another is busy | they agree | 30 min |
-| load vanished | the load falls below a tenth within minutes | - | 10 min, each |
+| load vanished | it falls below a tenth, the need by half, in 5 min | - | 10 min, each |
 | burst | the forecast reports a jump | - | 15 min; then it must clear before it counts again |
 | clock jump | time ran backwards, or skipped minutes | - | as after a restart, each |
 | restart | we start without history | - | stabilization window, cooldown or period, the longest |
@@ -51,7 +51,7 @@ _NOTHING = 0.01
 _BUSY = 0.25
 _ZERO = timedelta(0)
 _ALL = 100
-# How far back a need is remembered for telling a fall from a trend: HPA's default window.
+# How far back load and need are remembered for telling a fall from a trend: HPA's default window.
 VANISHED_WITHIN = timedelta(minutes=5)
 # A cycle that comes this late was not late, the clock moved or we were suspended.
 FORWARD_JUMP = timedelta(minutes=5)
@@ -126,16 +126,35 @@ def _contradicting(recommendation: Recommendation) -> bool:
 def _vanished(
     recommendation: Recommendation, workload: WorkloadFacts, state: WorkloadState, after: datetime
 ) -> bool:
-    """Whether the load fell below a tenth of what was needed `after` then, and the need with it."""
-    needed = recommendation.replicas or 0
-    before = 0
-    for earlier in state.recommendations:
-        if earlier.replicas > before and earlier.at > after and not earlier.assumed:
-            before = earlier.replicas
-    if before < _VANISHED_FROM_REPLICAS or 2 * needed > before:
+    """Whether the load fell below a tenth of what it was `after` then, and the need by half.
+
+    Need has head-room for what the load may become; only load is compared with load.
+    """
+    measured = _measured(recommendation, workload)
+    before = next((busy for at, busy in state.busiest if at > after), 0.0)
+    if measured is None or before < _VANISHED_FROM_REPLICAS:
         return False
+    if measured >= _VANISHED_SHARE * before:
+        return False
+    needed = (r.replicas for r in state.recommendations if r.at > after and not r.assumed)
+    return 2 * (recommendation.replicas or 0) <= max(needed, default=0)
+
+
+def _measured(recommendation: Recommendation, workload: WorkloadFacts) -> float | None:
+    """Return how many pods the measured load fills, None where that cannot be told."""
     ratios = [p.usage_ratio for p in recommendation.proposals if p.usage_ratio is not None]
-    return bool(ratios) and max(ratios) * workload.status_replicas < _VANISHED_SHARE * before
+    return max(ratios) * workload.status_replicas if ratios else None
+
+
+def busiest(
+    recommendation: Recommendation, *, workload: WorkloadFacts, state: WorkloadState, now: datetime
+) -> tuple[tuple[datetime, float], ...]:
+    """Return the measured loads that may yet be the highest of some span until now."""
+    measured = _measured(recommendation, workload)
+    if measured is None:
+        return state.busiest
+    cutoff = now - VANISHED_WITHIN
+    return (*(b for b in state.busiest if b[1] > measured and b[0] > cutoff), (now, measured))
 
 
 def hold_left(reason: Reason, since: datetime, *, window: timedelta, now: datetime) -> timedelta:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from autoscaler.decide.churn import idle_share_after, surplus_at
 from autoscaler.decide.contention import back_off_left, reversed_order, with_reversal
 from autoscaler.decide.decision import Decision, Limit, Recommendation
-from autoscaler.decide.doubt import VANISHED_WITHIN, clock_jumped, updated_doubts
+from autoscaler.decide.doubt import VANISHED_WITHIN, busiest, clock_jumped, updated_doubts
 from autoscaler.decide.facts import Signal, WorkloadFacts
 from autoscaler.decide.limits import STEPS, Case, at_rest
 from autoscaler.decide.pause import standstill
@@ -192,6 +192,7 @@ def _observed(
         workload.generation if ours else None,
         surplus_at(state, now=now),
         state.idle_share,
+        busiest(recommendation, workload=workload, state=state, now=now),
     )
 
 

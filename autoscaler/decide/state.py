@@ -59,6 +59,8 @@ class WorkloadState:
     """The share of the pods that were too many, summed over the time since they were."""
     idle_share: float = 0.0
     """That share as it was last seen."""
+    busiest: tuple[tuple[datetime, float], ...] = ()
+    """When the measured load filled how many pods: each the most since; oldest first."""
 
     def with_recommendation(
         self, replicas: int, *, now: datetime, keep: timedelta
@@ -100,6 +102,7 @@ class WorkloadState:
             last_scale_down_at=past(self.last_scale_down_at),
             doubts=tuple((reason, min(at, now)) for reason, at in self.doubts),
             reverted_at=tuple(min(at, now) for at in self.reverted_at),
+            busiest=tuple((min(at, now), pods) for at, pods in self.busiest),
         )
 
     def since(self, doubt: Reason) -> datetime | None:

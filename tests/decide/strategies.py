@@ -296,6 +296,7 @@ def _state(random):
         ),
         order=maybe(Order(random.randint(0, 120), ago(15), random.choice("01"))),
         reverted_at=tuple(ago(a) for a in ages(2)),
+        busiest=random.choice(((), ((ago(random.randint(0, 400)), random.uniform(0, 120)),))),
     )
 
 

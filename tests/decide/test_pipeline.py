@@ -36,7 +36,12 @@ FAST = {"scaleUp": {"policies": [{"type": "Pods", "value": 1000, "periodSeconds"
 LOW, HIGH = signal(300, 300), signal(1500)
 
 
-AGES_AGO = WorkloadState(LONG_AGO, (TimestampedRecommendation(ago(300), 9),), seen_at=ago(15))
+AGES_AGO = WorkloadState(
+    LONG_AGO,
+    (TimestampedRecommendation(ago(240), 9),),
+    seen_at=ago(15),
+    busiest=((ago(300), 9.0),),
+)
 
 
 def reasons(decision):
@@ -262,13 +267,29 @@ def test_a_load_that_came_back_and_vanishes_again_holds_anew():
     assert outcome(gone, state=still).state_if_held.since(Reason.LOAD_VANISHED_HOLD) == ago(590)
 
 
+def test_the_busiest_of_five_minutes_is_remembered_and_an_unknown_load_forgets_nothing():
+    lately = ((ago(310), 9.0), (ago(200), 5.0), (ago(100), 2.0), (ago(50), 1.0))
+
+    def remembered(load):
+        return outcome(signal(load, 2.0), state=quiet(3, busiest=lately)).state_if_held.busiest
+
+    assert remembered(200.0) == ((ago(200), 5.0), (NOW, 2.0))
+    assert remembered(None) == lately
+
+
 @pytest.mark.parametrize(
     ("gone", "before"),
     [
         pytest.param(signal(2.0, 2.0), quiet(2), id="of two pods one is noise"),
         pytest.param(signal(2.0, 460.0), quiet(9), id="not while more than half is expected"),
         pytest.param(signal(2.0, 2.0), WorkloadState(LONG_AGO), id="nor from what was assumed"),
-        pytest.param(signal(2.0, 2.0), AGES_AGO, id="nor from a need of five minutes ago"),
+        pytest.param(signal(2.0, 2.0), AGES_AGO, id="nor from a load of five minutes ago"),
+        pytest.param(
+            signal(50, 50), quiet(9, busiest=((ago(60), 4.0),)), id="nor below what noise asks for"
+        ),
+        pytest.param(
+            signal(2.0, 2.0), replace(quiet(1), busiest=((ago(60), 9.0),)), id="nor without a need"
+        ),
     ],
 )
 def test_what_is_no_vanished_load(gone, before):
@@ -865,6 +886,7 @@ def test_after_a_clock_was_set_back_nothing_lies_in_the_future():
         last_scale_down_at=later,
         doubts=((Reason.BURST_HOLD, later),),
         reverted_at=(later,),
+        busiest=((later, 2.5),),
     )
 
     assert state.as_of(NOW) == WorkloadState(
@@ -875,6 +897,7 @@ def test_after_a_clock_was_set_back_nothing_lies_in_the_future():
         last_scale_down_at=NOW,
         doubts=((Reason.BURST_HOLD, NOW),),
         reverted_at=(NOW,),
+        busiest=((NOW, 2.5),),
     )
 
 

@@ -84,9 +84,11 @@ def signal(load, quantile=None, *, doubt=None, capacity=CAPACITY, metric="rate",
 def quiet(*replicas, **fields):
     """A state in which nothing holds: a whole window recommended the given counts.
 
+    So much was measured, too, unless `busiest` says otherwise.
     What was too many was so for long enough to be worth a rescale.
     """
     fields.setdefault("surplus", WORTH)
+    fields.setdefault("busiest", ((ago(240), float(max(replicas, default=0))),))
     history = tuple(TimestampedRecommendation(ago(240 - 10 * i), n) for i, n in enumerate(replicas))
     return WorkloadState(started_at=LONG_AGO, recommendations=history, seen_at=ago(15), **fields)
 
