@@ -264,7 +264,8 @@ def _explain(command: argparse.ArgumentParser) -> None:
     flag(command, "--until", metavar="T", help="and until; default: the end of the log")
     choice(command, "--without", "cooldown", default=None, help="what would have been without it")
     states = ("demoted", "held", "capped", "contested", "unknown", "refused", "paused")
-    choice(command, "--policies", *states, default=None, help="which were, and for how long")
+    which = f"which were {', '.join(states[:-1])} or {states[-1]}, and for how long"
+    choice(command, "--policies", *states, default=None, metavar="STATE", help=which)
     choice(command, "--output", "text", "json", help="how it is printed")
 
 

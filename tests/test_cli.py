@@ -9,6 +9,18 @@ import pytest
 
 from autoscaler.cli import main, parser
 
+COMMANDS = (
+    "demo",
+    "doctor",
+    "explain",
+    "recommend",
+    "replay",
+    "run",
+    "schema",
+    "sources",
+    "status",
+    "validate",
+)
 POLICY = """\
 scaleTargetRef: {name: checkout}
 maxReplicas: 50
@@ -174,6 +186,20 @@ def test_a_policy_that_could_not_be_pasted_is_not_proposed(trace, flags, complai
     assert main(["recommend", "--trace", str(trace), "--capacity", "100", *flags]) == 2
 
     assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_the_help_fits_the_terminal_and_breaks_no_variable(monkeypatch, capsys, command, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+
+    with pytest.raises(SystemExit):
+        parser().parse_args([*command.split(), "--help"])
+
+    told = capsys.readouterr().out
+    assert [line for line in told.splitlines() if len(line) > columns] == []
+    assert re.findall(r"\[AUTOSCALER_[A-Z_]*$", told, re.MULTILINE) == []
+    assert told.startswith(f"usage: autoscaler {command + ' ' if command else ''}[OPTION ...]")
 
 
 def test_a_taken_port_is_told_with_the_way_out(capsys):

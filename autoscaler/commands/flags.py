@@ -7,7 +7,8 @@ Values come from the command line or from the environment, and are held to the s
 import argparse
 import os
 import re
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -28,14 +29,47 @@ LONGEST_STARTUP = timedelta(hours=1)
 
 PROMETHEUS_SCHEMES = ("http", "https", "dns+srv", "consul")
 
+# `[AUTOSCALER_PROMETHEUS_HISTORY_MATCHERS]` in a help is not broken.
+_LONGEST_WORD = 42
+
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _YES, _NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 
 _Value = TypeVar("_Value")
 
 
+class HelpFormatter(argparse.HelpFormatter):
+    """Fits 60 columns and more: no word is broken, the usage leaves the flags to their list."""
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        super().__init__(prog, **options)
+        self._max_help_position = max(4, min(self._max_help_position, self._width - _LONGEST_WORD))
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return textwrap.fill(
+            text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+        )
+
+    def _format_usage(
+        self, usage: Any, actions: Iterable[argparse.Action], groups: Any, prefix: Any
+    ) -> str:
+        needed = [each for each in actions if each.required or not each.option_strings]
+        told = super()._format_usage(usage, needed, [], prefix)
+        of_subcommand = prefix is not None  # becomes the beginning of its own usage
+        return told if of_subcommand else told.replace(self._prog, f"{self._prog} [OPTION ...]", 1)
+
+    def _get_default_metavar_for_optional(self, action: argparse.Action) -> str:
+        return action.dest.rpartition("_")[2].upper()
+
+
 class OneLineParser(argparse.ArgumentParser):
     """Says what is wrong with a command line in one line; the usage is for `--help`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"formatter_class": HelpFormatter, **options})
 
     def error(self, message: str) -> NoReturn:
         """Exit with 2."""
