@@ -2,60 +2,18 @@ import logging
 import os
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import pytest
 
-from autoscaler.daemon import Daemon, HistoryJob, World, serve
-from autoscaler.decide.facts import TargetRef
+from autoscaler.daemon import Daemon, World
 from autoscaler.decide.reason import Reason
-from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.witness import ReadinessWitness
-from autoscaler.ports import PolicyDocument
-from autoscaler.replay.demo_world import DemoClock, DemoCluster, DemoDeployment, DemoMetrics
+from autoscaler.replay.demo_world import DemoCluster, DemoMetrics
 from autoscaler.review.exposition import policy_families
 from support.consul_stub import ConsulStub
-
-NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
-TICK = timedelta(seconds=15)
-CHECKOUT = TargetRef("shop", "checkout")
-POLICY = """\
-scaleTargetRef: {{name: checkout}}
-mode: ForecastAndScale
-minReplicas: {least}
-maxReplicas: {most}
-metrics:
-  - type: RequestRate
-    requestRate: {{source: linkerd, target: {{averageValue: "100"}}}}
-"""
-
-
-def document(least=1, most=50):
-    text = POLICY.format(least=least, most=most)
-    return PolicyDocument("ConfigMap shop/autoscaler key checkout", text, "shop")
-
-
-class Bench:
-    """A daemon over a world whose load is 1000 requests/s at all times."""
-
-    def __init__(self, *documents, witness=None):
-        self.clock = DemoClock(NOW)
-        self.deployment = DemoDeployment(timedelta(seconds=60), pods=[NOW] * 4)
-        self.cluster = DemoCluster({CHECKOUT: self.deployment}, documents, self.clock)
-        start = NOW - timedelta(days=15)
-        self.metrics = DemoMetrics({CHECKOUT: np.full(16 * 5760, 1000.0)}, start=start)
-        self.records = []
-        world = World(self.metrics, self.cluster, self.clock, witness)
-        self.daemon = Daemon(world, interval=TICK, record=self.records.append)
-
-    def edit(self, *documents):
-        self.cluster._documents = documents
-
-    def cycle(self, n=1):
-        for _ in range(n):
-            self.daemon.cycle()
-            self.clock.advance(TICK)
+from support.demo_bench import CHECKOUT, NOW, TICK, Bench, document
 
 
 def test_a_policy_takes_effect_at_the_next_cycle():
@@ -125,17 +83,6 @@ def test_history_is_read_before_the_first_cycle_and_steers_it():
     assert record.signals[0].forecast.median == pytest.approx(1000.0, rel=0.02)
 
 
-def test_how_far_the_backfill_is_is_told_after_each_batch(caplog):
-    caplog.set_level(logging.INFO, logger="autoscaler")
-    bench = Bench(document())
-    bench.daemon.refresh_policies()
-    HistoryJob(bench.daemon).run()
-
-    [told] = [r.fields for r in caplog.records if r.msg == "history_progress"]
-
-    assert told == {"still_wanted": 0}
-
-
 def test_a_second_batch_of_history_waits_until_the_first_is_taken_in():
     bench = Bench(document())
     bench.daemon.refresh_policies()
@@ -144,59 +91,12 @@ def test_a_second_batch_of_history_waits_until_the_first_is_taken_in():
     assert not bench.daemon.read_history()
 
 
-def test_a_source_without_history_is_told_and_tried_again(caplog):
-    bench = Bench(document())
-    bench.daemon.refresh_policies()
-
-    def refuse(*_, **__):
-        raise MetricUnavailableError("http://prometheus: 503 Service Unavailable")
-
-    bench.metrics.history, answers = refuse, bench.metrics.history
-    HistoryJob(bench.daemon).run()
-    bench.metrics.history = answers
-
-    assert "history_unavailable" in caplog.text
-    assert bench.daemon.read_history()
-
-
 def test_learning_goes_through_all_slices_without_history():
     bench = Bench(document())
     bench.cycle()
 
     for _ in range(61):
         bench.daemon.learn()
-
-
-def test_the_jobs_run_until_they_are_told_to_stop_and_finish_the_cycle():
-    bench = Bench(document())
-    stop = threading.Event()
-    done = []
-
-    def record(_):
-        stop.set()
-        done.append(len(bench.cluster.events))
-
-    bench.daemon._reconciler._record = record
-    serve(bench.daemon, interval=TICK, stop=stop)
-
-    assert done
-
-
-def test_a_source_that_failed_is_left_alone_for_a_while():
-    bench = Bench(document())
-    bench.daemon.refresh_policies()
-    asked = []
-
-    def refuse(*_, **__):
-        asked.append(1)
-        raise MetricUnavailableError("http://prometheus: 503 Service Unavailable")
-
-    bench.metrics.history = refuse
-    job = HistoryJob(bench.daemon)
-    job.run()
-    job.run()
-
-    assert asked == [1]
 
 
 @pytest.fixture

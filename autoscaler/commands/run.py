@@ -19,16 +19,10 @@ from autoscaler.cluster.api import Connection, connect
 from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
 from autoscaler.commands.competition import competition
 from autoscaler.commands.prometheus import prometheus_settings
-from autoscaler.daemon import (
-    Daemon,
-    HistoryJob,
-    Mandate,
-    SystemClock,
-    World,
-    serve,
-)
+from autoscaler.daemon import Daemon, Mandate, SystemClock, World
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import AutoscalerError, FlagError
+from autoscaler.jobs import HistoryJob, serve
 from autoscaler.metrics.prometheus import PrometheusMetrics
 from autoscaler.metrics.witness import ReadinessWitness
 from autoscaler.review import log

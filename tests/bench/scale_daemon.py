@@ -29,8 +29,9 @@ from prometheus_stand_in import VARIANTS, load_of
 from autoscaler.cluster.api import connect
 from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
 from autoscaler.commands.run import FIRST_LISTS, Reporting
-from autoscaler.daemon import Daemon, World, spare_garbage_collection
+from autoscaler.daemon import Daemon, World
 from autoscaler.forecasting import STEP, history_span
+from autoscaler.jobs import spare_garbage_collection
 from autoscaler.metrics.prometheus import PrometheusMetrics
 from autoscaler.metrics.settings import PrometheusSettings
 from autoscaler.ports import History

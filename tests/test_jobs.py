@@ -1,0 +1,90 @@
+import logging
+import threading
+from datetime import timedelta
+
+from autoscaler.errors import MetricUnavailableError
+from autoscaler.jobs import HistoryJob, serve
+from support.demo_bench import TICK, Bench, document
+
+
+def without_history():
+    """A bench whose source refuses to tell the past, and how often it was asked."""
+    bench, asked = Bench(document()), []
+
+    def refuse(*_, **__):
+        asked.append(1)
+        raise MetricUnavailableError("http://prometheus: 503 Service Unavailable")
+
+    bench.metrics.history = refuse
+    bench.daemon.refresh_policies()
+    return bench, asked
+
+
+def test_how_far_the_backfill_is_is_told_after_each_batch(caplog):
+    caplog.set_level(logging.INFO, logger="autoscaler")
+    bench = Bench(document())
+    bench.daemon.refresh_policies()
+    HistoryJob(bench.daemon).run()
+
+    [told] = [r.fields for r in caplog.records if r.msg == "history_progress"]
+
+    assert told == {"still_wanted": 0}
+
+
+def test_a_source_without_history_is_told_and_tried_again(caplog):
+    bench, _ = without_history()
+    HistoryJob(bench.daemon).run()
+    del bench.metrics.history  # now it answers
+
+    assert "history_unavailable" in caplog.text
+    assert bench.daemon.read_history()
+
+
+def test_the_jobs_run_until_they_are_told_to_stop_and_finish_the_cycle():
+    (bench, _), stop = without_history(), threading.Event()
+    done = []
+
+    def record(_):
+        stop.set()
+        done.append(len(bench.cluster.events))
+
+    bench.daemon._reconciler._record = record
+    serve(bench.daemon, interval=TICK, stop=stop)
+
+    assert done
+
+
+def test_a_source_that_failed_is_left_alone_for_a_while():
+    bench, asked = without_history()
+    job = HistoryJob(bench.daemon)
+    job.run()
+    job.run()
+
+    assert asked == [1]
+
+
+class Heard(logging.Handler):
+    """Sets an event once something was logged."""
+
+    def __init__(self, message):
+        super().__init__()
+        self.message, self.event = message, threading.Event()
+
+    def emit(self, record):
+        if record.getMessage() == self.message:
+            self.event.set()
+
+
+def test_a_cycle_that_comes_due_while_one_runs_is_skipped_and_told():
+    (bench, _), stop, skipped = without_history(), threading.Event(), Heard("cycle_skipped")
+    logging.getLogger("autoscaler").addHandler(skipped)
+
+    def record(_):
+        skipped.event.wait(timeout=30)
+        stop.set()
+
+    bench.daemon._reconciler._record = record
+    serve(bench.daemon, interval=timedelta(milliseconds=50), stop=stop)
+    logging.getLogger("autoscaler").removeHandler(skipped)
+
+    assert skipped.event.is_set()
