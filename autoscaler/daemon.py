@@ -15,7 +15,7 @@ from pathlib import Path
 from autoscaler import recollection
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import MemoryFileError
-from autoscaler.forecasting import STEP, Forecasts, SnapshotError, history_span
+from autoscaler.forecasting import STEP, Forecasts, SnapshotError
 from autoscaler.loop import CycleSummary, Reconciler
 from autoscaler.policy.book import PolicyBook, PolicyKey
 from autoscaler.policy.schema import WorkloadPolicy
@@ -170,7 +170,7 @@ class Daemon:
         wanted = self._forecasts.missing_history(limit=HISTORY_BATCH)
         if not wanted:
             return False
-        start, end = history_span(self._world.clock.now())
+        start, end = self._forecasts.span_missing(wanted, now=self._world.clock.now())
         history = self._world.metrics.history(
             list(wanted.values()), start=start, end=end, step=STEP
         )

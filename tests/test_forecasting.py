@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -332,13 +333,140 @@ def test_a_clock_that_was_ahead_for_a_while_leaves_nothing_behind():
     assert got.median == pytest.approx(200.0, rel=0.1)
 
 
+NOT_ANSWERED = Sample(None, doubt=Doubt.UNREACHABLE)
+REFUSED = Sample(None, doubt=Doubt.REFUSED)
+ABSENT = Sample(None, doubt=Doubt.ABSENT)
+
+
+def begun():
+    """Return forecasts of one series with a short past, and now."""
+    forecasts = Forecasts()
+    forecasts.follow(roster_of(CHECKOUT))
+    past = History(np.full((1, 30), 500.0), STEP, NOW)
+    forecasts.accept_history(list(forecasts.missing_history(limit=1)), past)
+    return forecasts, NOW
+
+
+def went_through(forecasts, *episodes, since):
+    """Show one series each sample for some minutes; a number is a load. Return the last instant."""
+    for shown, minutes in episodes:
+        for minute in range(1, minutes + 1):
+            now = since + minute * STEP
+            one = sample_at(shown, now) if isinstance(shown, float) else replace(shown)
+            forecasts.observe([one], now=now)
+        since = now
+    return now
+
+
+@pytest.mark.parametrize(
+    ("episodes", "span"),
+    [
+        pytest.param([(NOT_ANSWERED, 40)], 43, id="nobody answered for forty minutes"),
+        pytest.param([(REFUSED, 40)], 43, id="the token was over"),
+        pytest.param([(NOT_ANSWERED, 40), (ABSENT, 5)], 48, id="then a rate needed two samples"),
+        pytest.param([(NOT_ANSWERED, 10)], None, id="soon over"),
+        pytest.param([(ABSENT, 40)], None, id="answered: there is nothing"),
+        pytest.param([(sample(1.0, doubt=Doubt.PARTIAL), 40)], None, id="answered with a doubt"),
+        pytest.param(
+            [(NOT_ANSWERED, 5), (ABSENT, 30), (NOT_ANSWERED, 5)], None, id="two short ones"
+        ),
+    ],
+)
+def test_minutes_for_which_nobody_answered_are_wanted_once_somebody_does(episodes, span):
+    forecasts, now = begun()
+
+    now = went_through(forecasts, *episodes, since=now)
+    assert forecasts.n_missing_history == 0
+    now = went_through(forecasts, (500.0, 2), since=now)
+
+    wanted = forecasts.missing_history(limit=9)
+    assert len(wanted) == (span is not None)
+    if span is not None:
+        assert forecasts.span_missing(wanted, now=now) == (now - span * STEP, now)
+
+
+def loads_of_last(forecasts, minutes):
+    """Return the loads by the minute that the engine knows of its only series, newest last."""
+    memory = forecasts._engine.memory
+    index = memory.index - np.arange(minutes)[::-1]
+    return memory.loads(index[:, None], forecasts._rows, memory.index)[:, 0].astype(float)
+
+
+def test_only_minutes_for_which_nobody_answered_are_filled():
+    forecasts, now = begun()
+    doubted = sample(1.0, doubt=Doubt.PARTIAL)
+    now = went_through(
+        forecasts, (500.0, 2), (doubted, 5), (NOT_ANSWERED, 40), (doubted, 5), (500.0, 3), since=now
+    )
+    wanted = forecasts.missing_history(limit=9)
+    start, end = forecasts.span_missing(wanted, now=now)
+    past = np.full((1, (end - start) // STEP), 700.0)
+    forecasts.accept_history(list(wanted), History(past, STEP, end))
+
+    read_back = [700.0] * 40
+    # Half a minute old, the newest reading closes the minute before: one more is not known.
+    expected = [500.0] * 2 + [np.nan] * 6 + read_back + [np.nan] * 5 + [500.0] * 2
+    np.testing.assert_allclose(loads_of_last(forecasts, 55), expected, rtol=0.01)
+    assert forecasts.n_missing_history == 0
+
+
+def test_a_past_that_was_lost_as_well_leaves_the_gap():
+    forecasts, now = begun()
+    now = went_through(forecasts, (500.0, 2), (NOT_ANSWERED, 40), (500.0, 2), since=now)
+    wanted = forecasts.missing_history(limit=9)
+    _, end = forecasts.span_missing(wanted, now=now)
+    forecasts.accept_history(list(wanted), History(np.full((1, 44), np.nan), STEP, end))
+
+    known = np.isfinite(loads_of_last(forecasts, 43))
+    assert known.tolist() == [True] + [False] * 41 + [True]
+    assert forecasts.n_missing_history == 0
+
+
+def test_who_has_no_past_at_all_is_served_before_gaps():
+    forecasts, now = begun()
+    now = went_through(forecasts, (NOT_ANSWERED, 40), (500.0, 2), since=now)
+    forecasts.follow(roster_of(CHECKOUT, SEARCH))
+
+    first = forecasts.missing_history(limit=9)
+    assert [one.target for one in first.values()] == [SEARCH]
+    assert forecasts.span_missing(first, now=now) == history_span(now)
+    forecasts.accept_history(list(first), History(np.full((1, 30), 500.0), STEP, NOW))
+
+    assert [one.target for one in forecasts.missing_history(limit=9).values()] == [CHECKOUT]
+
+
+def test_a_second_outage_before_the_first_was_read_widens_the_gap():
+    forecasts, now = begun()
+    now = went_through(
+        forecasts, (NOT_ANSWERED, 20), (500.0, 5), (NOT_ANSWERED, 20), (500.0, 2), since=now
+    )
+
+    wanted = forecasts.missing_history(limit=9)
+
+    assert forecasts.span_missing(wanted, now=now) == (now - 48 * STEP, now)
+
+
+def test_a_gap_older_than_all_history_is_read_as_far_as_history_goes():
+    forecasts, now = begun()
+    now = went_through(forecasts, (NOT_ANSWERED, 20), (500.0, 2), since=now)
+    later = now + timedelta(days=30)
+
+    assert forecasts.span_missing(forecasts.missing_history(limit=9), now=later) == history_span(
+        later
+    )
+
+
 def test_a_series_that_left_and_came_back_while_its_gap_was_read_gets_a_whole_past():
     forecasts, now = running()
     went_on(forecasts, 500.0, since=now - HOUR, minutes=1)
     wanted = list(forecasts.missing_history(limit=1))
+    forecasts.span_missing(wanted, now=now)
     forecasts.follow(roster_of(SEARCH))
     forecasts.follow(roster_of(CHECKOUT))
 
+    forecasts.accept_history(wanted, History(np.full((1, 44), 500.0), STEP, NOW))
+    assert forecasts.n_missing_history == 1
+    forecasts.span_missing(list(forecasts.missing_history(limit=1)), now=now)
     forecasts.accept_history(wanted, constant_history(1, 500.0))
 
     [got] = forecasts.predict(horizon(1), now=NOW)

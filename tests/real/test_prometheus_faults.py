@@ -12,9 +12,11 @@ import pytest
 
 from autoscaler.decide.facts import Doubt, Sample
 from autoscaler.errors import MetricUnavailableError
+from autoscaler.forecasting import STEP, Forecasts
 from autoscaler.metrics.connection import Question
 from autoscaler.metrics.prometheus import PrometheusMetrics, PrometheusSettings
 from autoscaler.metrics.transport import QueryRefusedError
+from autoscaler.roster import Roster
 from support.fault_proxy import FaultProxy
 from support.load_series import request_rate
 from support.prometheus_server import Exporter, Past, PrometheusServer, missing_binaries
@@ -24,6 +26,7 @@ SERIES = [
     request_rate(source="linkerd"),
     request_rate(query='sum(rate(request_total{deployment="checkout"}[2m]))'),
 ]
+HOUR = timedelta(hours=1)
 EIGHT_DAYS_AGO = time.time() - 8 * 86_400
 
 
@@ -208,6 +211,35 @@ def test_a_past_that_cannot_be_asked_for_is_an_error(proxy, reader):
 
     with pytest.raises(MetricUnavailableError, match="503"):
         reader.history(SERIES, start=end - timedelta(hours=1), end=end, step=timedelta(minutes=1))
+
+
+def test_minutes_for_which_prometheus_was_away_are_read_from_it_once_it_is_back(proxy, reader):
+    series = SERIES[1]
+    forecasts = Forecasts()
+    forecasts.follow(
+        Roster(series=(series,), series_keys=("k",), time_zones=("UTC",), risks=(0.01,))
+    )
+    back = datetime.fromtimestamp(time.time() // 60 * 60 - 600, tz=UTC)
+
+    def read(now: datetime) -> None:
+        wanted = forecasts.missing_history(limit=9)
+        start, end = forecasts.span_missing(wanted, now=now)
+        past = reader.history([series], start=max(start, back - 2 * HOUR), end=end, step=STEP)
+        forecasts.accept_history(list(wanted), past)
+
+    read(back - 20 * STEP)
+    for minutes in (19, 18, *range(16, 2, -2), 1, 0):
+        proxy.misbehave("reset" if 2 < minutes < 17 else "")
+        now = back - minutes * STEP
+        forecasts.observe(reader.newest([series], now=now, workloads={}), now=now)
+    assert forecasts.n_missing_history == 1
+    read(back)
+
+    memory = forecasts._engine.memory
+    missed = memory.index - np.arange(5, 15)[:, None]
+    loads = memory.loads(missed, np.array([0]), memory.index)
+    assert loads == pytest.approx(50, rel=0.02)
+    assert forecasts.n_missing_history == 0
 
 
 def test_an_hour_of_faults_costs_no_memory(proxy, reader):
