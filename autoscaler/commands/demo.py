@@ -45,7 +45,8 @@ CAPACITY = 120.0
 TICK = timedelta(seconds=TICK_SECONDS)
 LEARN_EVERY = timedelta(minutes=1)
 CAPTION = """\
-slow: time above what the ready pods carry; overload: above their physical limit
+slow: time above what the ready pods carry
+overload: time above their physical limit
 cost: pod time over the bound of somebody who knows the future
 tuned: the best of 66 HPAs, chosen in hindsight"""
 LEISURE = "make demo ARGS=--keep"

@@ -76,16 +76,24 @@ class Worth(Enum):
     USE = "use it"
     HARDLY = "it hardly matters"
     PLAIN_HPA = "use a plain HPA"
+    ONE_POD = "nothing to scale"
 
 
 def worth(run: Replayed) -> Worth:
     """Return the advice: for a yes or a no both readings must agree, and one of them clearly."""
     slow, cost = run.slow_at_equal_cost, run.cost_at_equal_slow
+    if _highest_load(run) <= 1:
+        return Worth.ONE_POD
     if slow < 1 and cost < 1 and _clear(slow, cost):
         return Worth.USE
     if slow > 1 and cost > 1 and _clear(1 / slow, 1 / cost):
         return Worth.PLAIN_HPA
     return Worth.HARDLY
+
+
+def _highest_load(run: Replayed) -> float:
+    """Return the highest load recorded, in pods; 0 where none was."""
+    return float(np.nan_to_num(run.load, nan=0.0).max(initial=0.0))
 
 
 def _clear(slow: float, cost: float) -> bool:
@@ -95,6 +103,11 @@ def _clear(slow: float, cost: float) -> bool:
 def verdict(run: Replayed) -> str:
     """Return the one sentence that comes first."""
     slow, cost = run.slow_at_equal_cost, run.cost_at_equal_slow
+    if worth(run) is Worth.ONE_POD:
+        return (
+            f"One pod carries all of this load: its highest is {_highest_load(run):.2g} of what a "
+            "pod is said to carry. There is nothing to scale, or the two are in different units."
+        )
     if worth(run) is Worth.USE:
         return (
             f"With risk {share_text(run.risk)}: {_change(slow, 'slow time')} than the HPA tuned in "

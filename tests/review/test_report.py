@@ -51,6 +51,17 @@ def test_the_verdict_is_one_sentence_and_honest(slow, cost, advice, sentence):
     assert verdict(run) == sentence
 
 
+def test_a_load_that_one_pod_carries_is_told_before_any_comparison():
+    run = replayed(slow=0.08, cost=0.89, load=np.array([np.nan, 0.004, 0.0125]))
+
+    assert worth(run) is Worth.ONE_POD
+    assert verdict(run) == (
+        "One pod carries all of this load: its highest is 0.013 of what a pod is said to carry. "
+        "There is nothing to scale, or the two are in different units."
+    )
+    assert worth(replayed(load=np.array([0.5, 1.01]))) is Worth.USE
+
+
 @pytest.mark.parametrize(
     ("slow", "cost", "advice"),
     [
