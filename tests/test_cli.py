@@ -269,6 +269,7 @@ def test_replay_answers_in_json(policy, trace, capsys):
     answer = json.loads(capsys.readouterr().out)
     assert answer["risk"] == 0.01
     assert set(answer["ours"]) == {"slow", "overload", "cost", "rescales_per_hour"}
+    assert answer["elasticity"]["under_time"] == answer["ours"]["slow"]
 
 
 @pytest.mark.parametrize(

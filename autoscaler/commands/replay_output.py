@@ -5,6 +5,7 @@ import json
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from rich.table import Table
 from autoscaler.commands.report import replayed
 from autoscaler.errors import TraceError, why_not
 from autoscaler.policy.quantity import share_text
+from autoscaler.replay.elasticity import elasticity
 from autoscaler.replay.run import ReplayResult
 from autoscaler.replay.sweep import summaries
 from autoscaler.replay.world import Outcome
@@ -51,6 +53,7 @@ def _flat(result: ReplayResult) -> dict[str, object]:
         "slow_at_equal_cost": None if scores is None else scores.slow_at_equal_cost,
         "cost_at_equal_slow": None if scores is None else scores.cost_at_equal_slow,
         "gap_closed": None if scores is None else scores.gap_closed,
+        **_elasticity_dict(result),
     }
 
 
@@ -111,6 +114,7 @@ def as_dict(result: ReplayResult) -> dict[str, Any]:
         "risk": result.risk,
         "ticks": len(result.replicas),
         "ours": _outcome_dict(result.ours),
+        "elasticity": _elasticity_dict(result),
         "clairvoyant": _outcome_dict(result.clairvoyant),
         "hpa_frontier": None
         if result.frontier is None
@@ -133,6 +137,12 @@ def _outcome_dict(outcome: Outcome) -> dict[str, float]:
         "cost": outcome.cost,
         "rescales_per_hour": outcome.rescales_per_hour,
     }
+
+
+def _elasticity_dict(result: ReplayResult) -> dict[str, float]:
+    """Return the SPEC cloud group's figures of our run."""
+    startup = result.startup_seconds
+    return asdict(elasticity(result.load_in_pods, result.replicas, startup_seconds=startup))
 
 
 def as_table(result: ReplayResult) -> Table:

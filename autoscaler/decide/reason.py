@@ -15,7 +15,6 @@ class Reason(StrEnum):
     SCALE_UP_STABILIZED = "ScaleUpStabilized"
     SCALE_DOWN_STABILIZED = "ScaleDownStabilized"
     SCALING_DISABLED = "ScalingDisabled"
-    READY_FOR_NEW_SCALE = "ReadyForNewScale"
 
     # Ours.
     FORECAST_ABOVE_TARGET = "ForecastAboveTarget"
@@ -27,8 +26,6 @@ class Reason(StrEnum):
     METRICS_CONTRADICT_HOLD = "MetricsContradictHold"
     LOAD_VANISHED_HOLD = "LoadVanishedHold"
     FORECAST_CARRIES_FLOOR = "ForecastCarriesFloor"
-    FORECAST_DEMOTED = "ForecastDemoted"
-    FORECAST_WARMING = "ForecastWarming"
     CAPACITY_UNKNOWN_HOLD = "CapacityUnknownHold"
     ROLLOUT_HOLD = "RolloutHold"
     PODS_NEVER_READY = "PodsNeverReady"

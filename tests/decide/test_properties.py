@@ -29,12 +29,9 @@ DIRECTION_PAUSED = {Reason.SCALE_IN_PAUSED, Reason.SCALE_OUT_PAUSED}
 # Words of the recommendation itself, of HPA's conditions and of the adapters.
 NOT_IN_A_CHAIN = {
     Reason.DESIRED_WITHIN_RANGE,
-    Reason.READY_FOR_NEW_SCALE,
     Reason.FORECAST_ABOVE_TARGET,
     Reason.METRIC_ABOVE_TARGET,
     Reason.ALL_BELOW_TARGET,
-    Reason.FORECAST_DEMOTED,
-    Reason.FORECAST_WARMING,
     Reason.TARGET_NOT_FOUND,
     Reason.SCALED_TO_ZERO,
     Reason.WOKEN_FROM_ZERO,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from autoscaler.replay.clairvoyant import clairvoyant_replicas
-from autoscaler.replay.elasticity import elasticity
+from autoscaler.replay.elasticity import Elasticity, elasticity
 from autoscaler.replay.frontier import frontier_of, hpa_sweep
 from autoscaler.replay.hpa import HpaConfigs, hpa_run
 from autoscaler.replay.ticks import measured_load
@@ -84,7 +84,17 @@ def test_perfect_supply_has_perfect_elasticity():
 
     got = elasticity(load, counts(1, 2, 3, 2), startup_seconds=0)
 
-    assert got == type(got)(0.0, 0.0, 0.0, 0.0, 0.0)
+    assert got == Elasticity(0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def test_elasticity_tells_how_far_off_how_often_and_how_restless():
+    load = np.array([2.0, 2.0, 4.0, 2.0, np.nan])
+
+    got = elasticity(load, counts(2, 3, 3, 3, 9), startup_seconds=0)
+
+    # Of the four known ticks one is short by a quarter, two have half of the demand too much;
+    # of the three steps between them one moved while demand stood still.
+    assert got == Elasticity(0.25 / 4, 1.0 / 4, 1 / 4, 2 / 4, 1 / 3)
 
 
 def test_the_peer_is_the_hpa_of_the_sweep_whose_cost_is_nearest():
