@@ -1,8 +1,7 @@
 """Who is governed: the policies in force, laid out as one batch of load series.
 
 A roster is compiled when the policies change, not at every cycle: each policy knows at which
-position
-of the batch its own series begin.
+position of the batch its own series begin.
 """
 
 from collections.abc import Mapping

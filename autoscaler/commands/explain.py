@@ -1,6 +1,6 @@
 """`autoscaler explain`: ask the decision log why; a sentence first, then the numbers.
 
-    kubectl logs deploy/autoscaler | autoscaler explain shop/checkout
+    kubectl logs deploy/predictive-autoscaler | autoscaler explain shop/checkout
     autoscaler explain shop/checkout --since "yesterday 09:00" --until "yesterday 10:00"
     autoscaler explain shop/checkout --since 09:00 --without cooldown
     autoscaler explain --policies capped --log http://localhost:8080

@@ -111,14 +111,16 @@ def _of_config_map(manifest: dict[str, Any], *, source: str) -> Iterator[PolicyD
         raise PolicyError(f"{source}: a ConfigMap with policies has metadata and data")
     labels = metadata.get("labels")
     watched = labels.get(CONFIG_MAP_LABEL) if isinstance(labels, dict) else None
-    if watched not in {"true", True}:
+    if watched != "true":
         raise PolicyError(
             f'{source}: metadata.labels["{CONFIG_MAP_LABEL}"]: {shown(watched)} must be "true"'
         )
     namespace = str(metadata.get("namespace") or "default")
     for key, text in data.items():
         where = f"{source}: ConfigMap {namespace}/{metadata.get('name')} key {key}"
-        yield PolicyDocument(where, str(text), namespace)
+        if not isinstance(text, str):
+            raise PolicyError(f"{where}: {shown(text)} must be text, as after `{key}: |`")
+        yield PolicyDocument(where, text, namespace)
 
 
 def _as_text(value: Any) -> str:

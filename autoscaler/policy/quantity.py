@@ -39,7 +39,7 @@ _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w
 def parsed_quantity(value: Any) -> float:
     """Return a Kubernetes quantity ("120", "250m", "1.5k", "2Gi") as a finite float."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"{value!r} is not a quantity such as 120, 250m or 1.5k")
+        raise ValueError(f"{_written(value)} is not a quantity such as 120, 250m or 1.5k")
     if isinstance(value, int | float):
         number = float(value)
     else:
@@ -52,12 +52,17 @@ def parsed_quantity(value: Any) -> float:
     return number
 
 
+def _written(value: Any) -> str:
+    """Return a value in the words of YAML, where Python's differ."""
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
 def parsed_duration(value: Any) -> timedelta:
     """Return a duration ("90s", "5m", "1h30m", or seconds), never negative."""
     if isinstance(value, timedelta):
         return value
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"{value!r} is not a duration such as 90s, 5m or 1h30m")
+        raise ValueError(f"{_written(value)} is not a duration such as 90s, 5m or 1h30m")
     if isinstance(value, int | float):
         return _bounded_duration(float(value), value)
     text = value.strip()
@@ -78,7 +83,7 @@ def _bounded_duration(seconds: float, written: object) -> timedelta:
 def parsed_share(value: Any) -> float:
     """Return a share ("1%", "0.3 %" or 0.01) as a float between 0 and 1."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"{value!r} is not a share such as 1% or 0.01")
+        raise ValueError(f"{_written(value)} is not a share such as 1% or 0.01")
     try:
         text = str(value).strip()
         share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
@@ -136,7 +141,7 @@ Share = Annotated[float, BeforeValidator(parsed_share), PlainSerializer(_written
 def refused_bool(value: Any) -> Any:
     """Refuse `true` where a number is wanted; Python would read it as 1."""
     if isinstance(value, bool):
-        raise ValueError(f"{str(value).lower()} is not a whole number")
+        raise ValueError(f"{_written(value)} is not a whole number")
     return value
 
 

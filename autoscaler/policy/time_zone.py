@@ -12,8 +12,10 @@ def known_time_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder's name is an OSError
-        alike = difflib.get_close_matches(name, available_timezones(), n=1)
-        guess = f"; did you mean {alike[0]}?" if alike else ""
+        # An abbreviation says nothing: EST, which CEST looks like, is another continent's.
+        places = [zone for zone in available_timezones() if "/" in zone]
+        alike = difflib.get_close_matches(name, places, n=1)
+        guess = f"; did you mean {alike[0]}?" if alike else " such as Europe/Berlin"
         raise ValueError(f"{name!r} is not an IANA time zone{guess}") from None
     return name
 

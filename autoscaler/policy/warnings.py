@@ -5,12 +5,28 @@ smaller evil, as long as somebody is told.
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 
+from autoscaler.policy.quantity import duration_text
 from autoscaler.policy.schema import WorkloadPolicy
+
+# As far ahead as the forecaster was ever shown (`models.horizon.MOST_LEAD_SECONDS`).
+FARTHEST_FORECAST = timedelta(minutes=30)
 
 
 def warnings_of(policy: WorkloadPolicy) -> Iterator[str]:
-    """Yield one line per bound of the schedule that another bound always overrules."""
+    """Yield one line per lead time or bound of the schedule that cannot hold as written."""
+    lead = policy.forecast.lead_time
+    if lead is not None and lead > FARTHEST_FORECAST:
+        farthest = duration_text(FARTHEST_FORECAST)
+        yield (
+            f"forecast.leadTime: {duration_text(lead)} is above {farthest}, farther ahead than "
+            "the forecast was ever measured"
+        )
+    yield from _overruled_bounds(policy)
+
+
+def _overruled_bounds(policy: WorkloadPolicy) -> Iterator[str]:
     low, high = policy.min_replicas, policy.max_replicas
     for number, entry in enumerate(policy.schedule):
         where = f"schedule[{number}]"

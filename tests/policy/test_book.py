@@ -4,6 +4,8 @@ import pytest
 
 from autoscaler.policy.book import PolicyBook, PolicyKey
 from autoscaler.policy.document import PolicyDocument
+from autoscaler.policy.warnings import FARTHEST_FORECAST
+from models.horizon import MOST_LEAD_SECONDS
 
 KEY = PolicyKey("shop", "checkout", "Deployment", "apps/v1")
 
@@ -197,3 +199,28 @@ def test_a_mended_schedule_clears_the_warning():
     after = book(with_schedule("minReplicas: 90")).updated([with_schedule("minReplicas: 9")])
 
     assert after.warnings == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("lead_time", "expected"),
+    [
+        pytest.param("30m", set(), id="as far as the forecast was measured"),
+        pytest.param(
+            "2d",
+            {
+                "shop/a: forecast.leadTime: 2d is above 30m, farther ahead than the forecast was "
+                "ever measured"
+            },
+            id="farther",
+        ),
+    ],
+)
+def test_a_lead_time_beyond_the_forecast_is_a_warning(lead_time, expected):
+    plain = document()
+    text = f"{plain.text}forecast: {{leadTime: {lead_time}}}\n"
+
+    assert book(PolicyDocument(plain.source, text, plain.namespace)).warnings == expected
+
+
+def test_the_warning_begins_where_the_forecaster_was_never_shown_more():
+    assert FARTHEST_FORECAST.total_seconds() == MOST_LEAD_SECONDS

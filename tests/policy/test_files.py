@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from autoscaler.policy.files import checked_files
 
 GOOD = """
@@ -102,12 +104,28 @@ def test_a_config_map_manifest_is_bound_to_its_namespace(tmp_path):
     )
 
 
-def test_a_config_map_without_the_label_would_never_be_watched(tmp_path):
-    file = write(tmp_path / "map.yaml", MANIFEST.replace('"true"', '"false"'))
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [
+        pytest.param('"false"', "'false'", id="another value"),
+        pytest.param("true", "true", id="no text, which the API server refuses"),
+    ],
+)
+def test_a_config_map_without_the_label_would_never_be_watched(tmp_path, label, shown):
+    file = write(tmp_path / "map.yaml", MANIFEST.replace('"true"', label))
 
     assert checked_files([file]).problems == (
-        f'{file}: metadata.labels["autoscaler/policies"]: \'false\' must be "true"',
+        f'{file}: metadata.labels["autoscaler/policies"]: {shown} must be "true"',
     )
+
+
+def test_a_key_that_is_no_text_is_refused_as_the_api_server_would(tmp_path):
+    file = write(tmp_path / "map.yaml", MANIFEST.replace("checkout: |", "checkout:"))
+
+    [problem] = checked_files([file]).problems
+
+    assert problem.startswith(f"{file}: ConfigMap shop/policies key checkout: {{'scaleTargetRef'")
+    assert problem.endswith("... must be text, as after `checkout: |`")
 
 
 def test_a_policy_in_binary_data_is_told_to_be_none(tmp_path):

@@ -112,6 +112,16 @@ def test_what_two_policies_have_different_is_not():
             id="an unknown time zone",
         ),
         pytest.param(
+            "forecast: {timeZone: CEST}",
+            "forecast.timeZone: 'CEST' is not an IANA time zone such as Europe/Berlin",
+            id="an abbreviation is not taken for one of another continent",
+        ),
+        pytest.param(
+            "cooldown: {scaleUp: true}",
+            "cooldown.scaleUp: true is not a duration such as 90s, 5m or 1h30m",
+            id="a truth is told in the words of YAML",
+        ),
+        pytest.param(
             "forecast: {risk: 1e999}",
             "forecast.risk: inf is not between 0% and 100%",
             id="an infinite risk",
