@@ -9,11 +9,12 @@ from random import Random
 
 import pytest
 
+from autoscaler.decide.zero import IDLE_BEFORE_ZERO
 from autoscaler.forecasting import Forecasts
 from autoscaler.loop import Reconciler
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.roster import compiled
-from support.pod_world import FAULTS, TARGET, TICK, PodWorld
+from support.pod_world import FAULTS, TARGET, TICK, PodWorld, RestingWorld
 
 LIVES = int(os.environ.get("FAULT_PAIRS", "24"))
 N_CYCLES = 120
@@ -38,20 +39,22 @@ class NoForecasts(Forecasts):
 class Life:
     """A reconciler over a world in which something goes wrong every few minutes."""
 
+    least, world_of, mishaps = (1, 2), PodWorld, 0.08
+
     def __init__(self, seed, metrics, forecasts):
         self.random, self.metrics, self.forecasts = Random(seed), METRICS[metrics], forecasts
         self.calm = SETTLED_AFTER[metrics]
-        self.world, self.held_back, self.happened = PodWorld(self.random), "", []
+        self.world, self.held_back, self.happened = self.world_of(self.random), "", []
         self._edit()
         self._restart()
 
     def cycle(self, number):
         """Let two things go wrong now and then; return what was lowered below the need."""
-        if number > self.calm and self.random.random() < 0.08:
+        if number > self.calm and self.random.random() < self.mishaps:
             for fault in self.random.sample(FAULTS, 2):
                 self.world.begin(fault, self.random.choice((15, 30, 60, 180, 600)))
                 self.happened.append((number, fault))
-        if number > self.calm and self.random.random() < 0.05:
+        if number > self.calm and self.random.random() < self.mishaps / 2:
             event = self.random.choice(EVENTS)
             event(self)
             self.happened.append((number, event.__name__))
@@ -67,7 +70,7 @@ class Life:
         policy = {
             "scaleTargetRef": {"name": "checkout"},
             "mode": mode,
-            "minReplicas": self.random.choice((1, 2)),
+            "minReplicas": self.random.choice(self.least),
             "maxReplicas": 100,
             "metrics": self.metrics,
             "cooldown": {"scaleDown": self.random.choice(("0s", "1m"))},
@@ -105,7 +108,7 @@ class Life:
         self.world.skew = timedelta(seconds=jump)
 
     def by_hand(self):
-        self.world.order(max(1, self.world.replicas + self.random.randint(-3, 5)))
+        self.world.order(max(self.least[0], self.world.replicas + self.random.randint(-3, 5)))
 
     def pause(self):
         words = ({"autoscaler/paused": "true"}, {"autoscaler/paused-scale-in": ""}, {}, {})
@@ -140,3 +143,25 @@ def test_no_pair_of_faults_lowers_below_what_the_load_needs(metrics, forecasts, 
 
     # Whom a forecast steers waits until a scale-in is worth it; few lives are long enough.
     assert n_lowered > 0 or forecasts is Forecasts, "it does scale in, when it may"
+
+
+class Sleeper(Life):
+    """A workload that may have no pods at all while nothing is asked of it."""
+
+    least, world_of, mishaps = (0,), RestingWorld, 0.03
+
+
+def test_no_pair_of_faults_puts_a_workload_to_sleep_that_served_a_moment_ago():
+    slept = woken = 0
+    for seed in range(-(-LIVES // 3)):
+        life = Sleeper(seed, "rate", NoForecasts)
+        for number in range(5 * N_CYCLES):
+            rested, before = life.world.rested, life.world.replicas
+            assert life.cycle(number) == [], f"seed {seed}, cycle {number}: {life.happened[-6:]}"
+            woken += before == 0 and life.world.replicas > 0
+            if any(now == 0 for _, now in life.world.lowered):
+                slept += 1
+                assert rested * TICK >= IDLE_BEFORE_ZERO - TICK, f"seed {seed}, cycle {number}"
+
+    assert slept > 0
+    assert woken > 0

@@ -57,6 +57,7 @@ class PodWorld:
         self.now, self.skew = BEGIN, timedelta(0)
         self.load = random.uniform(200, 3000)
         self.loads: deque[float] = deque([self.load], maxlen=4)
+        """What was asked for, tick by tick."""
         self.startup = timedelta(seconds=random.choice((5, 30, 60, 150)))
         self.pods: list[Pod] = []
         self.version = self.template = self.n_pods = 0
@@ -135,7 +136,7 @@ class PodWorld:
         for one in series:
             metric = "rate" if one.metric.type == "RequestRate" else "cpu"
             at = self.now - TICK
-            sample = Sample(self.load, at, 1) if metric == "rate" else self._cpu(at)
+            sample = Sample(self.loads[-1], at, 1) if metric == "rate" else self._cpu(at)
             for wrong, told in _WRONG.items():
                 if self._has(f"{wrong} {metric}"):
                     sample = told(sample, self.now)
@@ -144,7 +145,7 @@ class PodWorld:
 
     def _cpu(self, at: datetime) -> Sample:
         ready = [pod for pod in self.pods if self._ready(pod)]
-        each = self.load * CORES_PER_REQUEST / max(1, len(ready))
+        each = self.loads[-1] * CORES_PER_REQUEST / max(1, len(ready))
         young = self.now - self.startup - timedelta(seconds=90)
         by_pod = {
             pod.name: each if self._ready(pod) else BOOT_CORES
@@ -196,3 +197,19 @@ class PodWorld:
             template_hash=str(pod.version),
             requests={("app", "cpu"): 1.0},
         )
+
+
+class RestingWorld(PodWorld):
+    """The same under a load that comes for seven minutes and rests for half an hour."""
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self.beat = self.rested = 0
+        """For how many ticks it has been going, and for how many nothing was asked for."""
+
+    def advance(self) -> None:
+        super().advance()
+        self.beat += 1
+        if self.beat % 150 >= 30:
+            self.loads[-1] = 0.0
+        self.rested = 0 if self.loads[-1] else self.rested + 1
