@@ -6,9 +6,14 @@ Agreement on members is only advice: what forbids two writers is the shard's own
 compare-and-swap, and believed by its holder for less time than anybody else waits for it.
 A Lease is over when it was not seen to change for `LEASE_DURATION` by our own clock: the clocks of
 two machines are never compared.
+
+Which shard a workload is in depends on how many there are, so all who act must count alike.
+The Lease that a leader would hold is held by all of them together, in the name of their count:
+who counts otherwise, or would lead alone, waits until it is over, and the other way round.
 """
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +25,13 @@ from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
 
 from autoscaler.cluster.api import Json, Request, answered
-from autoscaler.cluster.lease import LEASE_DURATION, RENEW_DEADLINE, RETRY_PERIOD, awake_seconds
+from autoscaler.cluster.lease import (
+    LEASE_DURATION,
+    LEASE_NAME,
+    RENEW_DEADLINE,
+    RETRY_PERIOD,
+    awake_seconds,
+)
 from autoscaler.cluster.rendezvous import holder_of, shard_of
 from autoscaler.decide.facts import TargetRef
 
@@ -43,6 +54,8 @@ class _Seen:
     holder: str
     version: str
     since: float
+    written_after: float
+    """That version was surely not there yet then."""
 
     def alive(self, now: float) -> bool:
         return bool(self.holder) and now - self.since < LEASE_DURATION.total_seconds()
@@ -51,27 +64,45 @@ class _Seen:
 class Shards:
     """One replica's share of all shards."""
 
-    def __init__(self, api: ApiClient, *, namespace: str, identity: str, n_shards: int) -> None:
+    def __init__(
+        self,
+        api: ApiClient,
+        *,
+        namespace: str,
+        identity: str,
+        n_shards: int,
+        clock: Callable[[], float] = awake_seconds,
+    ) -> None:
         self.identity = identity
         self.n_shards = n_shards
+        self.count = f"{n_shards} shards"
+        self._peers = f"{MEMBER_PREFIX}{n_shards}-"
+        self._mine = f"{self._peers}{identity}"
+        self._clock = clock
         self._api = api
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._namespace = namespace
         self._seen: dict[str, _Seen] = {}
+        self._looked_at = -math.inf
         self._believed_until: dict[int, float] = {}
+        self._counted_until = -math.inf
+        """How long nobody acts who counts otherwise."""
+        self._waits_for = ""
         self._written_at: dict[str, float] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shards", daemon=True)
 
     def held(self) -> frozenset[int]:
         """Return the shards that are ours at this very moment."""
-        now = awake_seconds()
+        now = self._clock()
+        if now >= self._counted_until:
+            return frozenset()
         return frozenset(s for s, until in list(self._believed_until.items()) if now < until)
 
     def owns(self, target: TargetRef) -> bool:
         """Whether we may write this workload now: asked before every write."""
-        until = self._believed_until.get(shard_of(target, n_shards=self.n_shards), 0.0)
-        return awake_seconds() < until
+        until = self._believed_until.get(shard_of(target, n_shards=self.n_shards), -math.inf)
+        return self._clock() < min(until, self._counted_until)
 
     def start(self) -> None:
         """Begin to compete."""
@@ -86,15 +117,16 @@ class Shards:
             self._thread.join(3 * RETRY_PERIOD.total_seconds())
         for shard in held:
             self._tried(_shard_name(shard), partial(self._release, _shard_name(shard)))
-        mine = MEMBER_PREFIX + self.identity
-        self._tried(mine, partial(self._delete, mine))
+        self._tried(self._mine, partial(self._delete, self._mine))
 
     def turn(self) -> None:
         """Do one round: show that we live, look who else does, take, renew and give up shards."""
         self._renew_membership()
         self._look()
-        now = awake_seconds()
+        now = self._clock()
         self._bury(now)
+        if not self._counted(now):
+            return
         members = self._members(now)
         for shard in range(self.n_shards):
             name = _shard_name(shard)
@@ -107,55 +139,75 @@ class Shards:
             elif mine and (held or seen is None or not seen.alive(now)):
                 self._tried(name, partial(self._hold, shard, name))
 
+    def _counted(self, now: float) -> bool:
+        """Whether nobody acts who counts otherwise; a peer's renewal is as good as ours."""
+        seen = self._seen.get(LEASE_NAME)
+        others = seen.holder if seen is not None and seen.alive(now) else ""
+        waits_for = "" if others == self.count else others
+        if waits_for != self._waits_for:
+            fields = {"identity": self.identity, "counts": self.count, "holder": waits_for}
+            event = "shards_wait" if waits_for else "shards_wait_no_more"
+            logger.warning(event, extra={"fields": fields})
+        self._waits_for = waits_for
+        if waits_for:
+            return False
+        if not others or seen is None or now - seen.written_after >= _RENEW_AFTER_SECONDS:
+            self._tried(LEASE_NAME, partial(self._write, LEASE_NAME, seen, holder=self.count))
+            seen = self._seen.get(LEASE_NAME)
+        if seen is not None and seen.holder == self.count and seen.alive(now):
+            self._counted_until = seen.written_after + RENEW_DEADLINE.total_seconds()
+        return self._clock() < self._counted_until
+
     def _run(self) -> None:
         while not self._stopped.is_set():
             self._tried("leases", self.turn)
             self._stopped.wait(RETRY_PERIOD.total_seconds())
 
     def _members(self, now: float) -> set[str]:
-        """Return who lives: ourselves, and everybody whose member Lease still changes."""
+        """Return who lives and counts as we do: ourselves, and whose member Lease still changes."""
         others = {
             seen.holder
             for name, seen in self._seen.items()
-            if name.startswith(MEMBER_PREFIX) and seen.alive(now)
+            if name.startswith(self._peers) and seen.alive(now)
         }
         return others | {self.identity}
 
     def _renew_membership(self) -> None:
-        name = MEMBER_PREFIX + self.identity
-        if awake_seconds() - self._written_at.get(name, -1e9) >= _RENEW_AFTER_SECONDS:
-            self._write(name, self._seen.get(name))
+        if self._clock() - self._written_at.get(self._mine, -math.inf) >= _RENEW_AFTER_SECONDS:
+            self._write(self._mine, self._seen.get(self._mine))
 
     def _hold(self, shard: int, name: str) -> None:
         """Take or renew a shard; belief counts from before the request, so it ends too early."""
         seen = self._seen.get(name)
-        fresh = awake_seconds() - self._written_at.get(name, -1e9) < _RENEW_AFTER_SECONDS
+        fresh = self._clock() - self._written_at.get(name, -math.inf) < _RENEW_AFTER_SECONDS
         if seen is not None and seen.holder == self.identity and fresh:
             return
-        began = awake_seconds()
+        began = self._clock()
         self._write(name, seen)
         if not self._stopped.is_set():
             self._believed_until[shard] = began + RENEW_DEADLINE.total_seconds()
 
-    def _write(self, name: str, seen: _Seen | None) -> None:
-        """Write ourselves as holder, on the version that was read or as a new Lease."""
-        began = awake_seconds()
-        body = _lease(name, self._namespace, self.identity, None if seen is None else seen.version)
+    def _write(self, name: str, seen: _Seen | None, *, holder: str = "") -> None:
+        """Write a holder (ourselves), on the version that was read or as a new Lease."""
+        began = self._clock()
+        version = None if seen is None else seen.version
+        body = _lease(name, self._namespace, holder or self.identity, version)
         if seen is None:
             answer = answered(self._api, Request("POST", self._path, body=body))
         else:
             answer = answered(self._api, Request("PUT", f"{self._path}/{name}", body=body))
         self._written_at[name] = began
-        self._seen[name] = _seen(answer, None, awake_seconds())
+        self._seen[name] = _seen(answer, None, self._clock(), written_after=began)
 
     def _release(self, name: str) -> None:
         seen = self._seen.get(name)
         if seen is None or seen.holder != self.identity:
             return
+        began = self._clock()
         body = _lease(name, self._namespace, "", seen.version)
         answer = answered(self._api, Request("PUT", f"{self._path}/{name}", body=body))
         self._written_at.pop(name, None)
-        self._seen[name] = _seen(answer, None, awake_seconds())
+        self._seen[name] = _seen(answer, None, self._clock(), written_after=began)
 
     def _delete(self, name: str) -> None:
         answered(self._api, Request("DELETE", f"{self._path}/{name}"))
@@ -170,12 +222,25 @@ class Shards:
     def _look(self) -> None:
         """Read every Lease of ours once; one that did not change keeps the time it was seen."""
         request = Request("GET", self._path, (("labelSelector", _SELECTOR),))
-        now = awake_seconds()
+        now, before = self._clock(), self._looked_at
         items: list[Json] = answered(self._api, request).get("items", [])
+        named = {item["metadata"]["name"]: item for item in items}
+        if LEASE_NAME not in named:  # made by a leader, it has no labels
+            named |= self._asked_for(LEASE_NAME)
         self._seen = {
-            item["metadata"]["name"]: _seen(item, self._seen.get(item["metadata"]["name"]), now)
-            for item in items
+            name: _seen(item, self._seen.get(name), now, written_after=before)
+            for name, item in named.items()
         }
+        self._looked_at = now
+
+    def _asked_for(self, name: str) -> dict[str, Json]:
+        """Return one Lease by its name, nothing where there is none."""
+        try:
+            return {name: answered(self._api, Request("GET", f"{self._path}/{name}"))}
+        except ApiException as error:
+            if error.status != 404:
+                raise
+            return {}
 
     def _tried(self, name: str, work: Callable[[], None]) -> None:
         """Do something that may fail now and be done next time; belief runs out by itself."""
@@ -198,6 +263,7 @@ def _lease(name: str, namespace: str, holder: str, version: str | None) -> Json:
     metadata: Json = {"name": name, "namespace": namespace, "labels": _LABELS}
     if version is not None:
         metadata["resourceVersion"] = version
+    now = datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
@@ -205,14 +271,18 @@ def _lease(name: str, namespace: str, holder: str, version: str | None) -> Json:
         "spec": {
             "holderIdentity": holder,
             "leaseDurationSeconds": int(LEASE_DURATION.total_seconds()),
-            "renewTime": datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "renewTime": now,
+            # A candidate for the lead takes a Lease without this for one that nobody holds.
+            "acquireTime": now,
         },
     }
 
 
-def _seen(item: Mapping[str, Any], before: _Seen | None, now: float) -> _Seen:
+def _seen(
+    item: Mapping[str, Any], before: _Seen | None, now: float, *, written_after: float
+) -> _Seen:
     version = str(item["metadata"]["resourceVersion"])
     holder = str(item.get("spec", {}).get("holderIdentity") or "")
     if before is not None and before.version == version:
         return before
-    return _Seen(holder, version, now)
+    return _Seen(holder, version, now, written_after)

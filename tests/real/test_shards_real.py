@@ -3,16 +3,22 @@
 import random
 import signal
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+from kubernetes.leaderelection.electionconfig import Config
+from kubernetes.leaderelection.leaderelection import LeaderElection
 
 from autoscaler.cluster.api import connect
+from autoscaler.cluster.lease import LEASE_NAME, RENEW_DEADLINE, Leadership
 from autoscaler.cluster.shards import SHARD_PREFIX, Shards
+from autoscaler.decide.facts import TargetRef
 from support.control_plane import ControlPlane
 from support.daemon import RunningDaemon
 from support.processes import wait_until
@@ -78,6 +84,162 @@ def test_a_lease_that_somebody_else_took_is_not_believed(
 
     taken = leases.read_namespaced_lease(name, namespace.name)
     assert taken.spec.holder_identity == "an intruder"
+
+
+class Counting:
+    """Candidates that count shards differently, in one namespace, by one clock that is moved."""
+
+    def __init__(self, api: client.ApiClient, namespace: str) -> None:
+        self._api, self._namespace = api, namespace
+        self.now = 1000.0
+        self.all: list[Shards] = []
+
+    def replica(self, n_shards: int) -> Shards:
+        self.all.append(
+            Shards(
+                self._api,
+                namespace=self._namespace,
+                identity=f"replica-{len(self.all)}",
+                n_shards=n_shards,
+                clock=lambda: self.now,
+            )
+        )
+        return self.all[-1]
+
+    def turns(self, *turning: Shards, seconds: float = 0.0) -> None:
+        """Let replicas turn every two seconds, in order, and never two counts act at once."""
+        for _ in range(1 + int(seconds / 2)):
+            for one in turning:
+                one.turn()
+                assert len({each.n_shards for each in self.all if each.held()}) <= 1
+            self.now += 2.0
+
+    def acting(self) -> list[int]:
+        """Return how many shards each replica acts on now."""
+        return [len(one.held()) for one in self.all]
+
+
+@pytest.fixture
+def counting(admin: client.ApiClient, namespace: Namespace) -> Counting:
+    """An empty namespace to count shards in."""
+    return Counting(admin, namespace.name)
+
+
+def test_in_a_rolling_update_only_one_count_of_shards_acts(
+    counting: Counting, caplog: pytest.LogCaptureFixture
+) -> None:
+    old, other = counting.replica(4), counting.replica(4)
+    counting.turns(old, other, seconds=4)
+    assert sum(counting.acting()) == 4
+    new, another = counting.replica(6), counting.replica(6)
+    counting.turns(old, new, other, seconds=20)
+
+    assert sum(counting.acting()[:2]) == 4
+    assert counting.acting()[2:] == [0, 0]
+    old.stop()
+    counting.turns(new, other, another, seconds=20)
+    assert counting.acting() == [0, 4, 0, 0]
+    other.stop()
+    counting.turns(new, another, seconds=12)
+    assert counting.acting() == [0] * 4, "the old count's Lease is not over yet"
+    counting.turns(new, another, seconds=8)
+    assert sum(counting.acting()) == 6
+    waits = [r.fields for r in caplog.records if r.msg == "shards_wait"]
+    assert [(each["counts"], each["holder"]) for each in waits] == [("6 shards", "4 shards")] * 2
+
+
+def test_two_counts_that_start_together_do_not_both_act(counting: Counting) -> None:
+    one, other = counting.replica(4), counting.replica(6)
+    for candidate in (one, other):
+        candidate._renew_membership()
+        candidate._look()
+    # Neither saw that the other will act: the Lease can be made only once.
+    assert [each._counted(counting.now) for each in (one, other)] == [True, False]
+
+    counting.turns(one, other, seconds=40)
+
+    assert counting.acting() == [4, 0]
+
+
+def test_a_replica_that_was_cut_off_stops_before_another_count_begins(counting: Counting) -> None:
+    cut_off, other = counting.replica(4), counting.replica(6)
+    counting.turns(cut_off, other, seconds=4)
+
+    counting.turns(other, seconds=8)
+    assert counting.acting() == [0, 0]
+    counting.turns(other, seconds=8)
+    assert counting.acting() == [0, 6]
+    counting.turns(cut_off, other)
+    assert counting.acting() == [0, 6]
+
+
+def test_a_shard_is_not_acted_on_beyond_the_common_lease(counting: Counting) -> None:
+    """A turn may take long: the last shards are renewed when the common Lease is nearly over."""
+    one = counting.replica(4)
+    counting.turns(one, seconds=2)
+    target = TargetRef("shop", "checkout")
+    assert one.owns(target)
+
+    one._believed_until = dict.fromkeys(range(4), counting.now + 60)
+    counting.now += RENEW_DEADLINE.total_seconds()
+
+    assert one.held() == frozenset()
+    assert not one.owns(target)
+
+
+def test_a_leader_and_shards_do_not_act_side_by_side(
+    counting: Counting, admin: client.ApiClient, namespace: Namespace
+) -> None:
+    leadership = Leadership(admin, namespace=namespace.name, identity="a leader")
+    candidate = election(leadership)
+    assert candidate.try_acquire_or_renew()
+    sharing = counting.replica(4)
+    counting.turns(sharing, seconds=4)
+    assert counting.acting() == [0]
+
+    leadership.stop()  # gives the Lease up
+    counting.turns(sharing, seconds=2)
+    assert counting.acting() == [4]
+
+    late = Leadership(admin, namespace=namespace.name, identity="a late leader")
+    assert not election(late).try_acquire_or_renew()
+    assert not late.leads()
+
+
+def test_without_its_permission_on_the_common_lease_nobody_acts(
+    counting: Counting, admin: client.ApiClient, namespace: Namespace
+) -> None:
+    one = counting.replica(4)
+    counting.turns(one)
+    lease = client.CoordinationV1Api(admin).read_namespaced_lease(LEASE_NAME, namespace.name)
+    one._write = _refuse_for(LEASE_NAME, one._write)
+    counting.turns(one, seconds=20)
+
+    assert lease.spec.holder_identity == "4 shards"
+    assert counting.acting() == [0]
+
+
+def _refuse_for(refused: str, write: Callable[..., None]) -> Callable[..., None]:
+    def wrote(name: str, *arguments: Any, **options: Any) -> None:
+        if name == refused:
+            raise ApiException(status=403, reason="Forbidden")
+        write(name, *arguments, **options)
+
+    return wrote
+
+
+def election(leadership: Leadership) -> LeaderElection:
+    """Return one candidate for the lead, to be turned by hand."""
+    return LeaderElection(
+        Config(
+            leadership._lock,
+            lease_duration=15,
+            renew_deadline=10,
+            retry_period=2,
+            onstarted_leading=lambda: None,
+            onstopped_leading=lambda: None,
+        )
+    )
 
 
 class Replicas:
