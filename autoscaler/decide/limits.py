@@ -19,12 +19,11 @@ from autoscaler.decide.facts import ENDED, WorkloadFacts
 from autoscaler.decide.lead_time import lead_time_of
 from autoscaler.decide.pause import paused_direction
 from autoscaler.decide.pod_metric import PER_POD
-from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
+from autoscaler.decide.rate_limits import scale_down_limit, scale_out_limit
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.schedule import NO_SCHEDULE, ScheduledBounds, scheduled_bounds
 from autoscaler.decide.stabilization import stabilized_replicas
 from autoscaler.decide.state import WorkloadState
-from autoscaler.policy.behavior import SelectPolicy
 from autoscaler.policy.schema import WorkloadPolicy
 
 _ZERO = timedelta(0)
@@ -158,15 +157,10 @@ def cooled_down(number: int, case: Case) -> Limit | None:
 
 
 def rate_limited(number: int, case: Case) -> Limit | None:
-    """Go no further at once than `behavior` allows.
-
-    A percentage of no pods allows none for ever; the first one is not refused by it.
-    """
+    """Go no further at once than `behavior` allows."""
     behavior, events, now = case.policy.behavior, case.state.scale_events, case.now
     if number > case.current:
-        limit = scale_up_limit(case.current, rules=behavior.scale_up, events=events, now=now)
-        if not case.current and behavior.scale_up.select_policy is not SelectPolicy.DISABLED:
-            limit = max(limit, 1)
+        limit = scale_out_limit(case.current, rules=behavior.scale_up, events=events, now=now)
         return Limit(Reason.SCALE_UP_LIMIT, number, limit) if number > limit else None
     if number < case.current:
         limit = scale_down_limit(case.current, rules=behavior.scale_down, events=events, now=now)

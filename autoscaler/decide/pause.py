@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from autoscaler.decide.decision import Limit
 from autoscaler.decide.facts import WorkloadFacts
 from autoscaler.decide.reason import Reason
-from autoscaler.policy.schema import MOST_REPLICAS, Actuator, Mode, WorkloadPolicy
+from autoscaler.policy.quantity import MOST_REPLICAS
+from autoscaler.policy.schema import Actuator, Mode, WorkloadPolicy
 
 PAUSED = "autoscaler/paused"
 PAUSED_SCALE_IN = "autoscaler/paused-scale-in"

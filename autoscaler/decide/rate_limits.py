@@ -40,6 +40,15 @@ def scale_up_limit(
     return max(limit, current_replicas)
 
 
+def scale_out_limit(
+    current_replicas: int, *, rules: ScalingRules, events: Sequence[ScaleEvent], now: datetime
+) -> int:
+    """Return `scale_up_limit`, at least the first pod: a percentage of none is none for ever."""
+    limit = scale_up_limit(current_replicas, rules=rules, events=events, now=now)
+    wakes = current_replicas == 0 and rules.select_policy is not SelectPolicy.DISABLED
+    return max(limit, 1) if wakes else limit
+
+
 def scale_down_limit(
     current_replicas: int, *, rules: ScalingRules, events: Sequence[ScaleEvent], now: datetime
 ) -> int:

@@ -1,8 +1,7 @@
 """Which load is read: HPA's metric types verbatim, and `RequestRate` of our own.
 
 HPA's `Resource`, `ContainerResource`, `Pods`, `Object` and `External` are each backed by PromQL
-here;
-there is no metrics APIService to ask.
+here; there is no metrics APIService to ask.
 """
 
 import re

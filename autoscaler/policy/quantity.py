@@ -31,6 +31,8 @@ _SUFFIX = {
     },
     **{f"{unit}i": 1024.0**power for power, unit in enumerate("KMGTPE", start=1)},
 }
+# A larger Deployment than this is a typing error; HPA itself takes any int32.
+MOST_REPLICAS = 100_000
 # Below 0.05 % no fortnight of history can calibrate a quantile; above the median it is no caution.
 LEAST_RISK, MOST_RISK = 0.0005, 0.5
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}

@@ -20,9 +20,11 @@ from pydantic import Field, field_validator, model_validator
 from autoscaler.policy.base import Section
 from autoscaler.policy.cron import parsed_cron
 from autoscaler.policy.metric import Name
+from autoscaler.policy.quantity import MOST_REPLICAS, WholeNumber
 from autoscaler.policy.time_zone import TimeZone
 
 ScheduleTime = Annotated[str, Field(min_length=1, max_length=64)]
+Replicas = Annotated[WholeNumber, Field(ge=0, le=MOST_REPLICAS)]
 
 _ONE_OFF = "%Y-%m-%d %H:%M"
 _MINUTE = timedelta(minutes=1)
@@ -37,8 +39,8 @@ class ScheduleEntry(Section):
     time_zone: TimeZone = "UTC"
     start: ScheduleTime
     end: ScheduleTime
-    min_replicas: Annotated[int, Field(ge=0, le=100_000)] | None = None
-    max_replicas: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    min_replicas: Replicas | None = None
+    max_replicas: Replicas | None = None
 
     @field_validator("start", "end")
     @classmethod

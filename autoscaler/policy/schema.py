@@ -15,6 +15,7 @@ from autoscaler.policy.base import SHARED, Section
 from autoscaler.policy.behavior import Behavior
 from autoscaler.policy.metric import MetricSpec, Name, ObjectName
 from autoscaler.policy.quantity import (
+    MOST_REPLICAS,
     Duration,
     Risk,
     WholeNumber,
@@ -23,9 +24,6 @@ from autoscaler.policy.quantity import (
 )
 from autoscaler.policy.schedule import ScheduleEntry
 from autoscaler.policy.time_zone import TimeZone
-
-# A larger Deployment than this is a typing error; HPA itself takes any int32.
-MOST_REPLICAS = 100_000
 
 
 class Mode(StrEnum):

@@ -22,7 +22,7 @@ from autoscaler.decide.facts import (
 )
 from autoscaler.decide.lead_time import lead_time_of
 from autoscaler.decide.pause import paused_direction
-from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
+from autoscaler.decide.rate_limits import scale_down_limit, scale_out_limit
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.schedule import scheduled_bounds
 from autoscaler.decide.state import WorkloadState
@@ -169,7 +169,7 @@ class DecisionRecord:
             "scale_down_limit": max(
                 0, scale_down_limit(current, rules=behavior.scale_down, events=events, now=now)
             ),
-            "scale_up_limit": scale_up_limit(
+            "scale_up_limit": scale_out_limit(
                 current, rules=behavior.scale_up, events=events, now=now
             ),
             "scale_in_paused": self._paused(-1),

@@ -37,6 +37,7 @@ def wall(text):
         ),
         pytest.param({"end": "0 8 * * 1-5"}, "start and end are both", id="same instant"),
         pytest.param({"minReplicas": None}, "give minReplicas, maxReplicas or both", id="no bound"),
+        pytest.param({"minReplicas": True}, "true is not a whole number", id="a truth is no one"),
         pytest.param({"maxReplicas": 4}, "minReplicas 5 is above maxReplicas 4", id="crossed"),
     ],
 )

@@ -197,6 +197,14 @@ def test_a_target_that_is_gone_has_a_record_all_the_same():
     assert (line["ready_replicas"], line["bounds"]) == (None, None)
 
 
+def test_a_workload_that_is_woken_by_one_pod_stays_within_the_limits_told():
+    percent = {"policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}]}
+    spec = policy(minReplicas=0, behavior={"scaleUp": percent})
+    line = decided(signal(60.0, quantile=60.0), current=0, spec=spec).as_dict()
+
+    assert (line["desired_replicas"], line["bounds"]["scale_up_limit"]) == (1, 1)
+
+
 def test_news_is_any_change_of_number_reason_trust_or_of_the_rules_that_limited():
     quiet = record(10, 10, at=NOW)
 
