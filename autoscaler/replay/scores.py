@@ -25,8 +25,13 @@ class Scores:
     @property
     def gap_closed(self) -> float | None:
         """Return the share of the gap to the clairvoyant that was closed; None without a gap."""
-        gap = 1.0 - self.limit
-        return None if gap < _LEAST_GAP else (1.0 - self.cost_at_equal_slow) / gap
+        return share_of_gap(self.cost_at_equal_slow, self.limit)
+
+
+def share_of_gap(cost_at_equal_slow: float, limit: float) -> float | None:
+    """Return how much of the way from 1 down to `limit` a cost has gone; None without a gap."""
+    gap = 1.0 - limit
+    return None if gap < _LEAST_GAP else (1.0 - cost_at_equal_slow) / gap
 
 
 def scores(ours: Outcome, frontier: Frontier, clairvoyant: Outcome) -> Scores:

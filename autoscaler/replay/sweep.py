@@ -12,6 +12,7 @@ from typing import Any
 from autoscaler.errors import TraceError
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.replay.run import Job, ReplayResult, replays
+from autoscaler.replay.scores import share_of_gap
 from autoscaler.replay.trace import Trace
 
 Progress = Callable[[int, int], None]
@@ -33,8 +34,7 @@ class Summary:
     @property
     def gap_closed(self) -> float | None:
         """Return (1 - c) / (1 - o) of the means; None without a gap."""
-        gap = 1.0 - self.limit
-        return None if gap < 1e-3 else (1.0 - self.cost_at_equal_slow) / gap
+        return share_of_gap(self.cost_at_equal_slow, self.limit)
 
 
 def jobs_of(
