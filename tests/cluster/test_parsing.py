@@ -144,7 +144,7 @@ def test_the_generation_an_older_argo_writes_as_a_hash_is_no_rollout() -> None:
         pytest.param({}, {}, id="nothing"),
     ],
 )
-def test_container_requests(
+def test_a_request_defaults_to_its_limit_as_in_kubernetes(
     resources: dict[str, object], expected: dict[tuple[str, str], float]
 ) -> None:
     spec = {"containers": [{"name": "app", "resources": resources}]}
@@ -161,7 +161,9 @@ def test_container_requests(
         pytest.param(None, math.inf, id="nothing"),
     ],
 )
-def test_container_limits(resources: dict[str, object] | None, cores: float) -> None:
+def test_a_container_without_a_limit_is_unlimited(
+    resources: dict[str, object] | None, cores: float
+) -> None:
     spec = {"containers": [{"name": "app", "resources": resources}]}
 
     assert parsing.limits(spec) == {("app", "cpu"): cores, ("app", "memory"): math.inf}

@@ -78,7 +78,7 @@ def metric(kind, section):
         ),
     ],
 )
-def test_declared_capacity(kind, section, expected):
+def test_capacity_is_declared_by_the_target_or_by_a_share_of_the_request(kind, section, expected):
     got = declared_capacity(metric(kind, section), workload(requests=REQUESTS))
 
     assert (got is None) == (expected is None)
@@ -260,7 +260,7 @@ def pod(ready_for, **fields):
         pytest.param({"pods": (pod(5, deleted=True), pod(9000))}, True, id="one is leaving"),
     ],
 )
-def test_warm_minutes(facts, expected):
+def test_a_minute_teaches_only_where_every_pod_is_warm(facts, expected):
     assert warmed_up(workload(10, **facts), now=NOW) is expected
 
 

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
-from itertools import product, takewhile
+from itertools import takewhile
 
 import pytest
 
@@ -251,12 +251,3 @@ def test_blind_the_forecast_carries_a_rise_for_four_hours_and_then_holds(fault):
     assert carried >= PHASES["rising"](6) / PER_POD
     assert counts[FAULT_ENDS - TICK] == carried
     assert counts[FAULT_ENDS] > carried
-
-
-def test_the_fault_matrix_as_a_table(capsys):
-    with capsys.disabled():
-        print(f"\n{'doubt':<18}{'phase':<9}{'scale-in refused for':>21}{'fewest':>8}{'most':>6}")
-        for fault, phase in product(FAULTS, PHASES):
-            counts = [t.after for t in during(fault, phase)]
-            refused = refused_for(fault, phase)
-            print(f"{fault:<18}{phase:<9}{refused!s:>21}{min(counts):>8}{max(counts):>6}")

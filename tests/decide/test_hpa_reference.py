@@ -133,7 +133,7 @@ def measured(pod):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_per_pod_metrics(seed):
+def test_per_pod_metrics_ask_for_what_the_reference_does(seed):
     random = Random(seed)
     for _ in range(PER_SEED):
         by_request, cpu = random.random() < 0.5, random.random() < 0.5
@@ -160,7 +160,7 @@ def test_per_pod_metrics(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_totals(seed):
+def test_totals_ask_for_what_the_reference_does(seed):
     random = Random(seed)
     for _ in range(PER_SEED):
         total, target = random.randint(0, 10 ** random.randint(1, 12)), random.randint(1, 10**6)
@@ -263,7 +263,7 @@ def test_rate_limits_and_bounds(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_stabilization(seed):
+def test_stabilization_keeps_what_the_reference_does(seed):
     random = Random(seed)
     for _ in range(PER_SEED):
         current, wanted = random.randint(0, 30), random.randint(0, 30)

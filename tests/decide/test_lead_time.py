@@ -28,7 +28,7 @@ def seconds(*values):
         pytest.param((), 1, 45, id="but for the lower bound"),
     ],
 )
-def test_lead_time(seen, configured, expected):
+def test_the_lead_time_is_the_ninetieth_percentile_of_what_was_seen(seen, configured, expected):
     configured = None if configured is None else timedelta(seconds=configured)
 
     assert lead_time(seconds(*seen), configured=configured) == timedelta(seconds=expected)

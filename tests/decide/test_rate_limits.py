@@ -51,7 +51,7 @@ PODS_4, DOUBLE = ("Pods", 4, 60), ("Percent", 100, 60)
         ),
     ],
 )
-def test_scale_up_limit(policies, select, past, expected):
+def test_a_scale_out_goes_as_far_as_the_selected_policy_allows(policies, select, past, expected):
     assert (
         scale_up_limit(10, rules=rules(*policies, select=select), events=events(*past), now=NOW)
         == expected
@@ -77,7 +77,7 @@ def test_scale_up_limit(policies, select, past, expected):
         pytest.param([PODS_4], "Max", [(30, -9)], 10, id="never above current"),
     ],
 )
-def test_scale_down_limit(policies, select, past, expected):
+def test_a_scale_in_goes_as_far_as_the_selected_policy_allows(policies, select, past, expected):
     assert (
         scale_down_limit(10, rules=rules(*policies, select=select), events=events(*past), now=NOW)
         == expected
@@ -162,7 +162,7 @@ def test_no_period_ever_sees_more_added_than_allowed():
         pytest.param(5, 1, Limit(Reason.TOO_FEW_REPLICAS, 1, 2), id="min"),
     ],
 )
-def test_bounds_without_behavior(current, wanted, expected):
+def test_without_behavior_growth_is_capped_at_double_or_four(current, wanted, expected):
     assert (
         growth_capped_replicas(wanted, current_replicas=current, min_replicas=2, max_replicas=20)
         == expected

@@ -244,7 +244,7 @@ def test_what_is_needed_again_soon_is_kept_in_mind():
         pytest.param(301.0, 4, id="a part of a pod is one"),
     ],
 )
-def test_load_becomes_pods(load, expected):
+def test_a_load_asks_for_the_fewest_whole_pods_that_carry_it(load, expected):
     assert replicas_for(load, Capacity(PER_POD, CapacitySource.POLICY)) == expected
 
 

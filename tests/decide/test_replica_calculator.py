@@ -103,7 +103,7 @@ PENDING, FAILED = {"phase": PodPhase.PENDING}, {"phase": PodPhase.FAILED}
         ),
     ],
 )
-def test_utilization(the_pods, current, expected):
+def test_utilization_counts_pods_as_hpa_does(the_pods, current, expected):
     named = [replace(one, name=f"pod-{i}") for i, one in enumerate(the_pods)]
 
     assert asked(named, current=current).replicas == expected
@@ -250,7 +250,7 @@ def test_no_pods_is_an_error_too():
         ),
     ],
 )
-def test_booting_pods(fields, expected):
+def test_a_pod_boots_until_its_sample_is_of_its_ready_time(fields, expected):
     assert booting(pod(5, **fields), SampleTiming(metric_age_seconds=30.0)) is expected
 
 

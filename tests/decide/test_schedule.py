@@ -121,7 +121,7 @@ def test_a_night_that_spans_midnight():
         ),
     ],
 )
-def test_overlapping_entries(schedule, expected):
+def test_of_overlapping_entries_the_highest_floor_and_the_lowest_ceiling_win(schedule, expected):
     entries = [entry(**fields) for fields in schedule]
 
     assert (

@@ -102,5 +102,5 @@ def test_no_value_is_not_zero():
         pytest.param([], 10, None, id="no metric is no decision"),
     ],
 )
-def test_several_metrics(proposals, current, expected):
+def test_the_largest_proposal_wins_and_an_unknown_one_forbids_less(proposals, current, expected):
     assert largest_proposal(proposals, current_replicas=current) == expected

@@ -71,7 +71,7 @@ def test_a_failing_answer_makes_every_sample_unknown(stub, reader_of, reply, dou
     assert reason in sample.detail
 
 
-def test_nobody_listens(reader_of):
+def test_where_nobody_listens_the_source_is_unreachable(reader_of):
     samples = newest(reader_of("http://127.0.0.1:1"))
 
     assert {sample.doubt for sample in samples} == {Doubt.UNREACHABLE}

@@ -36,7 +36,7 @@ def latest(text, n=1, start=NOON):
         pytest.param("0 0 13 * *", "Fri 2026-11-13 00:00", id="one alone is exact"),
     ],
 )
-def test_the_latest_occurrence(text, expected):
+def test_a_cron_falls_on_what_every_cron_would(text, expected):
     assert latest(text) == [expected]
 
 

@@ -33,7 +33,7 @@ def test_what_is_a_quantity(text, amount):
     "text",
     ["", ".", "ten", "1K", "1ki", "1e3k", "1e3Ki", "1 Ki", "0x10", "1_000", "1e400", "\uff11"],
 )
-def test_what_is_none(text):
+def test_what_is_no_quantity_to_kubernetes_is_none_here(text):
     with pytest.raises(ValueError, match="is not a"):
         parsed_quantity(text)
 

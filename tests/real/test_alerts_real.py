@@ -129,7 +129,9 @@ def ours(name: str, values: str, **labels: str) -> dict[str, str]:
         ),
     ],
 )
-def test_it_fires(tmp_path: Path, inputs: list[dict[str, str]], at: str, alert: str) -> None:
+def test_an_alert_fires_on_what_it_is_for_and_says_whose_it_is(
+    tmp_path: Path, inputs: list[dict[str, str]], at: str, alert: str
+) -> None:
     checked(tmp_path, ALERTS)
     rule = next(r for r in ALERTS["groups"][0]["rules"] if r["alert"] == alert)
     of_workload = bool(inputs) and 'name="a"' in inputs[0]["series"]

@@ -57,7 +57,7 @@ def test_four_bytes_hold_the_six_digits_of_the_record(load):
     assert row[7] == made.as_dict()["signals"][0]["value"]
 
 
-def test_unknown_stays_unknown():
+def test_what_is_unknown_is_none_in_a_row_too():
     blind = decided(signal(sample=Sample(None), forecast=None, capacity=None))
 
     row = dict(zip(column_names(row_size(1)), unpacked(packed(blind)), strict=True))

@@ -81,13 +81,13 @@ def test_a_line_without_end_is_passed_over(tmp_path):
     assert names_in(str(tmp_path / "a.log")) == ["checkout"]
 
 
-def test_standard_input(monkeypatch):
+def test_a_log_is_read_from_standard_input(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO(LINE))
 
     assert names_in("-") == ["checkout"]
 
 
-def test_the_daemon_itself():
+def test_a_log_is_read_from_the_daemon_itself():
     latest = LatestRecords()
     latest.keep(record(10, 14))
     latest.keep(record(target=TargetRef("api", "search")))
