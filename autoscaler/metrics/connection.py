@@ -21,7 +21,7 @@ from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.row_by_row import Read
 from autoscaler.metrics.servers import FailOver, servers_of
 from autoscaler.metrics.settings import PrometheusSettings
-from autoscaler.metrics.transport import QueryRefusedError, Session
+from autoscaler.metrics.transport import QueryRefusedError, QueryTooHeavyError, Session
 
 # First pause before a question is asked again; doubled each time, and never past the deadline.
 _FIRST_PAUSE_SECONDS = 0.2
@@ -113,13 +113,17 @@ class Connection:
         asked = [self._threads.submit(self._answered, ticket) for ticket in tickets]
         wait(asked, timeout=max(0.0, deadline - time.monotonic()))
         in_time = [future.done() for future in asked]
-        for future, ticket in zip(asked, tickets, strict=True):
-            if not future.done() and not future.cancel():
+        outcomes: list[Outcome] = []
+        for future, ticket, done in zip(asked, tickets, in_time, strict=True):
+            if done:
+                outcomes.append(_outcome(future))
+            elif future.cancel():
+                outcomes.append(MetricUnavailableError(f"not asked within {self._timeout:g} s"))
+            else:
                 ticket.abandon()
-        late = MetricUnavailableError(f"timed out: no answer within {self._timeout:g} s")
-        return [
-            _outcome(future) if done else late for future, done in zip(asked, in_time, strict=True)
-        ]
+                late = f"timed out: no answer within {self._timeout:g} s"
+                outcomes.append(QueryTooHeavyError(late))
+        return outcomes
 
     def close(self) -> None:
         """Let the threads end; what they ask is cut when its time is over, as always."""

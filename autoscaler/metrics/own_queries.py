@@ -3,6 +3,7 @@
 Hundreds are joined into one question; when Prometheus finds it wrong, the halves are asked, until
 the one that is wrong stands alone with the reason.
 It is left alone for a while then: its neighbours must not pay for it at every cycle.
+One that is too heavy is found likewise, cycle by cycle (`suspects.py`).
 Who is refused as such (a token that is over) is refused whole, and asks again at the next cycle.
 """
 
@@ -20,7 +21,8 @@ from autoscaler.metrics.own_query import OwnQuery
 from autoscaler.metrics.plan import PART_LABEL
 from autoscaler.metrics.promql import duration, labelled
 from autoscaler.metrics.source import PROBE
-from autoscaler.metrics.transport import QueryWrongError
+from autoscaler.metrics.suspects import Suspects
+from autoscaler.metrics.transport import QueryTooHeavyError, QueryWrongError
 
 # Ten thousand queries in nineteen questions, and `up` is the twentieth. Not more together: a chain
 # of `or` costs Prometheus the square of its length.
@@ -66,12 +68,21 @@ def _part(expression: str, index: int, part: str) -> str:
     return labelled(expression, PART_LABEL, f"{index}:{part}")
 
 
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Some queries at one moment: who is asked, in which batches, and what is known without."""
+
+    batches: list[dict[int, OwnQuery]]
+    known: dict[int, Outcome]
+
+
 @dataclass(slots=True)
 class OwnQueries:
-    """The memory of which queries are refused, and which are scalars."""
+    """The memory of which queries are refused, which are too heavy, and which are scalars."""
 
     form: Form
     together: int = MOST_TOGETHER
+    suspects: Suspects = field(default_factory=Suspects)
     _refused: dict[str, tuple[datetime, QueryWrongError]] = field(default_factory=dict)
     _scalars: set[str] = field(default_factory=set)
 
@@ -79,25 +90,49 @@ class OwnQueries:
         self, queries: Mapping[int, OwnQuery], *, ask: Ask, now: datetime
     ) -> dict[int, Outcome]:
         """Return, for each query, the answer it is in, or what is wrong with it."""
+        begun = self.begun(queries, now=now)
+        return self.finished(begun, ask(self.questions(begun.batches)), ask=ask, now=now)
+
+    def begun(self, queries: Mapping[int, OwnQuery], *, now: datetime) -> Round:
+        """Return which queries are to be asked together, and what is known of the others."""
         still = (item for item in self._refused.items() if abs(now - item[1][0]) < _REFUSED_FOR)
         self._refused = dict(still)
-        outcomes: dict[int, Outcome] = {}
-        waiting: dict[int, OwnQuery] = {}
+        turn = self.suspects.turn({query.text for query in queries.values()}, now=now)
+        group_of = {text: group for group in turn.groups for text in group}
+        known: dict[int, Outcome] = {}
+        apart: dict[frozenset[str], dict[int, OwnQuery]] = {group: {} for group in turn.groups}
+        together: dict[int, OwnQuery] = {}
         for index, query in queries.items():
             if query.text in self._refused:
-                outcomes[index] = self._refused[query.text][1]
+                known[index] = self._refused[query.text][1]
+            elif query.text in turn.waiting:
+                known[index] = turn.waiting[query.text]
             else:
+                among = apart[group_of[query.text]] if query.text in group_of else together
                 scalar = query.text in self._scalars
-                waiting[index] = replace(query, scalar=True) if scalar else query
-        outcomes.update(self._asked(batches(waiting, most=self.together), ask=ask, now=now))
-        return outcomes
+                among[index] = replace(query, scalar=True) if scalar else query
+        groups = [batch for batch in apart.values() if batch]
+        return Round([*batches(together, most=self.together), *groups], known)
 
-    def _asked(
-        self, waiting: list[dict[int, OwnQuery]], *, ask: Ask, now: datetime
+    def questions(self, waiting: Sequence[Mapping[int, OwnQuery]]) -> list[str]:
+        """Return what is asked for each batch."""
+        return [self._question(batch) for batch in waiting]
+
+    def finished(
+        self,
+        begun: Round,
+        answers: Sequence[Outcome],
+        *,
+        ask: Ask,
+        now: datetime,
+        alive: bool = False,
     ) -> dict[int, Outcome]:
-        outcomes: dict[int, Outcome] = {}
+        """Return, for each query of a round, the answer it is in, or what is wrong with it.
+
+        `alive` says that others were answered: who got no answer then is a suspect.
+        """
+        outcomes, waiting = dict(begun.known), begun.batches
         while waiting:
-            answers = ask([self._question(batch) for batch in waiting])
             again: list[dict[int, OwnQuery]] = []
             for batch, outcome in zip(waiting, answers, strict=True):
                 if isinstance(outcome, QueryWrongError) and len(batch) > 1:
@@ -105,9 +140,10 @@ class OwnQueries:
                 elif isinstance(outcome, QueryWrongError) and (raw := _next_form(batch)):
                     again.append(raw)
                 else:
-                    self._learn(batch, outcome, now=now)
+                    self._learn(batch, outcome, now=now, alive=alive)
                     outcomes.update(dict.fromkeys(batch, outcome))
-            waiting = again
+            waiting, alive = again, False  # what is left of the patience is no measure
+            answers = ask(self.questions(waiting)) if waiting else ()
         return outcomes
 
     def _question(self, batch: Mapping[int, OwnQuery]) -> str:
@@ -116,7 +152,14 @@ class OwnQueries:
             return query.text  # to be refused in Prometheus's own words
         return "\nor ".join(e for index, query in batch.items() for e in self.form(query, index))
 
-    def _learn(self, batch: Mapping[int, OwnQuery], outcome: Outcome, *, now: datetime) -> None:
+    def _learn(
+        self, batch: Mapping[int, OwnQuery], outcome: Outcome, *, now: datetime, alive: bool
+    ) -> None:
+        texts = [query.text for query in batch.values()]
+        if not isinstance(outcome, MetricUnavailableError):
+            self.suspects.answered(texts, now=now)
+        elif isinstance(outcome, QueryTooHeavyError) and alive:
+            self.suspects.failed(texts, outcome, now=now)
         for query in batch.values():
             if isinstance(outcome, QueryWrongError):
                 self._refused[query.text] = (now, outcome)

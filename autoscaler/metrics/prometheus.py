@@ -17,7 +17,7 @@ from autoscaler.metrics.answers import Table
 from autoscaler.metrics.connection import Answer, Connection, Outcome, Question
 from autoscaler.metrics.history import HistoryReader
 from autoscaler.metrics.misgivings import Circumstances, Down, with_doubt
-from autoscaler.metrics.own_queries import OwnQueries, dated, sample_of, unless_no_load
+from autoscaler.metrics.own_queries import OwnQueries, Round, dated, sample_of, unless_no_load
 from autoscaler.metrics.own_query import OwnQuery, examined
 from autoscaler.metrics.plan import Group, Plan, planned
 from autoscaler.metrics.promql import Matcher, any_of, selector
@@ -70,18 +70,24 @@ class PrometheusMetrics:
             for group, query in zip(groups, self._queries, strict=True)
         ]
         deadline = self._connection.patience()
-        *answers, down = self._connection.ask(
-            [*questions, Question(_DOWN, at=now)], deadline=deadline
+        # All at once: whoever is slow keeps nobody else waiting. Suspects are the last of them.
+        own = self._own_queries.begun(self._own, now=now)
+        own_questions = [
+            Question(text, at=now) for text in self._own_queries.questions(own.batches)
+        ]
+        down, *answers = self._connection.ask(
+            [Question(_DOWN, at=now), *questions, *own_questions], deadline=deadline
         )
+        own_answers = list(map(unless_no_load, answers[len(groups) :]))
         around = Circumstances(
             now,
             workloads,
             *_targets_down(down),
             scrape_interval=self._settings.scrape_interval,
         )
-        for number, (group, answer) in enumerate(zip(groups, answers, strict=True)):
+        for number, (group, answer) in enumerate(zip(groups, answers[: len(groups)], strict=True)):
             samples.update(self._read(number, group, answer, around))
-        samples.update(self._own_samples(around, deadline=deadline))
+        samples.update(self._own_samples(own, own_answers, around, deadline=deadline))
         samples.update(self._unscraped(samples, around, deadline=deadline))
         return [samples[index] for index in range(len(series))]
 
@@ -123,7 +129,13 @@ class PrometheusMetrics:
             return {}
         up = f"count by (namespace, pod) ({selector('up', [Matcher('pod', '=~', any_of(names))])})"
         [outcome] = self._connection.ask([Question(up, at=around.now)], deadline=deadline)
-        if isinstance(outcome, MetricUnavailableError) or not outcome.result:
+        if isinstance(outcome, MetricUnavailableError):
+            detail = "some ready pods are silent, and whether they are scraped is not known"
+            return {
+                index: replace(samples[index], doubt=Doubt.PARTIAL, detail=detail)
+                for index in silent
+            }
+        if not outcome.result:
             return {}  # `up` carries no pod here: who is scraped cannot be told
         scraped = {row["metric"].get("pod") for row in outcome.result}
         return {
@@ -141,14 +153,18 @@ class PrometheusMetrics:
         self._silent.update({index: pods for index, pods in silent.items() if pods})
         return [(member.index, reading.sample(member)) for member in group.members]
 
-    def _own_samples(self, around: Circumstances, *, deadline: float) -> dict[int, Sample]:
+    def _own_samples(
+        self, own: Round, answers: Sequence[Outcome], around: Circumstances, *, deadline: float
+    ) -> dict[int, Sample]:
         """Return the samples of the users' own queries."""
 
         def ask(texts: Sequence[str]) -> list[Outcome]:
             questions = [Question(text, at=around.now) for text in texts]
             return list(map(unless_no_load, self._connection.ask(questions, deadline=deadline)))
 
-        outcomes = self._own_queries.answered(self._own, ask=ask, now=around.now)
+        outcomes = self._own_queries.finished(
+            own, answers, ask=ask, now=around.now, alive=around.down_is_known
+        )
         samples = {}
         for index, outcome in outcomes.items():
             if isinstance(outcome, MetricUnavailableError):

@@ -46,6 +46,10 @@ class QueryWrongError(QueryRefusedError):
     """The query is refused, not who asks: the same answer tomorrow, and others may be answered."""
 
 
+class QueryTooHeavyError(MetricUnavailableError):
+    """No answer in time, or too large a one: if others are answered, the query is to blame."""
+
+
 class _Tap:
     """Holds the socket under way, so that another thread may cut it."""
 
@@ -160,7 +164,9 @@ class Session(requests.Session):
         except (requests.RequestException, HTTPError, OSError) as error:
             ca_file = self._settings.ca_file
             by = f" (CA {ca_file})" if ca_file and _is_of_tls(error) else ""
-            raise MetricUnavailableError(f"{_place(url)}: {_cause(error)}{by}") from error
+            late = isinstance(error, requests.Timeout)
+            kind = QueryTooHeavyError if late else MetricUnavailableError
+            raise kind(f"{_place(url)}: {_cause(error)}{by}") from error
         self.skew_seconds = _skew(response, between=(sent_at, time.time()))
         self._envelope = _envelope(response, text, place=_place(url), read=self.read)
         answered = _Answered()
@@ -174,7 +180,7 @@ class Session(requests.Session):
         while piece := response.raw.read1(_PIECE, decode_content=True):
             body += piece
             if len(body) > MOST_BYTES:
-                raise MetricUnavailableError(f"answer over {MOST_BYTES >> 20} MiB")
+                raise QueryTooHeavyError(f"answer over {MOST_BYTES >> 20} MiB")
             if time.monotonic() > self._deadline:
                 raise requests.ReadTimeout("the answer took too long")
         # JSON is UTF-8; what is not, is neither a label nor a number of ours.
@@ -215,6 +221,8 @@ def _error_of(status: int) -> type[MetricUnavailableError]:
     """Return what a status means; 429 and 5xx pass, as do proxies' error pages."""
     if status in {400, 413, 414, 422}:
         return QueryWrongError
+    if status in {503, 504}:  # what Prometheus, and a proxy, say of a query that took too long
+        return QueryTooHeavyError
     return QueryRefusedError if status in {401, 403, 404, 405} else MetricUnavailableError
 
 

@@ -1,6 +1,7 @@
 """What is known about a user's query without asking, and how many are asked together."""
 
 import json
+import threading
 from datetime import timedelta
 
 import pytest
@@ -166,6 +167,41 @@ def test_who_is_not_let_in_is_refused_whole_and_asks_again_at_once(stub, reader_
     assert {(sample.value, sample.doubt) for sample in during} == {(None, Doubt.REFUSED)}
     assert during[0].detail.startswith("token is expired (unauthorized, HTTP 401 of ")
     assert [sample.value for sample in after] == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_a_batch_that_is_too_heavy_is_asked_by_halves_in_the_next_cycle(stub, reader_of):
+    stub.reply = lambda asked: (
+        failure(503, "timeout", "query timed out in expression evaluation")
+        if "heavy" in asked.promql
+        else rows_of(asked.promql)
+    )
+    reader, batch = reader_of(stub.url, timeout=timedelta(seconds=1)), series("a", "b", "heavy")
+
+    first, second = (
+        reader.newest(batch, now=NOW + n * timedelta(seconds=15), workloads={}) for n in range(2)
+    )
+
+    assert {(sample.value, sample.doubt) for sample in first} == {(None, Doubt.UNREACHABLE)}
+    assert [sample.value for sample in second] == [0.0, None, None]
+    assert "query timed out in expression evaluation" in second[2].detail
+
+
+def test_a_source_that_hangs_keeps_no_own_query_waiting(stub, reader_of):
+    hangs = threading.Event()
+
+    def hang_for_linkerd(asked):
+        if "request_total" in asked.promql:
+            hangs.wait(5)
+        return rows_of(asked.promql)
+
+    stub.reply = hang_for_linkerd
+    reader = reader_of(stub.url, timeout=timedelta(seconds=1))
+
+    slow, own = reader.newest([request_rate(source="linkerd"), *series("b")], now=NOW, workloads={})
+    hangs.set()
+
+    assert (slow.value, slow.doubt) == (None, Doubt.UNREACHABLE)
+    assert (own.value, own.doubt) == (1.0, None)
 
 
 def test_a_number_without_a_series_behind_it_is_not_believed(stub, reader_of):

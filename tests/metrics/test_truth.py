@@ -152,6 +152,19 @@ def test_a_ready_pod_that_nobody_scrapes_is_missed_and_an_idle_one_is_not(
     assert (OURS[1] in sample.detail) == (doubt is not None)
 
 
+def test_where_who_is_scraped_cannot_be_asked_a_silent_pod_may_not_lower(stub, reader_of):
+    stub.reply = lambda asked: (
+        failure(422, "execution", "no")
+        if "up{" in asked.promql
+        else success([] if "up == 0" in asked.promql else linkerd(emitters=1))
+    )
+
+    [sample] = reader_of(stub.url).newest([LINKERD], now=NOW, workloads=workload(*OURS))
+
+    assert (sample.value, sample.doubt) == (120.0, Doubt.PARTIAL)
+    assert "whether they are scraped is not known" in sample.detail
+
+
 def test_when_nobody_knows_who_is_down_nobody_may_lower(stub, reader_of):
     stub.reply = lambda asked: (
         failure(422, "execution", "no") if "up == 0" in asked.promql else success(linkerd())

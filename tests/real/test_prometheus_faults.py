@@ -184,6 +184,22 @@ def test_a_wrong_query_says_so_in_prometheus_s_words_and_its_neighbours_are_read
     assert words in wrong.detail[:120]
 
 
+def test_a_query_that_takes_too_long_is_found_and_its_neighbours_are_read(
+    server, reader, eventually
+):
+    eventually(lambda: is_live(newest(reader)[0], server), within=30, what="a live sample")
+    minutes = 'rate(request_total{deployment="checkout"}[1h])[6d:1s]'
+    slow = " + ".join([f"max(sum_over_time({minutes}))"] * 30)  # a third of a second each
+    queries = [request_rate(query=f"sum(rate(request_total[2m])) * {i}") for i in (1, 2, 3)]
+
+    cycles = [newest(reader, SERIES[0], *queries, request_rate(query=slow)) for _ in range(3)]
+
+    first, *_, (linkerd, *good, found) = cycles
+    assert [sample.value is None for sample in first] == [False, True, True, True, True]
+    assert [s.value for s in (linkerd, *good)] == pytest.approx([50, 50, 100, 150], rel=0.05)
+    assert (found.value, found.doubt) == (None, Doubt.UNREACHABLE)
+
+
 @pytest.mark.parametrize("query", ["scalar(sum(rate(request_total[2m])))", "25 + 25"])
 def test_a_scalar_is_a_load_as_any_other(server, reader, eventually, query):
     eventually(lambda: is_live(newest(reader)[0], server), within=30, what="a live sample")

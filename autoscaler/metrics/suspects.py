@@ -1,0 +1,112 @@
+"""Which queries are asked apart, because a question that they were in was too much for Prometheus.
+
+Queries that are joined into one question share its fate: one that takes a minute leaves hundreds of
+workloads without an answer.
+So a question that got none in time, while others did, is asked by halves in the next cycle, and so
+on until one query stands alone: a cut in each cycle, since each costs the whole patience.
+Two such questions a cycle, whatever is wrong: more would be the load that they are to prevent.
+Who waits meanwhile is unknown, with the reason; the query that is found is asked again rarely.
+"""
+
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from autoscaler.errors import MetricUnavailableError
+
+logger = logging.getLogger(__name__)
+
+# A query that is too heavy now is likely to be so in a minute; halves that were answered stay apart
+# as long, for it may have been their sum that was too much.
+APART_FOR = timedelta(minutes=5)
+# Leaves half of the connections to everybody else.
+MOST_SUSPECTS = 2
+# Answered groups cost a question each; the oldest join the others again.
+_MOST_ANSWERED = 16
+_LONGEST_EXCERPT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Queries that are asked together and apart from others; with `error`, the last was none."""
+
+    texts: frozenset[str]
+    since: datetime
+    error: MetricUnavailableError | None = None
+
+    def young(self, now: datetime) -> bool:
+        return abs(now - self.since) < APART_FOR
+
+    def rests(self, now: datetime) -> bool:
+        """Whether it is a single query that was found, and is left alone for now."""
+        return len(self.texts) == 1 and self.error is not None and self.young(now)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Which groups are asked in this cycle, suspects last; who waits, and what for."""
+
+    groups: Sequence[frozenset[str]] = ()
+    waiting: dict[str, MetricUnavailableError] = field(default_factory=dict)
+
+
+class Suspects:
+    """The groups apart, from one cycle to the next."""
+
+    def __init__(self) -> None:
+        self._groups: list[_Group] = []
+
+    def turn(self, texts: Collection[str], *, now: datetime) -> Turn:
+        """Return who is asked apart, of the queries that are to be asked at all."""
+        if not self._groups:
+            return Turn()
+        present = frozenset(texts)
+        groups = [replace(group, texts=group.texts & present) for group in self._groups]
+        self._groups = [g for g in groups if g.texts and (g.error is not None or g.young(now))]
+        answered = [g for g in self._groups if g.error is None]
+        suspected = [g for g in self._groups if g.error is not None]
+        asked = [g for g in suspected if not g.rests(now)][:MOST_SUSPECTS]
+        waiting = {
+            text: group.error
+            for group in suspected
+            if group.error is not None and group not in asked
+            for text in group.texts
+        }
+        return Turn([group.texts for group in (*answered, *asked)], waiting)
+
+    def failed(self, texts: Sequence[str], error: MetricUnavailableError, *, now: datetime) -> None:
+        """Note that queries asked together got no answer while others did: halve them."""
+        distinct = list(dict.fromkeys(texts))
+        self._leave(distinct)
+        middle = len(distinct) // 2
+        if not middle:
+            fields = {"query": distinct[0][:_LONGEST_EXCERPT], "error": str(error)}
+            logger.warning("query_too_heavy", extra={"fields": fields})
+            alone = f"{error}: asked alone, and again in {APART_FOR.seconds // 60} minutes"
+            self._groups.append(_Group(frozenset(distinct), now, MetricUnavailableError(alone)))
+            return
+        said = f"{error}: one of {len(distinct)} queries asked together, to be found out"
+        for half in (distinct[:middle], distinct[middle:]):
+            # In front of whoever waits: a hunt that is under way comes to its end.
+            long_ago = now - 2 * APART_FOR
+            self._groups.insert(0, _Group(frozenset(half), long_ago, MetricUnavailableError(said)))
+
+    def answered(self, texts: Collection[str], *, now: datetime) -> None:
+        """Note that queries asked together were answered."""
+        if not self._groups:
+            return
+        suspected = {t for g in self._groups if g.error is not None for t in g.texts}
+        cleared = frozenset(texts) & suspected
+        if not cleared:
+            return
+        self._leave(cleared)
+        if len(cleared) > 1:
+            self._groups.append(_Group(cleared, now))
+        answered = [group for group in self._groups if group.error is None]
+        if len(answered) > _MOST_ANSWERED:
+            self._groups.remove(answered[0])
+
+    def _leave(self, texts: Collection[str]) -> None:
+        left = [replace(group, texts=group.texts.difference(texts)) for group in self._groups]
+        self._groups = [group for group in left if group.texts]
