@@ -488,6 +488,19 @@ def test_a_rise_is_not_added_to_where_the_next_cycle_would_take_it_back():
     assert decision.desired_replicas == 60
 
 
+@pytest.mark.parametrize(
+    ("age_seconds", "expected"),
+    [pytest.param(300, 63, id="just now"), pytest.param(301, 60, id="longer ago")],
+)
+def test_a_rise_is_what_came_within_five_minutes(age_seconds, expected):
+    state = quiet(60, 60)
+    began = TimestampedRecommendation(ago(age_seconds), 50)
+    state = replace(state, recommendations=(began, *state.recommendations))
+    decision = decided(signal(6000, 6000), state=state, behavior=FAST, maxReplicas=100)
+
+    assert decision.desired_replicas == expected
+
+
 def test_a_rise_is_not_added_to_where_no_forecast_speaks():
     alone = replace(signal(6000), forecast=None)
 
@@ -644,6 +657,9 @@ def test_bounds_hold_at_once(spec, bounds, expected):
         ),
         pytest.param(
             {"paused-replicas": "seven"}, HIGH, (10, Reason.PAUSED), id="a typing error pauses"
+        ),
+        pytest.param(
+            {"paused-replicas": "100001"}, HIGH, (10, Reason.PAUSED), id="one more than may be"
         ),
         pytest.param(
             {"paused-replicas": "9" * 9}, HIGH, (10, Reason.PAUSED), id="a count beyond all counts"
@@ -913,6 +929,15 @@ def test_a_floor_of_the_schedule_is_reached_a_lead_time_ahead():
     assert (decision.desired_replicas, decision.reason) == (30, Reason.SCHEDULE_FLOOR)
     assert decision.chain[-1].detail == "sale"
     assert decided(LOW, schedule=[sale], forecast={"leadTime": "60s"}).desired_replicas == 3
+
+
+def test_where_more_than_a_floor_is_asked_for_it_has_no_say_in_what_caps_both():
+    sale = {"name": "sale", "start": "0 8 * * *", "end": "0 20 * * *", "minReplicas": 14}
+    decision = decided(HIGH, schedule=[sale], maxReplicas=12)
+
+    assert [(step.reason, step.before, step.after) for step in decision.chain] == [
+        (Reason.TOO_MANY_REPLICAS, 15, 12)
+    ]
 
 
 @pytest.mark.parametrize(
