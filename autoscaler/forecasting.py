@@ -82,6 +82,8 @@ class Forecasts:
         self._wanting: dict[str, LoadSeries] = {}
         self._gaps: dict[str, Span] = {}
         """Of those, series that lack only some minutes of a past they have, and which."""
+        self._tried: frozenset[str] = frozenset()
+        """Series whose past was asked for, until everybody's was."""
         self._reading_gaps: frozenset[str] = frozenset()
         """Series of which just the gap is being read."""
         self._unanswered: dict[str, Span] = {}
@@ -135,10 +137,18 @@ class Forecasts:
         self._unread = {key.removeprefix(_UNREAD) for key in rows if key.startswith(_UNREAD)}
 
     def missing_history(self, *, limit: int) -> dict[str, LoadSeries]:
-        """Return up to `limit` series whose past was not read yet, by key; whole pasts first."""
+        """Return up to `limit` series whose past was not read yet, by key; whole pasts first.
+
+        Who was returned before, and is here still, could not be read: others have their turn first.
+        """
         wanting, gaps = list(self._wanting.items()), self._gaps
-        whole = [item for item in wanting if item[0] not in gaps]
-        return dict((whole or wanting)[:limit])
+        wanting = [item for item in wanting if item[0] not in gaps] or wanting
+        fresh = [item for item in wanting if item[0] not in self._tried]
+        if not fresh:
+            self._tried, fresh = frozenset(), wanting
+        chosen = dict(fresh[:limit])
+        self._tried |= chosen.keys()
+        return chosen
 
     def span_missing(self, keys: Collection[str], *, now: datetime) -> Span:
         """Return start and end of the past that the given series lack; at most `history_span`."""

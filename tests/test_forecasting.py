@@ -435,6 +435,16 @@ def test_who_has_no_past_at_all_is_served_before_gaps():
     assert [one.target for one in forecasts.missing_history(limit=9).values()] == [CHECKOUT]
 
 
+def test_who_could_not_be_read_waits_until_everybody_had_a_turn():
+    forecasts = Forecasts()
+    targets = [TargetRef("shop", name) for name in "abc"]
+    forecasts.follow(roster_of(*targets))
+
+    turns = [next(iter(forecasts.missing_history(limit=1).values())).target for _ in range(5)]
+
+    assert turns == [*targets, *targets[:2]]
+
+
 def test_a_second_outage_before_the_first_was_read_widens_the_gap():
     forecasts, now = begun()
     now = went_through(

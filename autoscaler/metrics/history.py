@@ -2,6 +2,8 @@
 
 In pieces that fit one answer, one question at a time, resting after each as long as it took;
 a piece that is too much for Prometheus is halved.
+A query that is wrong, or too much however short the range, has no past, and keeps nobody else from
+theirs.
 What was read is kept on disk when a folder is given, so that a restart goes on where it stopped.
 """
 
@@ -20,11 +22,11 @@ from autoscaler.metrics.answers import row_key
 from autoscaler.metrics.connection import Answer, Connection, Outcome, Question
 from autoscaler.metrics.grid import Grid, added, chunks, grid_between, placed
 from autoscaler.metrics.history_cache import HistoryCache
-from autoscaler.metrics.own_queries import OwnQueries, bare
+from autoscaler.metrics.own_queries import OwnQueries, bare, halves
 from autoscaler.metrics.own_query import OwnQuery, examined
 from autoscaler.metrics.plan import PART_LABEL, Group, past_key, planned
 from autoscaler.metrics.settings import PrometheusSettings
-from autoscaler.metrics.transport import QueryWrongError
+from autoscaler.metrics.transport import QueryTooHeavyError, QueryWrongError
 from autoscaler.ports import FloatArray, History, LoadSeries
 
 logger = logging.getLogger(__name__)
@@ -37,6 +39,9 @@ _LONGEST_REST_SECONDS = 5.0
 _LEAST_POINTS = 60
 # A user's own query may be expensive; over a range, few are asked together.
 _OWN_TOGETHER = 50
+# A single query that was too much for a short range is so for the other ranges of this past.
+_HOPELESS_FOR = timedelta(hours=1)
+_LONGEST_EXCERPT = 200
 _TOO_MUCH = ("too many samples", "exceeded maximum resolution", "MiB", "timed out", "timeout")
 
 
@@ -60,6 +65,7 @@ class HistoryReader:
         self._connection = Connection(settings, url=url, timeout=settings.history_timeout)
         self._cache = HistoryCache(settings.history_cache)
         self._own_queries = OwnQueries(bare)
+        self._hopeless: dict[str, datetime] = {}
         self._settings = settings
         self._rest = rest
         self._spent = Spent()
@@ -76,7 +82,8 @@ class HistoryReader:
         Raises
         ------
         MetricUnavailableError
-            When a piece cannot be read; what was read before it is in the cache.
+            When a piece cannot be read, or nothing but what is refused was asked for; what was
+            read before it is in the cache.
         """
         self._cache.forget_old(now=time.time())
         self._spent = Spent()
@@ -89,10 +96,12 @@ class HistoryReader:
         )
         for group in plan.groups:
             rows = [member.index for member in group.members]
-            query = group.history_query(step)
-            for column, piece in chunks(grid, n_series=len(rows)):
-                here = slice(column, column + piece.n_samples)
-                load[rows, here] = self._piece(group, query, piece)
+            try:
+                load[rows] = self._of_group(group, grid)
+            except QueryWrongError as error:
+                if len(rows) == len(series):
+                    raise
+                _tell_without(group.source.name, error)
         own = {index: examined(text) for index, text in plan.queries.items()}
         for batch in _few(own):
             rows = list(batch)
@@ -112,6 +121,12 @@ class HistoryReader:
             "resting_seconds": round(spent.resting_seconds, 3),
         }
         logger.info("history_read", extra={"fields": fields})
+
+    def _of_group(self, group: Group, grid: Grid) -> FloatArray:
+        """Return the whole past of a group, piece by piece."""
+        query = group.history_query(grid.step)
+        pieces = chunks(grid, n_series=len(group.members))
+        return np.concatenate([self._piece(group, query, piece) for _, piece in pieces], axis=1)
 
     def _piece(self, group: Group, query: str, grid: Grid) -> FloatArray:
         """Return one piece of a group's past, from the cache or from Prometheus."""
@@ -149,27 +164,52 @@ class HistoryReader:
         self._spent.asking_seconds += took
         self._spent.resting_seconds += rest
 
-    def _own_piece(self, batch: Mapping[int, OwnQuery], grid: Grid) -> FloatArray:
+    def _own_piece(self, batch: dict[int, OwnQuery], grid: Grid) -> FloatArray:
         """Return one piece of some users' queries; a wrong one has no past and harms no other."""
         together = "\n".join(query.expression for query in batch.values())
         kept = self._cache.kept(together, grid)
         if kept is not None and len(kept) == len(batch):
             self._spent.from_cache += 1
             return kept
-        load, wrong = grid.empty(len(batch)), False
+        load, whole = grid.empty(len(batch)), True
         now = datetime.now(tz=UTC)
-        outcomes = self._own_queries.answered(batch, ask=self._asker(grid), now=now)
+        asked = {i: query for i, query in batch.items() if not self._is_hopeless(query, now=now)}
+        outcomes = self._own_queries.answered(asked, ask=self._asker(grid), now=now)
         for row, index in enumerate(batch):
-            outcome = outcomes[index]
+            outcome = outcomes.get(index)
             if isinstance(outcome, Answer):
                 load[row] = own_row(index, outcome.result, grid)
-            elif isinstance(outcome, QueryWrongError):
-                wrong = True
+            elif isinstance(outcome, QueryTooHeavyError):
+                return self._own_parts(batch, grid, outcome)
+            elif outcome is None or isinstance(outcome, QueryWrongError):
+                whole = False
             else:
                 raise outcome
-        if not wrong:
+        if whole:
             self._keep(together, grid, load)
         return load
+
+    def _own_parts(
+        self, batch: dict[int, OwnQuery], grid: Grid, error: QueryTooHeavyError
+    ) -> FloatArray:
+        """Return a piece that was too much at once by halves, of the queries, then of the time."""
+        [alive] = self._connection.ask([Question("vector(1)", at=grid.last)])
+        if isinstance(alive, MetricUnavailableError):
+            raise error  # nobody is answered: no query is to blame
+        if len(batch) > 1:
+            return np.concatenate([self._own_piece(half, grid) for half in halves(batch)])
+        if grid.n_samples >= _LEAST_POINTS:
+            half = grid.n_samples // 2
+            parts = grid.part(0, half), grid.part(half, grid.n_samples - half)
+            return np.concatenate([self._own_piece(batch, part) for part in parts], axis=1)
+        for query in batch.values():
+            self._hopeless[query.text] = datetime.now(tz=UTC)
+            _tell_without(query.text, error)
+        return grid.empty(len(batch))
+
+    def _is_hopeless(self, query: OwnQuery, *, now: datetime) -> bool:
+        found_at = self._hopeless.get(query.text)
+        return found_at is not None and abs(now - found_at) < _HOPELESS_FOR
 
     def _keep(self, query: str, grid: Grid, load: FloatArray) -> None:
         if datetime.now(tz=UTC) - grid.last > _SETTLED_AFTER:
@@ -183,6 +223,12 @@ class HistoryReader:
             return outcomes
 
         return ask
+
+
+def _tell_without(what: str, error: MetricUnavailableError) -> None:
+    """Log that a source or query has no past, and why."""
+    fields = {"query": what[:_LONGEST_EXCERPT], "error": str(error)}
+    logger.warning("history_refused", extra={"fields": fields})
 
 
 def _ranged(query: str, grid: Grid) -> Question:

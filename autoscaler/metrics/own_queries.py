@@ -136,7 +136,7 @@ class OwnQueries:
             again: list[dict[int, OwnQuery]] = []
             for batch, outcome in zip(waiting, answers, strict=True):
                 if isinstance(outcome, QueryWrongError) and len(batch) > 1:
-                    again += _halves(batch)
+                    again += halves(batch)
                 elif isinstance(outcome, QueryWrongError) and (raw := _next_form(batch)):
                     again.append(raw)
                 else:
@@ -191,7 +191,8 @@ def unless_no_load(outcome: Outcome) -> Outcome:
     return QueryWrongError(f"the query answers {_NO_LOAD[outcome.kind]}")
 
 
-def _halves(batch: dict[int, OwnQuery]) -> list[dict[int, OwnQuery]]:
+def halves(batch: dict[int, OwnQuery]) -> list[dict[int, OwnQuery]]:
+    """Return a batch in two."""
     items = list(batch.items())
     middle = len(items) // 2
     return [dict(items[:middle]), dict(items[middle:])]

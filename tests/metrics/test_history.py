@@ -10,9 +10,9 @@ import pytest
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.grid import Grid, chunks, grid_between, placed
 from support.load_series import NOW, cpu, request_rate
-from support.prometheus_stub import Reply, failure
+from support.prometheus_stub import Reply, failure, success
 
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 LINKERD = request_rate(source="linkerd")
 OWN = request_rate(query="sum(rate(hits_total[2m]))")
 WHO = {"namespace": "shop", "deployment": "checkout"}
@@ -100,6 +100,66 @@ def test_users_own_queries_are_read_too_and_a_wrong_one_harms_no_other(stub, rea
 
     assert history.load[0].tolist() == [5.0] * 60
     assert np.isnan(history.load[1]).all()
+
+
+def test_a_source_whose_past_is_refused_harms_no_other(stub, read, caplog):
+    def own(asked):
+        if "request_total" in asked.promql:
+            return failure(422, "execution", "vector contains metrics with the same labelset")
+        return matrix(({"autoscaler_part": "1:load"}, points(asked, lambda _: 5)))
+
+    stub.reply = own
+    history = read(LINKERD, OWN)
+
+    assert np.isnan(history.load[0]).all()
+    assert history.load[1].tolist() == [5.0] * 60
+    [told] = [r.fields for r in caplog.records if r.msg == "history_refused"]
+    assert told["query"] == "linkerd"
+    assert told["error"].startswith("vector contains metrics with the same labelset")
+
+
+def test_a_source_that_is_asked_alone_and_refused_has_a_past_that_cannot_be_asked_for(stub, read):
+    stub.reply = lambda _: failure(422, "execution", "vector contains metrics twice")
+
+    with pytest.raises(MetricUnavailableError, match="vector contains metrics twice"):
+        read(LINKERD)
+
+
+@pytest.mark.parametrize(
+    ("most_points", "known"),
+    [
+        pytest.param(0, [False, True, True], id="however short: it has none"),
+        pytest.param(60, [True, True, True], id="at once: it is read in shorter ranges"),
+    ],
+)
+def test_an_own_query_that_is_too_heavy_for_a_range_harms_no_other(
+    stub, read, caplog, most_points, known
+):
+    def own(asked):
+        if asked.promql == "vector(1)":
+            return success([])
+        if "heavy" in asked.promql and len(points(asked)) > most_points:
+            return failure(503, "timeout", "query timed out in expression evaluation")
+        parts = [{"autoscaler_part": f"{i}:load"} for i in range(3)]
+        return matrix(*((part, points(asked, lambda _: 5)) for part in parts))
+
+    stub.reply = own
+    history = read(request_rate(query="heavy"), OWN, request_rate(query="c"), span=2 * HOUR)
+
+    assert [np.isfinite(row).all() for row in history.load] == known
+    assert [np.isnan(row).all() for row in history.load] == [not each for each in known]
+    told = [r.fields["query"] for r in caplog.records if r.msg == "history_refused"]
+    assert told == ([] if all(known) else ["heavy"])
+    assert len(stub.asked) <= 25
+
+
+def test_in_an_outage_no_query_is_taken_for_too_heavy(stub, read):
+    stub.reply = lambda _: failure(503, "timeout", "no")
+
+    with pytest.raises(MetricUnavailableError, match="no \\(timeout"):
+        read(OWN, request_rate(query="another"))
+
+    assert {asked.promql for asked in stub.asked[3:]} == {"vector(1)"}
 
 
 def test_own_queries_that_are_not_let_in_have_a_past_that_cannot_be_asked_for(stub, read):
