@@ -23,6 +23,7 @@ Json = dict[str, Any]
 # A write must have failed or arrived before another leader can start: the lease runs 15 s, we stop
 # writing 10 s after the last renewal, so an answer that takes longer than this is no answer.
 REQUEST_TIMEOUT_SECONDS = 4.0
+_LONGEST_EXCERPT = 200
 # One connection per watched kind, and a few for writes, events and the lease.
 _CONNECTIONS = 32
 _OWN_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -110,7 +111,8 @@ def answered(api: client.ApiClient, request: Request) -> Json:
     Raises
     ------
     ApiException
-        With the server's status and message; status 0 when there was no answer at all.
+        With the server's status and message; status 0 when there was no answer at all, or a
+        page of somebody in front of the server: read as an object it would say that nothing is.
     """
     response = opened(api, request, timeout=REQUEST_TIMEOUT_SECONDS)
     try:
@@ -119,8 +121,17 @@ def answered(api: client.ApiClient, request: Request) -> Json:
         raise ApiException(status=0, reason=str(error)) from error
     parsed = _parsed(body)
     if not 200 <= response.status <= 299:
-        raise ApiException(status=response.status, reason=parsed.get("message", response.reason))
+        reason = response.reason if parsed is None else parsed.get("message", response.reason)
+        raise ApiException(status=response.status, reason=reason)
+    if parsed is None:
+        raise ApiException(status=0, reason=f"HTTP {response.status}, {_not_ours(body)}")
     return parsed
+
+
+def _not_ours(body: bytes) -> str:
+    """Return what to say of a body that is no answer of an API server."""
+    excerpt = " ".join(body[:_LONGEST_EXCERPT].decode(errors="replace").split())
+    return f"not an API server's answer: {excerpt or 'an empty body'}"
 
 
 def opened(
@@ -144,10 +155,10 @@ def opened(
     return response
 
 
-def _parsed(body: bytes) -> Json:
-    """Return a JSON object; anything in front of the API server may answer something else."""
+def _parsed(body: bytes) -> Json | None:
+    """Return a JSON object; None where something in front of the API server answered."""
     try:
         parsed = json.loads(body)
-    except ValueError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
+    except (ValueError, RecursionError):
+        return None
+    return parsed if isinstance(parsed, dict) else None

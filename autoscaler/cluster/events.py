@@ -90,13 +90,17 @@ class EventRecorder:
 
     def _run(self) -> None:
         while (happening := self._waiting.get()) is not None:
-            try:
-                self._post(happening)
-            except ApiException as error:
-                self._failed(happening, f"{error.status} {error.reason}")
+            self._posting(happening)
+
+    def _posting(self, happening: Happening) -> None:
+        try:
+            self._post(happening)
+        except ApiException as error:
+            self._posted.pop(_key(happening), None)  # it may be gone: the next one is new
+            self._failed(happening, f"{error.status} {error.reason}")
 
     def _post(self, happening: Happening) -> None:
-        key = (happening.uid or str(happening.target), happening.reason, happening.message)
+        key = _key(happening)
         before = self._posted.get(key)
         if before and time.monotonic() - before.last <= REPEAT_WINDOW_SECONDS:
             self._count(happening, before)
@@ -136,6 +140,11 @@ class EventRecorder:
                 }
             },
         )
+
+
+def _key(happening: Happening) -> tuple[str, str, str]:
+    """Return what makes two happenings the same Event."""
+    return happening.uid or str(happening.target), happening.reason, happening.message
 
 
 def event_body(happening: Happening, *, name: str, instance: str) -> Json:

@@ -140,6 +140,8 @@ class Listing:
             if token:
                 query.append(("continue", token))
             page = answered(self._api, Request("GET", self._resource.path, tuple(query)))
+            if "items" not in page:  # read as an empty list it would delete everything
+                raise ApiException(status=0, reason=f"{page.get('kind')!r} is no list")
             seen += [s for s in map(self._resource.kept, page.get("items") or ()) if s]
             meta = page.get("metadata") or {}
             token = meta.get("continue") or ""
@@ -162,11 +164,12 @@ class Listing:
             timeout=(_CONNECT_SECONDS, _SILENCE_SECONDS),
         )
         stream = WatchStream(response)
-        if response.status != 200:
-            reason = response.reason
+        if response.status != 200 or "html" in response.headers.get("Content-Type", ""):
+            # A page in the server's place says 200, too.
+            status, reason = response.status, response.reason or ""
             stream.close()
             stream.release_conn()
-            raise ApiException(status=response.status, reason=reason)
+            raise ApiException(status=status, reason=reason)
         self._failures = 0
         self._stream = stream
         if self._stopping.is_set():

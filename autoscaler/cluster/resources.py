@@ -83,5 +83,5 @@ class Kinds:
 
     def _resources(self, api_version: str) -> list[dict[str, str]]:
         path = "/api/v1" if api_version == "v1" else f"/apis/{api_version}"
-        resources: list[dict[str, str]] = answered(self._api, Request("GET", path))["resources"]
-        return resources
+        listed = answered(self._api, Request("GET", path)).get("resources") or ()
+        return [r for r in listed if isinstance(r, dict) and "kind" in r and "name" in r]

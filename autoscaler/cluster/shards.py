@@ -34,6 +34,7 @@ from autoscaler.cluster.lease import (
 )
 from autoscaler.cluster.rendezvous import holder_of, shard_of
 from autoscaler.decide.facts import TargetRef
+from autoscaler.strict import MALFORMED
 
 logger = logging.getLogger(__name__)
 
@@ -249,10 +250,11 @@ class Shards:
         except ApiException as error:
             if error.status == 404:
                 self._seen.pop(name, None)
-            logger.info(
-                "lease_not_written",
-                extra={"fields": {"lease": name, "status": error.status, "error": error.reason}},
-            )
+            fields = {"lease": name, "status": error.status, "error": error.reason}
+            logger.info("lease_not_written", extra={"fields": fields})
+        except MALFORMED as error:  # a Lease that is none must not end the thread
+            fields = {"lease": name, "error": repr(error)}
+            logger.warning("lease_unreadable", extra={"fields": fields})
 
 
 def _shard_name(shard: int) -> str:

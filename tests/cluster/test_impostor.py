@@ -1,0 +1,167 @@
+"""A page that answers 200 in the API server's place (a login, a proxy): nothing is read from it."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.client.exceptions import ApiException
+from kubernetes.leaderelection.electionconfig import Config
+from kubernetes.leaderelection.leaderelection import LeaderElection
+
+from autoscaler.cluster.api import Request, answered
+from autoscaler.cluster.events import EventRecorder, Happening
+from autoscaler.cluster.lease import Leadership
+from autoscaler.cluster.listing import Listing, Resource
+from autoscaler.cluster.parsing import policy_source
+from autoscaler.cluster.resources import Kinds
+from autoscaler.cluster.scale import Scaler
+from autoscaler.cluster.shards import Shards
+from autoscaler.decide.facts import TargetRef
+from autoscaler.errors import ScaleRefusedError, ScaleUnansweredError
+from support.load_series import NOW
+
+LOGIN = b"<html><title>Sign in</title></html>"
+CHECKOUT = TargetRef("shop", "checkout")
+ROLLOUT = TargetRef("shop", "checkout", "Rollout", "argoproj.io/v1alpha1")
+
+
+class Impostor:
+    """Answers every request with `status` and `body`, in the server's place."""
+
+    def __init__(self) -> None:
+        self.status, self.body = 200, LOGIN
+        self.content_type = "text/html; charset=utf-8"
+        self.asked: list[str] = []
+        impostor = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def _answer(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                impostor.asked.append(self.command)
+                self.send_response(impostor.status)
+                self.send_header("Content-Type", impostor.content_type)
+                self.send_header("Content-Length", str(len(impostor.body)))
+                self.end_headers()
+                self.wfile.write(impostor.body)
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+        configuration = Configuration(host=f"http://127.0.0.1:{self._server.server_address[1]}")
+        configuration.retries = False
+        self.api = ApiClient(configuration)
+
+    def close(self) -> None:
+        self.api.close()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def impostor() -> Iterator[Impostor]:
+    made = Impostor()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("body", [LOGIN, b"", b"[]", b"null", b"\xff", b"[" * 100_000])
+def test_what_is_no_json_object_is_no_answer(impostor: Impostor, body: bytes) -> None:
+    impostor.body = body
+
+    with pytest.raises(ApiException, match="not an API server's answer") as raised:
+        answered(impostor.api, Request("GET", "/apis"))
+
+    assert raised.value.status == 0
+    assert len(raised.value.reason) < 300
+
+
+@pytest.mark.parametrize("body", [LOGIN, b"{}", b'{"kind": "Status", "status": "Success"}'])
+def test_what_is_no_list_is_asked_again_and_deletes_nothing(
+    impostor: Impostor, body: bytes
+) -> None:
+    impostor.body = body
+    listing = Listing(impostor.api, Resource("/api/v1/configmaps", policy_source))
+
+    with pytest.raises(ApiException):
+        listing._list()
+
+    assert not listing.listed
+
+
+def test_a_page_is_no_watch(impostor: Impostor) -> None:
+    listing = Listing(impostor.api, Resource("/api/v1/configmaps", policy_source))
+
+    with pytest.raises(ApiException):
+        listing._watch("7")
+
+
+def test_a_write_may_have_arrived(impostor: Impostor) -> None:
+    scaler = Scaler(impostor.api, Kinds(impostor.api))
+
+    with pytest.raises(ScaleUnansweredError, match="Sign in"):
+        scaler.patch_scale(CHECKOUT, 4, resource_version="1")
+
+
+@pytest.mark.parametrize(
+    "body", [LOGIN, b"{}", b'{"resources": null}', b'{"resources": [7, {"name": "x"}]}']
+)
+def test_a_kind_that_cannot_be_looked_up_is_its_own_affair(impostor: Impostor, body: bytes) -> None:
+    impostor.body = body
+    kinds = Kinds(impostor.api)
+
+    with pytest.raises(ScaleRefusedError):
+        kinds.of(ROLLOUT)
+
+    assert not kinds.served("keda.sh/v1alpha1", "ScaledObject")
+
+
+def test_nobody_leads_by_its_word(impostor: Impostor) -> None:
+    leadership = Leadership(impostor.api, namespace="system", identity="a")
+    settings = Config(
+        leadership._lock,
+        lease_duration=15,
+        renew_deadline=10,
+        retry_period=2,
+        onstarted_leading=lambda: None,
+        onstopped_leading=lambda: None,
+    )
+
+    assert not LeaderElection(settings).try_acquire_or_renew()
+    assert not leadership.leads()
+    leadership.stop()
+
+
+@pytest.mark.parametrize("body", [LOGIN, b"{}", b'{"items": [{}]}', b'{"metadata": null}'])
+def test_nobody_holds_shards_by_its_word_and_the_next_turn_comes(
+    impostor: Impostor, body: bytes
+) -> None:
+    impostor.body = body
+    shards = Shards(impostor.api, namespace="system", identity="a", n_shards=4)
+
+    for _ in range(2):
+        shards._tried("leases", shards.turn)
+
+    assert shards.held() == frozenset()
+    shards.stop()
+
+
+def test_an_event_that_could_not_be_counted_is_posted_anew(impostor: Impostor) -> None:
+    recorder = EventRecorder(impostor.api)
+    happening = Happening(CHECKOUT, "uid", "SuccessfulRescale", "New size: 4", False, NOW)
+    impostor.body = b"{}"
+    recorder._posting(happening)
+    recorder._posting(happening)
+    impostor.status = 404  # somebody deleted it
+    recorder._posting(happening)
+    impostor.status = 200
+    recorder._posting(happening)
+
+    assert impostor.asked == ["POST", "PATCH", "PATCH", "POST"]
