@@ -5,7 +5,7 @@ import { clock, number } from "./format.js";
 import { simulatedHpa } from "./hpa.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const LEFT = 52, RIGHT = 12, TOP = 18, GAP = 34, BOTTOM = 22;
+const LEFT = 52, RIGHT = 12, TOP = 18, GAP = 34, BOTTOM = 30; // marks of changes stand between axis and hours
 const LOAD_SHARE = 0.58;
 
 export class Chart {
