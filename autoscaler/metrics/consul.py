@@ -225,6 +225,11 @@ def _believed(response: requests.Response, body: bytes) -> list[Instance]:
     return [_instance(entry) for entry in answer]
 
 
+def _host(address: str) -> str:
+    """Return an address as it stands in a URL: IPv6 in brackets."""
+    return f"[{address}]" if ":" in address else address
+
+
 def _instance(entry: Mapping[str, Any]) -> Instance:
     service = entry["Service"]
     return Instance(
@@ -259,7 +264,7 @@ class ConsulService:
         found = sorted(self._watch.instances(), key=lambda i: (i.address, i.port))
         if not found:
             raise MetricUnavailableError(f"Consul {self._address.service}: no instance passes")
-        return [f"{self._address.scheme}://{each.address}:{each.port}" for each in found]
+        return [f"{self._address.scheme}://{_host(each.address)}:{each.port}" for each in found]
 
     def close(self) -> None:
         """Stop following; the thread ends with the query it waits for."""

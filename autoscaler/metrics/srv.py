@@ -25,6 +25,9 @@ from autoscaler.errors import MetricUnavailableError
 # Consul answers with a time to live of zero; asking at every query would be asking too much.
 _LEAST_SECONDS = 10.0
 _MOST_SECONDS = 300.0
+# Where servers are known, DNS may take this long to say otherwise: the question itself still has to
+# be asked within the same patience.
+_WHILE_KNOWN_SECONDS = 2.0
 
 
 class SrvRecords:
@@ -64,8 +67,9 @@ class SrvRecords:
             return list(self._urls)
 
     def _asked(self) -> tuple[list[str], float]:
+        patience = min(self._timeout, _WHILE_KNOWN_SECONDS) if self._urls else self._timeout
         answer = self._resolver().resolve(
-            self._name, "SRV", tcp=True, lifetime=self._timeout, search=True
+            self._name, "SRV", tcp=True, lifetime=patience, search=True
         )
         records = [record for record in answer if isinstance(record, SRV)]
         records.sort(key=lambda r: (r.priority, -r.weight, r.target.to_text(), r.port))

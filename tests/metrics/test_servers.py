@@ -119,6 +119,14 @@ def test_prometheus_is_found_through_consul(consul, stub, reader_of):
     assert consul.asked[0]["tag"] == "primary"
 
 
+def test_an_instance_with_an_ipv6_address_has_it_in_brackets(consul):
+    consul.register(9090, node="fd00::7")
+    service = servers_of(f"consul://{consul.address}/prometheus", timeout=TIMEOUT)
+
+    assert service.urls() == ["http://[fd00::7]:9090"]
+    service.close()
+
+
 def test_srv_records_are_asked_over_tcp_and_ordered_by_priority_and_weight():
     dns = DnsStub(
         "2 1 9090 c.node.consul.", "1 1 9090 b.node.consul.", "1 9 9091 a.node.consul.",
@@ -145,6 +153,19 @@ def test_the_last_known_servers_stay_while_dns_fails():
     now[0] = 1000.0
 
     assert records.urls() == before == ["http://10.0.0.1:9090"]
+
+
+def test_known_servers_are_asked_in_time_while_dns_hangs(stub, reader_of):
+    port = int(stub.url.rpartition(":")[2])
+    dns = DnsStub(f"1 1 {port} a.", addresses={"a.": "127.0.0.1"})
+    reader = reader_of(f"dns+srv://prometheus.?nameserver=127.0.0.1:{dns.port}", timeout=TIMEOUT)
+    before = reader.newest(SERIES, now=NOW, workloads={})
+    dns.stop()
+    with socket.create_server(("127.0.0.1", dns.port)):  # takes connections, says nothing
+        reader._connection._fail_over._servers._until = 0.0  # what is known is to be asked anew
+        after = reader.newest(SERIES, now=NOW, workloads={})
+
+    assert [sample.doubt for sample in (*before, *after)] == [Doubt.ABSENT] * 2
 
 
 def test_a_name_that_nobody_answers_for_is_unknown_not_empty(reader_of):
