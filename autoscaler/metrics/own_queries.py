@@ -97,7 +97,7 @@ class OwnQueries:
         """Return which queries are to be asked together, and what is known of the others."""
         still = (item for item in self._refused.items() if abs(now - item[1][0]) < _REFUSED_FOR)
         self._refused = dict(still)
-        turn = self.suspects.turn({query.text for query in queries.values()}, now=now)
+        turn = self.suspects.turn((query.text for query in queries.values()), now=now)
         group_of = {text: group for group in turn.groups for text in group}
         known: dict[int, Outcome] = {}
         apart: dict[frozenset[str], dict[int, OwnQuery]] = {group: {} for group in turn.groups}

@@ -64,28 +64,16 @@ class PrometheusMetrics:
         self._follow(series)
         self._silent = {}
         samples = {index: unknown(error) for index, error in self._plan.impossible.items()}
-        groups = self._plan.groups
-        questions = [
-            Question(query, at=now, read=partial(_table, group))
-            for group, query in zip(groups, self._queries, strict=True)
-        ]
         deadline = self._connection.patience()
-        # All at once: whoever is slow keeps nobody else waiting. Suspects are the last of them.
         own = self._own_queries.begun(self._own, now=now)
-        own_questions = [
-            Question(text, at=now) for text in self._own_queries.questions(own.batches)
-        ]
-        down, *answers = self._connection.ask(
-            [Question(_DOWN, at=now), *questions, *own_questions], deadline=deadline
-        )
-        own_answers = list(map(unless_no_load, answers[len(groups) :]))
+        down, answers, own_answers = self._answers(own, now=now, deadline=deadline)
         around = Circumstances(
             now,
             workloads,
             *_targets_down(down),
             scrape_interval=self._settings.scrape_interval,
         )
-        for number, (group, answer) in enumerate(zip(groups, answers[: len(groups)], strict=True)):
+        for number, (group, answer) in enumerate(zip(self._plan.groups, answers, strict=True)):
             samples.update(self._read(number, group, answer, around))
         samples.update(self._own_samples(own, own_answers, around, deadline=deadline))
         samples.update(self._unscraped(samples, around, deadline=deadline))
@@ -105,6 +93,22 @@ class PrometheusMetrics:
         self._queries = [group.newest_query() for group in self._plan.groups]
         self._own = {index: examined(text) for index, text in self._plan.queries.items()}
         self._series, self._jobs = series, {}
+
+    def _answers(
+        self, own: Round, *, now: datetime, deadline: float
+    ) -> tuple[Outcome, list[Outcome], list[Outcome]]:
+        """Return which targets are down, and the answers to each group and batch of own queries.
+
+        All at once, so that whoever is slow keeps nobody else waiting; suspects are the last.
+        """
+        questions = [Question(_DOWN, at=now)]
+        for group, query in zip(self._plan.groups, self._queries, strict=True):
+            questions.append(Question(query, at=now, read=partial(_table, group)))
+        texts = self._own_queries.questions(own.batches)
+        questions += [Question(text, at=now) for text in texts]
+        down, *answers = self._connection.ask(questions, deadline=deadline)
+        n_groups = len(self._plan.groups)
+        return down, answers[:n_groups], list(map(unless_no_load, answers[n_groups:]))
 
     def _read(
         self, number: int, group: Group, answer: Outcome, around: Circumstances

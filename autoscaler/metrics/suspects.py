@@ -9,7 +9,7 @@ Who waits meanwhile is unknown, with the reason; the query that is found is aske
 """
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -57,7 +57,7 @@ class Suspects:
     def __init__(self) -> None:
         self._groups: list[_Group] = []
 
-    def turn(self, texts: Collection[str], *, now: datetime) -> Turn:
+    def turn(self, texts: Iterable[str], *, now: datetime) -> Turn:
         """Return who is asked apart, of the queries that are to be asked at all."""
         if not self._groups:
             return Turn()
