@@ -65,7 +65,7 @@ class HistoryReader:
         self._connection = Connection(settings, url=url, timeout=settings.history_timeout)
         self._cache = HistoryCache(settings.history_cache)
         self._own_queries = OwnQueries(bare)
-        self._hopeless: dict[str, datetime] = {}
+        self._hopeless: dict[str, tuple[datetime, QueryTooHeavyError]] = {}
         self._settings = settings
         self._rest = rest
         self._spent = Spent()
@@ -82,8 +82,8 @@ class HistoryReader:
         Raises
         ------
         MetricUnavailableError
-            When a piece cannot be read, or nothing but what is refused was asked for; what was
-            read before it is in the cache.
+            When a piece cannot be read, or nothing is known because it is refused or too much;
+            what was read before is in the cache.
         """
         self._cache.forget_old(now=time.time())
         self._spent = Spent()
@@ -94,19 +94,23 @@ class HistoryReader:
             scrape_interval=self._settings.scrape_interval,
             pinned=self._settings.history_matchers,
         )
+        refused: list[MetricUnavailableError] = []
         for group in plan.groups:
             rows = [member.index for member in group.members]
             try:
                 load[rows] = self._of_group(group, grid)
             except QueryWrongError as error:
-                if len(rows) == len(series):
-                    raise
+                refused.append(error)
                 _tell_without(group.source.name, error)
         own = {index: examined(text) for index, text in plan.queries.items()}
+        own_texts = set(plan.queries.values())
         for batch in _few(own):
             rows = list(batch)
             for column, piece in chunks(grid, n_series=len(rows)):
                 load[rows, column : column + piece.n_samples] = self._own_piece(batch, piece)
+        refused += [error for text, (_, error) in self._hopeless.items() if text in own_texts]
+        if refused and np.isnan(load).all():
+            raise refused[0]
         self._tell(len(series))
         return History(load, step, grid.last)
 
@@ -126,7 +130,9 @@ class HistoryReader:
         """Return the whole past of a group, piece by piece."""
         query = group.history_query(grid.step)
         pieces = chunks(grid, n_series=len(group.members))
-        return np.concatenate([self._piece(group, query, piece) for _, piece in pieces], axis=1)
+        nothing = grid.part(0, 0).empty(len(group.members))
+        read = (self._piece(group, query, piece) for _, piece in pieces)
+        return np.concatenate([nothing, *read], axis=1)
 
     def _piece(self, group: Group, query: str, grid: Grid) -> FloatArray:
         """Return one piece of a group's past, from the cache or from Prometheus."""
@@ -203,12 +209,12 @@ class HistoryReader:
             parts = grid.part(0, half), grid.part(half, grid.n_samples - half)
             return np.concatenate([self._own_piece(batch, part) for part in parts], axis=1)
         for query in batch.values():
-            self._hopeless[query.text] = datetime.now(tz=UTC)
+            self._hopeless[query.text] = datetime.now(tz=UTC), error
             _tell_without(query.text, error)
         return grid.empty(len(batch))
 
     def _is_hopeless(self, query: OwnQuery, *, now: datetime) -> bool:
-        found_at = self._hopeless.get(query.text)
+        found_at, _ = self._hopeless.get(query.text, (None, None))
         return found_at is not None and abs(now - found_at) < _HOPELESS_FOR
 
     def _keep(self, query: str, grid: Grid, load: FloatArray) -> None:

@@ -54,6 +54,11 @@ def test_columns_end_on_the_grid_and_the_last_one_at_the_end(stub, read):
     assert np.diff(history.load[0]).tolist() == [1.0] * 59
 
 
+def test_a_span_shorter_than_a_step_has_no_past(stub, read):
+    assert read(LINKERD, OWN, span=timedelta(seconds=30)).load.shape == (2, 0)
+    assert stub.asked == []
+
+
 def test_gaps_nan_and_inf_are_nan_never_zero(stub, read):
     def with_gaps(asked):
         values = points(asked)
@@ -151,6 +156,19 @@ def test_an_own_query_that_is_too_heavy_for_a_range_harms_no_other(
     told = [r.fields["query"] for r in caplog.records if r.msg == "history_refused"]
     assert told == ([] if all(known) else ["heavy"])
     assert len(stub.asked) <= 25
+
+
+def test_an_own_query_that_is_asked_alone_and_too_heavy_has_a_past_that_cannot_be_asked_for(
+    stub, read
+):
+    stub.reply = lambda asked: (
+        success([])
+        if asked.promql == "vector(1)"
+        else failure(503, "timeout", "query timed out in expression evaluation")
+    )
+
+    with pytest.raises(MetricUnavailableError, match="query timed out"):
+        read(request_rate(query="heavy"), span=timedelta(minutes=50))
 
 
 def test_in_an_outage_no_query_is_taken_for_too_heavy(stub, read):
