@@ -359,7 +359,7 @@ def test_where_every_pod_boots_nothing_is_known_of_the_load():
 
 def test_where_hpa_has_no_answer_the_total_may_raise_and_never_lowers():
     unlike = replace(cpu_pods(9000)[0], name="pod-1", requests={})
-    facts = workload(4, pods=(*cpu_pods(9000), unlike))
+    facts = workload(2, pods=(*cpu_pods(9000), unlike))
     more = recommended(cpu_signal({"pod-0": 1.4, "pod-1": 1.4}), facts=facts, metrics=[CPU])
     less = recommended(cpu_signal({"pod-0": 0.1, "pod-1": 0.1}), facts=facts, metrics=[CPU])
 
