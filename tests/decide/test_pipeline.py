@@ -496,7 +496,8 @@ def test_a_rise_is_what_came_within_five_minutes(age_seconds, expected):
     state = quiet(60, 60)
     began = TimestampedRecommendation(ago(age_seconds), 50)
     state = replace(state, recommendations=(began, *state.recommendations))
-    decision = decided(signal(6000, 6000), state=state, behavior=FAST, maxReplicas=100)
+    longer = {**FAST, "scaleDown": {"stabilizationWindowSeconds": 600}}
+    decision = decided(signal(6000, 6000), state=state, behavior=longer, maxReplicas=100)
 
     assert decision.desired_replicas == expected
 
