@@ -377,6 +377,14 @@ def test_a_pod_counts_once_a_whole_window_was_measured_since_it_became_ready():
     assert recommended(older, facts=facts, metrics=[CPU]).replicas is None
 
 
+def test_a_sample_of_a_clock_that_is_ahead_is_taken_for_one_of_now():
+    pod = replace(cpu_pods(200)[0], ready_transition_at=ago(50))
+    now = cpu_signal({"pod-0": 0.9})
+    ahead = replace(now, sample=replace(now.sample, sampled_at=ago(-20)))
+
+    assert recommended(ahead, facts=workload(1, pods=(pod,)), metrics=[CPU]).replicas is None
+
+
 def serving(*started_ago, silent=0):
     """Return pods that are all ready, and what each burns but the last ones."""
     pods = cpu_pods(*started_ago, ready=True)
