@@ -29,6 +29,7 @@ from autoscaler.metrics.witness import ReadinessWitness
 from autoscaler.policy.book import PolicyBook
 from autoscaler.policy.document import PolicyDocument
 from autoscaler.policy.files import policy_documents
+from autoscaler.review.answer import times
 from autoscaler.roster import Governed, Roster, compiled
 
 _FIRST_LISTS = timedelta(seconds=30)
@@ -57,7 +58,7 @@ def main(arguments: argparse.Namespace) -> int:
         for report in reports:
             print(_as_text(report, colour=sys.stdout.isatty()))
         print(
-            f"{len(reports)} policies, {len(roster.series)} signals: "
+            f"{times(len(reports), 'policy', 'policies')}, {times(len(roster.series), 'signal')}: "
             f"{levels[Level.ERROR]} to mend, {levels[Level.WARNING]} to look at"
         )
     return 1 if levels[Level.ERROR] else 0

@@ -253,7 +253,8 @@ def _cause(error: BaseException) -> str:
     if isinstance(error, requests.Timeout):
         return "timed out"
     *_, inner = _chain(error)
-    return f"{type(inner).__name__}: {inner}"[:_LONGEST_EXCERPT]
+    told = inner.strerror if isinstance(inner, OSError) else None
+    return (told or f"{type(inner).__name__}: {inner}")[:_LONGEST_EXCERPT]
 
 
 def _is_of_tls(error: BaseException) -> bool:

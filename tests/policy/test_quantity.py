@@ -1,5 +1,7 @@
 """How much: quantities as the API server reads them, and what it would refuse."""
 
+from datetime import timedelta
+
 import pytest
 
 from autoscaler.policy.quantity import parsed_duration, parsed_quantity
@@ -38,6 +40,24 @@ def test_what_is_no_quantity_to_kubernetes_is_none_here(text):
         parsed_quantity(text)
 
 
-def test_a_duration_is_written_in_plain_digits_too():
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("1500ms", 1.5),
+        ("90s", 90),
+        ("1h30m", 5400),
+        ("1.5h", 5400),
+        ("2d", 172_800),
+        ("1w", 604_800),
+        (" 5m ", 300),
+        (30, 30),
+    ],
+)
+def test_what_is_a_duration(written, seconds):
+    assert parsed_duration(written) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "5", "5M", "5m 10s", "5mx", "x5m", "-5m", "\uff15m"])
+def test_what_is_not_wholly_a_duration_is_none(text):
     with pytest.raises(ValueError, match="is not a duration"):
-        parsed_duration("\uff15m")
+        parsed_duration(text)

@@ -128,7 +128,7 @@ def test_a_clean_set_up_is_short_and_green_and_says_what_would_be_learned(doctor
     assert "WARN" not in told
     assert "FAIL" not in told
     assert len(told.splitlines()) <= 15
-    assert "1 policies, 2 signals: 0 to mend, 0 to look at" in told
+    assert "1 policy, 2 signals: 0 to mend, 0 to look at" in told
     [capacity] = [line for line in told.splitlines() if "capacity:" in line]
     assert float(capacity.split()[2]) == pytest.approx(150, rel=0.03)
     assert "lead time: 2m, the default until 5 starts were seen (1 so far)" in told, told
