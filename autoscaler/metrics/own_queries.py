@@ -31,6 +31,8 @@ MOST_TOGETHER = 550
 _MOST_CHARACTERS = 1_000_000
 # What was wrong with a query a moment ago is wrong still: its text is the same.
 _REFUSED_FOR = timedelta(minutes=5)
+# Of so few questions all may well be late for their own reasons.
+_FEW = 3
 
 # What an instant query may answer that is no load, by Prometheus's name of it.
 _NO_LOAD = {
@@ -132,6 +134,7 @@ class OwnQueries:
         `alive` says that others were answered: who got no answer then is a suspect.
         """
         outcomes, waiting = dict(begun.known), begun.batches
+        alive = alive and not _overloaded(answers)
         while waiting:
             again: list[dict[int, OwnQuery]] = []
             for batch, outcome in zip(waiting, answers, strict=True):
@@ -189,6 +192,12 @@ def unless_no_load(outcome: Outcome) -> Outcome:
     if not isinstance(outcome, Answer) or outcome.kind not in _NO_LOAD:
         return outcome
     return QueryWrongError(f"the query answers {_NO_LOAD[outcome.kind]}")
+
+
+def _overloaded(answers: Sequence[Outcome]) -> bool:
+    """Whether so many are late that it is not for one query's sake."""
+    n_late = sum(isinstance(answer, QueryTooHeavyError) for answer in answers)
+    return len(answers) > _FEW and 2 * n_late > len(answers)
 
 
 def halves(batch: dict[int, OwnQuery]) -> list[dict[int, OwnQuery]]:

@@ -4,7 +4,8 @@ Queries that are joined into one question share its fate: one that takes a minut
 workloads without an answer.
 So a question that got none in time, while others did, is asked by halves in the next cycle, and so
 on until one query stands alone: a cut in each cycle, since each costs the whole patience.
-Two such questions a cycle, whatever is wrong: more would be the load that they are to prevent.
+Two such questions a cycle, whatever is wrong: more would be the load that they are to prevent;
+twice as many each time that all were answered, for then it was an overload, and is over.
 Who waits meanwhile is unknown, with the reason; the query that is found is asked again rarely.
 """
 
@@ -56,6 +57,8 @@ class Suspects:
 
     def __init__(self) -> None:
         self._groups: list[_Group] = []
+        self._most = MOST_SUSPECTS
+        self._all_answered = False
 
     def turn(self, texts: Iterable[str], *, now: datetime) -> Turn:
         """Return who is asked apart, of the queries that are to be asked at all."""
@@ -66,7 +69,9 @@ class Suspects:
         self._groups = [g for g in groups if g.texts and (g.error is not None or g.young(now))]
         answered = [g for g in self._groups if g.error is None]
         suspected = [g for g in self._groups if g.error is not None]
-        asked = [g for g in suspected if not g.rests(now)][:MOST_SUSPECTS]
+        self._most = 2 * self._most if self._all_answered else MOST_SUSPECTS
+        asked = [g for g in suspected if not g.rests(now)][: self._most]
+        self._all_answered = bool(asked)
         waiting = {
             text: group.error
             for group in suspected
@@ -77,6 +82,7 @@ class Suspects:
 
     def failed(self, texts: Sequence[str], error: MetricUnavailableError, *, now: datetime) -> None:
         """Note that queries asked together got no answer while others did: halve them."""
+        self._all_answered = False
         distinct = list(dict.fromkeys(texts))
         self._leave(distinct)
         middle = len(distinct) // 2

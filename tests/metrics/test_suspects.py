@@ -126,6 +126,27 @@ def test_several_are_found_with_two_suspects_in_a_cycle(heavy):
     assert asking.unknown(outcomes) == set(heavy)
 
 
+@pytest.mark.parametrize(
+    ("n_batches", "n_cycles"),
+    [
+        pytest.param(40, 1, id="many are late at once: nobody is suspected"),
+        pytest.param(3, 5, id="a few may be late for their own reasons: twice as many each time"),
+    ],
+)
+def test_after_an_overload_everybody_is_read_again(n_batches, n_cycles):
+    asking = Asking(*(f"q{i:03d}" for i in range(100 * n_batches)))
+    asking.queries.together = 100
+    asking.answer = lambda names: LATE
+    for _ in range(6):
+        asking.cycle()
+    asking.answer = lambda names: ANSWER
+
+    for _ in range(n_cycles):
+        outcomes = asking.cycle()
+
+    assert asking.unknown(outcomes) == set()
+
+
 def test_queries_that_are_too_much_only_together_stay_apart_for_a_while():
     asking = Asking(*"abcd")
     asking.answer = lambda names: LATE if names >= set("bc") else ANSWER
