@@ -107,6 +107,24 @@ def test_a_policy_that_moves_to_a_taken_workload_goes_on_governing_its_old_one()
     assert after.problems == {CONTESTED.format("b", "a")}
 
 
+def test_another_version_of_its_api_is_the_same_workload():
+    kinds = [f"kind: Rollout, apiVersion: argoproj.io/{version}" for version in ("v1", "v1alpha1")]
+    texts = [document().text.replace("{name:", f"{{{kind}, name:") for kind in kinds]
+    both = book(*(PolicyDocument(f"shop/{i}", text, "shop") for i, text in enumerate(texts)))
+
+    assert [source for source, _ in both.policies.values()] == ["shop/0"]
+    assert len(both.problems) == 1
+
+
+def test_who_stays_comes_before_who_moves_whatever_their_names():
+    before = book(document(name="cart"), document(source="shop/b"))
+
+    after = before.updated([document(name="checkout"), document(source="shop/b")])
+
+    assert in_force(after) == {"cart": ("shop/a", 60), "checkout": ("shop/b", 60)}
+    assert after.problems == {CONTESTED.format("a", "b")}
+
+
 def test_two_policies_may_swap_their_workloads():
     before = book(document(), document(name="cart", source="shop/b"))
 

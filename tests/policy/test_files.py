@@ -40,6 +40,7 @@ def test_a_folder_is_every_yaml_file_in_it(tmp_path):
     checked = checked_files([tmp_path])
 
     assert list(checked.policies) == [f"{tmp_path}/a.yaml", f"{tmp_path}/b.yml"]
+    assert checked.problems == ()
 
 
 def test_every_problem_of_every_file_is_reported(tmp_path):

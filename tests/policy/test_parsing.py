@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from autoscaler.errors import PolicyError
+from autoscaler.policy.behavior import DEFAULT_SCALE_DOWN, DEFAULT_SCALE_UP
 from autoscaler.policy.parsing import parsed_policy
 from autoscaler.policy.schema import Mode, WorkloadPolicy
 from autoscaler.policy.yaml_text import documents
@@ -42,6 +43,28 @@ def test_a_short_policy_gets_the_documented_defaults():
     assert policy.forecast.lead_time is None
     assert policy.cooldown.scale_down == timedelta(minutes=5)
     assert policy.behavior.scale_down_window == timedelta(minutes=5)
+
+
+def test_a_workload_may_be_kept_at_one_count():
+    policy = parsed(with_field("minReplicas: 60"))
+
+    assert (policy.min_replicas, policy.max_replicas) == (60, 60)
+
+
+def test_what_one_direction_of_behavior_leaves_out_is_filled_in_as_by_the_api_server():
+    text = with_field("behavior: {scaleUp: {selectPolicy: Min}, scaleDown: {selectPolicy: Min}}")
+    behavior = parsed(text).behavior
+
+    assert behavior.scale_up == DEFAULT_SCALE_UP.model_copy(update={"select_policy": "Min"})
+    assert behavior.scale_down == DEFAULT_SCALE_DOWN.model_copy(update={"select_policy": "Min"})
+
+
+def test_what_a_direction_of_behavior_says_stands():
+    rules = "{stabilizationWindowSeconds: 0, policies: [{type: Pods, value: 1, periodSeconds: 9}]}"
+    behavior = parsed(with_field(f"behavior: {{scaleDown: {rules}}}")).behavior
+
+    assert behavior.scale_down_window == timedelta(0)
+    assert [policy.value for policy in behavior.scale_down.policies] == [1]
 
 
 def test_the_shown_policy_reads_back_as_itself():
@@ -313,6 +336,12 @@ def test_namespaces_are_isolated(namespace, target, refused):
             "metrics[0].requestRate: give exactly one of source and query",
             id="both",
         ),
+        pytest.param(
+            "{source: linkerd, target: {averageUtilization: 70}}",
+            "metrics[0].requestRate: requestRate.target takes averageValue: requests/s one ready "
+            "pod may carry",
+            id="a share of no request",
+        ),
     ],
 )
 def test_a_source_and_its_parameters_are_checked_at_the_edge(rate, complaint):
@@ -329,6 +358,12 @@ def test_a_source_and_its_parameters_are_checked_at_the_edge(rate, complaint):
             "scaleTargetRef.name: 'Check_Out' is no name of Kubernetes: lower-case letters, "
             "digits, '-' and '.', beginning and ending with a letter or digit",
             id="no name",
+        ),
+        pytest.param(
+            "{name: checkout-}",
+            "scaleTargetRef.name: 'checkout-' is no name of Kubernetes: lower-case letters, "
+            "digits, '-' and '.', beginning and ending with a letter or digit",
+            id="an end that no name has",
         ),
         pytest.param(
             "{name: shop/checkout}",
