@@ -49,6 +49,7 @@ class Store:
         self._replica_sets: dict[str, ReplicaSet] = {}
         self._replica_sets_of: dict[str, set[str]] = {}
         self._pods_of: dict[str, dict[str, Pod]] = {}
+        """By owner, then by name: of pods of one name the newest is there."""
         self._owners: dict[str, str] = {}
         self._starts_of: dict[str, deque[_Start]] = {}
         self._rivals = Rivals()
@@ -97,28 +98,35 @@ class Store:
     def release(self, uid: str) -> None:
         """Forget a pod that nobody controls any more: somebody took its labels off to debug it."""
         with self._lock:
-            pod = self._pods_of.get(self._owners.get(uid, ""), {}).get(uid)
-            if pod is not None:
+            siblings = self._pods_of.get(self._owners.get(uid, ""), {})
+            for pod in [pod for pod in siblings.values() if pod.uid == uid]:
                 self._remove_pod(pod)
 
     def _put_pod(self, pod: Pod, *, relisted: bool) -> None:
-        siblings = self._pods_of.setdefault(pod.owner_uid, {})
-        before = siblings.get(pod.uid)
+        before = self._pods_of.get(pod.owner_uid, {}).get(pod.name)
+        if before is not None and before.uid != pod.uid:
+            # A StatefulSet's pod came again while nobody watched; a list tells of no deletion then.
+            self._remove_pod(before)
+            before = None
         found = before.found if before else relisted
         known = before.first_ready_at if before else None
         first = known or _first_ready_at(pod, found=found)
-        siblings[pod.uid] = replace(pod, found=found, first_ready_at=first)
+        siblings = self._pods_of.setdefault(pod.owner_uid, {})
+        siblings[pod.name] = replace(pod, found=found, first_ready_at=first)
         self._owners[pod.uid] = pod.owner_uid
         self._changed(pod.owner_uid)
 
     def _remove_pod(self, pod: Pod) -> None:
         siblings = self._pods_of.get(pod.owner_uid, {})
-        last = siblings.pop(pod.uid, None)
+        last = siblings.get(pod.name)
+        if last is None or last.uid != pod.uid:
+            return  # deleted and created again: the newer one is already here
+        del siblings[pod.name]
         self._owners.pop(pod.uid, None)
         if not siblings:
             self._pods_of.pop(pod.owner_uid, None)
         uid = self._workload_uid(pod.owner_uid)
-        if last and last.lead_time is not None and last.first_ready_at and uid in self._targets:
+        if last.lead_time is not None and last.first_ready_at and uid in self._targets:
             starts = self._starts_of.setdefault(uid, deque(maxlen=REMEMBERED_LEAD_TIMES))
             starts.append(_Start(last.facts.template_hash, last.first_ready_at, last.lead_time))
         self._changed(pod.owner_uid)

@@ -115,6 +115,30 @@ def test_a_pod_whose_owner_let_go_is_no_longer_counted(store: Store) -> None:
     assert facts(store).pods == ()
 
 
+def test_a_pod_that_came_again_under_its_name_while_nobody_watched_is_one_pod(
+    store: Store,
+) -> None:
+    """As a StatefulSet's do: a list after the gap has the new one and tells of no deletion."""
+    store.put(pod("web-0", after=30))
+    again = replace(pod("web-0"), uid="another")
+    store.put(again, relisted=True)
+
+    assert [p.ready for p in facts(store).pods or ()] == [False]
+    assert seconds(store) == [30]
+    store.remove(pod("web-0"))  # the end of the first one, told late
+    assert len(facts(store).pods or ()) == 1
+    store.remove(again)
+    assert facts(store).pods == ()
+
+
+def test_a_pod_nobody_knows_of_is_let_go_without_a_word(store: Store) -> None:
+    store.put(pod("a"))
+    store.release("b")
+    store.remove(pod("b"))
+
+    assert [p.name for p in facts(store).pods or ()] == ["a"]
+
+
 def test_an_hpa_is_a_rival_until_it_aims_elsewhere(store: Store) -> None:
     facts(store)
     store.put(HPA)
