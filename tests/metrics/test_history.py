@@ -267,6 +267,16 @@ def test_a_piece_that_was_cut_while_it_was_written_is_read_again(stub, read, tmp
     assert len(stub.asked) == 2
 
 
+def test_a_cache_that_cannot_be_written_is_told_and_the_past_is_read(stub, read, tmp_path, caplog):
+    (tmp_path / "kept").write_text("a file where the folder should be")
+    stub.reply = lambda asked: matrix(({"autoscaler_part": "0:load", **WHO}, points(asked)))
+
+    history = read(LINKERD, cache=True, end=NOW - HOUR)
+
+    assert not np.isnan(history.load).any()
+    assert [r.msg for r in caplog.records if r.levelname == "WARNING"] == ["history_not_kept"]
+
+
 def test_a_later_range_finds_the_pieces_of_an_earlier_one(stub, read):
     stub.reply = lambda asked: matrix(({"autoscaler_part": "0:load", **WHO}, points(asked)))
     span, later = timedelta(days=14), NOW + 7 * MINUTE

@@ -107,6 +107,31 @@ def test_an_answer_that_was_filtered_is_an_error_not_an_empty_list(consul, monke
     assert ports(watch) == [9090]
 
 
+def test_the_token_is_read_from_its_file_and_none_is_asked_without_it(
+    consul, monkeypatch, tmp_path
+):
+    consul.token = "secret"
+    consul.register(9090)
+    monkeypatch.setenv("CONSUL_HTTP_TOKEN_FILE", str(tmp_path / "token"))
+    watch = watch_of(consul)
+
+    assert not watch.step()
+    with pytest.raises(MetricUnavailableError, match="No such file"):
+        watch.instances()
+    assert consul.asked == []
+    (tmp_path / "token").write_text("secret\n")
+    assert watch.step()
+    assert ports(watch) == [9090]
+
+
+def test_a_service_of_which_no_instance_passes_is_unknown(consul):
+    service = servers_of(f"consul://{consul.address}/prometheus", timeout=TIMEOUT)
+
+    with pytest.raises(MetricUnavailableError, match="no instance passes"):
+        service.urls()
+    service.close()
+
+
 def test_prometheus_is_found_through_consul(consul, stub, reader_of):
     host, _, port = stub.url.removeprefix("http://").partition(":")
     consul.register(int(port), node=host)
@@ -140,6 +165,21 @@ def test_srv_records_are_asked_over_tcp_and_ordered_by_priority_and_weight():
         "http://b.node.consul:9090",
         "http://c.node.consul:9090",
     ]
+
+
+def test_a_name_without_servers_is_unknown():
+    dns = DnsStub()
+    records = SrvRecords("prometheus.", nameserver=f"127.0.0.1:{dns.port}", timeout=TIMEOUT)
+
+    with pytest.raises(MetricUnavailableError, match="SRV prometheus"):
+        records.urls()
+    dns.stop()
+
+
+@pytest.mark.parametrize("nameserver", ["a.name", "127.0.0.1:dns"])
+def test_a_nameserver_that_is_none_is_named(nameserver):
+    with pytest.raises(MetricUnavailableError, match=f"nameserver '{nameserver}'"):
+        SrvRecords("prometheus.", nameserver=nameserver).urls()
 
 
 def test_the_last_known_servers_stay_while_dns_fails():

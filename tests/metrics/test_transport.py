@@ -13,6 +13,7 @@ import requests
 from autoscaler.decide.facts import Doubt
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.settings import PrometheusSettings
+from autoscaler.metrics.transport import _skew
 from support.load_series import NOW, request_rate
 from support.prometheus_stub import Reply, failure, success
 from support.tls import TlsServer
@@ -101,6 +102,26 @@ def test_a_slow_server_costs_the_timeout_and_no_thread(stub, reader_of, fault):
 
 def _threads_of_ours() -> int:
     return sum(thread.name.startswith("prometheus") for thread in threading.enumerate())
+
+
+def test_a_question_for_which_no_connection_was_free_says_that_it_was_not_asked(stub, reader_of):
+    let_go = threading.Event()
+    stub.reply = lambda _: Reply(body=b"{}", before_piece=let_go.wait)
+    reader = reader_of(stub.url, timeout=timedelta(seconds=0.5), connections=1)
+
+    samples = newest(reader)
+    let_go.set()
+
+    assert {sample.doubt for sample in samples} == {Doubt.UNREACHABLE}
+    assert {sample.detail for sample in samples} == {"not asked within 0.5 s"}
+
+
+@pytest.mark.parametrize("date", [None, "yesterday", "", "Thu, 99 Nov 2026 08:00:00 GMT"])
+def test_a_date_that_is_none_says_nothing_of_the_clock(date):
+    response = requests.Response()
+    response.headers = requests.structures.CaseInsensitiveDict({"Date": date} if date else {})
+
+    assert _skew(response, between=(100.0, 101.0)) == 0.0
 
 
 def test_it_recovers_at_the_next_cycle(stub, reader_of):
