@@ -5,7 +5,7 @@ import pytest
 from autoscaler.decide.facts import Doubt, Sample, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.review.attention import SEVERITY, Attention, attention_of
-from review.records import CHECKOUT, UNROUTABLE, decided, policy, record, signal, workload
+from review.records import CHECKOUT, NOW, UNROUTABLE, decided, policy, record, signal, workload
 
 REFUSED = {"rescaled": False, "not_rescaled_because": "403 Forbidden"}
 
@@ -29,6 +29,11 @@ REFUSED = {"rescaled": False, "not_rescaled_because": "403 Forbidden"}
             decided(signal(sample=Sample(None, doubt=Doubt.ABSENT), forecast=None)),
             Attention.UNKNOWN,
             id="blind",
+        ),
+        pytest.param(
+            decided(signal(sample=Sample(1600.0, NOW, 3, doubt=Doubt.PARTIAL)), current=14),
+            Attention.UNKNOWN,
+            id="as many as are there, by a part of what is measured",
         ),
         pytest.param(decided(spec=policy(maxReplicas=12)), Attention.CAPPED, id="capped"),
         pytest.param(

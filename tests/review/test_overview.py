@@ -46,6 +46,14 @@ def test_sorted_filtered_and_cut(overview, query, expected):
     assert names(overview.page(query)) == expected
 
 
+def test_what_moves_most_may_move_either_way():
+    latest = LatestRecords()
+    latest.keep(record(10, 12, target=target("out")))
+    latest.keep(record(10, 3, target=target("in")))
+
+    assert names(Overview(latest).page({"sort": "change"})) == ["in", "out"]
+
+
 def test_the_counts_are_of_all_policies_whatever_the_filter(overview):
     page = overview.page({"q": "big"})
 
