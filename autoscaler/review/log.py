@@ -148,8 +148,3 @@ class DecisionLog:
         elif now - self._swept_at >= 2 * HEARTBEAT:
             since, self._swept_at = self._swept_at, now
             self._told = {t: told for t, told in self._told.items() if told[1] >= since}
-
-    def forget(self, targets: set[TargetRef]) -> None:
-        """Drop what is remembered of targets that no policy names any more."""
-        for target in targets:
-            self._told.pop(target, None)

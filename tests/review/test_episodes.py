@@ -33,6 +33,7 @@ def span(start, end, *, ongoing=False, who="shop/checkout"):
         pytest.param([(0, False), (5, False)], None, None, [], id="never"),
         pytest.param([(0, False), (5, True)], None, 9, [span(5, 9, ongoing=True)], id="still"),
         pytest.param([(0, True), (9, False)], 4, None, [span(4, 9)], id="cut at the start"),
+        pytest.param([(0, True), (4, False)], 4, None, [], id="over when the time asked begins"),
         pytest.param(
             [(0, True), (2, False), (9, True)], 5, 9, [span(9, 9, ongoing=True)], id="gone"
         ),

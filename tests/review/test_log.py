@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from autoscaler.decide.facts import Trust
+from autoscaler.decide.facts import TargetRef, Trust
 from autoscaler.review.fields import DECISION
 from autoscaler.review.log import HEARTBEAT, DecisionLog, configure, decision_line, log_event
 from review.records import CHECKOUT, NOW, record
@@ -74,15 +74,15 @@ def test_every_cycle_is_there_at_debug(stream):
     assert [line["level"] for line in lines_of(stream)] == ["INFO", "DEBUG", "DEBUG"]
 
 
-def test_a_forgotten_target_is_news_when_it_returns(stream):
+def test_who_was_not_told_of_for_two_hours_is_forgotten(stream):
     configure(log_format="json", level=logging.INFO, stream=stream)
-    log = DecisionLog()
+    log, other = DecisionLog(), TargetRef("shop", "cart")
 
-    log.write(record())
-    log.forget({CHECKOUT})
-    log.write(record())
+    log.write(record(target=other))
+    for hour in range(5):
+        log.write(record(at=NOW + hour * HEARTBEAT))
 
-    assert len(lines_of(stream)) == 2
+    assert list(log._told) == [CHECKOUT]
 
 
 def test_the_text_line_is_aligned_and_holds_the_json_message(stream):
