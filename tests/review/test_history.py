@@ -10,7 +10,7 @@ from autoscaler.decide.facts import Sample, TargetRef, Trust
 from autoscaler.review import history as module
 from autoscaler.review.history import FEWEST_ROWS, History, room_for
 from autoscaler.review.rows import column_names, packed, row_size, unpacked
-from review.records import CHECKOUT, NOW, decided, record, signal
+from review.records import CHECKOUT, NOW, decided, forecast, record, signal
 
 TICK = timedelta(seconds=15)
 
@@ -55,6 +55,16 @@ def test_four_bytes_hold_the_six_digits_of_the_record(load):
     row = unpacked(packed(made))
 
     assert row[7] == made.as_dict()["signals"][0]["value"]
+
+
+@pytest.mark.parametrize(
+    ("trust", "level"), [(Trust.TRUSTED, 1600.0), (Trust.DEMOTED, 1760.0), (Trust.WARMING, 1760.0)]
+)
+def test_a_row_keeps_the_level_that_sizes(trust, level):
+    one = signal(forecast=forecast(1600.0, trust=trust))
+    row = dict(zip(column_names(row_size(1)), unpacked(packed(decided(one))), strict=True))
+
+    assert row["level.0"] == level
 
 
 def test_what_is_unknown_is_none_in_a_row_too():

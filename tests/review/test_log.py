@@ -64,6 +64,16 @@ def test_the_level_tells_whether_it_is_news(stream, second, told):
     assert [line["level"] for line in lines_of(stream)] == told
 
 
+def test_a_rescale_is_news_also_to_a_count_that_was_told_before(stream):
+    configure(log_format="json", level=logging.INFO, stream=stream)
+    log = DecisionLog()
+
+    log.write(record(10, 14))
+    log.write(record(12, 14))
+
+    assert [line["level"] for line in lines_of(stream)] == ["INFO", "INFO"]
+
+
 def test_every_cycle_is_there_at_debug(stream):
     configure(log_format="json", level=logging.DEBUG, stream=stream)
     log = DecisionLog()
