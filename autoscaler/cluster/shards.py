@@ -46,6 +46,8 @@ _LABELS = {"app.kubernetes.io/name": "predictive-autoscaler"}
 _RENEW_AFTER_SECONDS = RENEW_DEADLINE.total_seconds() / 3
 # No reason but tidiness: the Leases of dead members do no harm.
 _BURY_AFTER_SECONDS = 600.0
+# An update takes a minute or two; who waits for longer waits for a replica somebody forgot.
+_TELL_AGAIN_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class Shards:
         self._counted_until = -math.inf
         """How long nobody acts who counts otherwise."""
         self._waits_for = ""
+        self._told_at = -math.inf
         self._written_at: dict[str, float] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shards", daemon=True)
@@ -144,13 +147,7 @@ class Shards:
         """Whether nobody acts who counts otherwise; a peer's renewal is as good as ours."""
         seen = self._seen.get(LEASE_NAME)
         others = seen.holder if seen is not None and seen.alive(now) else ""
-        waits_for = "" if others == self.count else others
-        if waits_for != self._waits_for:
-            fields = {"identity": self.identity, "counts": self.count, "holder": waits_for}
-            event = "shards_wait" if waits_for else "shards_wait_no_more"
-            logger.warning(event, extra={"fields": fields})
-        self._waits_for = waits_for
-        if waits_for:
+        if self._waits("" if others == self.count else others, now):
             return False
         if not others or seen is None or now - seen.written_after >= _RENEW_AFTER_SECONDS:
             self._tried(LEASE_NAME, partial(self._write, LEASE_NAME, seen, holder=self.count))
@@ -158,6 +155,16 @@ class Shards:
         if seen is not None and seen.holder == self.count and seen.alive(now):
             self._counted_until = seen.written_after + RENEW_DEADLINE.total_seconds()
         return self._clock() < self._counted_until
+
+    def _waits(self, holder: str, now: float) -> bool:
+        """Whether we wait for somebody; say so when it begins, now and then, and when it ends."""
+        again = bool(holder) and now - self._told_at >= _TELL_AGAIN_SECONDS
+        if holder != self._waits_for or again:
+            fields = {"identity": self.identity, "counts": self.count, "holder": holder}
+            event = "shards_wait" if holder else "shards_wait_no_more"
+            logger.warning(event, extra={"fields": fields})
+            self._waits_for, self._told_at = holder, now
+        return bool(holder)
 
     def _run(self) -> None:
         while not self._stopped.is_set():

@@ -148,6 +148,21 @@ def test_in_a_rolling_update_only_one_count_of_shards_acts(
     assert [(each["counts"], each["holder"]) for each in waits] == [("6 shards", "4 shards")] * 2
 
 
+def test_who_waits_for_a_replica_that_stays_says_so_again(
+    counting: Counting, caplog: pytest.LogCaptureFixture
+) -> None:
+    forgotten, new = counting.replica(2), counting.replica(3)
+    for _ in range(3):
+        counting.turns(forgotten, new, seconds=4)
+        counting.now += 4.0
+    told = len([r for r in caplog.records if r.msg == "shards_wait"])
+    new._told_at -= 300.0
+    counting.turns(forgotten, new)
+
+    assert told == 1
+    assert len([r for r in caplog.records if r.msg == "shards_wait"]) == 2
+
+
 def test_two_counts_that_start_together_do_not_both_act(counting: Counting) -> None:
     one, other = counting.replica(4), counting.replica(6)
     for candidate in (one, other):
