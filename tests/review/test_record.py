@@ -13,7 +13,17 @@ from autoscaler.decide.state import ScaleEvent, WorkloadState
 from autoscaler.review.fields import DECISION, SCHEMA_VERSION, SIGNAL_TEXT_LIMIT, decision_schema
 from autoscaler.review.log import decision_line
 from autoscaler.review.sentence import sentence
-from review.records import LONG_AGO, NOW, UNROUTABLE, decided, policy, record, signal, workload
+from review.records import (
+    LONG_AGO,
+    NOW,
+    UNROUTABLE,
+    decided,
+    forecast,
+    policy,
+    record,
+    signal,
+    workload,
+)
 
 VALIDATOR = Draft202012Validator(decision_schema())
 # containerd and CRI-O split longer lines.
@@ -56,7 +66,7 @@ def test_an_infinite_ratio_is_unknown_because_json_has_no_infinity():
 
 
 @pytest.mark.parametrize("trust", list(Trust))
-def test_the_least_trusted_signal_speaks_for_the_policy(trust):
+def test_the_trust_of_the_only_forecast_is_that_of_the_policy(trust):
     made = record(trust=trust)
 
     assert made.as_dict()["trust"] == made.trust == trust
@@ -195,6 +205,21 @@ def test_a_target_that_is_gone_has_a_record_all_the_same():
 
     VALIDATOR.validate(line)
     assert (line["ready_replicas"], line["bounds"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("each", "told"),
+    [
+        pytest.param([Trust.DEMOTED, Trust.STALE], Trust.STALE, id="stale before demoted"),
+        pytest.param([Trust.WARMING, Trust.DEMOTED], Trust.DEMOTED, id="demoted before warming"),
+        pytest.param([Trust.TRUSTED, Trust.WARMING], Trust.WARMING, id="one that is warming"),
+        pytest.param([Trust.TRUSTED, Trust.TRUSTED], Trust.TRUSTED, id="all trusted"),
+    ],
+)
+def test_of_several_forecasts_the_least_trusted_is_told(each, told):
+    signals = tuple(signal(forecast=forecast(trust=trust)) for trust in each)
+
+    assert record(signals=signals).trust is told
 
 
 def test_a_workload_that_is_woken_by_one_pod_stays_within_the_limits_told():
