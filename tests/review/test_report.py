@@ -69,6 +69,7 @@ def test_a_load_that_one_pod_carries_is_told_before_any_comparison():
         (0.75, 0.99, Worth.HARDLY),
         (0.99, 0.96, Worth.USE),
         (0.5, 1.01, Worth.HARDLY),
+        (0.5, 1.2, Worth.HARDLY),
         (1.18, 1.005, Worth.HARDLY),
         (1.5, 1.005, Worth.PLAIN_HPA),
         (1.0, 1.0, Worth.HARDLY),

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -37,6 +38,11 @@ BLIND = signal(sample=Sample(None, doubt=Doubt.ABSENT, detail="no series"), fore
             record(10, 14), f"scaled from 10 to 14 replicas: {EXPECTED}", id="the forecast asks"
         ),
         pytest.param(record(14, 14), f"kept 14 replicas: {EXPECTED}", id="nothing to do"),
+        pytest.param(
+            record(14, 14, workload=workload(14, routability=replace(UNROUTABLE, passing=None))),
+            f"kept 14 replicas: {EXPECTED}",
+            id="what Consul does not say is not told",
+        ),
         pytest.param(
             record(14, 14, workload=workload(14, routability=UNROUTABLE)),
             f"kept 14 replicas: {EXPECTED[:-1]}; not routable for 1m15s: "
