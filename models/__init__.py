@@ -1,1 +1,1 @@
-"""The forecasters: arrays in, quantiles out; numpy only, no Kubernetes, no I/O."""
+"""The forecasters: arrays in, quantiles out; numpy and scikit-learn only, no Kubernetes, no I/O."""

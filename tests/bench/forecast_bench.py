@@ -13,6 +13,7 @@ import numpy as np
 
 from autoscaler.replay.ticks import ticks_of
 from autoscaler.replay.trace import Trace
+from models.boosted import BoostedTrees
 from models.contract import Window
 from models.persistence import Persistence, newest_known
 from models.pooled import Pooled
@@ -23,6 +24,11 @@ LEVELS = np.array([0.5, 0.9, 0.99])
 _MINUTE, _HOUR, _DAY = 60, 60, 1440
 _PEER_DAYS = 3
 _PEER_STEP = 5
+_CONTRACT = {
+    "persistence": Persistence,
+    "seasonal naive": SeasonalNaive,
+    "boosted trees on lags (scikit-learn)": BoostedTrees,
+}
 Answer = Callable[[np.ndarray, float], np.ndarray]
 
 
@@ -65,7 +71,7 @@ def bench_one(trace: Trace, *, n_origins: int, peers: bool) -> _Bench:
     origins = [int(o) for o in spots if np.isfinite(y[o - 10 : o]).all()]
     bench = _Bench(y, origins)
     bench.run("ours", _ours(y))
-    for name, make in (("persistence", Persistence), ("seasonal naive", SeasonalNaive)):
+    for name, make in _CONTRACT.items():
         bench.run(name, lambda origin, make=make: _contract(make(), y, origin))
     bench.run("the last value at every level", lambda origin: _last_value(y, origin))
     if peers:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from models.boosted import BoostedTrees
 from models.contract import NotEnoughHistoryError, Window
 from models.persistence import Persistence
 from models.pooled import Pooled
@@ -13,6 +14,7 @@ WINDOW = Window(lead_seconds=120.0, hold_seconds=60.0)
 FORECASTERS = [
     pytest.param(Persistence, id="persistence"),
     pytest.param(SeasonalNaive, id="seasonal naive"),
+    pytest.param(BoostedTrees, id="boosted trees"),
     pytest.param(Pooled, id="pooled"),
 ]
 LOADS = [
