@@ -61,6 +61,16 @@ def test_utilization_asks_for_what_the_rules_ask_for(usage, ready, total):
     assert fast[0] == pytest.approx(rules.replicas, abs=1)
 
 
+def test_pods_that_start_within_the_tolerance_of_the_target_are_enough():
+    usage, ready, total = 0.72, 20, 23  # 120 % of the target, 104 % once all of them serve
+    metric = PodMetric(TargetType.UTILIZATION, 60, cpu=True, timing=SampleTiming())
+    some = pods(usage, ready=ready, total=total)
+    fast = replicas_by_cpu(*(np.array([x]) for x in (usage / KNEE, 0.6 / KNEE, 20.0, 23.0)))
+
+    assert replicas_for_pod_metric(some, current_replicas=total, metric=metric).replicas == total
+    assert fast[0] == total
+
+
 class RuleByRule:
     """One HPA by the rules of `autoscaler.decide`, tick by tick."""
 

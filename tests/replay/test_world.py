@@ -4,9 +4,10 @@ import pytest
 from autoscaler.replay.clairvoyant import clairvoyant_replicas
 from autoscaler.replay.elasticity import Elasticity, elasticity
 from autoscaler.replay.frontier import frontier_of, hpa_sweep
-from autoscaler.replay.hpa import HpaConfigs, hpa_run
+from autoscaler.replay.hpa import KNEE, HpaConfigs, hpa_run
+from autoscaler.replay.scores import scores
 from autoscaler.replay.ticks import measured_load
-from autoscaler.replay.world import outcome, ready_replicas
+from autoscaler.replay.world import Outcome, outcome, ready_replicas
 
 
 def counts(*values):
@@ -77,6 +78,38 @@ def test_an_hpa_follows_a_step_and_waits_five_minutes_before_it_scales_in():
     assert run.desired[50, 0] == 20
     assert run.desired[80 + 20, 0] == 20
     assert run.desired[80 + 30, 0] == 10
+
+
+def test_an_hpa_grows_by_four_pods_or_to_double_a_tick_whichever_is_more():
+    offered, configs = np.full(12, 19.0), HpaConfigs(np.array([KNEE]), np.array([False]))
+
+    run = hpa_run(offered, measured_load(offered), configs, startup_seconds=0, first=1)
+
+    assert run.desired[5:, 0].tolist() == [1, 5, 10, 19, 19, 19, 19]
+
+
+def test_what_an_hpa_begins_with_counts_as_recommended():
+    offered, configs = np.full(30, 2.0), HpaConfigs(np.array([KNEE]), np.array([False]))
+
+    run = hpa_run(offered, measured_load(offered), configs, startup_seconds=0, first=10)
+
+    assert run.desired[18:22, 0].tolist() == [10, 10, 2, 2]
+
+
+def test_who_knows_the_future_keeps_one_pod_where_nothing_is_asked():
+    assert clairvoyant_replicas(np.array([0.0, np.nan, 2.0]), startup_seconds=0).tolist() == [
+        1, 1, 2,
+    ]  # fmt: skip
+
+
+def test_scores_take_no_slow_time_for_half_a_tick_and_see_no_gap_where_there_is_none():
+    frontier = frontier_of(np.array([1.0, 2.0]), np.array([0.1, 0.001]), np.ones(2), n_ticks=1000)
+    ours, best = Outcome(0.0, 0.0, 1.0, 1.0), Outcome(0.0, 0.0, 2.0, 1.0)
+
+    got = scores(ours, frontier, best)
+
+    assert got.slow_at_equal_cost == pytest.approx(0.0005 / 0.1)
+    assert (got.limit, got.gap_closed) == (pytest.approx(1.0), None)
 
 
 def test_perfect_supply_has_perfect_elasticity():
