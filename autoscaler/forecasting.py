@@ -3,20 +3,21 @@
 The engine (`models/`) knows rows of numbers; this module knows which row is whose, fills rows from
 recorded history, closes one column a minute from the newest samples, and hands out `ForecastFacts`.
 Reading history is slow and is nobody's business at reconcile time: `missing_history` names what is
-wanted, some other thread reads it, `accept_history` takes it in.
+wanted (`missing_pasts.py`), some other thread reads it, `accept_history` takes it in.
 """
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscaler.decide.facts import Doubt, ForecastFacts, Sample, TargetRef, WorkloadFacts
+from autoscaler.decide.facts import ForecastFacts, Sample, TargetRef, WorkloadFacts
 from autoscaler.decide.lead_time import hold_seconds, lead_time_of, metric_age_of
 from autoscaler.forecast_facts import Horizon, forecast_facts
+from autoscaler.missing_pasts import HISTORY, LONGEST_GAP, STEP, MissingPasts, Span, history_span
 from autoscaler.policy.quantity import duration_text
 from autoscaler.ports import History, LoadSeries
 from autoscaler.review.log import log_event
@@ -28,21 +29,12 @@ __all__ = ["HISTORY", "STEP", "Forecasts", "Horizon", "SnapshotError", "history_
 
 logger = logging.getLogger(__name__)
 
-STEP = timedelta(minutes=1)
-# A fortnight holds two of every weekday: the least from which a week can be told from chance.
-HISTORY = timedelta(days=14)
-# A roll-out, a node drained: longer gaps than this are read back rather than left.
-_MEMORY_LASTS = timedelta(minutes=10)
-# Two minutes without an answer this far apart are two outages: what was said between them counts.
-_ONE_OUTAGE = 2 * STEP
-_NOT_ANSWERED = frozenset({Doubt.UNREACHABLE, Doubt.REFUSED})
 # A clock set back by less is caught up with before anybody's forecast is stale.
 _CATCHES_UP = 2 * STEP
 # Stands in a saved memory before the key of a series whose past was not read yet.
 _UNREAD = "unread:"
 
 IntArray = NDArray[np.intp]
-Span = tuple[datetime, datetime]
 
 
 def horizon_of(
@@ -79,15 +71,7 @@ class Forecasts:
         )
         self._row_of: dict[str, int] = {}
         self._risk_of: dict[str, float] = {}
-        self._wanting: dict[str, LoadSeries] = {}
-        self._gaps: dict[str, Span] = {}
-        """Of those, series that lack only some minutes of a past they have, and which."""
-        self._tried: frozenset[str] = frozenset()
-        """Series whose past was asked for, until everybody's was."""
-        self._reading_gaps: frozenset[str] = frozenset()
-        """Series of which just the gap is being read."""
-        self._unanswered: dict[str, Span] = {}
-        """The minutes for which nobody answered, of series that were not heard of since."""
+        self._missing = MissingPasts()
         self._roster = Roster()
         self._seen_at: datetime | None = None
         self._unread: set[str] = set()
@@ -105,11 +89,7 @@ class Forecasts:
         series_of = dict(zip(roster.series_keys, roster.series, strict=True))
         fresh = [key for key in series_of if key not in self._row_of]
         self._row_of.update(zip(fresh, self._engine.add(len(fresh)).tolist(), strict=True))
-        wanting = self._wanting.keys() | self._unread | set(fresh)
-        self._wanting = {k: s for k, s in series_of.items() if k in wanting}
-        whole = self._unread | set(fresh)
-        self._gaps = {k: s for k, s in self._gaps.items() if k in self._wanting.keys() - whole}
-        self._unanswered = {k: s for k, s in self._unanswered.items() if k in present - whole}
+        self._missing.follow(series_of, whole=self._unread | set(fresh))
         self._unread.clear()
         self._roster = roster
         self._rows = np.array([self._row_of[key] for key in roster.series_keys], dtype=np.intp)
@@ -118,7 +98,7 @@ class Forecasts:
     def save(self, path: Path) -> None:
         """Write all that was learned, and whose it is, to a file; raise `SnapshotError`."""
         rows = {
-            f"{_UNREAD}{key}" if key in self._wanting else key: row
+            f"{_UNREAD}{key}" if key in self._missing else key: row
             for key, row in self._row_of.items()
         }
         self._engine.save(path, rows_by_key=rows)
@@ -130,7 +110,7 @@ class Forecasts:
         again instead.
         """
         age = now.timestamp() - path.stat().st_mtime if path.exists() else None
-        if age is not None and age > _MEMORY_LASTS.total_seconds():
+        if age is not None and age > LONGEST_GAP.total_seconds():
             raise SnapshotError(f"{path}: is {duration_text(timedelta(seconds=round(age)))} old")
         rows = self._engine.load(path)
         self._row_of = {key.removeprefix(_UNREAD): row for key, row in rows.items()}
@@ -141,49 +121,26 @@ class Forecasts:
 
         Who was returned before, and is here still, could not be read: others have their turn first.
         """
-        wanting, gaps = list(self._wanting.items()), self._gaps
-        wanting = [item for item in wanting if item[0] not in gaps] or wanting
-        fresh = [item for item in wanting if item[0] not in self._tried]
-        if not fresh:
-            self._tried, fresh = frozenset(), wanting
-        chosen = dict(fresh[:limit])
-        self._tried |= chosen.keys()
-        return chosen
+        return self._missing.next(limit)
 
     def span_missing(self, keys: Collection[str], *, now: datetime) -> Span:
         """Return start and end of the past that the given series lack; at most `history_span`."""
-        start, end = history_span(now)
-        gaps = self._gaps
-        begins = [gaps[key][0] for key in keys if key in gaps]
-        self._reading_gaps = frozenset(keys if len(begins) == len(keys) else ())
-        if not self._reading_gaps:
-            return start, end
-        return min(max(start, min(begins) - 2 * STEP), end - STEP), end
+        return self._missing.span_of(keys, now=now)
 
     @property
     def n_missing_history(self) -> int:
         """How many series have no past yet."""
-        return len(self._wanting)
+        return len(self._missing)
 
     def accept_history(self, keys: Sequence[str], history: History) -> None:
         """Take in the past of the given series and learn from it at once."""
-        # Who left and came back while its gap was read wants a whole past by now.
-        too_little = self._reading_gaps - self._gaps.keys()
-        known = [i for i, k in enumerate(keys) if k in self._row_of and k not in too_little]
         end_seconds = history.end_at.timestamp()
-        gaps = [i for i in known if keys[i] in self._gaps]
-        load = history.load[gaps]
-        for row, i in zip(load, gaps, strict=True):
-            row[~_during(self._gaps[keys[i]], history)] = np.nan
-        self._engine.refill(self._rows_of(keys, gaps), load, end_seconds=end_seconds)
-        unread = [i for i in known if keys[i] not in self._gaps]
-        rows, risk = self._rows_of(keys, unread), np.array([self._risk_of[keys[i]] for i in unread])
-        if unread:
-            self._engine.backfill(rows, history.load[unread], end_seconds=end_seconds, risk=risk)
+        gaps, gap_loads, wholes = self._missing.arrived(keys, history)
+        self._engine.refill(self._rows_of(keys, gaps), gap_loads, end_seconds=end_seconds)
+        rows, risk = self._rows_of(keys, wholes), np.array([self._risk_of[keys[i]] for i in wholes])
+        if wholes:
+            self._engine.backfill(rows, history.load[wholes], end_seconds=end_seconds, risk=risk)
             self._engine.learn(rows, now_seconds=end_seconds)
-        for i in known:
-            self._wanting.pop(keys[i], None)
-            self._gaps.pop(keys[i], None)
 
     def _rows_of(self, keys: Sequence[str], places: Sequence[int]) -> IntArray:
         return np.array([self._row_of[keys[i]] for i in places], dtype=np.intp)
@@ -208,7 +165,8 @@ class Forecasts:
             self._engine.observe_now(values, at_seconds=at, rows=self._rows)
             return
         self._minute = minute
-        self._note_outages(samples, values, now=now)
+        heard = np.isfinite(values).tolist()
+        self._missing.note_answers(self._roster.series_keys, samples, heard, now=now)
         at_limit = np.zeros(len(values), dtype=np.bool_)
         at_limit[list(capped)] = True
         end_seconds = minute * STEP.total_seconds()
@@ -227,43 +185,10 @@ class Forecasts:
             self._minute = None
             self._engine.set_back(end_seconds=(now.timestamp() // step - 1) * step)
             log_event(logger, logging.WARNING, "clock_set_back", seconds=round(ahead))
-        elif before is None or now - before <= _MEMORY_LASTS:
+        elif before is None or now - before <= LONGEST_GAP:
             return
         since = now - HISTORY if before is None or ahead > 0 else before
-        self._read_again(dict.fromkeys(self._roster.series_keys, (since, now)))
-
-    def _note_outages(
-        self, samples: Sequence[Sample], values: NDArray[np.float64], *, now: datetime
-    ) -> None:
-        """Remember for which minutes nobody answered; have them read once somebody does again.
-
-        Minutes that were answered with a doubt are left out: what was partial then is partial in
-        the past as well, and there nothing says so.
-        """
-        over: dict[str, Span] = {}
-        known = np.isfinite(values).tolist()
-        for key, sample, heard in zip(self._roster.series_keys, samples, known, strict=True):
-            if sample.doubt in _NOT_ANSWERED:
-                begin, end = self._unanswered.get(key, (now, now))
-                self._unanswered[key] = (begin if now - end <= _ONE_OUTAGE else now, now)
-            elif heard and key in self._unanswered:
-                begin, end = self._unanswered.pop(key)
-                if end - begin > _MEMORY_LASTS:
-                    over[key] = (begin, end)
-        if over:
-            log_event(logger, logging.INFO, "outage_over", series=len(over))
-            self._read_again(over)
-
-    def _read_again(self, spans: Mapping[str, Span]) -> None:
-        """Want these minutes of the series that have a past; a whole one includes them."""
-        series = zip(self._roster.series_keys, self._roster.series, strict=True)
-        whole = self._wanting.keys() - self._gaps.keys()
-        lacking = {key: one for key, one in series if key in spans and key not in whole}
-        for key in lacking:
-            begin, end = spans[key]
-            earlier, later = self._gaps.get(key, (begin, end))
-            self._gaps[key] = (min(begin, earlier), max(end, later))
-        self._wanting = {**self._wanting, **lacking}
+        self._missing.want_since(since, now=now)
 
     def learn(self, *, now: datetime, part: int, parts: int) -> None:
         """Refit every `parts`-th row, beginning with `part`: the hour's work in equal slices."""
@@ -296,18 +221,3 @@ def _measured_at(samples: Sequence[Sample], *, now: datetime) -> float:
     """Return when the newest trusted sample was taken, unix seconds; `now` when there is none."""
     instants = [s.sampled_at for s in samples if s.trusted and s.sampled_at is not None]
     return min(max(instants, default=now), now).timestamp()
-
-
-def _during(span: Span, history: History) -> NDArray[np.bool_]:
-    """Return which steps of a history were to be closed within a span."""
-    begin, end = (instant.timestamp() for instant in span)
-    step = history.step.total_seconds()
-    ends = history.end_at.timestamp() - step * np.arange(history.load.shape[1])[::-1]
-    return np.asarray((ends > begin - step) & (ends <= end))
-
-
-def history_span(now: datetime) -> tuple[datetime, datetime]:
-    """Return start and end of the past that is read back, on the minute grid."""
-    seconds = STEP.total_seconds()
-    end = datetime.fromtimestamp(now.timestamp() // seconds * seconds, tz=UTC)
-    return end - HISTORY, end

@@ -1,0 +1,165 @@
+"""Whose past is to be read, and how much of it: all for who is new, a gap after an outage.
+
+An outage leaves a hole in the hour that forecasts look at most, and the server often has that hour.
+Whole pasts come first; who could not be read waits until everybody else was asked for.
+"""
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoscaler.decide.facts import Doubt, Sample
+from autoscaler.ports import History, LoadSeries
+from autoscaler.review.log import log_event
+
+logger = logging.getLogger(__name__)
+
+STEP = timedelta(minutes=1)
+# A fortnight holds two of every weekday: the least from which a week can be told from chance.
+HISTORY = timedelta(days=14)
+# A roll-out, a node drained: longer gaps than this are read back rather than left.
+LONGEST_GAP = timedelta(minutes=10)
+# Two minutes without an answer this far apart are two outages: what was said between them counts.
+_ONE_OUTAGE = 2 * STEP
+_NOT_ANSWERED = frozenset({Doubt.UNREACHABLE, Doubt.REFUSED})
+
+Span = tuple[datetime, datetime]
+
+
+class Arrived(NamedTuple):
+    """Places in what was read: of gaps, with their loads and nothing around them; of wholes."""
+
+    gaps: list[int]
+    gap_loads: NDArray[np.float64]
+    wholes: list[int]
+
+
+class MissingPasts:
+    """Series by key whose past is wanted, and since when nobody answered for the others."""
+
+    def __init__(self) -> None:
+        self._series: Mapping[str, LoadSeries] = {}
+        self._wanted: dict[str, LoadSeries] = {}
+        self._gaps: dict[str, Span] = {}
+        """Of those, series that lack only some minutes of a past they have, and which."""
+        self._tried: frozenset[str] = frozenset()
+        """Series whose past was asked for, until everybody's was."""
+        self._reading_gaps: frozenset[str] = frozenset()
+        """Series of which just the gap is being read."""
+        self._unanswered: dict[str, Span] = {}
+        """The minutes for which nobody answered, of series that were not heard of since."""
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._wanted
+
+    def __len__(self) -> int:
+        return len(self._wanted)
+
+    def follow(self, series_of: Mapping[str, LoadSeries], *, whole: Collection[str]) -> None:
+        """Forget who left; want the whole past of the given ones."""
+        wanted = self._wanted.keys() | set(whole)
+        self._series = series_of
+        self._wanted = {k: s for k, s in series_of.items() if k in wanted}
+        self._gaps = {k: s for k, s in self._gaps.items() if k in self._wanted.keys() - set(whole)}
+        left = series_of.keys() - set(whole)
+        self._unanswered = {k: s for k, s in self._unanswered.items() if k in left}
+
+    def next(self, limit: int) -> dict[str, LoadSeries]:
+        """Return up to `limit` series that are to be read now."""
+        wanted, gaps = list(self._wanted.items()), self._gaps
+        wanted = [item for item in wanted if item[0] not in gaps] or wanted
+        fresh = [item for item in wanted if item[0] not in self._tried]
+        if not fresh:
+            self._tried, fresh = frozenset(), wanted
+        chosen = dict(fresh[:limit])
+        self._tried |= chosen.keys()
+        return chosen
+
+    def span_of(self, keys: Collection[str], *, now: datetime) -> Span:
+        """Return start and end of what the given series lack; at most `history_span`."""
+        start, end = history_span(now)
+        gaps = self._gaps
+        begins = [gaps[key][0] for key in keys if key in gaps]
+        self._reading_gaps = frozenset(keys if len(begins) == len(keys) else ())
+        if not self._reading_gaps:
+            return start, end
+        return min(max(start, min(begins) - 2 * STEP), end - STEP), end
+
+    def arrived(self, keys: Sequence[str], history: History) -> Arrived:
+        """Return what is of use of a past that was read, and want it no longer."""
+        # Who left and came back while its gap was read wants a whole past by now.
+        too_little = self._reading_gaps - self._gaps.keys()
+        places = [i for i, k in enumerate(keys) if k in self._series and k not in too_little]
+        gaps = [i for i in places if keys[i] in self._gaps]
+        loads = history.load[gaps]
+        for load, i in zip(loads, gaps, strict=True):
+            load[~_during(self._gaps[keys[i]], history)] = np.nan
+        wholes = [i for i in places if keys[i] not in self._gaps]
+        for i in places:
+            self._wanted.pop(keys[i], None)
+            self._gaps.pop(keys[i], None)
+        return Arrived(gaps, loads, wholes)
+
+    def note_answers(
+        self,
+        keys: Sequence[str],
+        samples: Sequence[Sample],
+        heard: Sequence[bool],
+        *,
+        now: datetime,
+    ) -> None:
+        """Remember for which minutes nobody answered; want them once somebody does again.
+
+        Minutes that were answered with a doubt are left out: what was partial then is partial in
+        the past as well, and there nothing says so.
+
+        Parameters
+        ----------
+        samples, heard
+            What was said of each series, and whether a load can be told from it.
+        """
+        over: dict[str, Span] = {}
+        for key, sample, is_heard in zip(keys, samples, heard, strict=True):
+            if sample.doubt in _NOT_ANSWERED:
+                begin, end = self._unanswered.get(key, (now, now))
+                self._unanswered[key] = (begin if now - end <= _ONE_OUTAGE else now, now)
+            elif is_heard and key in self._unanswered:
+                begin, end = self._unanswered.pop(key)
+                if end - begin > LONGEST_GAP:
+                    over[key] = (begin, end)
+        if over:
+            log_event(logger, logging.INFO, "outage_over", series=len(over))
+            self._want(over)
+
+    def want_since(self, since: datetime, *, now: datetime) -> None:
+        """Want everybody's minutes since then."""
+        self._want(dict.fromkeys(self._series, (since, now)))
+
+    def _want(self, spans: Mapping[str, Span]) -> None:
+        """Want these minutes of the series that have a past; a whole one includes them."""
+        whole = self._wanted.keys() - self._gaps.keys()
+        lacking = {k: one for k, one in self._series.items() if k in spans and k not in whole}
+        for key in lacking:
+            begin, end = spans[key]
+            earlier, later = self._gaps.get(key, (begin, end))
+            self._gaps[key] = (min(begin, earlier), max(end, later))
+        self._wanted = {**self._wanted, **lacking}
+
+
+def _during(span: Span, history: History) -> NDArray[np.bool_]:
+    """Return which steps of a history were to be closed within a span."""
+    begin, end = (instant.timestamp() for instant in span)
+    step = history.step.total_seconds()
+    ends = history.end_at.timestamp() - step * np.arange(history.load.shape[1])[::-1]
+    return np.asarray((ends > begin - step) & (ends <= end))
+
+
+def history_span(now: datetime) -> Span:
+    """Return start and end of the past that is read back, on the minute grid."""
+    seconds = STEP.total_seconds()
+    end = datetime.fromtimestamp(now.timestamp() // seconds * seconds, tz=UTC)
+    return end - HISTORY, end
