@@ -9,11 +9,8 @@ import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from autoscaler.decide.decision import Limit
-from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import ScaleEvent
 from autoscaler.policy.behavior import (
-    Behavior,
     RateLimitType,
     ScalingPolicy,
     ScalingRules,
@@ -85,36 +82,3 @@ def _lowered(base: int, policy: ScalingPolicy) -> int:
     if policy.type is RateLimitType.PODS:
         return base - policy.value
     return int(base * (1 - policy.value / 100))
-
-
-def rate_limited_replicas(
-    recommended_replicas: int,
-    *,
-    current_replicas: int,
-    bounds: tuple[int, int],
-    behavior: Behavior,
-    events: Sequence[ScaleEvent],
-    now: datetime,
-) -> Limit:
-    """Return HPA's last step with a behavior section: the speed limit or the bound.
-
-    `bounds` is (min, max); max is not applied on the way down, nor min on the way up.
-    A `Limit` that changes nothing has the reason `DesiredWithinRange`.
-    """
-    low, high = bounds
-    after, reason = recommended_replicas, Reason.DESIRED_WITHIN_RANGE
-    if recommended_replicas > current_replicas:
-        limit = scale_up_limit(current_replicas, rules=behavior.scale_up, events=events, now=now)
-        cap = min(limit, high)
-        if recommended_replicas > cap:
-            after = cap
-            reason = Reason.SCALE_UP_LIMIT if limit < high else Reason.TOO_MANY_REPLICAS
-    elif recommended_replicas < current_replicas:
-        limit = scale_down_limit(
-            current_replicas, rules=behavior.scale_down, events=events, now=now
-        )
-        floor = max(limit, low)
-        if recommended_replicas < floor:
-            after = floor
-            reason = Reason.SCALE_DOWN_LIMIT if limit > low else Reason.TOO_FEW_REPLICAS
-    return Limit(reason, recommended_replicas, after)

@@ -10,9 +10,6 @@ from datetime import datetime, timedelta
 
 from autoscaler.decide.state import TimestampedRecommendation
 
-# HPA without a behavior section: `--horizontal-pod-autoscaler-downscale-stabilization`.
-DEFAULT_DOWNSCALE_STABILIZATION = timedelta(seconds=300)
-
 
 def stabilized_replicas(
     recommended_replicas: int,
@@ -40,15 +37,3 @@ def stabilized_replicas(
         elif replicas < lowest and at > up_cutoff:
             lowest = replicas
     return min(max(current_replicas, lowest), highest)
-
-
-def downscale_stabilized_replicas(
-    recommended_replicas: int,
-    *,
-    history: Sequence[TimestampedRecommendation],
-    now: datetime,
-    window: timedelta = DEFAULT_DOWNSCALE_STABILIZATION,
-) -> int:
-    """Return the highest recommendation of the window: HPA without a behavior section."""
-    cutoff = now - window
-    return max(recommended_replicas, *(r.replicas for r in history if r.at >= cutoff), 0)

@@ -8,35 +8,12 @@ Kubernetes documentation, "Horizontal Pod Autoscaling", section "Algorithm detai
 """
 
 import math
-from collections.abc import Sequence
 
-from autoscaler.decide.facts import PodPhase
-from autoscaler.decide.pod_classes import MeasuredPod
 from autoscaler.decide.replica_calculator import (
     HpaProposal,
-    MetricErrorKind,
-    ReplicaCalculationError,
 )
 from autoscaler.decide.sizing import whole_pods
 from autoscaler.decide.usage_ratio import Tolerances
-
-
-def serving_pods(pods: Sequence[MeasuredPod]) -> int:
-    """Return how many pods run and are ready; a pod being deleted still serves."""
-    return sum(pod.phase is PodPhase.RUNNING and pod.ready for pod in pods)
-
-
-def summed(metric_values: Sequence[int]) -> int:
-    """Return the total of what a source answered.
-
-    Raises
-    ------
-    ReplicaCalculationError
-        It answered nothing, which is not zero.
-    """
-    if not metric_values:
-        raise ReplicaCalculationError(MetricErrorKind.NO_SAMPLES, "the source returned nothing")
-    return sum(metric_values)
 
 
 def replicas_for_value(

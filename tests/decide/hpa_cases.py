@@ -11,32 +11,27 @@ from pathlib import Path
 
 import pytest
 
-from autoscaler.decide.bounds import (
+from autoscaler.decide.facts import PodPhase
+from autoscaler.decide.hpa_steps import (
     SCALE_UP_LIMIT_FACTOR,
     SCALE_UP_LIMIT_MINIMUM,
+    downscale_stabilized_replicas,
     growth_capped_replicas,
+    largest_proposal,
+    rate_limited_replicas,
+    serving_pods,
+    summed,
 )
-from autoscaler.decide.facts import PodPhase
-from autoscaler.decide.multi_metric import largest_proposal
 from autoscaler.decide.pod_classes import MeasuredPod, SampleTiming
-from autoscaler.decide.rate_limits import rate_limited_replicas
 from autoscaler.decide.replica_calculator import (
     HpaProposal,
     PodMetric,
     ReplicaCalculationError,
     replicas_for_pod_metric,
 )
-from autoscaler.decide.stabilization import (
-    downscale_stabilized_replicas,
-    stabilized_replicas,
-)
+from autoscaler.decide.stabilization import stabilized_replicas
 from autoscaler.decide.state import ScaleEvent, TimestampedRecommendation
-from autoscaler.decide.total_metric import (
-    replicas_for_average_value,
-    replicas_for_value,
-    serving_pods,
-    summed,
-)
+from autoscaler.decide.total_metric import replicas_for_average_value, replicas_for_value
 from autoscaler.decide.usage_ratio import Tolerances
 from autoscaler.policy.behavior import (
     DEFAULT_SCALE_DOWN,

@@ -11,8 +11,8 @@ from random import Random
 import pytest
 
 from autoscaler.decide.facts import PodPhase
+from autoscaler.decide.hpa_steps import rate_limited_replicas
 from autoscaler.decide.pod_classes import MeasuredPod, SampleTiming
-from autoscaler.decide.rate_limits import rate_limited_replicas
 from autoscaler.decide.replica_calculator import (
     PodMetric,
     ReplicaCalculationError,

@@ -4,14 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from autoscaler.decide.bounds import (
-    Bounds,
-    bounded_replicas,
-    bounds_in_force,
-    growth_capped_replicas,
-)
+from autoscaler.decide.bounds import Bounds, bounded_replicas, bounds_in_force
 from autoscaler.decide.decision import Limit
-from autoscaler.decide.rate_limits import rate_limited_replicas, scale_down_limit, scale_up_limit
+from autoscaler.decide.hpa_steps import growth_capped_replicas, rate_limited_replicas
+from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.schedule import NO_SCHEDULE, ScheduledBounds
 from autoscaler.decide.state import ScaleEvent

@@ -6,7 +6,8 @@ from random import Random
 import pytest
 
 from autoscaler.decide.cooldown import cooldown_left
-from autoscaler.decide.stabilization import downscale_stabilized_replicas, stabilized_replicas
+from autoscaler.decide.hpa_steps import downscale_stabilized_replicas
+from autoscaler.decide.stabilization import stabilized_replicas
 from autoscaler.decide.state import TimestampedRecommendation, WorkloadState
 from decide.worlds import NOW, ago
 

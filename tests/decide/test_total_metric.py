@@ -5,15 +5,10 @@ import math
 import pytest
 
 from autoscaler.decide.facts import PodPhase
-from autoscaler.decide.multi_metric import largest_proposal
+from autoscaler.decide.hpa_steps import largest_proposal, serving_pods, summed
 from autoscaler.decide.pod_classes import MeasuredPod
 from autoscaler.decide.replica_calculator import ReplicaCalculationError
-from autoscaler.decide.total_metric import (
-    replicas_for_average_value,
-    replicas_for_value,
-    serving_pods,
-    summed,
-)
+from autoscaler.decide.total_metric import replicas_for_average_value, replicas_for_value
 from autoscaler.decide.usage_ratio import HPA_TOLERANCES
 
 
