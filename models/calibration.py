@@ -214,7 +214,7 @@ class Calibration:
         return np.where(scored, self.table["covered"][rows], np.nan)
 
     def trust(self, moment: Moment, age_seconds: FloatArray) -> NDArray[np.int8]:
-        """Return the trust codes."""
+        """Return the codes of `Trust`, shape (n_lanes,); `age_seconds` is that of each sample."""
         code = np.where(self.table["demoted"][moment.rows], Trust.DEMOTED, Trust.TRUSTED)
         code = np.where(moment.n_steps < _WARM_STEPS, Trust.WARMING, code)
         return np.where(age_seconds > SILENT_SECONDS, Trust.STALE, code).astype(np.int8)

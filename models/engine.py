@@ -131,7 +131,15 @@ class ForecastEngine:
         self._answered(replace(moment, index=then, end_seconds=ends), asked)
 
     def refill(self, rows: IntArray, y: FloatArray, *, end_seconds: float) -> None:
-        """Fill in minutes of the past that were missed, and leave all else that was learnt."""
+        """Fill in minutes of the past that were missed, and leave all else that was learnt.
+
+        Parameters
+        ----------
+        y
+            Loads, shape (n_rows, n_steps), oldest first, NaN where nothing is filled in.
+        end_seconds
+            When the last of the steps ends, unix seconds; what the memory does not reach is left.
+        """
         self._version += 1
         newest = self.memory.index
         if newest is None:
@@ -191,7 +199,15 @@ class ForecastEngine:
     def observe_now(
         self, values: FloatArray, *, at_seconds: float, rows: IntArray | None = None
     ) -> None:
-        """Take the freshest mean over the last minute; between two steps it sharpens `now`."""
+        """Take the freshest mean over the last minute; between two steps it sharpens `now`.
+
+        Parameters
+        ----------
+        values
+            Loads, shape (n_rows,); NaN, infinite or negative = not known.
+        at_seconds
+            When they were sampled, unix seconds.
+        """
         at, load = _known(self._rows(rows), values)
         if self.memory.index is None:
             # One step back, for the step that this reading lies in is not closed yet.
@@ -254,7 +270,14 @@ class ForecastEngine:
     ) -> ForecastBatch:
         """Return the quantile 1 - `risk` of the maximum load over [now + lead, now + lead + hold].
 
-        `now_seconds` defaults to the newest reading's time plus its usual age.
+        Parameters
+        ----------
+        now_seconds
+            Unix seconds; by default the newest reading's time plus its usual age.
+        rows
+            Shape (n_rows,), all by default; one may come more than once, at other leads.
+        lead_seconds, hold_seconds, risk
+            One for all rows, or shape (n_rows,); `risk` within (0, 1), cut to 0.05 % and 50 %.
         """
         rows = self._rows(rows)
         if self.memory.index is None:

@@ -10,7 +10,6 @@ that it can lean on what followed this minute on earlier days without having to 
 Several members, fitted from different beginnings, are averaged.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -145,8 +144,3 @@ def pooled_prior(path: Path = PRIOR) -> tuple[Network, ...]:
     """Return the shipped members."""
     with np.load(path, allow_pickle=False) as arrays:
         return loaded(dict(arrays))
-
-
-def prior_digest(path: Path = PRIOR) -> str:
-    """Return the SHA-256 of the shipped numbers, for records and snapshots."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

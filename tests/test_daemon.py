@@ -7,7 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from autoscaler.daemon import Daemon, World
+from autoscaler.daemon import LEARN_SLICES, Daemon, World
 from autoscaler.decide.reason import Reason
 from autoscaler.metrics.witness import ReadinessWitness
 from autoscaler.replay.demo_world import DemoCluster, DemoMetrics
@@ -91,12 +91,16 @@ def test_a_second_batch_of_history_waits_until_the_first_is_taken_in():
     assert not bench.daemon.read_history()
 
 
-def test_learning_goes_through_all_slices_without_history():
+def test_learning_goes_through_all_slices_and_begins_again():
     bench = Bench(document())
     bench.cycle()
 
-    for _ in range(61):
+    asked = []
+    bench.daemon._forecasts.learn = lambda now, part, parts: asked.append((part, parts))
+    for _ in range(LEARN_SLICES + 1):
         bench.daemon.learn()
+
+    assert asked == [*((part, LEARN_SLICES) for part in range(LEARN_SLICES)), (0, LEARN_SLICES)]
 
 
 @pytest.fixture

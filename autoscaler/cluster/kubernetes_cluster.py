@@ -72,10 +72,6 @@ class KubernetesCluster:
         self._events.stop()
         self._api.close()
 
-    def synced(self) -> bool:
-        """Whether everything every installation watches has been listed once."""
-        return self.wait_synced(timedelta(0))
-
     def wait_synced(self, within: timedelta) -> bool:
         """Wait for the first lists; return whether they all came."""
         deadline = time.monotonic() + within.total_seconds()

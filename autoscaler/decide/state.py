@@ -62,15 +62,6 @@ class WorkloadState:
     busiest: tuple[tuple[datetime, float], ...] = ()
     """When the measured load filled how many pods: each the most since; oldest first."""
 
-    def with_recommendation(
-        self, replicas: int, *, now: datetime, keep: timedelta
-    ) -> "WorkloadState":
-        """Return the state after one more recommendation, dropping those older than `keep`."""
-        newest = TimestampedRecommendation(now, replicas)
-        return replace(
-            self, recommendations=(*telling(self.recommendations, replicas, now - keep), newest)
-        )
-
     def with_rescale(self, change: int, *, now: datetime, keep: timedelta) -> "WorkloadState":
         """Return the state after a rescale by `change` pods, dropping events older than `keep`."""
         recent = tuple(e for e in self.scale_events if now - e.at <= keep)

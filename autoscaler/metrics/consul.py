@@ -24,6 +24,7 @@ import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.transport import cause_of
 from autoscaler.strict import MALFORMED
 
 # Consul waits up to wait / 16 longer than it was told, to spread its answers.
@@ -197,11 +198,11 @@ def _body(response: requests.Response, *, until: float) -> bytes:
 
 
 def _said(error: Exception) -> str:
-    """Return what went wrong, with its kind where the text alone says nothing."""
+    """Return what went wrong, as people say it."""
     if isinstance(error, (requests.Timeout, ReadTimeoutError)):
         return "timed out"
     if isinstance(error, (requests.RequestException, HTTPError)):
-        return f"cannot be reached ({type(error).__name__})"
+        return f"cannot be reached: {cause_of(error)}"
     if isinstance(error, MetricUnavailableError):
         return str(error)
     return f"malformed answer: {error!r}"[:200]

@@ -166,7 +166,7 @@ class Session(requests.Session):
             by = f" (CA {ca_file})" if ca_file and _is_of_tls(error) else ""
             late = isinstance(error, requests.Timeout)
             kind = QueryTooHeavyError if late else MetricUnavailableError
-            raise kind(f"{_place(url)}: {_cause(error)}{by}") from error
+            raise kind(f"{_place(url)}: {cause_of(error)}{by}") from error
         self.skew_seconds = _skew(response, between=(sent_at, time.time()))
         self._envelope = _envelope(response, text, place=_place(url), read=self.read)
         answered = _Answered()
@@ -248,7 +248,7 @@ def _place(url: object) -> str:
     return f"{parts.scheme}://{parts.hostname}:{parts.port or parts.scheme}{parts.path}"
 
 
-def _cause(error: BaseException) -> str:
+def cause_of(error: BaseException) -> str:
     """Return the innermost cause of a chain of wrapped connection errors."""
     if isinstance(error, requests.Timeout):
         return "timed out"

@@ -8,7 +8,7 @@ import pytest
 from autoscaler.decide.cooldown import cooldown_left
 from autoscaler.decide.hpa_steps import downscale_stabilized_replicas
 from autoscaler.decide.stabilization import stabilized_replicas
-from autoscaler.decide.state import TimestampedRecommendation, WorkloadState
+from autoscaler.decide.state import TimestampedRecommendation, telling
 from decide.worlds import NOW, ago
 
 
@@ -61,29 +61,27 @@ def test_without_behavior_only_the_way_down_is_stabilized(past, expected):
 
 
 def test_a_forgetful_memory_answers_every_window_like_a_whole_one():
-    random, whole, state = Random(7), [], WorkloadState(NOW)
+    random, whole, kept = Random(7), [], ()
     keep, windows = timedelta(seconds=600), [timedelta(seconds=s) for s in (0, 15, 300, 600)]
     for tick in range(2000):
         now, replicas = NOW + timedelta(seconds=15 * tick), random.randint(0, 30)
         for up in windows:
             for down in windows:
                 facts = {"current_replicas": 15, "up_window": up, "down_window": down, "now": now}
-                assert stabilized_replicas(
-                    replicas, history=state.recommendations, **facts
-                ) == stabilized_replicas(replicas, history=whole[-41:], **facts)
-        whole.append(TimestampedRecommendation(now, replicas))
-        state = state.with_recommendation(replicas, now=now, keep=keep)
+                assert stabilized_replicas(replicas, history=kept, **facts) == stabilized_replicas(
+                    replicas, history=whole[-41:], **facts
+                )
+        newest = TimestampedRecommendation(now, replicas)
+        whole.append(newest)
+        kept = (*telling(kept, replicas, now - keep), newest)
 
-    assert len(state.recommendations) < 15
+    assert len(kept) < 15
 
 
 def test_a_number_that_stays_is_remembered_once():
-    state = WorkloadState(NOW)
-    for tick in range(10):
-        at = NOW + timedelta(seconds=15 * tick)
-        state = state.with_recommendation(4, now=at, keep=timedelta(minutes=5))
+    earlier = (TimestampedRecommendation(NOW - timedelta(seconds=15), 4),)
 
-    assert state.recommendations == (TimestampedRecommendation(at, 4),)
+    assert telling(earlier, 4, NOW - timedelta(minutes=5)) == ()
 
 
 @pytest.mark.parametrize(
