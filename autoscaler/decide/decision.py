@@ -54,6 +54,8 @@ class Recommendation:
     """Replicas needed again within the next stabilization window: scale-in stops there."""
     forecast_history: timedelta | None = None
     """The shortest past behind a forecast that has a say in it; None = measured load alone has."""
+    enough_replicas: int | None = None
+    """With so many there, nothing is added yet; None = no more is asked for than is there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from autoscaler.decide.bounds import bounded_replicas, bounds_in_force
-from autoscaler.decide.churn import kept_for_later, rise_met_at_once, worth_waiting_for
+from autoscaler.decide.churn import enough_for_now, kept_for_later, worth_waiting_for
 from autoscaler.decide.cooldown import cooldown_left, left_text
 from autoscaler.decide.decision import Limit, Recommendation
 from autoscaler.decide.doubt import forgotten_for, hold_left, restart_hold_left
@@ -122,18 +122,22 @@ def stabilized(number: int, case: Case) -> Limit | None:
 
 
 def fewer_steps(number: int, case: Case) -> Limit | None:
-    """Let a scale-in wait until it is worth it, and meet a rise in one step."""
-    history = case.recommendation.forecast_history
+    """Let a scale-in wait until it is worth it, and a scale-out until it is needed."""
+    recommendation = case.recommendation
+    history = recommendation.forecast_history
     if number == case.current or history is None:
         return None
     worth = worth_waiting_for(case.policy.behavior.scale_down_window, history=history)
     if number > case.current:
-        # Where nothing waits, what is added would be taken away in the next cycle.
-        return rise_met_at_once(number, state=case.state, now=case.now) if worth else None
+        # Pods that never come are made up for beyond what is recommended.
+        if not worth or recommendation.replicas is None or number > recommendation.replicas:
+            return None
+        enough = recommendation.enough_replicas
+        return enough_for_now(number, current_replicas=case.current, enough=enough)
     return kept_for_later(
         number,
         current_replicas=case.current,
-        keep_replicas=case.recommendation.keep_replicas or 0,
+        keep_replicas=recommendation.keep_replicas or 0,
         worth=worth,
         surplus=case.state.surplus,
     )

@@ -138,9 +138,7 @@ def damped(number: int, case: Case) -> Decision:
         if limit is not None:
             chain.append(limit)
             number = limit.after
-    # What merely adds to a rise is not the reason for it.
-    limits = [limit.reason for limit in chain if limit.reason is not Reason.RISE_MET_AT_ONCE]
-    reason = limits[-1] if limits else case.recommendation.reason
+    reason = chain[-1].reason if chain else case.recommendation.reason
     return Decision(case.current, number, reason, tuple(chain))
 
 

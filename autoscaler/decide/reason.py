@@ -34,7 +34,6 @@ class Reason(StrEnum):
     CLOCK_JUMP_HOLD = "ClockJumpHold"
     BURST_HOLD = "BurstHold"
     CHURN_HOLD = "ChurnHold"
-    RISE_MET_AT_ONCE = "RiseMetAtOnce"
     SCHEDULE_FLOOR = "ScheduleFloor"
     SCHEDULE_CEILING = "ScheduleCeiling"
     PAUSED = "Paused"

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from autoscaler.decide.churn import enough_replicas
 from autoscaler.decide.decision import Proposal, Recommendation
 from autoscaler.decide.facts import Capacity, ForecastFacts, Signal, Trust, WorkloadFacts
 from autoscaler.decide.measured import known_load
@@ -79,6 +80,7 @@ def recommended(
             idle_since=state.since(Reason.SCALED_TO_ZERO),
             now=now,
         )
+    more = replicas is not None and replicas > workload.spec_replicas
     return Recommendation(
         replicas,
         _reason(replicas, workload.spec_replicas, proposals, doubt),
@@ -87,6 +89,7 @@ def recommended(
         detail=_detail(signals),
         keep_replicas=_kept(signals) if replicas else None,
         forecast_history=_history(signals, proposals),
+        enough_replicas=enough_replicas(signals, proposals) if more else None,
     )
 
 

@@ -125,8 +125,7 @@ def _seconds_by_reason(known: Lines, start: datetime, end: datetime) -> dict[Rea
     """Return for how long each rule limited the number, the longest first."""
     spoken: dict[Reason, timedelta] = {}
     for line, since, until in _spans(known, start, end):
-        # What adds to a rise limits nothing.
-        for reason in {step["reason"] for step in line["chain"]} - {Reason.RISE_MET_AT_ONCE}:
+        for reason in {step["reason"] for step in line["chain"]}:
             spoken[reason] = spoken.get(reason, timedelta(0)) + (until - since)
     ranked = sorted(spoken.items(), key=lambda item: (-item[1], item[0]))
     return {reason: span.total_seconds() for reason, span in ranked}

@@ -39,7 +39,6 @@ _PHRASES = {
     Reason.CLOCK_JUMP_HOLD: "the clock jumped, so {to} stay",
     Reason.BURST_HOLD: "a burst is under way, so {to} stay",
     Reason.CHURN_HOLD: "{to} stay for now, to spare a rescale",
-    Reason.RISE_MET_AT_ONCE: "one step for the rise under way makes it {to}",
     Reason.PODS_NEVER_READY: "pods that never become ready make it {to}",
     Reason.SCHEDULE_FLOOR: "the schedule asks for at least {to}",
     Reason.SCHEDULE_CEILING: "the schedule allows at most {to}",

@@ -13,6 +13,7 @@ from autoscaler.decide.facts import (
     PodFacts,
     PodPhase,
     Sample,
+    Trust,
 )
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import Order, TimestampedRecommendation, WorkloadState
@@ -378,18 +379,18 @@ def cycles_until_a_scale_in(load, *, state=None):
 @pytest.mark.parametrize(
     ("load", "cycles"),
     [
-        pytest.param(900, 100, id="a tenth too many: twenty-five minutes"),
-        pytest.param(500, 20, id="a half: five"),
-        pytest.param(100, 12, id="nearly all: a little under three"),
+        pytest.param(900, 50, id="a tenth too many: twelve and a half minutes"),
+        pytest.param(500, 10, id="a half: two and a half"),
+        pytest.param(100, 6, id="nearly all: a little under one and a half"),
         pytest.param(1000, None, id="none: never"),
     ],
 )
-def test_a_scale_in_waits_until_it_is_worth_half_a_window_of_the_whole(load, cycles):
+def test_a_scale_in_waits_until_it_is_worth_a_quarter_of_the_window_of_the_whole(load, cycles):
     assert cycles_until_a_scale_in(load) == cycles
 
 
 @pytest.mark.parametrize(
-    ("window", "seconds", "desired"), [(0, 0, 5), (250, 124, 10), (250, 125, 5), (300, 149, 10)]
+    ("window", "seconds", "desired"), [(0, 0, 5), (260, 64, 10), (260, 65, 5), (300, 74, 10)]
 )
 def test_the_wait_is_measured_in_stabilization_windows(window, seconds, desired):
     waited = quiet(0, surplus=timedelta(seconds=seconds))
@@ -417,10 +418,10 @@ def test_on_its_first_day_a_forecast_waits_for_less(history, least):
 
 
 def test_a_scale_in_that_waits_says_for_how_long():
-    decision = decided(signal(500, 500), state=quiet(0, surplus=timedelta(seconds=90)))
+    decision = decided(signal(500, 500), state=quiet(0, surplus=timedelta(seconds=45)))
 
     assert decision.chain == (
-        Limit(Reason.CHURN_HOLD, 5, 10, "scale-in in 2m, if the surplus lasts"),
+        Limit(Reason.CHURN_HOLD, 5, 10, "scale-in in 1m, if the surplus lasts"),
     )
 
 
@@ -458,54 +459,78 @@ def test_without_a_forecast_a_scale_in_waits_no_longer_than_hpa_s():
     assert decided(alone, state=quiet(0, surplus=timedelta(0))).desired_replicas == 3
 
 
+# With a quantile of 1,200 at 1 %, 1,147 is exceeded at 2 %; at 10 %, 1,071 at 20 %.
+NOISE = {"median": 900.0}
+
+
 @pytest.mark.parametrize(
-    ("lowest", "load", "expected"),
+    ("there", "fields", "desired"),
     [
-        pytest.param(50, 6000, 63, id="a twentieth at most"),
-        pytest.param(58, 6000, 62, id="what it rose by"),
-        pytest.param(60, 6000, 60, id="nothing, where it did not rise"),
-        pytest.param(9, 1500, 15, id="nothing for few pods"),
+        pytest.param(11, {}, 12, id="the risk is more than doubled"),
+        pytest.param(12, {}, 12, id="all that is asked for is there"),
+        pytest.param(11, {"risk": 0.1}, 11, id="at a higher risk, twice it is further off"),
+        pytest.param(10, {"risk": 0.25}, 10, id="twice a quarter is the median"),
+        pytest.param(9, {"risk": 0.5}, 12, id="measured load is not, whatever the risk"),
+        pytest.param(11, {"risk": 0.1, "burst": True}, 12, id="a burst"),
+        pytest.param(11, {"risk": 0.1, "trust": Trust.DEMOTED}, 12, id="no trust"),
+        pytest.param(11, {"risk": 0.1, "median": 1300.0}, 12, id="a median above the quantile"),
+        pytest.param(0, {"risk": 0.1}, 12, id="from zero, anything is more"),
     ],
 )
-def test_a_rise_under_way_is_met_in_one_step(lowest, load, expected):
-    decision = decided(
-        signal(load, load), spec=10, state=quiet(lowest), behavior=FAST, maxReplicas=100
+def test_nothing_is_added_before_the_risk_is_twice_the_stated_one(there, fields, desired):
+    state = quiet(12, doubts=((Reason.SCALED_TO_ZERO, ago(60)),)) if not there else quiet(12)
+    load = signal(980, 1200, **(NOISE | {"reactive_quantile": 1200.0} | fields))
+
+    assert (
+        decided(load, spec=there, state=state, minReplicas=0, behavior=FAST).desired_replicas
+        == desired
     )
 
-    assert decision.desired_replicas == expected
-    assert decision.reason is Reason.METRIC_ABOVE_TARGET
-    assert (Reason.RISE_MET_AT_ONCE in {limit.reason for limit in decision.chain}) == (
-        expected * 100 > load
+
+def test_what_is_enough_for_now_is_told():
+    decision = decided(signal(980, 1200, **NOISE, risk=0.1), spec=11, state=quiet(12))
+
+    told = "with them the risk is less than twice the stated one"
+    assert decision == Decision(
+        11, 11, Reason.CHURN_HOLD, (Limit(Reason.CHURN_HOLD, 12, 11, told),)
     )
 
 
-def test_a_rise_is_not_added_to_where_the_next_cycle_would_take_it_back():
-    no_window = {**FAST, "scaleDown": {"stabilizationWindowSeconds": 0}}
-    decision = decided(
-        signal(6000, 6000), spec=10, state=quiet(50), behavior=no_window, maxReplicas=100
-    )
+def test_of_two_metrics_each_is_given_what_it_cannot_spare():
+    spared, short = signal(980, 1200, **NOISE, risk=0.1), signal(980, 1500)
 
-    assert decision.desired_replicas == 60
+    decision = decided(spared, short, spec=11, state=quiet(12))
+    assert decision.desired_replicas == 15
 
 
 @pytest.mark.parametrize(
-    ("age_seconds", "expected"),
-    [pytest.param(300, 63, id="just now"), pytest.param(301, 60, id="longer ago")],
+    ("load", "history"),
+    [
+        pytest.param(None, timedelta(days=14), id="the load is not known"),
+        pytest.param(980, timedelta(0), id="the forecast is new: nothing waits"),
+    ],
 )
-def test_a_rise_is_what_came_within_five_minutes(age_seconds, expected):
-    state = quiet(60, 60)
-    began = TimestampedRecommendation(ago(age_seconds), 50)
-    state = replace(state, recommendations=(began, *state.recommendations))
-    longer = {**FAST, "scaleDown": {"stabilizationWindowSeconds": 600}}
-    decision = decided(signal(6000, 6000), state=state, behavior=longer, maxReplicas=100)
+def test_nothing_is_spared_on_doubt(load, history):
+    blind = signal(load, 1200, **NOISE, risk=0.1, history=history)
 
-    assert decision.desired_replicas == expected
+    assert decided(blind, spec=11, state=quiet(12)).desired_replicas == 12
 
 
-def test_a_rise_is_not_added_to_where_no_forecast_speaks():
-    alone = replace(signal(6000), forecast=None)
+def test_nothing_is_spared_where_no_scale_in_waits():
+    no_window = {"scaleDown": {"stabilizationWindowSeconds": 0}}
+    decision = decided(
+        signal(980, 1200, **NOISE, risk=0.1), spec=11, state=quiet(12), behavior=no_window
+    )
 
-    assert decided(alone, state=quiet(50), behavior=FAST, maxReplicas=100).desired_replicas == 60
+    assert decision.desired_replicas == 12
+
+
+def test_pods_that_never_come_are_made_up_for_beyond_what_is_enough():
+    pods = [PodFacts(f"pod-{i}", LONG_AGO, ready=i > 0) for i in range(11)]
+    facts = workload(11, pods=tuple(pods), ready_replicas=10)
+    decision = decided(signal(980, 1200, **NOISE, risk=0.1), facts=facts, state=quiet(12))
+
+    assert decision.desired_replicas == 13
 
 
 def test_rules_follow_each_other_and_the_record_holds_each():
@@ -888,9 +913,9 @@ def test_a_clock_that_is_set_back_a_day_holds_for_one_window_and_no_longer():
         step = outcome(fresh, state=state, now=now)
         state, desired[seconds] = step.state_if_held, step.decision.desired_replicas
 
-    # Five minutes, and until seven of ten pods too many were so for half of that of all ten.
-    assert {n for seconds, n in desired.items() if seconds < 525} == {10}
-    assert desired[525] == 3
+    # Five minutes, and until seven of ten pods too many were so for a quarter of that of all ten.
+    assert {n for seconds, n in desired.items() if seconds < 420} == {10}
+    assert desired[420] == 3
 
 
 def test_after_a_clock_was_set_back_nothing_lies_in_the_future():

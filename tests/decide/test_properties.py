@@ -195,7 +195,7 @@ def test_every_changed_number_has_a_reason_and_the_chain_has_no_gap(world):
 
     assert numbers[-1] == decision.desired_replicas
     assert decision.current_replicas == world.facts.spec_replicas
-    deciding = [r.reason for r in decision.chain if r.reason is not Reason.RISE_MET_AT_ONCE]
+    deciding = [limit.reason for limit in decision.chain]
     assert decision.reason == [outcome.recommendation.reason, *deciding][-1]
 
 

@@ -24,8 +24,8 @@ RATE = {
     "type": "RequestRate",
     "requestRate": {"source": "linkerd", "target": {"averageValue": str(PER_POD)}},
 }
-# Half of the default window.
-WORTH = timedelta(minutes=2.5)
+# A quarter of the default window.
+WORTH = timedelta(minutes=1.25)
 # Long enough ago that neither restart nor window nor cooldown says anything.
 LONG_AGO = NOW - timedelta(days=1)
 
