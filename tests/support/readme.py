@@ -41,20 +41,19 @@ def demo_blocks(
     ran = _run("demo", "--port", "0", "--days", f"{days:g}", "--log-format", "json")
     log.write_text(ran.stdout, encoding="utf-8")
     lines = [json.loads(line) for line in ran.stdout.splitlines()]
-    shown = [
+    told = [
         line
         for line in lines
-        if line["target"]["name"] == WORKLOAD
-        and line["rescaled"]
-        and since <= line["time"][:16] <= until
+        if line["target"]["name"] == WORKLOAD and since <= line["time"][:16] <= until
     ]
+    shown = [line for line in told if line["rescaled"]]
     rows = [line for line in ran.stderr.splitlines() if WORKLOAD in line or "controller" in line]
     asked = ("--log", str(log), "--since", since, "--until", until)
     explained = _run("explain", f"{demo.NAMESPACE}/{WORKLOAD}", *asked).stdout
     return {
         "rescales": "\n".join(decision_line(line) for line in shown[:3]),
         "table": "\n".join(rows),
-        "decision": wrapped(next(line for line in shown if line["chain"])),
+        "decision": wrapped(next(line for line in told if line["chain"])),
         "explain": "\n".join(explained.splitlines()[:3]),
     }
 
