@@ -16,7 +16,6 @@ Both hold where a forecast sizes the workload; what is sized by measured load al
 Measured on 22 recorded loads (start-up 120 s, priors that have not seen them, geometric means at
 0.1 to 1 % slow time): 0.43 to 0.48 of the HPA's rescales instead of 6.5 to 8.5 times as many with
 every step taken at once, for 1 to 8 points of the gap to the clairvoyant.
-
 """
 
 import math
