@@ -137,13 +137,6 @@ def test_what_a_span_begins_with_is_what_was_there_before_its_first_rescale(expl
     assert " shop/checkout went from 10 to 12 replicas in 2 rescales (1 out, 1 in)" in out
 
 
-def test_what_adds_to_a_rise_is_not_told_as_a_limit(explained):
-    rise = at(0, 10, 14, (Reason.RISE_MET_AT_ONCE, 13, 14))
-    _, out, _ = explained("checkout", "--since", "09:00", "--until", "09:20", records=[rise])
-
-    assert "limited by" not in out.splitlines()[0]
-
-
 @pytest.mark.parametrize("since", ["25:00", "soon"])
 def test_what_is_no_time_is_a_wrong_flag(explained, since):
     code, out, err = explained("checkout", "--since", since)
