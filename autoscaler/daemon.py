@@ -15,8 +15,9 @@ from pathlib import Path
 from autoscaler import recollection
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import MemoryFileError
-from autoscaler.forecasting import STEP, Forecasts, SnapshotError
+from autoscaler.forecasting import Forecasts, SnapshotError
 from autoscaler.loop import CycleSummary, Reconciler
+from autoscaler.missing_pasts import STEP
 from autoscaler.policy.book import PolicyBook, PolicyKey
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.ports import Clock, Cluster, History, Metrics, Witness

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from autoscaler.decide.facts import ForecastFacts, Sample, TargetRef, WorkloadFacts
 from autoscaler.decide.lead_time import hold_seconds, lead_time_of, metric_age_of
 from autoscaler.forecast_facts import Horizon, forecast_facts
-from autoscaler.missing_pasts import HISTORY, LONGEST_GAP, STEP, MissingPasts, Span, history_span
+from autoscaler.missing_pasts import HISTORY, LONGEST_GAP, STEP, MissingPasts, Span
 from autoscaler.policy.quantity import duration_text
 from autoscaler.ports import History, LoadSeries
 from autoscaler.review.log import log_event
@@ -25,7 +25,7 @@ from autoscaler.roster import Roster
 from models.engine import ForecastEngine
 from models.snapshot import SnapshotError
 
-__all__ = ["HISTORY", "STEP", "Forecasts", "Horizon", "SnapshotError", "history_span"]
+__all__ = ["Forecasts", "Horizon", "SnapshotError"]
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from models.contract import FloatArray, NotEnoughHistoryError, Window
+from models.contract import FloatArray, Window
 from models.persistence import Persistence, peaks, steps_of
 
 _DAY_SECONDS, _HOUR_SECONDS = 86_400, 3_600
@@ -18,9 +18,10 @@ _RECENT = (*range(1, 15), 20, 30, 45, 60, 90, 120)
 _DAYS_AGO = (1, 7)
 # With fewer examples persistence is the better answer.
 _LEAST_EXAMPLES = 200
+# More make a fit slower and hardly better.
+_MOST_EXAMPLES = 10_000
 # Stands for a load that is not known: trees set it apart, as none that is known is negative.
 _UNKNOWN = -1.0
-_MOST_EXAMPLES = 10_000
 
 
 class BoostedTrees:
@@ -35,12 +36,8 @@ class BoostedTrees:
     Friedman, "Greedy function approximation: a gradient boosting machine", 2001.
     """
 
-    min_samples = 10
-
     def fit(self, y: FloatArray, *, step_seconds: int, end_seconds: float) -> Self:
         """Keep `y`, shape (n_series, n_samples), oldest first, NaN where unknown."""
-        if y.shape[1] < self.min_samples:
-            raise NotEnoughHistoryError(f"needs {self.min_samples} samples, got {y.shape[1]}")
         self.fallback_ = Persistence().fit(y, step_seconds=step_seconds, end_seconds=end_seconds)
         self.step_seconds_ = step_seconds
         self.end_seconds_ = end_seconds

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 CodeArray = NDArray[np.uint16]
+IntArray = NDArray[np.intp]
 
 # 65,534 codes over 141 octaves: 465 per octave.
 _PER_OCTAVE = 465.0
@@ -20,6 +21,13 @@ MOST_LOAD = 2.0**70
 _CODES = np.arange(1 << 16, dtype=np.float64)
 _LOADS = np.exp2((_CODES - _FIRST) / _PER_OCTAVE + _LOWEST_OCTAVE).astype(np.float32)
 _LOADS[0], _LOADS[1] = np.nan, 0.0
+
+
+def known_loads(rows: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Return the rows whose values are loads, and the loads, bounded."""
+    values = np.asarray(values, dtype=np.float64)
+    known = np.isfinite(values) & (values >= 0)
+    return rows[known], np.minimum(values[known], MOST_LOAD)
 
 
 def encoded(load: FloatArray) -> CodeArray:

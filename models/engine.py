@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from models.answer import answered
 from models.batch import ForecastBatch, concatenated, nothing_known
 from models.calibration import Calibration
-from models.codec import MOST_LOAD
+from models.codec import known_loads
 from models.features import N_DAYS, MinuteView, inputs, minute_view
 from models.horizon import USUAL_AGE_SECONDS, Asked, horizon_of
 from models.memory import Memory
@@ -23,7 +23,7 @@ from models.moment import Moment, moment_of
 from models.network import Network, pooled_prior, quantiles
 from models.past import Seen
 from models.pulse import Pulse
-from models.snapshot import SnapshotError, read_snapshot, write_snapshot
+from models.snapshot import load_state, save_state
 from models.table import Table
 from models.trust import Trust
 from models.zones import day_shift
@@ -147,7 +147,7 @@ class ForecastEngine:
         for past, ends in zip(y.T, self._ends(y.shape[1], end_seconds), strict=True):
             index = round(ends / self.step_seconds)
             if newest - self.memory.n_slots < index <= newest:
-                self.memory.write(index, *_known(rows, past))
+                self.memory.write(index, *known_loads(rows, past))
 
     def _ends(self, n_samples: int, end_seconds: float) -> Iterator[float]:
         """Yield when each of the steps ends of which the last ends at `end_seconds`."""
@@ -186,7 +186,7 @@ class ForecastEngine:
         self._version += 1
         rows = self._rows(rows)
         index = self.memory.opened(end_seconds)
-        at, load = _known(rows, values)
+        at, load = known_loads(rows, values)
         if index is not None:
             self.memory.write(index, at, load)
         self.pulse.update(at, load)
@@ -208,7 +208,7 @@ class ForecastEngine:
         at_seconds
             When they were sampled, unix seconds.
         """
-        at, load = _known(self._rows(rows), values)
+        at, load = known_loads(self._rows(rows), values)
         if self.memory.index is None:
             # One step back, for the step that this reading lies in is not closed yet.
             self.memory.opened(at_seconds - self.step_seconds)
@@ -229,30 +229,14 @@ class ForecastEngine:
         self._zones.update(zip(np.asarray(rows).tolist(), names, strict=True))
 
     def save(self, path: Path, *, rows_by_key: Mapping[str, int]) -> None:
-        """Write the whole state, and whose row is which, to a file."""
-        arrays = {f"table.{name}": self.table[name] for name in self.table}
-        if self.memory.index is None:
-            raise SnapshotError("there is nothing to save: no sample was ever seen")
-        extra: dict[str, NDArray[np.generic]] = {
-            "free": self.table.free_rows,
-            "clock": np.array([self.memory.index, self.memory.end_seconds]),
-            "keys": np.array(list(rows_by_key), dtype=np.str_),
-            "rows": np.array(list(rows_by_key.values()), dtype=np.intp),
-        }
-        write_snapshot(path, arrays | extra, meta=self._meta)
+        """Write the whole state, and whose row is which, to a file; raise `SnapshotError`."""
+        save_state(path, self.table, self.memory, rows_by_key=rows_by_key, meta=self._meta)
 
     def load(self, path: Path) -> dict[str, int]:
-        """Take the whole state from a file; return whose row is which."""
-        arrays = read_snapshot(path, meta=self._meta)
-        names = {f"table.{name}" for name in self.table}
-        if not names <= arrays.keys():
-            raise SnapshotError(f"{path}: lacks {', '.join(sorted(names - arrays.keys()))}")
-        table = {name: arrays[f"table.{name}"] for name in self.table}
-        self.table.restore(table, np.asarray(arrays["free"], dtype=np.intp))
-        index, self.memory.end_seconds = np.asarray(arrays["clock"], dtype=np.float64).tolist()
-        self.memory.index = int(index)
+        """Take the whole state from a file; return whose row is which; raise `SnapshotError`."""
+        rows_by_key = load_state(path, self.table, self.memory, meta=self._meta)
         self._version += 1
-        return dict(zip(arrays["keys"].tolist(), arrays["rows"].tolist(), strict=True))
+        return rows_by_key
 
     @property
     def _meta(self) -> str:
@@ -313,10 +297,3 @@ class ForecastEngine:
 
     def _rows(self, rows: IntArray | None) -> IntArray:
         return np.arange(self.capacity) if rows is None else np.asarray(rows, dtype=np.intp)
-
-
-def _known(rows: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Return the rows whose values are loads, and the loads, bounded."""
-    values = np.asarray(values, dtype=np.float64)
-    known = np.isfinite(values) & (values >= 0)
-    return rows[known], np.minimum(values[known], MOST_LOAD)

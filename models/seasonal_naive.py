@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from models.contract import FloatArray, NotEnoughHistoryError, Window
+from models.contract import FloatArray, Window
 from models.persistence import Persistence, peaks, quantiles_of, steps_of
 
 _DAY_SECONDS = 86_400
@@ -21,15 +21,11 @@ class SeasonalNaive:
     Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., section 5.2.
     """
 
-    min_samples = 10
-
     def __init__(self, *, season_seconds: int = _DAY_SECONDS) -> None:
         self.season_seconds = season_seconds
 
     def fit(self, y: FloatArray, *, step_seconds: int, end_seconds: float) -> Self:
         """Keep `y`, shape (n_series, n_samples), oldest first, NaN where unknown."""
-        if y.shape[1] < self.min_samples:
-            raise NotEnoughHistoryError(f"needs {self.min_samples} samples, got {y.shape[1]}")
         self.fallback_ = Persistence().fit(y, step_seconds=step_seconds, end_seconds=end_seconds)
         self.season_length_ = self.season_seconds // step_seconds
         self.step_seconds_ = step_seconds

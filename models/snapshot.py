@@ -14,6 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.memory import Memory
+from models.table import Table
+
 _VERSION = 3
 _MAGIC = b"forecast-engine-snapshot\n"
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -21,6 +24,35 @@ _DIGEST_BYTES = hashlib.sha256().digest_size
 
 class SnapshotError(ValueError):
     """A snapshot cannot be used; the message says why."""
+
+
+def save_state(
+    path: Path, table: Table, memory: Memory, *, rows_by_key: Mapping[str, int], meta: str
+) -> None:
+    """Write all columns, the clock, and whose row is which."""
+    arrays = {f"table.{name}": table[name] for name in table}
+    if memory.index is None:
+        raise SnapshotError("there is nothing to save: no sample was ever seen")
+    extra: dict[str, NDArray[np.generic]] = {
+        "free": table.free_rows,
+        "clock": np.array([memory.index, memory.end_seconds]),
+        "keys": np.array(list(rows_by_key), dtype=np.str_),
+        "rows": np.array(list(rows_by_key.values()), dtype=np.intp),
+    }
+    write_snapshot(path, arrays | extra, meta=meta)
+
+
+def load_state(path: Path, table: Table, memory: Memory, *, meta: str) -> dict[str, int]:
+    """Fill table and memory from a file; return whose row is which."""
+    arrays = read_snapshot(path, meta=meta)
+    names = {f"table.{name}" for name in table}
+    if not names <= arrays.keys():
+        raise SnapshotError(f"{path}: lacks {', '.join(sorted(names - arrays.keys()))}")
+    columns = {name: arrays[f"table.{name}"] for name in table}
+    table.restore(columns, np.asarray(arrays["free"], dtype=np.intp))
+    index, memory.end_seconds = np.asarray(arrays["clock"], dtype=np.float64).tolist()
+    memory.index = int(index)
+    return dict(zip(arrays["keys"].tolist(), arrays["rows"].tolist(), strict=True))
 
 
 def write_snapshot(path: Path, arrays: Mapping[str, NDArray[np.generic]], *, meta: str) -> None:

@@ -15,8 +15,9 @@ from autoscaler.decide.facts import (
 from autoscaler.decide.learned_capacity import CapacityFit
 from autoscaler.decide.reason import Reason
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError, ScaleUnansweredError
-from autoscaler.forecasting import STEP, Forecasts, horizon_of
+from autoscaler.forecasting import Forecasts, horizon_of
 from autoscaler.loop import Reconciler
+from autoscaler.missing_pasts import STEP
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.roster import compiled
 

@@ -30,10 +30,10 @@ from autoscaler.cluster.api import connect
 from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
 from autoscaler.commands.run import FIRST_LISTS, Reporting
 from autoscaler.daemon import Daemon, World
-from autoscaler.forecasting import STEP, history_span
 from autoscaler.jobs import spare_garbage_collection
 from autoscaler.metrics.prometheus import PrometheusMetrics
 from autoscaler.metrics.settings import PrometheusSettings
+from autoscaler.missing_pasts import STEP, history_span
 from autoscaler.ports import History
 from autoscaler.review import log
 from autoscaler.review.server import review_routes, start_server

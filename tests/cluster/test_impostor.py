@@ -7,8 +7,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
-from kubernetes.leaderelection.electionconfig import Config
-from kubernetes.leaderelection.leaderelection import LeaderElection
 
 from autoscaler.cluster.api import Request, answered
 from autoscaler.cluster.events import EventRecorder, Happening
@@ -20,6 +18,7 @@ from autoscaler.cluster.scale import Scaler
 from autoscaler.cluster.shards import Shards
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import ScaleRefusedError, ScaleUnansweredError
+from support.election import election
 from support.load_series import NOW
 
 LOGIN = b"<html><title>Sign in</title></html>"
@@ -125,16 +124,8 @@ def test_a_kind_that_cannot_be_looked_up_is_its_own_affair(impostor: Impostor, b
 
 def test_nobody_leads_by_its_word(impostor: Impostor) -> None:
     leadership = Leadership(impostor.api, namespace="system", identity="a")
-    settings = Config(
-        leadership._lock,
-        lease_duration=15,
-        renew_deadline=10,
-        retry_period=2,
-        onstarted_leading=lambda: None,
-        onstopped_leading=lambda: None,
-    )
 
-    assert not LeaderElection(settings).try_acquire_or_renew()
+    assert not election(leadership).try_acquire_or_renew()
     assert not leadership.leads()
     leadership.stop()
 

@@ -12,10 +12,11 @@ import pytest
 
 from autoscaler.decide.facts import Doubt, Sample
 from autoscaler.errors import MetricUnavailableError
-from autoscaler.forecasting import STEP, Forecasts
+from autoscaler.forecasting import Forecasts
 from autoscaler.metrics.connection import Question
 from autoscaler.metrics.prometheus import PrometheusMetrics, PrometheusSettings
 from autoscaler.metrics.transport import QueryRefusedError
+from autoscaler.missing_pasts import STEP
 from autoscaler.roster import Roster
 from support.fault_proxy import FaultProxy
 from support.load_series import request_rate

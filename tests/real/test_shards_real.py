@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
-from kubernetes.leaderelection.electionconfig import Config
-from kubernetes.leaderelection.leaderelection import LeaderElection
 
 from autoscaler.cluster.api import connect
 from autoscaler.cluster.lease import LEASE_NAME, RENEW_DEADLINE, Leadership
@@ -21,6 +19,7 @@ from autoscaler.cluster.shards import SHARD_PREFIX, Shards
 from autoscaler.decide.facts import TargetRef
 from support.control_plane import ControlPlane
 from support.daemon import RunningDaemon
+from support.election import election
 from support.processes import wait_until
 from support.workloads import Namespace, policy_map, rate_policy
 
@@ -241,20 +240,6 @@ def _refuse_for(refused: str, write: Callable[..., None]) -> Callable[..., None]
         write(name, *arguments, **options)
 
     return wrote
-
-
-def election(leadership: Leadership) -> LeaderElection:
-    """Return one candidate for the lead, to be turned by hand."""
-    return LeaderElection(
-        Config(
-            leadership._lock,
-            lease_duration=15,
-            renew_deadline=10,
-            retry_period=2,
-            onstarted_leading=lambda: None,
-            onstopped_leading=lambda: None,
-        )
-    )
 
 
 class Replicas:
