@@ -33,6 +33,9 @@ RENEW_DEADLINE = timedelta(seconds=10)
 RETRY_PERIOD = timedelta(seconds=2)
 LEASE_NAME = "predictive-autoscaler"
 
+# There is none yet; somebody else wrote first.
+_USUAL = frozenset({404, 409})
+
 # The client's election logs every renewal; we log what changes.
 logging.getLogger("leaderelection").setLevel(logging.WARNING)
 
@@ -59,6 +62,14 @@ class Leadership:
     def leads(self) -> bool:
         """Whether we may write now."""
         return awake_seconds() < self._lock.leads_until
+
+    def held_back(self) -> str:
+        """Return why we may not write, empty when we lead."""
+        if self.leads():
+            return ""
+        if failure := self._lock.failure():
+            return f"standby: no Lease, {failure}"
+        return f"standby: {self._lock.holder or 'nobody'} leads"
 
     def start(self) -> None:
         """Begin to compete."""
@@ -94,8 +105,11 @@ class _Lock:
         self.namespace = namespace
         self.identity = identity
         self.leads_until = 0.0
+        self.holder = ""
+        """Who held the lease when it was last read."""
         lease: Any = LeaseLock(name, namespace, identity)
-        lease.api_instance = _TimedLeases(CoordinationV1Api(api))
+        self._requests = _TimedLeases(CoordinationV1Api(api))
+        lease.api_instance = self._requests
         self._lease = lease
         self._left = False
         # Leaving writes from another thread than renewing does.
@@ -105,7 +119,13 @@ class _Lock:
         """Read the lease, unless we left."""
         if self._left:
             raise _LeftError
-        return self._lease.get(name, namespace)
+        found, read = self._lease.get(name, namespace)
+        self.holder = str(read.holder_identity or "") if found else ""
+        return found, read
+
+    def failure(self) -> str:
+        """Return what keeps us from reading or writing the lease, empty when nothing does."""
+        return next(iter(list(self._requests.failures.values())), "")
 
     def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
         """Create the lease as its holder."""
@@ -144,19 +164,40 @@ class _Lock:
 
 
 class _TimedLeases:
-    """The three calls the client's lock makes, each with a time-out and one kind of error."""
+    """The three calls the client's lock makes, each with a time-out and one kind of error.
+
+    The client's election says nothing of what fails; without a permission it waits for ever.
+    """
 
     def __init__(self, leases: CoordinationV1Api) -> None:
         self._leases = leases
+        self.failures: dict[str, str] = {}
+        """Why each call fails that does, by its verb."""
 
     def read_namespaced_lease(self, name: str, namespace: str) -> Any:
-        return _timed(self._leases.read_namespaced_lease, name, namespace)
+        return self._tried("get", self._leases.read_namespaced_lease, name, namespace)
 
     def create_namespaced_lease(self, namespace: str, body: Any) -> Any:
-        return _timed(self._leases.create_namespaced_lease, namespace, body)
+        return self._tried("create", self._leases.create_namespaced_lease, namespace, body)
 
     def replace_namespaced_lease(self, *, name: str, namespace: str, body: Any) -> Any:
-        return _timed(self._leases.replace_namespaced_lease, name, namespace, body)
+        return self._tried("update", self._leases.replace_namespaced_lease, name, namespace, body)
+
+    def _tried(self, verb: str, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Call; note why it fails, and say so when that is news."""
+        try:
+            lease = _timed(call, *arguments)
+        except ApiException as error:
+            if error.status in _USUAL:
+                self.failures.pop(verb, None)
+                raise
+            failure = f"{verb} fails: {error.status or 'no answer'} {error.reason}"
+            if verb not in self.failures:
+                logger.warning("lease_unavailable", extra={"fields": {"error": failure}})
+            self.failures[verb] = failure
+            raise
+        self.failures.pop(verb, None)
+        return lease
 
 
 def _timed(call: Callable[..., Any], *arguments: Any) -> Any:

@@ -4,8 +4,6 @@ Every replica keeps a member Lease alive; who is alive follows from those, and w
 shard from rendezvous hashing.
 Agreement on members is only advice: what forbids two writers is the shard's own Lease, taken by
 compare-and-swap, and believed by its holder for less time than anybody else waits for it.
-A Lease is over when it was not seen to change for `LEASE_DURATION` by our own clock: the clocks of
-two machines are never compared.
 
 Which shard a workload is in depends on how many there are, so all who act must count alike.
 The Lease that a leader would hold is held by all of them together, in the name of their count:
@@ -15,24 +13,21 @@ who counts otherwise, or would lead alone, waits until it is over, and the other
 import logging
 import math
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
 
 from autoscaler.cluster.api import Json, Request, answered
 from autoscaler.cluster.lease import (
-    LEASE_DURATION,
     LEASE_NAME,
     RENEW_DEADLINE,
     RETRY_PERIOD,
     awake_seconds,
 )
 from autoscaler.cluster.rendezvous import holder_of, shard_of
+from autoscaler.cluster.seen_leases import LABELS, SeenLease, lease_body, seen_lease
 from autoscaler.decide.facts import TargetRef
 from autoscaler.strict import MALFORMED
 
@@ -40,28 +35,13 @@ logger = logging.getLogger(__name__)
 
 SHARD_PREFIX = "predictive-autoscaler-shard-"
 MEMBER_PREFIX = "predictive-autoscaler-member-"
-_SELECTOR = "app.kubernetes.io/name=predictive-autoscaler"
-_LABELS = {"app.kubernetes.io/name": "predictive-autoscaler"}
+_SELECTOR = ",".join(f"{name}={value}" for name, value in LABELS.items())
 # A third of what a holder believes: two renewals may fail before the third is needed.
 _RENEW_AFTER_SECONDS = RENEW_DEADLINE.total_seconds() / 3
 # No reason but tidiness: the Leases of dead members do no harm.
 _BURY_AFTER_SECONDS = 600.0
 # An update takes a minute or two; who waits for longer waits for a replica somebody forgot.
 _TELL_AGAIN_SECONDS = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """A Lease as last read: who holds it, at which version, since when that version is known."""
-
-    holder: str
-    version: str
-    since: float
-    written_after: float
-    """That version was surely not there yet then."""
-
-    def alive(self, now: float) -> bool:
-        return bool(self.holder) and now - self.since < LEASE_DURATION.total_seconds()
 
 
 class Shards:
@@ -85,7 +65,7 @@ class Shards:
         self._api = api
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._namespace = namespace
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[str, SeenLease] = {}
         self._looked_at = -math.inf
         self._believed_until: dict[int, float] = {}
         self._counted_until = -math.inf
@@ -107,6 +87,14 @@ class Shards:
         """Whether we may write this workload now: asked before every write."""
         until = self._believed_until.get(shard_of(target, n_shards=self.n_shards), -math.inf)
         return self._clock() < min(until, self._counted_until)
+
+    def held_back(self) -> str:
+        """Return why we write nothing at all, empty when what we hold is ours to write."""
+        if self._clock() < self._counted_until:
+            return ""
+        if self._waits_for:
+            return f"waiting: replicas of another count act ({self._waits_for})"
+        return "standby: the common Lease is not renewed"
 
     def start(self) -> None:
         """Begin to compete."""
@@ -195,27 +183,27 @@ class Shards:
         if not self._stopped.is_set():
             self._believed_until[shard] = began + RENEW_DEADLINE.total_seconds()
 
-    def _write(self, name: str, seen: _Seen | None, *, holder: str = "") -> None:
+    def _write(self, name: str, seen: SeenLease | None, *, holder: str = "") -> None:
         """Write a holder (ourselves), on the version that was read or as a new Lease."""
         began = self._clock()
         version = None if seen is None else seen.version
-        body = _lease(name, self._namespace, holder or self.identity, version)
+        body = lease_body(name, self._namespace, holder or self.identity, version)
         if seen is None:
             answer = answered(self._api, Request("POST", self._path, body=body))
         else:
             answer = answered(self._api, Request("PUT", f"{self._path}/{name}", body=body))
         self._written_at[name] = began
-        self._seen[name] = _seen(answer, None, self._clock(), written_after=began)
+        self._seen[name] = seen_lease(answer, None, self._clock(), written_after=began)
 
     def _release(self, name: str) -> None:
         seen = self._seen.get(name)
         if seen is None or seen.holder != self.identity:
             return
         began = self._clock()
-        body = _lease(name, self._namespace, "", seen.version)
+        body = lease_body(name, self._namespace, "", seen.version)
         answer = answered(self._api, Request("PUT", f"{self._path}/{name}", body=body))
         self._written_at.pop(name, None)
-        self._seen[name] = _seen(answer, None, self._clock(), written_after=began)
+        self._seen[name] = seen_lease(answer, None, self._clock(), written_after=began)
 
     def _delete(self, name: str) -> None:
         answered(self._api, Request("DELETE", f"{self._path}/{name}"))
@@ -236,7 +224,7 @@ class Shards:
         if LEASE_NAME not in named:  # made by a leader, it has no labels
             named |= self._asked_for(LEASE_NAME)
         self._seen = {
-            name: _seen(item, self._seen.get(name), now, written_after=before)
+            name: seen_lease(item, self._seen.get(name), now, written_after=before)
             for name, item in named.items()
         }
         self._looked_at = now
@@ -266,32 +254,3 @@ class Shards:
 
 def _shard_name(shard: int) -> str:
     return f"{SHARD_PREFIX}{shard:03d}"
-
-
-def _lease(name: str, namespace: str, holder: str, version: str | None) -> Json:
-    metadata: Json = {"name": name, "namespace": namespace, "labels": _LABELS}
-    if version is not None:
-        metadata["resourceVersion"] = version
-    now = datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return {
-        "apiVersion": "coordination.k8s.io/v1",
-        "kind": "Lease",
-        "metadata": metadata,
-        "spec": {
-            "holderIdentity": holder,
-            "leaseDurationSeconds": int(LEASE_DURATION.total_seconds()),
-            "renewTime": now,
-            # A candidate for the lead takes a Lease without this for one that nobody holds.
-            "acquireTime": now,
-        },
-    }
-
-
-def _seen(
-    item: Mapping[str, Any], before: _Seen | None, now: float, *, written_after: float
-) -> _Seen:
-    version = str(item["metadata"]["resourceVersion"])
-    holder = str(item.get("spec", {}).get("holderIdentity") or "")
-    if before is not None and before.version == version:
-        return before
-    return _Seen(holder, version, now, written_after)

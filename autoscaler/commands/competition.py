@@ -17,7 +17,13 @@ from autoscaler.errors import FlagError
 
 @contextmanager
 def competition(connection: Connection, arguments: argparse.Namespace) -> Iterator[Mandate]:
-    """Compete for the right to write while the block runs; give it up at the end."""
+    """Compete for the right to write while the block runs; give it up at the end.
+
+    A dry run competes for nothing: it would keep those from acting who may.
+    """
+    if arguments.dry_run:
+        yield Mandate(held_back=lambda: "dry run")
+        return
     if not (arguments.leader_elect or arguments.shards):
         yield Mandate()
         return
@@ -42,7 +48,7 @@ def _leadership(
 ) -> tuple[Leadership, Mandate]:
     leadership = Leadership(connection.client, namespace=namespace, identity=identity)
     mandate = Mandate(
-        held_back=lambda: "" if leadership.leads() else "standby: another replica leads",
+        held_back=leadership.held_back,
         may_write=lambda target: leadership.leads(),
     )
     return leadership, mandate
@@ -53,6 +59,7 @@ def _shards(
 ) -> tuple[Shards, Mandate]:
     shards = Shards(connection.client, namespace=namespace, identity=identity, n_shards=n_shards)
     mandate = Mandate(
+        held_back=shards.held_back,
         may_write=shards.owns,
         held_shards=shards.held,
         shard_of=partial(shard_of, n_shards=n_shards),

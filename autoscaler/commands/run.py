@@ -40,7 +40,6 @@ logger = logging.getLogger(__name__)
 FIRST_LISTS = timedelta(seconds=60)
 # A cycle that has not ended for this many intervals never will: the kubelet is to restart us.
 _STUCK_INTERVALS = 20
-DRY_RUN = Mandate(held_back=lambda: "dry run")
 
 
 class Reporting:
@@ -97,13 +96,14 @@ def main(arguments: argparse.Namespace) -> int:
             SystemClock(),
             ReadinessWitness(arguments.consul_url),
         )
+        reporting.latest.held_back = mandate.held_back
         daemon = Daemon(
             world,
             interval=arguments.interval,
             record=reporting.record,
             cycle_ended=reporting.cycle_ended,
             namespace=arguments.own_namespace or connection.namespace,
-            mandate=DRY_RUN if arguments.dry_run else mandate,
+            mandate=mandate,
         )
         memory = Path(arguments.memory_file) if arguments.memory_file else None
         if memory:

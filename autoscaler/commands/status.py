@@ -80,11 +80,17 @@ def _overview(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def status_table(overview: dict[str, Any], *, wide: bool = False) -> str:
     """Return the overview as aligned columns, without lines around them, as kubectl prints."""
+    held_back = overview.get("held_back")
+    told = [f"This replica writes nothing: {held_back}."] if held_back else []
+    return "\n".join([*_lines(overview, wide=wide), *told])
+
+
+def _lines(overview: dict[str, Any], *, wide: bool) -> list[str]:
     policies = overview["policies"]
     if not overview["total"]:
-        return "No policy has been decided yet."
+        return ["No policy has been decided yet."]
     if not policies:
-        return "No policy matches."
+        return ["No policy matches."]
     headings = ["REFERENCE", "STATE", "MODE", "TRUST", "LOAD", "FORECAST", "MINPODS", "MAXPODS",
                 "READY", "REPLICAS", "REASON"]  # fmt: skip
     rows = [headings + ["WHY"] * wide]
@@ -96,7 +102,7 @@ def status_table(overview: dict[str, Any], *, wide: bool = False) -> str:
     ]
     if len(policies) < overview["matched"]:
         lines.append(f"{len(policies)} of {overview['matched']} policies; --limit shows more")
-    return "\n".join(lines)
+    return lines
 
 
 def _cells(policy: dict[str, Any]) -> list[str]:

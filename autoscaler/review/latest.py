@@ -5,7 +5,7 @@ so a reader sees an old or a new one, never half of one, and never slows the rec
 Every governed workload has a record in every cycle, so one without is no longer governed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from autoscaler.decide.facts import TargetRef
@@ -22,6 +22,8 @@ class LatestRecords:
     def __init__(self) -> None:
         self._records: dict[TargetRef, DecisionRecord] = {}
         self.history = History()
+        self.held_back: Callable[[], str] = lambda: ""
+        """Why this replica writes nothing now, empty when it does (`Mandate.held_back`)."""
         self._swept_at: datetime | None = None
 
     def keep(self, record: DecisionRecord) -> None:

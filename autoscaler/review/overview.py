@@ -59,7 +59,7 @@ class Overview:
         self._entries: list[_Entry] = []
 
     def page(self, query: Query) -> dict[str, Any]:
-        """Return one page of policies and the counts of all.
+        """Return one page of policies, the counts of all, and why none of it is written, if so.
 
         Parameters
         ----------
@@ -77,6 +77,7 @@ class Overview:
         limit = whole_number(query, "limit", DEFAULT_PAGE, most=MOST_PER_PAGE)
         return {
             "at": _newest(entries),
+            "held_back": self._latest.held_back(),
             "total": len(entries),
             "matched": len(matched),
             "offset": offset,

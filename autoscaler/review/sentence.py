@@ -66,7 +66,7 @@ _NOTHING_ASKED = {
 
 
 # Why a daemon that was told not to write did not: that is no refusal.
-_HELD_BACK = ("dry run", "standby")
+_HELD_BACK = ("dry run", "standby", "waiting")
 
 
 def held_back(because: str) -> bool:

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 from autoscaler import __version__
 from autoscaler.review.exposition import policy_families
@@ -39,6 +41,20 @@ class PolicyRegistry(CollectorRegistry):
             yield text.encode()
 
 
+class _Role(Collector):
+    """Whether this replica writes, as a word: `active`, `standby`, `waiting` or `dry run`."""
+
+    def __init__(self, latest: LatestRecords) -> None:
+        self._latest = latest
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield one series, of the word in force."""
+        role = self._latest.held_back().partition(":")[0] or "active"
+        family = GaugeMetricFamily("autoscaler_role", "What this replica may do.", labels=["role"])
+        family.add_metric([role], 1)
+        yield family
+
+
 class Telemetry:
     """The daemon's own metrics in one registry."""
 
@@ -60,6 +76,7 @@ class Telemetry:
         """Of the cycle under way: the library's own counter takes a lock for each."""
         build = Gauge("autoscaler_build_info", "Always 1.", ("version",), registry=self.registry)
         build.labels(__version__).set(1)
+        self.registry.register(_Role(latest))
 
     def count(self, record: DecisionRecord) -> None:
         """Count one record by its action: scale_up, scale_down or none."""

@@ -16,12 +16,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from kubernetes import client
 
 from autoscaler.cluster.api import connect
 from autoscaler.cluster.lease import LEASE_DURATION, LEASE_NAME, Leadership
-from support.accounts import ROLES
+from support.accounts import ROLES, account_with
 from support.control_plane import ControlPlane, ScaleWrite
 from support.daemon import Record, RunningDaemon
+from support.election import election
 from support.processes import wait_until
 from support.prometheus_server import PrometheusServer
 from support.workloads import Namespace, deployment, policy_map, rate_policy
@@ -205,6 +207,37 @@ def test_a_leader_that_leaves_hands_over_at_once(
     wait_for_writer(plane, namespace.name, "beta", within=14)
 
     assert terms(plane.scale_writes(namespace.name)) == ["alpha", "beta"]
+
+
+def test_a_standby_names_who_leads(admin: client.ApiClient, namespace: Namespace) -> None:
+    one, other = (
+        Leadership(admin, namespace=namespace.name, identity=who) for who in ("alpha", "beta")
+    )
+    assert other.held_back() == "standby: nobody leads"
+    for candidate in (one, other):
+        election(candidate).try_acquire_or_renew()
+
+    assert (one.held_back(), other.held_back()) == ("", "standby: alpha leads")
+
+
+@pytest.mark.parametrize("missing", ["get", "create", "update"])
+def test_without_a_permission_on_the_lease_it_is_told_why_nobody_leads(
+    plane: ControlPlane, namespace: Namespace, caplog: pytest.LogCaptureFixture, missing: str
+) -> None:
+    verbs = [verb for verb in ("get", "create", "update") if verb != missing]
+    rule = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": verbs}
+    connection = connect(account_with(plane, namespace.name, rules=[rule]))
+    if missing == "update":
+        lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
+        namespace.apply(lease | {"metadata": {"name": LEASE_NAME}, "spec": {}})
+    leadership = Leadership(connection.client, namespace=namespace.name, identity="alpha")
+    candidate = election(leadership)
+    for _ in range(3):
+        assert not candidate.try_acquire_or_renew()
+    connection.close()
+
+    assert leadership.held_back() == f"standby: no Lease, {missing} fails: 403 Forbidden"
+    assert [r.msg for r in caplog.records] == ["lease_unavailable"]
 
 
 def test_who_cannot_renew_stops_leading_before_anybody_else_may_start(

@@ -316,6 +316,15 @@ def test_before_the_first_decision_it_says_what_to_do(chromium):
         visit.keep("empty")
 
 
+def test_a_replica_that_writes_nothing_says_why(chromium, latest):
+    latest.held_back = lambda: "standby: alpha leads"
+    with visiting(chromium, latest) as visit:
+        told = visit.go().locator("#held-back")
+        expect(told).to_have_text("This replica writes nothing: standby: alpha leads.")
+        latest.held_back = lambda: ""
+        expect(told).to_be_hidden()
+
+
 def test_a_policy_that_is_not_there_is_an_error_in_words(chromium, latest):
     with visiting(chromium, latest, clean=False) as visit:
         page = visit.go("#/policy/shop/nothing/Deployment")

@@ -135,6 +135,8 @@ def test_in_a_rolling_update_only_one_count_of_shards_acts(
 
     assert sum(counting.acting()[:2]) == 4
     assert counting.acting()[2:] == [0, 0]
+    waiting = "waiting: replicas of another count act (4 shards)"
+    assert [each.held_back() for each in (old, other, new)] == ["", "", waiting]
     old.stop()
     counting.turns(new, other, another, seconds=20)
     assert counting.acting() == [0, 4, 0, 0]
@@ -143,6 +145,7 @@ def test_in_a_rolling_update_only_one_count_of_shards_acts(
     assert counting.acting() == [0] * 4, "the old count's Lease is not over yet"
     counting.turns(new, another, seconds=8)
     assert sum(counting.acting()) == 6
+    assert new.held_back() == ""
     waits = [r.fields for r in caplog.records if r.msg == "shards_wait"]
     assert [(each["counts"], each["holder"]) for each in waits] == [("6 shards", "4 shards")] * 2
 
@@ -199,6 +202,7 @@ def test_a_shard_is_not_acted_on_beyond_the_common_lease(counting: Counting) -> 
 
     assert one.held() == frozenset()
     assert not one.owns(target)
+    assert one.held_back() == "standby: the common Lease is not renewed"
 
 
 def test_a_leader_and_shards_do_not_act_side_by_side(

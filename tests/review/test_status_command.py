@@ -84,6 +84,19 @@ def test_before_the_first_reconcile_it_says_so():
     assert status_table(Overview(LatestRecords()).page({})) == "No policy has been decided yet."
 
 
+@pytest.mark.parametrize("n_records", [0, 1])
+def test_a_replica_that_writes_nothing_says_why(n_records):
+    latest = LatestRecords()
+    for _ in range(n_records):
+        latest.keep(record())
+    latest.held_back = lambda: "standby: alpha leads"
+
+    lines = status_table(Overview(latest).page({})).splitlines()
+
+    assert lines[-1] == "This replica writes nothing: standby: alpha leads."
+    assert len(lines) == 2 + n_records
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

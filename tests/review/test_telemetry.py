@@ -91,6 +91,21 @@ def test_trust_and_reason_are_one_series_each_for_the_state_in_force(latest):
 
 
 @pytest.mark.parametrize(
+    ("held_back", "role"),
+    [
+        ("", "active"),
+        ("standby: alpha leads", "standby"),
+        ("waiting: replicas of another count act (4 shards)", "waiting"),
+        ("dry run", "dry run"),
+    ],
+)
+def test_what_this_replica_may_do_is_one_word(latest, held_back, role):
+    latest.held_back = lambda: held_back
+
+    assert scraped(Telemetry(latest))["autoscaler_role"] == [({"role": role}, 1)]
+
+
+@pytest.mark.parametrize(
     ("made", "labels"),
     [
         pytest.param(record(10, 14), {"action": "scale_up", "error": "none"}, id="up"),

@@ -64,6 +64,8 @@ async function refreshOverview(asked) {
   if (asked !== state.asked) return null;
   show("overview");
   document.title = "Autoscaler";
+  $("held-back").hidden = !overview.held_back;
+  $("held-back").textContent = `This replica writes nothing: ${overview.held_back}.`;
   showCounts(overview.counts, overview.total);
   showEmpty(overview);
   showRows(overview.policies);
