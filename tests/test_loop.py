@@ -640,3 +640,20 @@ def test_a_clock_that_jumps_lowers_nothing_and_says_so_and_then_all_goes_on(hour
     assert (held.desired_replicas, held.reason) == (high, Reason.CLOCK_JUMP_HOLD)
     assert world.records[-1].signals[0].forecast.age <= STEP
     assert world.cluster.replicas[CHECKOUT] < high
+
+
+@pytest.mark.parametrize("minutes", [2, 6])
+def test_who_gives_a_workload_its_pods_back_keeps_them_for_a_window(minutes):
+    world = bench(1900.0, checkout=20)
+    world.run(24)
+    world.cluster.replicas[CHECKOUT] = 0
+    world.metrics.load = 0.0
+    world.run(4 * minutes)
+    world.cluster.replicas[CHECKOUT] = 20
+    back_at = len(world.records)
+    world.run(20)
+    held = {record.decision.desired_replicas for record in world.records[back_at:]}
+    world.run(100)
+
+    assert held == {20}
+    assert world.cluster.replicas[CHECKOUT] < 20

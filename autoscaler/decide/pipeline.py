@@ -167,7 +167,6 @@ def _observed(
 
     That the new recommendation is in the history already changes no window's answer.
     """
-    behavior = policy.behavior
     doubts = updated_doubts(
         signals, recommendation, workload=workload, state=state, policy=policy, now=now
     )
@@ -178,7 +177,7 @@ def _observed(
     undone = ours and reversed_order(workload, state)
     return WorkloadState(
         state.started_at,
-        _remembered(state, recommendation, workload.spec_replicas, behavior, now=now),
+        _remembered(state, recommendation, workload.spec_replicas, policy, now=now),
         state.scale_events,
         state.last_scale_up_at,
         state.last_scale_down_at,
@@ -208,7 +207,7 @@ def _remembered(
     state: WorkloadState,
     recommendation: Recommendation,
     current_replicas: int,
-    behavior: Behavior,
+    policy: WorkloadPolicy,
     *,
     now: datetime,
 ) -> tuple[TimestampedRecommendation, ...]:
@@ -216,8 +215,11 @@ def _remembered(
 
     Where a whole window knows nothing, current counts as recommended, as at HPA's first sight: and
     it does so until something is known again, so that a window of the known follows every outage.
+    Nobody is asked of a workload that somebody took all pods of: who gives them back begins anew.
     """
-    replicas, history = recommendation.replicas, state.recommendations
+    if current_replicas == 0 and policy.min_replicas > 0:
+        return ()
+    replicas, history, behavior = recommendation.replicas, state.recommendations, policy.behavior
     unknown = replicas is None or (not recommendation.may_lower and replicas < current_replicas)
     if _nothing_known(state, behavior, unknown=unknown, now=now):
         known = (earlier for earlier in history if not earlier.assumed)
