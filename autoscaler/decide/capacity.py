@@ -1,8 +1,9 @@
-"""How much load may one ready pod carry, as far as the policy and the pod template say it."""
+"""How much load may one ready pod carry, as far as the policy and what pods request say it."""
 
 import math
 from collections.abc import Mapping
 from functools import lru_cache
+from statistics import fmean
 
 from autoscaler.decide.facts import ENDED, Capacity, CapacitySource, WorkloadFacts
 from autoscaler.policy.metric import MetricSpec, MetricType, TargetType
@@ -30,20 +31,22 @@ def _declared(per_pod: float, source: CapacitySource) -> Capacity:
 
 
 def requested_per_pod(metric: MetricSpec, workload: WorkloadFacts) -> float | None:
-    """Return cores or bytes one pod requests in the metric's scope; None = not declared.
+    """Return cores or bytes one pod requests in the metric's scope; None = nowhere declared.
 
-    While pods of two templates run, the smaller request counts: a rollout may be stuck for longer
-    than any hold, and what the new template asks for is then not what serves.
+    What the pods were given counts, as HPA adds it up: a LimitRange or a webhook may have made it
+    another request than the template's, or one where that has none.
+    While pods of two templates run, the smallest counts: a rollout may be stuck for longer than any
+    hold, and what the new template asks for is then not what serves.
     """
     declared = _per_pod(workload.requests, metric)
-    if not declared or not workload.rollout_in_progress:
+    pods = workload.pods or ()
+    if all(pod.requests is workload.requests for pod in pods):
         return declared
-    running = (
-        _per_pod(pod.requests, metric)
-        for pod in workload.pods or ()
-        if not pod.deleted and pod.phase not in ENDED
-    )
-    return min([declared, *(amount for amount in running if amount)])
+    serving = (pod.requests for pod in pods if not pod.deleted and pod.phase not in ENDED)
+    given = [amount for requests in serving if (amount := _per_pod(requests, metric))]
+    if workload.rollout_in_progress and declared:
+        return min([declared, *given])
+    return fmean(given) if given else declared
 
 
 def limit_per_pod(metric: MetricSpec, workload: WorkloadFacts) -> float | None:

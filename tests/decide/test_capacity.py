@@ -133,21 +133,31 @@ def mixed(*cores, **fields):
         pytest.param(mixed(2.0, rollout_in_progress=True), 1.0, id="the new ones are smaller"),
         pytest.param(mixed(0.0, rollout_in_progress=True), 1.0, id="the old ones ask for nothing"),
         pytest.param(mixed(rollout_in_progress=True), 1.0, id="there are none"),
-        pytest.param(mixed(0.5, 1.0), 1.0, id="no rollout: one was changed in place"),
+        pytest.param(mixed(0.5, 1.0), 0.75, id="no rollout: one was changed in place"),
+        pytest.param(mixed(0.25, 0.25), 0.25, id="a webhook made them smaller"),
+        pytest.param(mixed(), 1.0, id="no pod yet"),
         pytest.param(
             replace(mixed(0.5, rollout_in_progress=True), pods=None), 1.0, id="pods not watched"
         ),
     ],
 )
-def test_while_pods_of_two_templates_run_the_smaller_request_counts(facts, cores):
+def test_what_pods_request_counts_and_the_smaller_while_two_templates_run(facts, cores):
     got = declared_capacity(metric("ContainerResource", APP_CPU), facts)
 
-    assert got == Capacity(0.8 * cores, CapacitySource.REQUEST)
+    assert got == Capacity(cores * 80 / 100, CapacitySource.REQUEST)
 
 
+@pytest.mark.parametrize("rolls", [False, True])
+def test_what_a_limit_range_gives_to_pods_is_their_request(rolls):
+    facts = replace(mixed(0.5, 0.5, rollout_in_progress=rolls), requests={})
+
+    assert requested_per_pod(metric("Resource", CPU), facts) == 0.5
+
+
+@pytest.mark.parametrize("rolls", [False, True])
 @pytest.mark.parametrize("gone", [{"deleted": True}, {"phase": PodPhase.FAILED}])
-def test_pods_that_are_gone_request_nothing(gone):
-    facts = mixed(0.5, rollout_in_progress=True)
+def test_pods_that_are_gone_request_nothing(gone, rolls):
+    facts = mixed(0.5, rollout_in_progress=rolls)
     facts = replace(facts, pods=tuple(replace(pod, **gone) for pod in facts.pods))
 
     assert requested_per_pod(metric("ContainerResource", APP_CPU), facts) == 1.0
