@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from functools import lru_cache
-from statistics import fmean
 
 from autoscaler.decide.facts import ENDED, Capacity, CapacitySource, WorkloadFacts
 from autoscaler.policy.metric import MetricSpec, MetricType, TargetType
@@ -46,7 +45,7 @@ def requested_per_pod(metric: MetricSpec, workload: WorkloadFacts) -> float | No
     given = [amount for requests in serving if (amount := _per_pod(requests, metric))]
     if workload.rollout_in_progress and declared:
         return min([declared, *given])
-    return fmean(given) if given else declared
+    return sum(given) / len(given) if given else declared
 
 
 def limit_per_pod(metric: MetricSpec, workload: WorkloadFacts) -> float | None:
