@@ -185,6 +185,17 @@ class MetricType(StrEnum):
     EXTERNAL = "External"
 
 
+# As HPA takes them. A share needs a request to be a share of; and what pods use among them does not
+# change with their number, so that a `Value` of it would go on lowering for ever.
+_TARGETS = {
+    MetricType.RESOURCE: (TargetType.UTILIZATION, TargetType.AVERAGE_VALUE),
+    MetricType.CONTAINER_RESOURCE: (TargetType.UTILIZATION, TargetType.AVERAGE_VALUE),
+    MetricType.PODS: (TargetType.AVERAGE_VALUE,),
+    MetricType.OBJECT: (TargetType.VALUE, TargetType.AVERAGE_VALUE),
+    MetricType.EXTERNAL: (TargetType.VALUE, TargetType.AVERAGE_VALUE),
+}
+
+
 class MetricSpec(Section):
     """One entry of `metrics`: a type and the section of that type."""
 
@@ -213,6 +224,15 @@ class MetricSpec(Section):
             raise ValueError(
                 f"a metric of type {self.type} takes exactly the section {wanted}, got {found}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_target_of_its_type(self) -> Self:
+        allowed = _TARGETS.get(self.type)
+        if allowed and self.target and self.target.type not in allowed:
+            takes = " or ".join(_TARGET_FIELD[each] for each in allowed)
+            given = _TARGET_FIELD[self.target.type]
+            raise ValueError(f"a metric of type {self.type} takes a target {takes}, got {given}")
         return self
 
     @property

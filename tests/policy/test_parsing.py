@@ -351,6 +351,32 @@ def test_a_source_and_its_parameters_are_checked_at_the_edge(rate, complaint):
 
 
 @pytest.mark.parametrize(
+    ("metric", "complaint"),
+    [
+        pytest.param(
+            "{type: Pods, pods: {metric: {name: q}, target: {averageUtilization: 70}}}",
+            "Pods takes a target averageValue, got averageUtilization",
+            id="a share of no request",
+        ),
+        pytest.param(
+            "{type: External, external: {metric: {name: q}, target: {averageUtilization: 70}}}",
+            "External takes a target value or averageValue, got averageUtilization",
+            id="a share of what is no pod's",
+        ),
+        pytest.param(
+            '{type: Resource, resource: {name: cpu, target: {value: "5"}}}',
+            "Resource takes a target averageUtilization or averageValue, got value",
+            id="a total that does not fall with fewer pods",
+        ),
+    ],
+)
+def test_a_target_that_hpa_does_not_take_is_refused(metric, complaint):
+    text = f"{GOOD.partition('metrics')[0]}metrics: [{metric}]"
+
+    assert complaints(text) == [f"metrics[0]: a metric of type {complaint}"]
+
+
+@pytest.mark.parametrize(
     ("target", "complaint"),
     [
         pytest.param(
