@@ -3,15 +3,16 @@
 A decision renders itself; nobody reassembles prose elsewhere.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 
 from autoscaler.decide.reason import Reason
+from autoscaler.value import value
 
 _HANDS_OFF = frozenset({Reason.PAUSED, Reason.SCALING_DISABLED, Reason.REPLICAS_CONTESTED})
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Limit:
     """One rule that changed the number, `from` what `to` what."""
 
@@ -21,7 +22,7 @@ class Limit:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Proposal:
     """What one signal asks for by itself.
 
@@ -41,7 +42,7 @@ class Proposal:
         return max(self.predictive, self.reactive)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Recommendation:
     """Replicas before damping; None = no signal is known; `may_lower` False = some doubt."""
 
@@ -56,9 +57,11 @@ class Recommendation:
     """The shortest past behind a forecast that has a say in it; None = measured load alone has."""
     enough_replicas: int | None = None
     """With so many there, nothing is added yet; None = no more is asked for than is there."""
+    busy_pods: float | None = None
+    """How many pods the measured load fills; None = that cannot be told."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Decision:
     """Replicas after damping: current, desired, why, and every step between."""
 

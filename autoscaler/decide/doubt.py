@@ -78,7 +78,7 @@ def updated_doubts(
         if reason in present or lasting:
             again = reason in present and (
                 reason in _EVENTS
-                or (reason in _RECURRING and _vanished(recommendation, workload, state, since))
+                or (reason in _RECURRING and _vanished(recommendation, state, since))
             )
             kept.append((reason, now if again else since))
     known = {reason for reason, _ in kept}
@@ -101,7 +101,7 @@ def _present(
         present.append(Reason.PODS_NOT_READY_HOLD)
     if len(signals) > 1 and _contradicting(recommendation):
         present.append(Reason.METRICS_CONTRADICT_HOLD)
-    if needed is not None and _vanished(recommendation, workload, state, now - VANISHED_WITHIN):
+    if needed is not None and _vanished(recommendation, state, now - VANISHED_WITHIN):
         present.append(Reason.LOAD_VANISHED_HOLD)
     for signal in signals:
         if signal.forecast is not None and signal.forecast.burst:
@@ -123,38 +123,33 @@ def _contradicting(recommendation: Recommendation) -> bool:
     return len(ratios) > 1 and min(ratios) < _NOTHING and max(ratios) > _BUSY
 
 
-def _vanished(
-    recommendation: Recommendation, workload: WorkloadFacts, state: WorkloadState, after: datetime
-) -> bool:
+def _vanished(recommendation: Recommendation, state: WorkloadState, after: datetime) -> bool:
     """Whether the load fell below a tenth of what it was `after` then, and the need by half.
 
     Need has head-room for what the load may become; only load is compared with load.
     """
-    measured = _measured(recommendation, workload)
-    before = next((busy for at, busy in state.busiest if at > after), 0.0)
-    if measured is None or before < _VANISHED_FROM_REPLICAS:
+    busy_pods = recommendation.busy_pods
+    before = next((pods for at, pods in state.busiest if at > after), 0.0)
+    if busy_pods is None or before < _VANISHED_FROM_REPLICAS:
         return False
-    if measured >= _VANISHED_SHARE * before:
+    if busy_pods >= _VANISHED_SHARE * before:
         return False
     needed = (r.replicas for r in state.recommendations if r.at > after and not r.assumed)
     return 2 * (recommendation.replicas or 0) <= max(needed, default=0)
 
 
-def _measured(recommendation: Recommendation, workload: WorkloadFacts) -> float | None:
-    """Return how many pods the measured load fills, None where that cannot be told."""
-    ratios = [p.usage_ratio for p in recommendation.proposals if p.usage_ratio is not None]
-    return max(ratios) * workload.status_replicas if ratios else None
-
-
 def busiest(
-    recommendation: Recommendation, *, workload: WorkloadFacts, state: WorkloadState, now: datetime
+    state: WorkloadState, busy_pods: float | None, *, now: datetime
 ) -> tuple[tuple[datetime, float], ...]:
     """Return the measured loads that may yet be the highest of some span until now."""
-    measured = _measured(recommendation, workload)
-    if measured is None:
-        return state.busiest
-    cutoff = now - VANISHED_WITHIN
-    return (*(b for b in state.busiest if b[1] > measured and b[0] > cutoff), (now, measured))
+    kept = state.busiest
+    if busy_pods is None:
+        return kept
+    while kept and kept[-1][1] <= busy_pods:
+        kept = kept[:-1]
+    while kept and kept[0][0] <= now - VANISHED_WITHIN:
+        kept = kept[1:]
+    return (*kept, (now, busy_pods))
 
 
 def hold_left(reason: Reason, since: datetime, *, window: timedelta, now: datetime) -> timedelta:

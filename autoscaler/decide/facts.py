@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from autoscaler.value import value
+
 
 class TargetRef(NamedTuple):
     """The identity of a workload; a tuple, for it is looked up a dozen times in every cycle."""
@@ -130,7 +132,7 @@ class Doubt(StrEnum):
     FOREIGN = "another cluster's series"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Sample:
     """The newest answer for one signal: a value and its age travel together.
 
@@ -181,7 +183,7 @@ class Trust(StrEnum):
     STALE = "Stale"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ForecastFacts:
     """The forecast of one signal: quantiles of its maximum over [now + lead, now + lead + hold].
 
@@ -210,7 +212,7 @@ class ForecastFacts:
     have to bring back. None = not asked for."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Signal:
     """One metric of the policy at this reconcile: measured, sized and forecast."""
 

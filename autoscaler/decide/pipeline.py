@@ -189,7 +189,7 @@ def _observed(
         workload.generation if ours else None,
         surplus_at(state, now=now),
         state.idle_share,
-        busiest(recommendation, workload=workload, state=state, now=now),
+        busiest(state, recommendation.busy_pods, now=now),
     )
 
 

@@ -70,8 +70,7 @@ def recommended(
     asked = [_proposed(*pair, case) for pair in zip(signals, policy.metrics, strict=True)]
     proposals = tuple(proposal for proposal, _ in asked)
     doubt = next((doubt for _, doubt in asked if doubt), None)
-    known = [n for proposal in proposals if (n := proposal.replicas) is not None]
-    replicas = max(known, default=None)
+    replicas = max((p.replicas for p in proposals if p.replicas is not None), default=None)
     if policy.min_replicas == 0:
         replicas = replicas_around_zero(
             replicas,
@@ -90,6 +89,7 @@ def recommended(
         keep_replicas=_kept(signals) if replicas else None,
         forecast_history=_history(signals, proposals),
         enough_replicas=enough_replicas(signals, proposals) if more else None,
+        busy_pods=_busy_pods(proposals, workload),
     )
 
 
@@ -242,6 +242,12 @@ def _kept(signals: Sequence[Signal]) -> int | None:
         ):
             kept = max(kept or 0, replicas_for(forecast.scale_in_quantile, signal.capacity))
     return kept
+
+
+def _busy_pods(proposals: Sequence[Proposal], workload: WorkloadFacts) -> float | None:
+    """Return how many pods the measured load fills."""
+    ratios = [ratio for proposal in proposals if (ratio := proposal.usage_ratio) is not None]
+    return max(ratios) * workload.status_replicas if ratios else None
 
 
 def _reason(

@@ -1,12 +1,13 @@
 """What a workload remembers between reconciles; changes by returning a new value."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from autoscaler.decide.reason import Reason
+from autoscaler.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class TimestampedRecommendation:
     """A recommendation before damping, and when it was made."""
 
@@ -16,7 +17,7 @@ class TimestampedRecommendation:
     """Current, taken for a recommendation where none was known: it holds, it proves nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ScaleEvent:
     """A rescale that was carried out: positive `change` grew the workload."""
 
@@ -24,7 +25,7 @@ class ScaleEvent:
     change: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Order:
     """The last count we wrote, and the resourceVersion it was written over."""
 
@@ -33,7 +34,7 @@ class Order:
     over_version: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class WorkloadState:
     """The memory of one workload: what was recommended, what was done, since when it is watched."""
 

@@ -6,7 +6,7 @@ The dictionary is the documented log line: field names are stable, `schema` coun
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from autoscaler.decide.bounds import bounds_in_force
@@ -42,9 +42,10 @@ from autoscaler.review.fields import (
     bounded,
 )
 from autoscaler.review.sentence import held_back, sentence
+from autoscaler.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class DecisionRecord:
     """Everything one cycle knew and did about one workload.
 
