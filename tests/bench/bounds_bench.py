@@ -19,8 +19,8 @@ from autoscaler.replay.trace import Trace
 from autoscaler.replay.world import needed_replicas
 
 _SLOW_SHARES = (0.001, 0.003, 0.01)
-_MEAN_TICKS = 44
-_SCATTER_TICKS = 244
+# Minutes around an instant.
+_OF_THE_MEAN, _OF_THE_SCATTER = 11, 61
 _HEADROOMS = np.arange(-0.5, 8.0, 0.25)
 
 
@@ -66,8 +66,7 @@ def _curve(
     load: np.ndarray, known: np.ndarray, span: int, bound: float, least: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return slow share and cost per head-room."""
-    mean = _centred(load, _MEAN_TICKS)
-    scatter = np.sqrt(np.maximum(_centred((load - mean) ** 2, _SCATTER_TICKS), 0.0))
+    mean, scatter = known_signal(load, steps_per_minute=60 // TICK_SECONDS)
     slow, cost = [], []
     for headroom in _HEADROOMS:
         ready = np.maximum(needed_replicas(mean + headroom * scatter), 1)
@@ -78,9 +77,16 @@ def _curve(
     return np.array(slow), np.array(cost)
 
 
-def _centred(values: np.ndarray, n_ticks: int) -> np.ndarray:
-    """Return the mean of the ticks around each, of those that are known."""
+def known_signal(load: np.ndarray, *, steps_per_minute: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return what this one knows of every step: the mean around it, and the scatter about that."""
+    mean = _centred(load, _OF_THE_MEAN * steps_per_minute)
+    squares = _centred((load - mean) ** 2, _OF_THE_SCATTER * steps_per_minute)
+    return mean, np.sqrt(np.maximum(squares, 0.0))
+
+
+def _centred(values: np.ndarray, n_steps: int) -> np.ndarray:
+    """Return the mean of the steps around each, of those that are known."""
     known = np.isfinite(values)
-    ones = np.ones(n_ticks)
+    ones = np.ones(n_steps)
     total = np.convolve(np.where(known, values, 0.0), ones, "same")
     return total / np.maximum(np.convolve(known.astype(float), ones, "same"), 1.0)

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from bounds_bench import known_signal
 
 from autoscaler.replay.ticks import ticks_of
 from autoscaler.replay.trace import Trace
@@ -74,6 +75,7 @@ def bench_one(trace: Trace, *, n_origins: int, peers: bool) -> _Bench:
     for name, make in _CONTRACT.items():
         bench.run(name, lambda origin, make=make: _contract(make(), y, origin))
     bench.run("the last value at every level", lambda origin: _last_value(y, origin))
+    bench.run("who knows the mean of the 11 minutes around", _knowing(y))
     if peers:
         for name, method in _peers().items():
             bench.run(name, lambda origin, method=method: _peer(method, y, origin))
@@ -84,6 +86,18 @@ def _last_value(y: np.ndarray, origin: int) -> dict[float, np.ndarray]:
     """Return what persistence is without any spread: the newest load, whatever the chance."""
     newest = newest_known(y[None, :origin])[0]
     return {lead: np.full(len(LEVELS), newest) for lead in LEADS}
+
+
+def _knowing(y: np.ndarray) -> Callable[[int], dict[float, np.ndarray]]:
+    """Know the signal to come but not the noise in it, and how noise is distributed: a bound."""
+    mean, scatter = known_signal(y, steps_per_minute=1)
+    noise = np.nanquantile((y - mean) / np.maximum(scatter, 1e-12), LEVELS)
+
+    def answers(origin: int) -> dict[float, np.ndarray]:
+        then = {lead: origin + int(lead // _MINUTE) for lead in LEADS}
+        return {k: np.maximum(mean[at] + noise * scatter[at], 0.0) for k, at in then.items()}
+
+    return answers
 
 
 def _window(lead: float) -> Window:
