@@ -31,55 +31,29 @@ class Horizon:
 
 def forecast_facts(batch: ForecastBatch, horizon: Horizon) -> list[ForecastFacts | None]:
     """Return the batch as one value per series, None where nothing is known."""
-    columns = (
-        batch.median,
-        batch.quantile,
-        batch.reactive_quantile,
-        horizon.risk,
-        horizon.lead_seconds,
-        horizon.hold_seconds,
-        batch.trust,
-        batch.skill,
-        batch.coverage,
-        batch.burst,
-        batch.age_seconds,
-        batch.history_seconds,
+    known = batch.known
+    facts = map(
+        ForecastFacts,
+        batch.median.tolist(),
+        batch.quantile.tolist(),
+        batch.reactive_quantile.tolist(),
+        horizon.risk.tolist(),
+        map(_span, horizon.lead_seconds.tolist()),
+        map(_span, horizon.hold_seconds.tolist()),
+        map(_TRUST.__getitem__, batch.trust.tolist()),
+        map(_known, batch.skill.tolist()),
+        map(_known, batch.coverage.tolist()),
+        batch.burst.tolist(),
+        map(_span, np.where(known, batch.age_seconds, 0.0).tolist()),
+        map(_span, np.where(known, batch.history_seconds, 0.0).tolist()),
     )
-    rows = zip(*(column.tolist() for column in columns), strict=True)
     return [
-        _facts(*row) if known else None
-        for known, row in zip(batch.known.tolist(), rows, strict=True)
+        fact if is_known else None for is_known, fact in zip(known.tolist(), facts, strict=True)
     ]
 
 
-def _facts(  # noqa: PLR0913, PLR0917 - one row of the batch, in its column order
-    median: float,
-    quantile: float,
-    reactive: float,
-    risk: float,
-    lead: float,
-    hold: float,
-    trust: int,
-    skill: float,
-    coverage: float,
-    burst: bool,
-    age: float,
-    history: float,
-) -> ForecastFacts:
-    return ForecastFacts(
-        median,
-        quantile,
-        reactive,
-        risk,
-        _span(lead),
-        _span(hold),
-        _TRUST[trust],
-        None if math.isnan(skill) else skill,
-        None if math.isnan(coverage) else coverage,
-        burst,
-        timedelta(seconds=age),
-        timedelta(seconds=history),
-    )
+def _known(score: float) -> float | None:
+    return None if math.isnan(score) else score
 
 
 @lru_cache(maxsize=1024)  # the same few spans in every cycle
