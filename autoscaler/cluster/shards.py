@@ -83,6 +83,13 @@ class Shards:
             return frozenset()
         return frozenset(s for s, until in list(self._believed_until.items()) if now < until)
 
+    def followed(self) -> frozenset[int]:
+        """Return the shards that are decided here: ours, or ours when last anybody was heard of.
+
+        An outage of the API server must not cost the forecasts of what will be ours after it.
+        """
+        return frozenset(list(self._believed_until))
+
     def owns(self, target: TargetRef) -> bool:
         """Whether we may write this workload now: asked before every write."""
         until = self._believed_until.get(shard_of(target, n_shards=self.n_shards), -math.inf)
@@ -125,8 +132,9 @@ class Shards:
             mine = holder_of(shard, members) == self.identity
             seen = self._seen.get(name)
             held = seen is not None and seen.holder == self.identity
-            if held and not mine:
+            if not (held and mine):
                 self._believed_until.pop(shard, None)  # stop writing first, then let go
+            if held and not mine:
                 self._tried(name, partial(self._release, name))
             elif mine and (held or seen is None or not seen.alive(now)):
                 self._tried(name, partial(self._hold, shard, name))
@@ -136,6 +144,7 @@ class Shards:
         seen = self._seen.get(LEASE_NAME)
         others = seen.holder if seen is not None and seen.alive(now) else ""
         if self._waits("" if others == self.count else others, now):
+            self._believed_until.clear()
             return False
         if not others or seen is None or now - seen.written_after >= _RENEW_AFTER_SECONDS:
             self._tried(LEASE_NAME, partial(self._write, LEASE_NAME, seen, holder=self.count))

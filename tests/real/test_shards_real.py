@@ -2,6 +2,7 @@
 
 import random
 import signal
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -21,7 +22,7 @@ from support.control_plane import ControlPlane
 from support.daemon import RunningDaemon
 from support.election import election
 from support.processes import wait_until
-from support.workloads import Namespace, policy_map, rate_policy
+from support.workloads import Namespace, deployment, policy_map, rate_policy
 
 N_POLICIES, N_SHARDS = 1000, 12
 # Two cycles of the default interval.
@@ -203,6 +204,62 @@ def test_a_shard_is_not_acted_on_beyond_the_common_lease(counting: Counting) -> 
     assert one.held() == frozenset()
     assert not one.owns(target)
     assert one.held_back() == "standby: the common Lease is not renewed"
+
+
+def test_who_gets_no_answer_writes_nothing_and_keeps_what_it_decides(counting: Counting) -> None:
+    one = counting.replica(4)
+    counting.turns(one, seconds=4)
+    counting.now += 60.0
+    assert (one.held(), one.followed()) == (frozenset(), frozenset(range(4)))
+
+    counting.turns(one)
+    assert one.held() == frozenset(range(4))
+
+
+def test_what_a_peer_took_meanwhile_is_decided_here_no_more(counting: Counting) -> None:
+    cut_off, peer = counting.replica(4), counting.replica(4)
+    counting.turns(cut_off, peer, seconds=8)
+    mine = cut_off.followed()
+    counting.turns(peer, seconds=20)
+    assert mine < peer.held() == frozenset(range(4))
+    assert cut_off.followed() == mine
+
+    counting.turns(cut_off)
+    assert cut_off.followed() == frozenset()
+
+
+def test_what_another_count_took_meanwhile_is_decided_here_no_more(counting: Counting) -> None:
+    cut_off, other = counting.replica(4), counting.replica(6)
+    counting.turns(cut_off, other, seconds=4)
+    counting.turns(other, seconds=20)
+    counting.turns(cut_off)
+
+    assert cut_off.followed() == frozenset()
+
+
+def test_an_outage_of_the_api_server_costs_no_forecast(
+    new_control_plane: Callable[[], ControlPlane], tmp_path: Path
+) -> None:
+    plane = new_control_plane()
+    connection = connect(plane.admin_kubeconfig)
+    namespace = Namespace(plane, connection.client, "default")
+    namespace.apply(deployment("shop", replicas=2))
+    namespace.apply(policy_map("autoscaling", {"shop.yaml": rate_policy("shop")}))
+    flags = ("--own-namespace", "default", "--shards", "2")
+    log = tmp_path / "daemon.log"
+    nobody = "http://127.0.0.1:9"
+    daemon = RunningDaemon(plane.admin_kubeconfig, nobody, *flags, log=log)
+    try:
+        daemon.wait_cycles("shop", 3)
+        plane.stop_api_server()
+        time.sleep(RENEW_DEADLINE.total_seconds() + 5)
+        decided = daemon.wait_cycles("shop", 2, within=20)
+        plane.start_api_server()
+    finally:
+        connection.close()
+        daemon.stop()
+
+    assert {record["current_replicas"] for record in decided} == {2}
 
 
 def test_a_leader_and_shards_do_not_act_side_by_side(
