@@ -2,7 +2,8 @@
 
 The client's `LeaderElection` decides who leads.
 What is added here: every request has a time-out, a broken connection is a failed attempt instead of
-the end of the thread, a lost lease is tried for again, leaving gives it up at once, and `leads` is
+the end of the thread, a lost lease is tried for again, leaving gives it up at once, a clock that is
+set begins the election anew (by it a standby would lead at once, or not for hours), and `leads` is
 true only until ten seconds after the *beginning* of the last renewal that succeeded, by a clock
 that goes on while the process is stopped or the machine sleeps.
 Nobody else starts before fifteen seconds after that renewal, and a write takes at most four.
@@ -12,6 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -33,6 +35,8 @@ RENEW_DEADLINE = timedelta(seconds=10)
 RETRY_PERIOD = timedelta(seconds=2)
 LEASE_NAME = "predictive-autoscaler"
 
+# A clock that is slewed moves by less between two looks at the Lease.
+_CLOCK_SET_SECONDS = 1.0
 # There is none yet; somebody else wrote first.
 _USUAL = frozenset({404, 409})
 
@@ -42,6 +46,10 @@ logging.getLogger("leaderelection").setLevel(logging.WARNING)
 
 class _LeftError(Exception):
     """Ends the election's thread: `stop` was called."""
+
+
+class _ClockSetError(Exception):
+    """Ends one election: since when it has seen a Lease unchanged, it tells by the wall clock."""
 
 
 def awake_seconds() -> float:
@@ -92,7 +100,8 @@ class Leadership:
         )
         try:
             while True:
-                leaderelection.LeaderElection(settings).run()
+                with suppress(_ClockSetError):
+                    leaderelection.LeaderElection(settings).run()
         except _LeftError:
             _say("left_the_election", self.identity)
 
@@ -112,13 +121,17 @@ class _Lock:
         lease.api_instance = self._requests
         self._lease = lease
         self._left = False
+        self._wall_ahead = time.time() - awake_seconds()
         # Leaving writes from another thread than renewing does.
         self._writing = threading.RLock()
 
     def get(self, name: str, namespace: str) -> Any:
-        """Read the lease, unless we left."""
+        """Read the lease, unless we left; by a clock that was set nobody's time is over."""
         if self._left:
             raise _LeftError
+        before, self._wall_ahead = self._wall_ahead, time.time() - awake_seconds()
+        if abs(self._wall_ahead - before) > _CLOCK_SET_SECONDS:
+            raise _ClockSetError
         found, read = self._lease.get(name, namespace)
         self.holder = str(read.holder_identity or "") if found else ""
         return found, read

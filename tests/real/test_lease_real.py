@@ -240,6 +240,30 @@ def test_without_a_permission_on_the_lease_it_is_told_why_nobody_leads(
     assert [r.msg for r in caplog.records] == ["lease_unavailable"]
 
 
+@pytest.mark.parametrize("seconds", [60.0, -3600.0])
+def test_a_clock_that_is_set_lets_nobody_lead_too_early_nor_too_late(
+    plane: ControlPlane, namespace: Namespace, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    connection = connect(plane.admin_kubeconfig)
+    alpha, beta = (
+        Leadership(connection.client, namespace=namespace.name, identity=who)
+        for who in ("alpha", "beta")
+    )
+    assert election(alpha).try_acquire_or_renew()
+    renewed_at = time.monotonic()
+    beta.start()
+    wait_until(lambda: beta.held_back() == "standby: alpha leads", within=5, what="seen")
+    clock = time.time
+    monkeypatch.setattr(time, "time", lambda: clock() + seconds)
+    wait_until(beta.leads, within=30, what="beta leads")
+    waited = time.monotonic() - renewed_at
+    beta.stop()
+    connection.close()
+
+    assert LEASE_DURATION.total_seconds() - 1 <= waited < 24
+    assert not alpha.leads()
+
+
 def test_who_cannot_renew_stops_leading_before_anybody_else_may_start(
     new_control_plane: Callable[[], ControlPlane],
 ) -> None:
