@@ -23,6 +23,8 @@ Json = dict[str, Any]
 # A write must have failed or arrived before another leader can start: the lease runs 15 s, we stop
 # writing 10 s after the last renewal, so an answer that takes longer than this is no answer.
 REQUEST_TIMEOUT_SECONDS = 4.0
+# What reading a service account's token anew may raise; the next request reads it again.
+NO_CREDENTIALS = (config.ConfigException, OSError)
 _LONGEST_EXCERPT = 200
 # One connection per watched kind, and a few for writes, events and the lease.
 _CONNECTIONS = 32
@@ -138,14 +140,17 @@ def opened(
     api: client.ApiClient, request: Request, *, timeout: float | tuple[float, float]
 ) -> urllib3.BaseHTTPResponse:
     """Return the response, its body not yet read; `timeout` is in seconds, or (connect, read)."""
-    serialized = api.param_serialize(
-        request.method,
-        request.path,
-        query_params=list(request.query),
-        header_params={"Accept": "application/json", "Content-Type": request.content_type},
-        body=request.body,
-        auth_settings=["BearerToken"],
-    )
+    try:
+        serialized = api.param_serialize(
+            request.method,
+            request.path,
+            query_params=list(request.query),
+            header_params={"Accept": "application/json", "Content-Type": request.content_type},
+            body=request.body,
+            auth_settings=["BearerToken"],
+        )
+    except NO_CREDENTIALS as error:
+        raise ApiException(status=0, reason=f"no credentials: {error}") from error
     try:
         response: urllib3.BaseHTTPResponse = api.call_api(
             *serialized, _request_timeout=timeout

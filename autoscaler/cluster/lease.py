@@ -24,7 +24,7 @@ from kubernetes.leaderelection import electionconfig, leaderelection
 from kubernetes.leaderelection.leaderelectionrecord import LeaderElectionRecord
 from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
 
-from autoscaler.cluster.api import REQUEST_TIMEOUT_SECONDS
+from autoscaler.cluster.api import NO_CREDENTIALS, REQUEST_TIMEOUT_SECONDS
 from autoscaler.strict import MALFORMED
 
 logger = logging.getLogger(__name__)
@@ -217,7 +217,7 @@ def _timed(call: Callable[..., Any], *arguments: Any) -> Any:
     """Return the Lease; a page that answers in its place would be taken for one nobody holds."""
     try:
         lease = call(*arguments, _request_timeout=REQUEST_TIMEOUT_SECONDS)
-    except (urllib3.exceptions.HTTPError, *MALFORMED) as error:
+    except (urllib3.exceptions.HTTPError, *NO_CREDENTIALS, *MALFORMED) as error:
         raise ApiException(status=0, reason=str(error)) from error
     if getattr(lease.metadata, "resource_version", None) is None:
         raise ApiException(status=0, reason="not an API server's answer")

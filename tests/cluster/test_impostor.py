@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
+from kubernetes.config import ConfigException
 
 from autoscaler.cluster.api import Request, answered
 from autoscaler.cluster.events import EventRecorder, Happening
@@ -141,6 +142,25 @@ def test_nobody_holds_shards_by_its_word_and_the_next_turn_comes(
         shards._tried("leases", shards.turn)
 
     assert shards.held() == frozenset()
+    shards.stop()
+
+
+@pytest.mark.parametrize("error", [ConfigException("Token file exists but empty."), OSError(5, "")])
+def test_a_token_that_cannot_be_read_ends_no_thread(impostor: Impostor, error: Exception) -> None:
+    def unreadable(_: object) -> None:
+        raise error
+
+    impostor.api.configuration.api_key["BearerToken"] = "bearer of yesterday"
+    impostor.api.configuration.refresh_api_key_hook = unreadable
+    leadership = Leadership(impostor.api, namespace="system", identity="a")
+    shards = Shards(impostor.api, namespace="system", identity="a", n_shards=4)
+
+    with pytest.raises(ApiException, match="no credentials"):
+        answered(impostor.api, Request("GET", "/apis"))
+    assert not election(leadership).try_acquire_or_renew()
+    assert leadership.held_back().startswith("standby: no Lease, get fails: no answer")
+    shards._tried("leases", shards.turn)
+    leadership.stop()
     shards.stop()
 
 
