@@ -4,7 +4,7 @@ What is certainly wrong loses its value; what is a lower bound keeps it, which m
 recommendation and never lower it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -12,6 +12,7 @@ from functools import lru_cache
 from autoscaler.decide.facts import Doubt, PodFacts, PodPhase, Sample, TargetRef, WorkloadFacts
 from autoscaler.decide.measured import MOST_CLOCK_SKEW
 from autoscaler.metrics.connection import Answer
+from autoscaler.metrics.ownership import owner_name
 from autoscaler.metrics.source import SCRAPE_INTERVAL
 
 # A series that is silent for four scrapes is not being scraped.
@@ -20,6 +21,8 @@ _STALE_AFTER_SCRAPES = 4.0
 _LATE_AFTER_SCRAPES = 1.5
 # Discovery, first scrape and the second one, without which there is no rate.
 _POD_IS_NEW = timedelta(minutes=3)
+# A scrape job, and the namespace of what it scrapes.
+Place = tuple[str, str]
 # Prometheus warns per series; the first few say it all.
 _LONGEST_DETAIL = 200
 
@@ -38,6 +41,22 @@ class Down:
         """Return the target that a row of `up` stands for."""
         names = ("job", "instance", "namespace", "pod")
         return cls(*(labels.get(name, "") for name in names))
+
+    def is_a_pod_of(self, workload: TargetRef, pods: tuple[PodFacts, ...] | None) -> bool:
+        """Whether this is one of the workload's pods, by owner or else by name."""
+        if self.namespace and self.namespace != workload.namespace:
+            return False
+        if pods is not None:
+            return any(pod.name == self.pod and not pod.deleted for pod in pods)
+        return owner_name(self.pod, kind=workload.kind) == workload.name
+
+
+DOWN_UNKNOWN = "which scrape targets are down is not known"
+
+
+def told_down(down: Sequence[Down]) -> str:
+    """Return that targets are down, in words; empty when none is."""
+    return f"{len(down)} scrape targets are down, first {down[0].instance}" if down else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +88,32 @@ def settled(pods: Iterable[PodFacts], *, now: datetime) -> list[PodFacts]:
         and now - pod.created_at > _POD_IS_NEW
         and (pod.ready_transition_at is None or now - pod.ready_transition_at > _POD_IS_NEW)
     ]
+
+
+def beside_down(
+    sample: Sample, workload: TargetRef, around: Circumstances, *, read: Collection[Place]
+) -> Sample:
+    """Return what a user's query amounts to while targets of the jobs it reads are down.
+
+    Those of the workload's own namespace are its pods, or other people's; elsewhere all are a
+    gateway's that may have held some of its load.
+    """
+    if not read or not sample.trusted:
+        return sample
+    facts = around.workloads.get(workload)
+    pods = None if facts is None else facts.pods
+    missed = [
+        target
+        for target in around.down
+        if (target.job, target.namespace) in read
+        and (
+            not target.pod
+            or target.namespace != workload.namespace
+            or target.is_a_pod_of(workload, pods)
+        )
+    ]
+    detail = told_down(missed) if around.down_is_known else DOWN_UNKNOWN
+    return replace(sample, doubt=Doubt.PARTIAL, detail=detail) if detail else sample
 
 
 def with_doubt(sample: Sample, around: Circumstances) -> Sample:

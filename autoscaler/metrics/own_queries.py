@@ -17,6 +17,7 @@ from autoscaler.decide.facts import Doubt, Sample
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.answers import combined, number_of
 from autoscaler.metrics.connection import Answer, Outcome
+from autoscaler.metrics.misgivings import Place
 from autoscaler.metrics.own_query import OwnQuery
 from autoscaler.metrics.plan import PART_LABEL
 from autoscaler.metrics.promql import duration, labelled
@@ -40,6 +41,8 @@ _NO_LOAD = {
     "string": "a text, not a number",
 }
 
+# A part of a query's answer by name, and the row that says it.
+Part = tuple[str, Mapping[str, Any]]
 Ask = Callable[[Sequence[str]], Sequence[Outcome]]
 Form = Callable[[OwnQuery, int], list[str]]
 
@@ -50,7 +53,7 @@ def dated(query: OwnQuery, index: int) -> list[str]:
     for number, found in enumerate(query.selectors):
         text = found.text
         expressions.append(_part(f"max(timestamp({text}))", index, f"at{number}"))
-        expressions.append(_part(f"count({text})", index, f"series{number}"))
+        expressions.append(_part(f"count by (job, namespace) ({text})", index, f"series{number}"))
         if found.window is not None:
             before = f"{text}[{duration(PROBE)}] offset {found.window}"
             expressions.append(_part(f"count(count_over_time({before}))", index, f"before{number}"))
@@ -215,14 +218,33 @@ def _next_form(batch: dict[int, OwnQuery]) -> dict[int, OwnQuery] | None:
     return {index: replace(query, whole=False) if query.scalar else replace(query, scalar=True)}
 
 
-def sample_of(result: Sequence[Any], index: int, query: OwnQuery, *, now: datetime) -> Sample:
-    """Return what the rows of one query amount to: their sum, no older than its oldest selector."""
-    parts: dict[str, float] = {}
+def by_query(result: Sequence[Any], index: int) -> dict[str, list[Part]]:
+    """Return the rows of an answer by the number of the query that they are about.
+
+    Parameters
+    ----------
+    index
+        Of a query in it: whoever was asked as it is written stood alone, and has no label of ours.
+    """
+    found: dict[str, list[Part]] = {}
     for row in result:
         number, _, part = row["metric"].get(PART_LABEL, f"{index}:load").partition(":")
-        if number == str(index):
-            value = number_of(row)
-            parts[part] = combined(parts[part], value, part=part) if part in parts else value
+        found.setdefault(number, []).append((part, row))
+    return found
+
+
+def places_read(rows: Sequence[Part]) -> set[Place]:
+    """Return the scrape jobs, each with the namespace, behind the selectors of a query."""
+    labels = (row["metric"] for part, row in rows if part.startswith("series"))
+    return {(each.get("job", ""), each.get("namespace", "")) for each in labels}
+
+
+def sample_of(rows: Sequence[Part], query: OwnQuery, *, now: datetime) -> Sample:
+    """Return what the rows of one query amount to: their sum, no older than its oldest selector."""
+    parts: dict[str, float] = {}
+    for part, row in rows:
+        value = number_of(row)
+        parts[part] = combined(parts[part], value, part=part) if part in parts else value
     load = parts.get("load")
     ats = [value for part, value in parts.items() if part.startswith("at")]
     at = datetime.fromtimestamp(min(ats), tz=UTC) if ats else None

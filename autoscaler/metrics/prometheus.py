@@ -16,8 +16,17 @@ from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.answers import Table
 from autoscaler.metrics.connection import Answer, Connection, Outcome, Question
 from autoscaler.metrics.history import HistoryReader
-from autoscaler.metrics.misgivings import Circumstances, Down, with_doubt
-from autoscaler.metrics.own_queries import OwnQueries, Round, dated, sample_of, unless_no_load
+from autoscaler.metrics.misgivings import Circumstances, Down, Place, beside_down, with_doubt
+from autoscaler.metrics.own_queries import (
+    OwnQueries,
+    Part,
+    Round,
+    by_query,
+    dated,
+    places_read,
+    sample_of,
+    unless_no_load,
+)
 from autoscaler.metrics.own_query import OwnQuery, examined
 from autoscaler.metrics.plan import Group, Plan, planned
 from autoscaler.metrics.promql import Matcher, any_of, selector
@@ -50,6 +59,7 @@ class PrometheusMetrics:
         self._own: dict[int, OwnQuery] = {}
         self._own_queries = OwnQueries(dated)
         self._jobs: dict[int, frozenset[str]] = {}
+        self._read_places: dict[int, set[Place]] = {}
         self._silent: dict[int, list[str]] = {}
 
     def close(self) -> None:
@@ -92,7 +102,7 @@ class PrometheusMetrics:
         self._plan = planned(series, scrape_interval=self._settings.scrape_interval)
         self._queries = [group.newest_query() for group in self._plan.groups]
         self._own = {index: examined(text) for index, text in self._plan.queries.items()}
-        self._series, self._jobs = series, {}
+        self._series, self._jobs, self._read_places = series, {}, {}
 
     def _answers(
         self, own: Round, *, now: datetime, deadline: float
@@ -169,17 +179,28 @@ class PrometheusMetrics:
         outcomes = self._own_queries.finished(
             own, answers, ask=ask, now=around.now, alive=around.down_is_known
         )
-        samples = {}
+        samples: dict[int, Sample] = {}
+        rows_of: dict[int, dict[str, list[Part]]] = {}
         for index, outcome in outcomes.items():
             if isinstance(outcome, MetricUnavailableError):
                 samples[index] = unknown(outcome)
                 continue
             try:
-                sample = sample_of(outcome.result, index, self._own[index], now=around.now)
-                samples[index] = with_doubt(sample, around.of(outcome))
+                if id(outcome) not in rows_of:
+                    rows_of[id(outcome)] = by_query(outcome.result, index)
+                rows = rows_of[id(outcome)].get(str(index), ())
+                samples[index] = self._own_sample(index, rows, around.of(outcome))
             except MALFORMED as error:
                 samples[index] = unknown(MetricUnavailableError(f"malformed answer: {error!r}"))
         return samples
+
+    def _own_sample(self, index: int, rows: Sequence[Part], around: Circumstances) -> Sample:
+        # A job that is down as a whole has no series left to tell that a query read it.
+        read = self._read_places.setdefault(index, set())
+        read.update(places_read(rows))
+        sample = sample_of(rows, self._own[index], now=around.now)
+        sample = beside_down(sample, self._series[index].target, around, read=read)
+        return with_doubt(sample, around)
 
 
 def _table(group: Group, rows: Iterable[Any]) -> Table:

@@ -16,7 +16,14 @@ from typing import NamedTuple
 from autoscaler.decide.facts import Doubt, PodFacts, Sample, WorkloadFacts
 from autoscaler.decide.pod_metric import knows_every_ready_pod
 from autoscaler.metrics.answers import Rows, Table
-from autoscaler.metrics.misgivings import Circumstances, Down, settled, with_doubt
+from autoscaler.metrics.misgivings import (
+    DOWN_UNKNOWN,
+    Circumstances,
+    Down,
+    settled,
+    told_down,
+    with_doubt,
+)
 from autoscaler.metrics.ownership import owner_name
 from autoscaler.metrics.plan import Group, Member
 
@@ -204,9 +211,9 @@ class Reading:
         if self._group.source.zero_is_silence and found.load == 0:
             return "a zero may be a sender that is gone: its series never expire"
         if not self._around.down_is_known:
-            return "which scrape targets are down is not known"
+            return DOWN_UNKNOWN
         if down:
-            return f"{len(down)} scrape targets are down, first {down[0].instance}"
+            return told_down(down)
         if found.hole:
             return found.hole
         return "" if facts is None or not found.by_pod else self._unheard(facts, found)
@@ -221,13 +228,8 @@ class Reading:
 
     def _concerns(self, target: Down, member: Member, pods: tuple[PodFacts, ...] | None) -> bool:
         """Whether a target that is down may have held some of the workload's load."""
-        if not self._group.source.per_pod or not target.pod:
-            return True
-        if target.namespace and target.namespace != member.target.namespace:
-            return False
-        if pods is not None:
-            return any(pod.name == target.pod and not pod.deleted for pod in pods)
-        return owner_name(target.pod, kind=member.target.kind) == member.target.name
+        everybodys = not self._group.source.per_pod or not target.pod
+        return everybodys or target.is_a_pod_of(member.target, pods)
 
 
 def _by_pod(rows: Rows) -> dict[str, dict[str, list[tuple[str, str, float]]]]:

@@ -233,3 +233,66 @@ def test_a_rate_over_a_window_that_is_not_covered_may_not_lower(stub, reader_of)
 
     assert (sample.value, sample.doubt) == (0.0, Doubt.PARTIAL)
     assert sample.detail == "a is there for less than its window of 2m"
+
+
+def beside_down(down):
+    """Answer a query that reads a gateway's job and the pods' own, while some targets are down."""
+    rows = [row(9, autoscaler_part="0:load"), row(NOW.timestamp(), autoscaler_part="0:at0")]
+    read = ({"job": "gateway", "namespace": "edge"}, {"job": "pods", "namespace": "shop"})
+    rows += [row(2, autoscaler_part="0:series0", **where) for where in read]
+
+    def reply(asked):
+        return success([row(1, **down)] if "up == 0" in asked.promql else rows)
+
+    return reply
+
+
+POD, OTHER = "checkout-5d8f7c9b6d-x2z9q", "search-5d8f7c9b6d-x2z9q"
+
+
+@pytest.mark.parametrize(
+    ("job", "namespace", "pod", "doubt"),
+    [
+        pytest.param("gateway", "edge", "edge-0", Doubt.PARTIAL, id="a gateway"),
+        pytest.param("pods", "shop", POD, Doubt.PARTIAL, id="a pod of the workload"),
+        pytest.param("pods", "shop", None, Doubt.PARTIAL, id="whose pod is not said"),
+        pytest.param("pods", "shop", OTHER, None, id="a pod of another workload"),
+        pytest.param("pods", "bank", "checkout-0", None, id="of another namespace"),
+        pytest.param("node", "shop", POD, None, id="of a job that the query does not read"),
+    ],
+)
+def test_what_a_query_reads_of_targets_that_are_down_may_not_lower(
+    stub, reader_of, job, namespace, pod, doubt
+):
+    down = {"job": job, "namespace": namespace, "instance": "10.0.0.1:80"}
+    stub.reply = beside_down(down | ({"pod": pod} if pod else {}))
+
+    [sample] = reader_of(stub.url).newest(series("sum(hits)"), now=NOW, workloads={})
+
+    assert (sample.value, sample.n_series, sample.doubt) == (9.0, 4, doubt)
+    assert sample.detail == ("1 scrape targets are down, first 10.0.0.1:80" if doubt else "")
+
+
+def test_a_job_that_is_down_as_a_whole_was_read_before(stub, reader_of):
+    reader = reader_of(stub.url)
+    stub.reply = beside_down({"job": "node"})
+    reader.newest(whole := series("sum(hits)"), now=NOW, workloads={})
+    left = [row(4, autoscaler_part="0:load"), row(NOW.timestamp(), autoscaler_part="0:at0")]
+    left.append(row(2, autoscaler_part="0:series0", job="pods", namespace="shop"))
+    gateway = row(1, job="gateway", namespace="edge", instance="a:80")
+    stub.reply = lambda asked: success([gateway] if "up == 0" in asked.promql else left)
+
+    [sample] = reader.newest(whole, now=NOW, workloads={})
+
+    assert (sample.value, sample.doubt) == (4.0, Doubt.PARTIAL)
+
+
+def test_where_it_is_not_known_what_is_down_a_query_may_not_lower(stub, reader_of):
+    read = beside_down({"job": "node"})
+    stub.reply = lambda asked: (
+        failure(422, "execution", "no") if "up == 0" in asked.promql else read(asked)
+    )
+
+    [sample] = reader_of(stub.url).newest(series("sum(hits)"), now=NOW, workloads={})
+
+    assert (sample.value, sample.doubt) == (9.0, Doubt.PARTIAL)
