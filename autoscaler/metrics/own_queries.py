@@ -18,7 +18,7 @@ from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.answers import combined, number_of
 from autoscaler.metrics.connection import Answer, Outcome
 from autoscaler.metrics.misgivings import Place
-from autoscaler.metrics.own_query import OwnQuery
+from autoscaler.metrics.own_query import FoundSelector, OwnQuery
 from autoscaler.metrics.plan import PART_LABEL
 from autoscaler.metrics.promql import duration, labelled
 from autoscaler.metrics.source import PROBE
@@ -32,6 +32,9 @@ MOST_TOGETHER = 550
 _MOST_CHARACTERS = 1_000_000
 # What was wrong with a query a moment ago is wrong still: its text is the same.
 _REFUSED_FOR = timedelta(minutes=5)
+# A selector that lost its series may have lost its load or its exporter; an hour tells which.
+_MISSED_FOR = timedelta(hours=1)
+_ZERO = timedelta(0)
 # Of so few questions all may well be late for their own reasons.
 _FEW = 3
 
@@ -233,10 +236,27 @@ def by_query(result: Sequence[Any], index: int) -> dict[str, list[Part]]:
     return found
 
 
-def places_read(rows: Sequence[Part]) -> set[Place]:
-    """Return the scrape jobs, each with the namespace, behind the selectors of a query."""
-    labels = (row["metric"] for part, row in rows if part.startswith("series"))
-    return {(each.get("job", ""), each.get("namespace", "")) for each in labels}
+@dataclass(slots=True)
+class Behind:
+    """What stood behind a query since it is asked: it is missed where it is gone."""
+
+    read: set[Place] = field(default_factory=set)
+    """Scrape jobs, each with the namespace of what it scrapes."""
+    heard: dict[FoundSelector, datetime] = field(default_factory=dict)
+    """When each selector had a series last."""
+
+    def note(self, rows: Sequence[Part], query: OwnQuery, *, now: datetime) -> None:
+        """Remember what stands behind it now."""
+        labels = [(part, row["metric"]) for part, row in rows if part.startswith("series")]
+        self.read.update((of.get("job", ""), of.get("namespace", "")) for _, of in labels)
+        present = {part for part, _ in labels}
+        found = enumerate(query.selectors)
+        self.heard.update((each, now) for n, each in found if f"series{n}" in present)
+
+    def lost(self, *, now: datetime) -> str:
+        """Return which selectors have no series any more, in words; empty when each has."""
+        gone = [found.text for found, at in self.heard.items() if _ZERO < now - at < _MISSED_FOR]
+        return f"no series any more: {', '.join(gone)}" if gone else ""
 
 
 def sample_of(rows: Sequence[Part], query: OwnQuery, *, now: datetime) -> Sample:

@@ -16,14 +16,14 @@ from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.answers import Table
 from autoscaler.metrics.connection import Answer, Connection, Outcome, Question
 from autoscaler.metrics.history import HistoryReader
-from autoscaler.metrics.misgivings import Circumstances, Down, Place, beside_down, with_doubt
+from autoscaler.metrics.misgivings import Circumstances, Down, beside_down, with_doubt
 from autoscaler.metrics.own_queries import (
+    Behind,
     OwnQueries,
     Part,
     Round,
     by_query,
     dated,
-    places_read,
     sample_of,
     unless_no_load,
 )
@@ -59,7 +59,7 @@ class PrometheusMetrics:
         self._own: dict[int, OwnQuery] = {}
         self._own_queries = OwnQueries(dated)
         self._jobs: dict[int, frozenset[str]] = {}
-        self._read_places: dict[int, set[Place]] = {}
+        self._behind: dict[int, Behind] = {}
         self._silent: dict[int, list[str]] = {}
 
     def close(self) -> None:
@@ -102,7 +102,7 @@ class PrometheusMetrics:
         self._plan = planned(series, scrape_interval=self._settings.scrape_interval)
         self._queries = [group.newest_query() for group in self._plan.groups]
         self._own = {index: examined(text) for index, text in self._plan.queries.items()}
-        self._series, self._jobs, self._read_places = series, {}, {}
+        self._series, self._jobs, self._behind = series, {}, {}
 
     def _answers(
         self, own: Round, *, now: datetime, deadline: float
@@ -195,11 +195,12 @@ class PrometheusMetrics:
         return samples
 
     def _own_sample(self, index: int, rows: Sequence[Part], around: Circumstances) -> Sample:
-        # A job that is down as a whole has no series left to tell that a query read it.
-        read = self._read_places.setdefault(index, set())
-        read.update(places_read(rows))
-        sample = sample_of(rows, self._own[index], now=around.now)
-        sample = beside_down(sample, self._series[index].target, around, read=read)
+        behind, query = self._behind.setdefault(index, Behind()), self._own[index]
+        behind.note(rows, query, now=around.now)
+        sample = sample_of(rows, query, now=around.now)
+        if sample.trusted and (lost := behind.lost(now=around.now)):
+            sample = replace(sample, doubt=Doubt.PARTIAL, detail=lost)
+        sample = beside_down(sample, self._series[index].target, around, read=behind.read)
         return with_doubt(sample, around)
 
 

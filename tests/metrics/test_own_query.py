@@ -296,3 +296,22 @@ def test_where_it_is_not_known_what_is_down_a_query_may_not_lower(stub, reader_o
     [sample] = reader_of(stub.url).newest(series("sum(hits)"), now=NOW, workloads={})
 
     assert (sample.value, sample.doubt) == (9.0, Doubt.PARTIAL)
+
+
+def test_a_selector_that_lost_its_series_is_missed_for_an_hour(stub, reader_of):
+    reader = reader_of(stub.url)
+    batch = series("(a or vector(0)) + (b or vector(0)) + (never or vector(0))")
+
+    def read(hours, *selectors):
+        now = NOW + timedelta(hours=hours)
+        parts = {"load": 3} | {f"at{n}": now.timestamp() for n in selectors}
+        parts |= {f"series{n}": 1 for n in selectors}
+        answer = success(row(v, autoscaler_part=f"0:{part}") for part, v in parts.items())
+        stub.reply = lambda asked: success([]) if "up == 0" in asked.promql else answer
+        [sample] = reader.newest(batch, now=now, workloads={})
+        return sample.value, sample.doubt, sample.detail
+
+    both, one, later = read(0, 0, 1), read(0.5, 0), read(1, 0)
+
+    assert both == later == (3.0, None, "")
+    assert one == (3.0, Doubt.PARTIAL, "no series any more: b")
