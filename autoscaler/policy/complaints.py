@@ -91,9 +91,16 @@ def _allowed_beside(location: Sequence[str | int]) -> str:
     """Return which fields stand where an unknown one was found, the likeliest first."""
     *parents, wrong = location
     fields = _fields_at(parents)
-    alike = difflib.get_close_matches(str(wrong), fields, n=1)
+    alike = difflib.get_close_matches(str(wrong), fields, n=1) or _below(location)
     guess = f"did you mean {alike[0]}? " if alike else ""
     return f"{foreign_characters(str(wrong))}{guess}allowed: {', '.join(fields)}"
+
+
+def _below(location: Sequence[str | int]) -> list[str]:
+    """Return where among the sections beside it a field of this name stands: `forecast.risk`."""
+    *parents, name = location
+    sections = _fields_at(parents)
+    return [f"{beside}.{name}" for beside in sections if name in _fields_at([*parents, beside])]
 
 
 def foreign_characters(name: str) -> str:

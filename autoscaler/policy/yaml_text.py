@@ -26,8 +26,9 @@ DEEPEST = 32
 MOST_NODES = 20_000
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,40}\Z")
+# Two digits of an exponent: a number that no float holds stays the text that a complaint can show.
 _FLOAT = re.compile(
-    r"[-+]?(?:\.[0-9]{1,40}|[0-9]{1,40}\.[0-9]{0,40}|[0-9]{1,40}(?=[eE]))(?:[eE][-+]?[0-9]{1,4})?\Z"
+    r"[-+]?(?:\.[0-9]{1,40}|[0-9]{1,40}\.[0-9]{0,40}|[0-9]{1,40}(?=[eE]))(?:[eE][-+]?[0-9]{1,2})?\Z"
 )
 # A tab that indents, or a space of another alphabet anywhere.
 _LOOKS_LIKE_SPACE = re.compile(r"(?m)(?:^ *(?=\t)|(?=[\u00a0\u2000-\u200b\u202f\u3000]))(.)")

@@ -146,8 +146,23 @@ def test_what_two_policies_have_different_is_not():
         ),
         pytest.param(
             "forecast: {risk: 1e999}",
-            "forecast.risk: inf is not between 0% and 100%",
-            id="an infinite risk",
+            "forecast.risk: '1e999' is not between 0% and 100%",
+            id="a number beyond any float is shown as it was written",
+        ),
+        pytest.param(
+            "forecast: {leadTime: 1e400}",
+            "forecast.leadTime: '1e400' is not a duration such as 90s, 5m or 1h30m, nor auto",
+            id="a duration beyond any float",
+        ),
+        pytest.param(
+            "minReplicas: 1e400", "minReplicas: '1e400' is not a whole number", id="a count, too"
+        ),
+        pytest.param(
+            "risk: 1%",
+            "risk: no such field; did you mean forecast.risk? allowed: scaleTargetRef, mode, "
+            "actuator, minReplicas, maxReplicas, metrics, forecast, cooldown, behavior, schedule, "
+            "paused, pausedScaleIn, pausedScaleOut, consul",
+            id="a field of a section says where it belongs",
         ),
         pytest.param(
             "forecast: {risk: 5}",
@@ -283,6 +298,7 @@ def test_a_plain_anchor_is_still_welcome():
         pytest.param("22:00", "22:00", id="a time is not sexagesimal"),
         pytest.param("2026-11-27 08:00:00", "2026-11-27 08:00:00", id="a date stays text"),
         pytest.param("no", "no", id="Norway"),
+        pytest.param("1e-400", "1e-400", id="a number below any float is not nothing"),
     ],
 )
 def test_scalars_stay_what_was_written(scalar, read):
