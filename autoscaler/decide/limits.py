@@ -22,7 +22,7 @@ from autoscaler.decide.pod_metric import PER_POD
 from autoscaler.decide.rate_limits import scale_down_limit, scale_out_limit
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.schedule import NO_SCHEDULE, ScheduledBounds, scheduled_bounds
-from autoscaler.decide.stabilization import stabilized_replicas
+from autoscaler.decide.stabilization import last_asked, stabilized_replicas
 from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.schema import WorkloadPolicy
 
@@ -118,7 +118,9 @@ def stabilized(number: int, case: Case) -> Limit | None:
         return None
     lifted = after > number
     reason = Reason.SCALE_DOWN_STABILIZED if lifted else Reason.SCALE_UP_STABILIZED
-    return Limit(reason, number, after)
+    window = behavior.scale_down_window if lifted else behavior.scale_up_window
+    asked = last_asked(after, history=case.state.recommendations, at_least=lifted)
+    return Limit(reason, number, after, left_text(asked + window - case.now))
 
 
 def fewer_steps(number: int, case: Case) -> Limit | None:

@@ -37,3 +37,17 @@ def stabilized_replicas(
         elif replicas < lowest and at > up_cutoff:
             lowest = replicas
     return min(max(current_replicas, lowest), highest)
+
+
+def last_asked(
+    replicas: int, *, history: Sequence[TimestampedRecommendation], at_least: bool
+) -> datetime:
+    """Return when so many, or more, were last recommended (so many, or fewer).
+
+    A window that holds a number does so because of one of these, and until the last has left it.
+    """
+    return max(
+        earlier.at
+        for earlier in history
+        if (earlier.replicas >= replicas if at_least else earlier.replicas <= replicas)
+    )

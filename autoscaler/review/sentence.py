@@ -25,7 +25,7 @@ _PHRASES = {
     Reason.SCALE_UP_LIMIT: "the scale-up rate limit allows {to}",
     Reason.SCALE_DOWN_LIMIT: "the scale-down rate limit allows {to}",
     Reason.SCALE_UP_STABILIZED: "the scale-up stabilization window holds {to}",
-    Reason.SCALE_DOWN_STABILIZED: "the scale-down stabilization window still asks for {to}",
+    Reason.SCALE_DOWN_STABILIZED: "the scale-down stabilization window holds {to}",
     Reason.COOLDOWN_ACTIVE: "the cooldown after the last rescale keeps {to}",
     Reason.METRICS_UNKNOWN_HOLD: "metrics are unknown, which never lowers, so {to} stay",
     Reason.METRICS_PARTIAL_HOLD: "metrics are partial, which never lowers, so {to} stay",
@@ -115,10 +115,19 @@ def _did(line: DecisionFields) -> str:
 def _because(line: DecisionFields) -> str:
     """Return the rules that shaped the number, the one in force last, then what was asked for."""
     steps = "; then ".join(limit_phrase(limit) for limit in line["chain"])
-    asked = _asked(line)
     if not steps:
-        return asked
-    return steps if line["recommendation"]["replicas"] is None else f"{steps}; {asked}"
+        return _asked(line)
+    if line["recommendation"]["replicas"] is None:
+        return steps
+    return f"{steps}{_against_what_is_needed(line)}{_asked(line)}"
+
+
+def _against_what_is_needed(line: DecisionFields) -> str:
+    """Return on which side of the need the rules came out: two numbers follow each other here."""
+    needed, desired = line["recommendation"]["replicas"], line["desired_replicas"]
+    if needed is None or needed == desired or leading_signal(line) is None:
+        return "; "
+    return ", more than is needed: " if desired > needed else ", fewer than are needed: "
 
 
 def _asked(line: DecisionFields) -> str:

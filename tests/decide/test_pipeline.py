@@ -61,12 +61,20 @@ def test_shrinking_comes_when_window_and_cooldown_are_over():
     assert decided(LOW) == Decision(10, 3, Reason.ALL_BELOW_TARGET)
 
 
-def test_the_highest_recommendation_of_the_window_wins():
-    decision = decided(LOW, state=quiet(6, 4))
+def test_the_highest_recommendation_of_the_window_wins_and_says_for_how_long():
+    past = tuple(TimestampedRecommendation(ago(age), n) for age, n in ((135, 6), (15, 4)))
+    decision = decided(LOW, state=replace(quiet(), recommendations=past))
 
-    assert decision == Decision(
-        10, 6, Reason.SCALE_DOWN_STABILIZED, (Limit(Reason.SCALE_DOWN_STABILIZED, 3, 6),)
-    )
+    held = Limit(Reason.SCALE_DOWN_STABILIZED, 3, 6, "2m45s left")
+    assert decision == Decision(10, 6, Reason.SCALE_DOWN_STABILIZED, (held,))
+
+
+def test_a_scale_out_window_says_for_how_long_it_holds():
+    past = (TimestampedRecommendation(ago(50), 11), TimestampedRecommendation(ago(20), 12))
+    state = replace(quiet(), recommendations=past)
+    decision = decided(HIGH, state=state, behavior={"scaleUp": {"stabilizationWindowSeconds": 60}})
+
+    assert decision.chain == (Limit(Reason.SCALE_UP_STABILIZED, 15, 11, "10s left"),)
 
 
 @pytest.mark.parametrize(

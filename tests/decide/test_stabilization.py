@@ -7,7 +7,7 @@ import pytest
 
 from autoscaler.decide.cooldown import cooldown_left
 from autoscaler.decide.hpa_steps import downscale_stabilized_replicas
-from autoscaler.decide.stabilization import stabilized_replicas
+from autoscaler.decide.stabilization import last_asked, stabilized_replicas
 from autoscaler.decide.state import TimestampedRecommendation, telling
 from decide.worlds import NOW, ago
 
@@ -45,6 +45,20 @@ def test_current_is_clamped_between_both_windows(current, wanted, past, windows,
         )
         == expected
     )
+
+
+@pytest.mark.parametrize(
+    ("replicas", "at_least", "age"),
+    [
+        pytest.param(6, True, 135, id="the last of the higher ones"),
+        pytest.param(7, True, 200, id="those below do not hold it"),
+        pytest.param(4, False, 15, id="the last of the lower ones"),
+    ],
+)
+def test_a_window_holds_until_the_last_that_asked_for_it_leaves(replicas, at_least, age):
+    past = history((250, 9), (200, 7), (135, 6), (15, 4))
+
+    assert last_asked(replicas, history=past, at_least=at_least) == ago(age)
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,8 @@ def test_a_sentence_comes_first_and_then_the_chain_of_numbers(explained):
     assert code == 0
     assert out.splitlines() == [
         "At 2026-11-23 09:00:00 shop/checkout kept 20 replicas: the scale-down stabilization "
-        "window still asks for 20; requestRate linkerd, now 1200, may reach 1600 in 2m (risk 1%), "
-        "which needs 14 at 120 per pod.",
+        "window holds 20, more than is needed: requestRate linkerd, now 1200, may reach 1600 in 2m "
+        "(risk 1%), which needs 14 at 120 per pod.",
         "  metric                 requestRate linkerd  3 series, 30s old",
         "  measured               1200                 asks for 10",
         "  forecast               1280 to 1600         in 2m, risk 1%, Trusted, asks for 14",

@@ -61,17 +61,20 @@ BLIND = signal(sample=Sample(None, doubt=Doubt.ABSENT, detail="no series"), fore
         ),
         pytest.param(
             record(10, 12, (Reason.TOO_MANY_REPLICAS, 14, 12), recommended=14),
-            f"scaled from 10 to 12 replicas: maxReplicas caps it at 12; {EXPECTED}",
+            "scaled from 10 to 12 replicas: maxReplicas caps it at 12, fewer than are needed: "
+            f"{EXPECTED}",
             id="capped: the deciding rule comes first",
         ),
         pytest.param(
-            record(20, 20, (Reason.SCALE_DOWN_STABILIZED, 14, 20), recommended=14),
-            f"kept 20 replicas: the scale-down stabilization window still asks for 20; {EXPECTED}",
+            record(20, 20, (Reason.SCALE_DOWN_STABILIZED, 14, 20, "2m45s left"), recommended=14),
+            "kept 20 replicas: the scale-down stabilization window holds 20 (2m45s left), "
+            f"more than is needed: {EXPECTED}",
             id="held by the window",
         ),
         pytest.param(
             record(40, 40, (Reason.RESTART_HOLD, 14, 40, "5m left"), recommended=14),
-            "kept 40 replicas: the autoscaler has just started, so 40 stay (5m left); " + EXPECTED,
+            "kept 40 replicas: the autoscaler has just started, so 40 stay (5m left), "
+            f"more than is needed: {EXPECTED}",
             id="just started",
         ),
         pytest.param(
@@ -83,8 +86,20 @@ BLIND = signal(sample=Sample(None, doubt=Doubt.ABSENT, detail="no series"), fore
                 recommended=14,
             ),
             "scaled from 10 to 12 replicas: the scale-up stabilization window holds 13; "
-            f"then the scale-up rate limit allows 12; {EXPECTED}",
+            f"then the scale-up rate limit allows 12, fewer than are needed: {EXPECTED}",
             id="every step, in order",
+        ),
+        pytest.param(
+            record(
+                14,
+                14,
+                (Reason.PODS_NEVER_READY, 14, 16),
+                (Reason.TOO_MANY_REPLICAS, 16, 14),
+                recommended=14,
+            ),
+            "kept 14 replicas: pods that never become ready make it 16; "
+            f"then maxReplicas caps it at 14; {EXPECTED}",
+            id="back at what is needed",
         ),
         pytest.param(
             decided(BLIND, current=14),
