@@ -22,7 +22,16 @@ from autoscaler.decide.reason import Reason
 from autoscaler.review.attention import attention_of
 from autoscaler.review.fields import DECISION, DecisionFields, ForecastFields, SignalFields
 from autoscaler.review.record import DecisionRecord
-from autoscaler.review.rows import Ring, column_names, packed, row_size, time_of, unpacked
+from autoscaler.review.rows import (
+    MOST_CHARTED_SIGNALS,
+    Ring,
+    column_names,
+    packed,
+    row_size,
+    time_of,
+    unpacked,
+)
+from autoscaler.review.trend import TREND_SECONDS, Trend, outline
 
 # A tenth of the 512 MiB the daemon may take with 10,000 policies.
 ROW_BUDGET_BYTES = 48 * 2**20
@@ -160,12 +169,15 @@ class _Past:
         self.older = self.older.resized(room.older_rows)
         self.changes = self.changes[-room.changes :]
 
-    def rows(self) -> list[bytes]:
-        """Return older rows up to where the recent ones begin, then those, then the newest."""
+    def rows(self, *, after: int) -> list[bytes]:
+        """Return rows later than `after`: older ones until the recent begin, those, the newest."""
         recent, newest = self.recent.rows(), packed(self.newest)
-        begin = time_of(recent[0]) if recent else 0
-        rows = [row for row in self.older.rows() if time_of(row) < begin] + recent
-        return rows if rows and time_of(rows[-1]) >= time_of(newest) else [*rows, newest]
+        if not recent or time_of(recent[-1]) < time_of(newest):
+            recent.append(newest)
+        begin = time_of(recent[0])
+        older = self.older.rows() if begin > after else []
+        kept = [row for row in older if time_of(row) < begin]
+        return [row for row in kept + recent if time_of(row) > after]
 
 
 class History:
@@ -230,10 +242,18 @@ class History:
         past = self._pasts.get(target)
         if past is None:
             return {}
-        rows = [unpacked(row) for row in past.rows() if time_of(row) > after]
+        rows = [unpacked(row) for row in past.rows(after=after)]
         return {
             name: [row[i] for row in rows] for i, name in enumerate(column_names(past.row_size))
         }
+
+    def last_hour(self, target: TargetRef, k: int) -> Trend:
+        """Return the outline of the last hour of the k-th signal."""
+        past = self._pasts.get(target)
+        if past is None or past.row_size < row_size(k + 1) or k >= MOST_CHARTED_SIGNALS:
+            return outline([], k)
+        begin = int(past.newest.at.timestamp()) - TREND_SECONDS
+        return outline(past.rows(after=begin), k)
 
 
 # What every line says: a compressor that knows it stores only what differs.

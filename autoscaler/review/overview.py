@@ -64,7 +64,8 @@ class Overview:
         Parameters
         ----------
         query
-            `q` (part of namespace/name), `attention`, `sort`, `offset`, `limit`.
+            `q` (part of namespace/name), `attention`, `sort`, `offset`, `limit`; with
+            `trend=hour` each row has the outline of its last hour.
         """
         entries = self._index()
         matched = _matched(entries, query)
@@ -75,6 +76,7 @@ class Overview:
             matched = sorted(matched, key=key)
         offset = whole_number(query, "offset", 0, most=10**9)
         limit = whole_number(query, "limit", DEFAULT_PAGE, most=MOST_PER_PAGE)
+        shown = matched[offset : offset + limit]
         return {
             "at": _newest(entries),
             "held_back": self._latest.held_back(),
@@ -82,7 +84,7 @@ class Overview:
             "matched": len(matched),
             "offset": offset,
             "counts": Counter(str(entry.attention) for entry in entries),
-            "policies": list(self._rows(matched[offset : offset + limit])),
+            "policies": list(self._rows(shown, trend=query.get("trend") == "hour")),
         }
 
     def _index(self) -> list[_Entry]:
@@ -92,12 +94,22 @@ class Overview:
                 self._made_at = time.monotonic()
             return self._entries
 
-    def _rows(self, entries: list[_Entry]) -> Iterator[dict[str, Any]]:
+    def _rows(self, entries: list[_Entry], *, trend: bool) -> Iterator[dict[str, Any]]:
         for entry in entries:
             record = self._latest.of(entry.target)
-            if record is not None:  # governed still
-                since = self._latest.history.since(entry.target)
-                yield policy_row(record.as_dict(), attention=entry.attention, since=since)
+            if record is None:  # no longer governed
+                continue
+            history, line = self._latest.history, record.as_dict()
+            row = policy_row(line, attention=entry.attention, since=history.since(entry.target))
+            if trend:
+                row["trend"] = history.last_hour(entry.target, _leading_index(line))
+            yield row
+
+
+def _leading_index(line: DecisionFields) -> int:
+    """Return which signal the row tells of."""
+    leading = leading_signal(line)
+    return 0 if leading is None else line["signals"].index(leading)
 
 
 def _entry(record: DecisionRecord) -> _Entry:

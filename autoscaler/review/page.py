@@ -1,10 +1,10 @@
 """The page: what the browser asks of the daemon, or of the demo, and what it is told.
 
 Everything is read-only and made from values the reconcile has left behind.
-The page itself is three files of this package: no build step, nothing from another host.
+The page itself is a few files of this package: no build step, nothing from another host.
 
     /               the page
-    /api/policies   one page of the overview (q, attention, sort, offset, limit)
+    /api/policies   one page of the overview (q, attention, sort, offset, limit; trend=hour)
     /api/policy     one policy: newest record, its changes, numbers since `after`
     /decisions      decision lines, one JSON object per line (namespace, name), for `explain`
 """
@@ -27,6 +27,8 @@ _STATIC = {
     "/chart.js": ("chart.js", "text/javascript; charset=utf-8"),
     "/hpa.js": ("hpa.js", "text/javascript; charset=utf-8"),
     "/format.js": ("format.js", "text/javascript; charset=utf-8"),
+    "/paths.js": ("paths.js", "text/javascript; charset=utf-8"),
+    "/sparkline.js": ("sparkline.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 

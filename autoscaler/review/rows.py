@@ -107,6 +107,13 @@ def unpacked(row: bytes) -> tuple[Any, ...]:
     return tuple(values)
 
 
+def load_and_carried(row: bytes, k: int) -> tuple[int, float, float]:
+    """Return when, the load and what the ready pods carry by the k-th signal; NaN is *unknown*."""
+    at, _, ready, *_ = _ROW.unpack_from(row)
+    value, _, _, _, per_pod, _ = _SIGNAL.unpack_from(row, _ROW.size + k * _SIGNAL.size)
+    return at, value, _NAN if ready == _NO_COUNT else ready * per_pod
+
+
 class Ring:
     """Rows of one size in one piece of memory; the oldest is written over.
 

@@ -28,7 +28,7 @@ _LOOKING = """
 import sys, threading, time, urllib.request
 def look(url):
     while True:
-        urllib.request.urlopen(url + "/api/policies?limit=50").read()
+        urllib.request.urlopen(url + "/api/policies?limit=50&trend=hour").read()
         urllib.request.urlopen(url + "/api/policy?namespace=shop&name=s0&kind=Deployment").read()
         time.sleep(5)
 for k in range(int(sys.argv[2])):

@@ -140,6 +140,24 @@ def test_what_needs_attention_comes_first(chromium, latest):
     assert names == ["api/auth", "shop/cart", "shop/tickets", "api/search", "shop/checkout"]
 
 
+def test_each_row_shows_its_last_hour_and_says_it_in_words(chromium, latest):
+    trend = latest.history.last_hour(CHECKOUT, 0)
+    low, high = (f"{f(trend['load']):.6g}" for f in (min, max))
+    with visiting(chromium, latest) as visit:
+        page = visit.go()
+        row = page.locator("tr", has=page.get_by_role("link", name="shop/checkout"))
+        picture = row.get_by_role("img")
+        told = picture.get_attribute("aria-label")
+        pieces = picture.locator("path.load").get_attribute("d").count("L")
+        blind = page.locator("tr", has=page.get_by_role("link", name="shop/cart"))
+
+        assert blind.get_by_role("img").count() == 0
+
+    carried = f"{trend['carried'][-1]:.6g}"
+    assert told == f"{low} to {high} requests/s in the last hour; ready pods carry {carried}"
+    assert pieces == len(trend["load"]) - 1
+
+
 def test_hover_tells_the_numbers_of_the_record(chromium, latest):
     line = latest.of(CHECKOUT).as_dict()
     with visiting(chromium, latest) as visit:
@@ -194,6 +212,22 @@ def test_a_load_has_its_unit_where_it_is_known(chromium, width):
     ]
     assert (facts["Measured"], facts["Carried per pod"]) == ("1200 cores", "120 cores (policy)")
     assert heading == "load, cores"
+
+
+@pytest.mark.parametrize("minutes", ["15 min", "All"])
+def test_a_change_of_just_now_is_a_step_and_no_vertical_at_the_end(chromium, latest, minutes):
+    latest.keep(record(19, 25, at=NOW + 481 * TICK))
+    with visiting(chromium, latest) as visit:
+        page = visit.go(POLICY)
+        page.get_by_role("button", name=minutes, exact=True).click()
+        now = float(page.locator("#chart .now").get_attribute("x1"))
+        ends = [
+            re.fullmatch(r".*V[\d.]+H([\d.]+)", path.get_attribute("d"))
+            for path in page.locator("#chart path.desired, #chart path.capacity").all()
+        ]
+        visit.keep(f"newest-step-{minutes}")
+
+    assert [float(end[1]) - now > 8 for end in ends] == [True, True]
 
 
 def test_the_pointer_reads_any_moment_of_the_past(chromium, latest):
@@ -383,7 +417,7 @@ def test_the_first_screen_of_a_thousand_policies_is_there_again_after_a_reload(c
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [400, 1280])
+@pytest.mark.parametrize("width", [400, 768, 1239, 1240])
 @pytest.mark.parametrize("where", ["", POLICY])
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     chromium, latest, where, width, scheme

@@ -4,7 +4,9 @@ from autoscaler.decide.facts import TargetRef, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.overview import MOST_PER_PAGE, Overview
-from review.records import decided, policy, record
+from review.records import NOW, decided, policy, record, signal
+
+TWO_METRICS = policy(metrics=policy().model_dump(by_alias=True)["metrics"] * 2)
 
 
 def target(name, namespace="shop"):
@@ -81,6 +83,20 @@ def test_a_page_is_bounded_however_much_is_asked_for():
         latest.keep(record(target=target(f"w{n:04}")))
 
     assert len(Overview(latest).page({"limit": "100000"})["policies"]) == MOST_PER_PAGE
+
+
+def test_a_row_has_the_outline_of_its_last_hour_where_that_is_asked_for():
+    latest = LatestRecords()
+    small = signal(60.0, quantile=90.0, metric="Resource cpu")
+    latest.keep(decided(small, signal(1200.0), spec=TWO_METRICS, ready=9))
+    overview = Overview(latest)
+
+    (row,) = overview.page({"trend": "hour"})["policies"]
+    (plain,) = overview.page({})["policies"]
+
+    assert row["metric"] == "requestRate linkerd"
+    assert row["trend"] == {"time": [int(NOW.timestamp())], "load": [1200.0], "carried": [1080.0]}
+    assert "trend" not in plain
 
 
 def test_nothing_decided_yet_is_an_empty_page():

@@ -3,10 +3,11 @@
 
 import { clock, number } from "./format.js";
 import { simulatedHpa } from "./hpa.js";
+import { area, closing, label, line, steps, svg, titled } from "./paths.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const LEFT = 52, RIGHT = 12, TOP = 18, GAP = 34, BOTTOM = 30; // marks of changes stand between axis and hours
 const LOAD_SHARE = 0.58;
+const HELD_SHARE = 0.01; // of the time shown: how long what is in force now is drawn beyond the newest row
 
 export class Chart {
   /** @param onCursor told the index of the row under the cursor, null when there is none */
@@ -44,7 +45,8 @@ export class Chart {
     if (this.view) return this.view;
     const lead = this.column("lead_time_seconds").at(-1) ?? 0;
     const first = this.follow ? Math.max(t[0], newest - this.follow) : t[0];
-    return [Math.min(first, newest - 60), newest + lead];
+    const from = Math.min(first, newest - 60);
+    return [from, newest + Math.max(lead, (newest - from) * HELD_SHARE)];
   }
 
   draw() {
@@ -53,6 +55,7 @@ export class Chart {
     if (!this.rows?.time?.length || !width) return;
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     const [from, to] = this.span();
+    this.until = this.rows.time.at(-1) + (to - from) * HELD_SHARE;
     this.x = (t) => LEFT + (t - from) / (to - from) * (width - LEFT - RIGHT);
     this.t = (x) => from + (x - LEFT) / (width - LEFT - RIGHT) * (to - from);
     const inner = height - TOP - GAP - BOTTOM;
@@ -97,8 +100,8 @@ export class Chart {
     const y = this.yAxis(box, most, width, this.unit ? `load, ${this.unit}` : "load");
     this.plot("band", area(ahead, level, median, this.x, y));
     this.plot("level", line(ahead, level, this.x, y));
-    this.plot("hpa", steps(t, byHpa, this.x, y));
-    this.plot("capacity", steps(t, carried, this.x, y));
+    this.plot("hpa", this.steps(byHpa, y));
+    this.plot("capacity", this.steps(carried, y));
     this.plot("load", line(t, value, this.x, y));
   }
 
@@ -108,12 +111,12 @@ export class Chart {
     const most = Math.max(...[ready, desired, hpa].map((n) => peak(t, n, from, to)));
     const y = this.yAxis(box, most, width, "replicas", 1);  // nobody has half a pod
     const zero = ready.map((n) => n === null ? null : 0);
-    this.plot("ready", steps(t, ready, this.x, y) + closing(t, ready, zero, this.x, y));
+    this.plot("ready", this.steps(ready, y) + closing(t, ready, zero, this.x, y));
     for (const bound of this.bounds ? [this.bounds.min_replicas, this.bounds.max_replicas] : []) {
       if (bound <= y.most) this.plot("bounds", `M${LEFT},${y(bound)}H${width - RIGHT}`);
     }
-    this.plot("hpa", steps(t, hpa, this.x, y));
-    this.plot("desired", steps(t, desired, this.x, y));
+    this.plot("hpa", this.steps(hpa, y));
+    this.plot("desired", this.steps(desired, y));
   }
 
   /** One mark per change on the axis: ▲ scaled out, ▼ scaled in, ● held or told otherwise. */
@@ -130,6 +133,12 @@ export class Chart {
       shape.append(titled(`${clock(at)} ${change.reason}: ${change.message}`));
       this.svg.append(shape);
     }
+  }
+
+  /** What stays from one row to the next, and the newest for a little longer: a change just now is a step, too. */
+  steps(values, y) {
+    const t = this.rows.time;
+    return steps(t, values, this.x, y) + (values.at(-1) == null ? "" : `H${this.x(this.until).toFixed(1)}`);
   }
 
   plot(name, d) {
@@ -245,25 +254,6 @@ export class Chart {
 
 const TIME_STEPS = [15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
 
-function svg(name, attributes = {}, ...children) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
-}
-
-function titled(text) {
-  const made = svg("title");
-  made.textContent = text;
-  return made;
-}
-
-function label(x, y, text, anchor) {
-  const made = svg("text", { x, y, "text-anchor": anchor });
-  made.textContent = text;
-  return made;
-}
-
 function niceStep(raw) {
   if (!(raw > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(raw));
@@ -274,46 +264,4 @@ function peak(t, values, from, to) {
   let most = 0;
   for (let i = 0; i < t.length; i++) if (t[i] >= from && t[i] <= to && values[i] > most) most = values[i];
   return most;
-}
-
-/** A line with a gap wherever the value is unknown. */
-function line(t, values, x, y) {
-  let d = "", pen = "M";
-  for (let i = 0; i < t.length; i++) {
-    if (values[i] == null) { pen = "M"; continue; }
-    d += `${pen}${x(t[i]).toFixed(1)},${y(values[i]).toFixed(1)}`;
-    pen = "L";
-  }
-  return d;
-}
-
-function steps(t, values, x, y) {
-  let d = "", pen = "M";
-  for (let i = 0; i < t.length; i++) {
-    if (values[i] == null) { pen = "M"; continue; }
-    const at = x(t[i]).toFixed(1), height = y(values[i]).toFixed(1);
-    d += pen === "M" ? `M${at},${height}` : `H${at}V${height}`;
-    pen = "L";
-  }
-  return d;
-}
-
-/** The way back along the floor, which turns a line into a filled area. */
-function closing(t, values, floor, x, y) {
-  const last = values.findLastIndex((v) => v != null), first = values.findIndex((v) => v != null);
-  return first < 0 ? "" : `V${y(floor[last])}H${x(t[first]).toFixed(1)}Z`;
-}
-
-function area(t, upper, lower, x, y) {
-  let d = "", from = 0;
-  for (let i = 0; i <= t.length; i++) {
-    if (i < t.length && upper[i] != null && lower[i] != null) continue;
-    if (i > from) {
-      const there = line(t.slice(from, i), upper.slice(from, i), x, y);
-      const back = line(t.slice(from, i).reverse(), lower.slice(from, i).reverse(), x, y);
-      d += `${there}L${back.slice(1)}Z`;
-    }
-    from = i + 1;
-  }
-  return d;
 }

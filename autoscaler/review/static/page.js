@@ -2,6 +2,7 @@
 
 import { Chart } from "./chart.js";
 import { clock, duration, element, load, loudness, number, percent, seconds, unitOf } from "./format.js";
+import { sparkline } from "./sparkline.js";
 
 const POLL_MS = 5000, RETRY_MS = 10000, PAGE_SIZE = 50, MOST_POINTS = 6000, FIRST_CHANGES = 20;
 const $ = (id) => document.getElementById(id);
@@ -60,7 +61,7 @@ function trouble(error) {
 
 async function refreshOverview(asked) {
   const { q, attention, sort, offset } = state;
-  const overview = await ask("api/policies", { q, attention, sort, offset, limit: PAGE_SIZE });
+  const overview = await ask("api/policies", { q, attention, sort, offset, limit: PAGE_SIZE, trend: "hour" });
   if (asked !== state.asked) return null;
   show("overview");
   document.title = "Autoscaler";
@@ -107,7 +108,7 @@ function showRows(policies) {
 }
 
 const CELLS = [["state", "State"], ["ready number", "Ready"], ["replicas number", "Replicas"], ["bounds number", "Min–max"],
-  ["value number", "Load now"], ["forecast number", "Forecast"], ["trust", "Trust"], ["why", "Why"]];
+  ["trend", "Last hour"], ["value number", "Load now"], ["forecast number", "Forecast"], ["why", "Why"]];
 
 function emptyRow(key, policy) {
   const row = element("tr", { "data-key": key });
@@ -123,12 +124,14 @@ function fillRow(row, policy) {
   const change = policy.desired_replicas !== policy.current_replicas ? ` → ${policy.desired_replicas}` : "";
   const lead = policy.lead_time_seconds === null ? "" : ` in ${duration(policy.lead_time_seconds)}`;
   const texts = [null, number(policy.ready_replicas), number(policy.current_replicas) + change,
-    policy.min_replicas === null ? "–" : `${policy.min_replicas}–${policy.max_replicas}`, null,
-    number(policy.forecast) + (policy.forecast === null ? "" : lead), policy.trust, policy.message];
+    policy.min_replicas === null ? "–" : `${policy.min_replicas}–${policy.max_replicas}`, null, null,
+    null, policy.message];
   const cells = [...row.cells].slice(1);
   texts.forEach((text, i) => { if (text !== null && cells[i].textContent !== text) cells[i].textContent = text; });
   setTag(cells[0], policy.attention);
-  setLoad(cells[4], policy);
+  cells[4].replaceChildren(...sparkline(policy.trend, policy.metric));
+  setTwo(cells[5], ...load(policy.value, policy.metric).split(" "));
+  setTwo(cells[6], number(policy.forecast) + (policy.forecast === null ? "" : lead), policy.trust);
   const lasted = policy.since ? seconds(policy.time) - seconds(policy.since) : 0;
   const since = policy.attention === "calm" ? "" : lasted < 1 ? "just now" : `for ${duration(lasted)}`;
   if (cells[0].lastChild.textContent !== since) cells[0].lastChild.textContent = since;
@@ -141,11 +144,10 @@ function setTag(cell, word) {
   cell.firstChild.className = `tag ${loudness(word)}`;
 }
 
-/** The load, and below it its unit: as wide as before. */
-function setLoad(cell, policy) {
-  const [value, unit] = load(policy.value, policy.metric).split(" ");
+/** A number, and below it a word on it: its unit, or whether it is trusted. */
+function setTwo(cell, value, word = "") {
   if (!cell.firstChild) cell.append(element("span", {}), " ", element("span", { class: "mode" }));
-  for (const [span, text] of [[cell.firstChild, value], [cell.lastChild, unit ?? ""]]) {
+  for (const [span, text] of [[cell.firstChild, value], [cell.lastChild, word]]) {
     if (span.textContent !== text) span.textContent = text;
   }
 }
