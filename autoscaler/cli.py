@@ -7,7 +7,7 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from autoscaler import __version__
 from autoscaler.commands import flags
@@ -45,16 +45,9 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"autoscaler {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _run(commands.add_parser("run", help="run the daemon against a cluster"))
-    _demo(commands.add_parser("demo", help="run the daemon on an embedded world, in a minute"))
-    _replay(commands.add_parser("replay", help="play a recorded load, before you let it act"))
-    _sources(commands.add_parser("sources", help="what a policy's source may be, and its PromQL"))
-    _doctor(commands.add_parser("doctor", help="what is wrong with a policy's metrics"))
-    _validate(commands.add_parser("validate", help="check policy files (exit 2 when one is wrong)"))
-    _recommend(commands.add_parser("recommend", help="propose a policy from a recorded load"))
-    _explain(commands.add_parser("explain", help="ask the decision log why"))
-    _status(commands.add_parser("status", help="every policy with mode, trust, forecast, reason"))
-    _schema(commands.add_parser("schema", help="print the JSON Schema of a decision line"))
+    for name, (add_flags, told) in _COMMANDS.items():
+        whole = f"{told[0].upper()}{told[1:]}."
+        add_flags(commands.add_parser(name, help=told, description=whole))
     return top
 
 
@@ -279,7 +272,7 @@ def _status(command: argparse.ArgumentParser) -> None:
         default="http://localhost:8080",
         help="of the daemon",
     )
-    flag(command, "--attention", metavar="STATE", help="only policies in this state")
+    flag(command, "--attention", metavar="STATE", help="only those of this STATE")
     flag(command, "--limit", type=flags.limit, default="50", help="policies shown, at most 500")
     flag(command, "--watch", action=flags.Switch, help="ask again every --interval")
     flag(command, "--interval", type=flags.span, default="5s", help="of --watch")
@@ -288,3 +281,17 @@ def _status(command: argparse.ArgumentParser) -> None:
 
 def _schema(command: argparse.ArgumentParser) -> None:
     command.add_argument("of", choices=("decision",), help="what is described")
+
+
+_COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
+    "run": (_run, "run the daemon against a cluster"),
+    "demo": (_demo, "run the daemon on an embedded world, in a minute"),
+    "replay": (_replay, "play a recorded load, before you let it act"),
+    "sources": (_sources, "what a policy's source may be, and its PromQL"),
+    "doctor": (_doctor, "what is wrong with a policy's metrics"),
+    "validate": (_validate, "check policy files (exit 2 when one is wrong)"),
+    "recommend": (_recommend, "propose a policy from a recorded load"),
+    "explain": (_explain, "ask the decision log why"),
+    "status": (_status, "every policy with mode, trust, forecast, reason"),
+    "schema": (_schema, "print the JSON Schema of a decision line"),
+}

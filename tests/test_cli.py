@@ -202,6 +202,17 @@ def test_the_help_fits_the_terminal_and_breaks_no_variable(monkeypatch, capsys, 
     assert told.startswith(f"usage: autoscaler {command + ' ' if command else ''}[OPTION ...]")
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_a_command_does_stands_on_one_line_of_the_list_and_in_its_own_help(capsys, command):
+    for asked in ([], [command]):
+        with pytest.raises(SystemExit):
+            parser().parse_args([*asked, "--help"])
+    everything, own = capsys.readouterr().out.split(f"usage: autoscaler {command} ")
+
+    (told,) = re.findall(rf"^    {command} +(.*)$", everything, re.MULTILINE)
+    assert f"\n\n{told[0].upper()}{told[1:]}.\n\n" in own
+
+
 def test_a_taken_port_is_told_with_the_way_out(capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

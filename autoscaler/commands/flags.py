@@ -45,6 +45,13 @@ class HelpFormatter(argparse.HelpFormatter):
         super().__init__(prog, **options)
         self._max_help_position = max(4, min(self._max_help_position, self._width - _LONGEST_WORD))
 
+    def add_argument(self, action: argparse.Action) -> None:
+        """Add it; argparse forgets that commands are indented when it measures their names."""
+        super().add_argument(action)
+        for command in self._iter_indented_subactions(action):
+            length = len(self._format_action_invocation(command)) + self._current_indent
+            self._action_max_length = max(self._action_max_length, length)
+
     def _split_lines(self, text: str, width: int) -> list[str]:
         return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
