@@ -23,6 +23,8 @@ from autoscaler.decide.usage_ratio import Tolerances
 from autoscaler.policy.metric import MetricSpec, MetricType, TargetType
 
 _MILLI = 1000
+# 0.029 cores are 29m, whatever binary fractions make of it.
+_ROUNDING = 1e-6
 # What HPA reads pod by pod.
 PER_POD = frozenset({MetricType.RESOURCE, MetricType.CONTAINER_RESOURCE, MetricType.PODS})
 
@@ -144,7 +146,7 @@ def _measured(
         pod,
         now,
         request_milli=_request_milli(pod, scope),
-        usage_milli=None if usage is None else round(usage * _MILLI),
+        usage_milli=None if usage is None else _milli_units(usage),
     )
 
 
@@ -179,4 +181,12 @@ def _request_milli(pod: PodFacts, scope: tuple[str | None, str]) -> int | None:
         for (its_container, its_resource), amount in pod.requests.items()
         if its_resource == resource and container in {None, its_container}
     ]
-    return round(sum(amounts) * _MILLI) if amounts else None
+    return _milli_units(sum(amounts)) if amounts else None
+
+
+def _milli_units(amount: float) -> int:
+    """Return an amount in whole milli-units, rounded up as Kubernetes does.
+
+    A pod that requests 10m and uses 4.4m uses half of it for HPA, not two fifths.
+    """
+    return math.ceil(amount * _MILLI - _ROUNDING)

@@ -294,6 +294,15 @@ def test_what_a_booting_pod_burns_is_no_load():
     assert recommended(warming, facts=facts, metrics=[CPU]).replicas == 2
 
 
+@pytest.mark.parametrize(("cores", "expected"), [(0.0044, 10), (0.0040, 8), (0.029, 58)])
+def test_what_a_pod_uses_is_rounded_up_to_milli_units_as_for_hpa(cores, expected):
+    pods = tuple(replace(p, requests={("app", "cpu"): 0.01}) for p in cpu_pods(*[9000] * 10))
+    facts = workload(10, pods=pods)
+    used = cpu_signal({pod.name: cores for pod in pods})
+
+    assert recommended(used, facts=facts, metrics=[CPU]).replicas == expected
+
+
 def test_a_target_below_a_milli_unit_is_one_as_for_hpa():
     tiny = {"name": "cpu", "target": {"averageValue": "100u"}}
     metrics = [{"type": "Resource", "resource": tiny}]
