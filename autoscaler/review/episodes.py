@@ -1,7 +1,8 @@
 """For how long was a policy demoted, held, capped or contested: lines become spans of time.
 
-A line is written when something changes, so what it says holds until the target's next line, and
-the last one until the log ends.
+A line is written when there is news, so what it says holds until the target's next line, and the
+last one until the log ends: to the cycle, but for a routine reason that comes back, which is told
+once it has lasted a minute (`news.py`).
 """
 
 from collections.abc import Callable, Iterable

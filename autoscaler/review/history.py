@@ -21,6 +21,7 @@ from autoscaler.decide.facts import TargetRef
 from autoscaler.decide.reason import Reason
 from autoscaler.review.attention import attention_of
 from autoscaler.review.fields import DECISION, DecisionFields, ForecastFields, SignalFields
+from autoscaler.review.news import News
 from autoscaler.review.record import DecisionRecord
 from autoscaler.review.rows import (
     MOST_CHARTED_SIGNALS,
@@ -98,8 +99,8 @@ class _Past:
         "_slot",
         "attention",
         "changes",
-        "headline",
         "newest",
+        "news",
         "older",
         "recent",
         "room",
@@ -115,7 +116,7 @@ class _Past:
         self.older = Ring(room.older_rows, self.row_size)
         self.changes: list[bytes | DecisionRecord] = []
         """Oldest first; a list, for an empty deque takes as much as the lines of two changes."""
-        self.headline: tuple[object, ...] = ()
+        self.news = News()
         self.attention = attention_of(record)
         self.since = record.at
         self._slot = self._recent_slot = -1
@@ -128,7 +129,7 @@ class _Past:
         self.newest = record
         second = int(record.at.timestamp())
         recent_slot = (second + self._shift) // self.room.recent_step_seconds
-        news = record.headline != self.headline
+        news = self.news.tells(record)
         if news or recent_slot != self._recent_slot:
             self._recent_slot = recent_slot
             row = packed(record)
@@ -138,7 +139,6 @@ class _Past:
         if attention is not self.attention:
             self.attention, self.since = attention, record.at
         if news:
-            self.headline = record.headline
             self.changes.append(record)
             del self.changes[: -self.room.changes]
         return news

@@ -1,6 +1,7 @@
 """Where decisions are read: one JSON object (or one aligned line of text) per record, on stdout.
 
-Changes are INFO, unchanged cycles DEBUG; a reviewer filters by level, not by grep.
+What is news is INFO (`review/news.py`), the other cycles DEBUG; a reviewer filters by level, not by
+grep.
 Once an hour an unchanged decision is INFO too, so that a log cut anywhere tells the state in force.
 Everything else the daemon says goes through the same formatter: a log is one stream of one shape.
 """
@@ -13,6 +14,7 @@ from typing import Any, TextIO
 
 from autoscaler.decide.facts import TargetRef, Trust
 from autoscaler.review.fields import DecisionFields, bounded, redacted
+from autoscaler.review.news import News
 from autoscaler.review.record import DecisionRecord
 
 DECISIONS = logging.getLogger("autoscaler.decisions")
@@ -127,17 +129,21 @@ class DecisionLog:
     """Writes each record once, at the level its news deserves."""
 
     def __init__(self) -> None:
-        self._told: dict[TargetRef, tuple[tuple[object, ...], datetime]] = {}
+        self._news: dict[TargetRef, News] = {}
+        self._told_at: dict[TargetRef, datetime] = {}
         self._swept_at: datetime | None = None
 
     def write(self, record: DecisionRecord) -> None:
-        """Log at INFO what changed since this target's last record, at DEBUG what did not."""
-        headline, told = record.headline, self._told.get(record.target)
-        news = told is None or told[0] != headline or abs(record.at - told[1]) >= HEARTBEAT
-        if news:
-            self._told[record.target] = (headline, record.at)
-            self._sweep(record.at)
-        level = logging.INFO if news or record.rescaled else logging.DEBUG
+        """Log at INFO what is news, and every hour what is in force; at DEBUG all else."""
+        target, now = record.target, record.at
+        known = self._news.get(target)
+        if known is None:
+            known = self._news[target] = News()
+        news = known.tells(record)
+        if news or abs(now - self._told_at[target]) >= HEARTBEAT:
+            news, self._told_at[target] = True, now
+            self._sweep(now)
+        level = logging.INFO if news else logging.DEBUG
         if DECISIONS.isEnabledFor(level):
             DECISIONS.log(level, DECISION_EVENT, extra={_RECORD_KEY: record})
 
@@ -147,4 +153,5 @@ class DecisionLog:
             self._swept_at = now
         elif now - self._swept_at >= 2 * HEARTBEAT:
             since, self._swept_at = self._swept_at, now
-            self._told = {t: told for t, told in self._told.items() if told[1] >= since}
+            self._told_at = {t: at for t, at in self._told_at.items() if at >= since}
+            self._news = {t: news for t, news in self._news.items() if t in self._told_at}

@@ -44,6 +44,23 @@ from autoscaler.review.fields import (
 from autoscaler.review.sentence import held_back, sentence
 from autoscaler.value import value
 
+# What a load that scatters makes come and go, cycle by cycle, while the number stays.
+ROUTINE = frozenset(
+    {
+        Reason.DESIRED_WITHIN_RANGE,
+        Reason.FORECAST_ABOVE_TARGET,
+        Reason.METRIC_ABOVE_TARGET,
+        Reason.ALL_BELOW_TARGET,
+        Reason.SCALE_UP_STABILIZED,
+        Reason.SCALE_DOWN_STABILIZED,
+        Reason.SCALE_UP_LIMIT,
+        Reason.SCALE_DOWN_LIMIT,
+        Reason.COOLDOWN_ACTIVE,
+        Reason.CHURN_HOLD,
+        Reason.TOO_FEW_REPLICAS,
+    }
+)
+
 
 @value(frozen=True, slots=True)
 class DecisionRecord:
@@ -68,21 +85,19 @@ class DecisionRecord:
     state: WorkloadState | None = None
     """What the decision remembered."""
     headline: tuple[object, ...] = field(init=False, compare=False)
-    """What a reader would call news when it differs from the cycle before."""
+    """What is news at once when it differs from the cycle before."""
 
     def __post_init__(self) -> None:
-        decision = self.decision
+        decision, recommendation = self.decision, self.recommendation
+        reasons = (recommendation.reason, *[limit.reason for limit in decision.chain])
         headline = (
             decision.desired_replicas,
-            decision.reason,
-            self.rescaled,
             self.not_rescaled_because,
             self.trust,
-            self.recommendation.reason,
-            self.recommendation.may_lower,
+            recommendation.may_lower,
             self.unroutable,
-            () if self.recommendation.may_lower else self._refused_queries(),
-            tuple([limit.reason for limit in decision.chain]) if decision.chain else (),
+            () if recommendation.may_lower else self._refused_queries(),
+            *[reason for reason in reasons if reason not in ROUTINE],
         )
         object.__setattr__(self, "headline", headline)  # log and history both keep it
 

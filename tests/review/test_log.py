@@ -92,7 +92,7 @@ def test_who_was_not_told_of_for_two_hours_is_forgotten(stream):
     for hour in range(5):
         log.write(record(at=NOW + hour * HEARTBEAT))
 
-    assert list(log._told) == [CHECKOUT]
+    assert list(log._told_at) == list(log._news) == [CHECKOUT]
 
 
 def test_the_text_line_is_aligned_and_holds_the_json_message(stream):

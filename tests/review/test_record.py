@@ -230,9 +230,10 @@ def test_a_workload_that_is_woken_by_one_pod_stays_within_the_limits_told():
     assert (line["desired_replicas"], line["bounds"]["scale_up_limit"]) == (1, 1)
 
 
-def test_news_is_any_change_of_number_reason_trust_or_of_the_rules_that_limited():
+def test_news_is_any_change_of_number_trust_or_doubt():
     quiet = record(10, 10, at=NOW)
 
     assert quiet.headline == record(10, 10, at=LONG_AGO, workload=workload(10, ready=3)).headline
-    assert quiet.headline != record(10, 10, (Reason.COOLDOWN_ACTIVE, 8, 10)).headline
+    assert quiet.headline == record(10, 10, (Reason.COOLDOWN_ACTIVE, 8, 10)).headline
+    assert quiet.headline != record(10, 10, (Reason.ROLLOUT_HOLD, 8, 10)).headline
     assert quiet.headline != record(10, 10, trust=Trust.DEMOTED).headline
