@@ -61,8 +61,7 @@ class KubernetesCluster:
         self._events.start()
         for resource in resources(self._namespace):
             self._watch(resource)
-        if self._kinds.served(_KEDA.api_version, _KEDA.kind):
-            self._watch(Resource(_KEDA.list_path(self._namespace), parsing.scaled_object))
+        self._watch_keda()
 
     def stop(self) -> None:
         """End the watches, post the last Events, close the connections."""
@@ -91,6 +90,8 @@ class KubernetesCluster:
 
     def workloads(self, targets: Sequence[TargetRef]) -> Mapping[TargetRef, WorkloadFacts]:
         """Return what the watches know; kinds other than Deployment are watched once named."""
+        if (keda := self._watch_keda()) is not None:
+            keda.listing.wait_listed(_FIRST_LIST_SECONDS)
         for api_version, kind in {(t.api_version, t.kind) for t in targets} - self._watched:
             self._watch_kind(
                 next(t for t in targets if (t.api_version, t.kind) == (api_version, kind))
@@ -144,15 +145,32 @@ class KubernetesCluster:
         self._informers.append(informer)
         return informer
 
+    def _watch_keda(self) -> Informer | None:
+        """Begin to watch KEDA's objects once the server serves them: it may come after us."""
+        key = (_KEDA.api_version, _KEDA.kind)
+        if key in self._watched or not self._due(key):
+            return None
+        if not self._kinds.served(*key):
+            return None
+        self._watched.add(key)
+        return self._watch(Resource(_KEDA.list_path(self._namespace), parsing.scaled_object))
+
+    def _due(self, key: tuple[str, str]) -> bool:
+        """Whether a kind may be asked for; then not again for a while."""
+        now = time.monotonic()
+        if now < self._ask_again_at.get(key, 0.0):
+            return False
+        self._ask_again_at[key] = now + _ASK_AGAIN_SECONDS
+        return True
+
     def _watch_kind(self, target: TargetRef) -> None:
         """Begin to watch the kind of `target`, if the server serves it with `scale`."""
         key = (target.api_version, target.kind)
-        if time.monotonic() < self._ask_again_at.get(key, 0.0):
+        if not self._due(key):
             return
         try:
             kind = self._kinds.of(target)
         except ScaleRefusedError as error:
-            self._ask_again_at[key] = time.monotonic() + _ASK_AGAIN_SECONDS
             logger.warning("kind_not_scalable", extra={"fields": {"error": str(error)}})
             return
         trimmed = partial(parsing.workload, kind=kind.kind, api_version=kind.api_version)

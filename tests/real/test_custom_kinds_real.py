@@ -8,6 +8,7 @@ import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,28 @@ def test_a_scaled_object_on_the_target_is_refused_by_name_until_it_is_gone(
     scaled_objects.delete(namespace.name, "by-keda")
     daemon.wait_for("checkout", lambda r: r["rescaled"], what="a rescale")
     assert namespace.replicas("checkout") == 6
+
+
+def test_a_scaled_object_of_a_keda_that_came_after_us_is_refused_by_name_too(
+    request: pytest.FixtureRequest, plane: ControlPlane, namespace: Namespace
+) -> None:
+    target = TargetRef(namespace.name, "checkout")
+    namespace.apply(deployment("checkout", replicas=2))
+    cluster = KubernetesCluster(connect(plane.admin_kubeconfig).client, namespace=namespace.name)
+    cluster.start()
+    assert cluster.wait_synced(timedelta(seconds=30))
+    before = cluster.workloads([target])[target].rival
+    keda: Served = request.getfixturevalue("scaled_objects")
+    keda.create(namespace.name, "by-keda", {"scaleTargetRef": {"name": "checkout"}})
+    cluster._ask_again_at.clear()  # a minute later
+    cluster.workloads([target])
+    wait_until(
+        lambda: cluster.workloads([target])[target].rival is not None, within=20, what="a rival"
+    )
+
+    rival = cluster.workloads([target])[target].rival
+    cluster.stop()
+    assert (before, rival) == (None, f"ScaledObject {namespace.name}/by-keda")
 
 
 @pytest.mark.parametrize("verb", ["list", "watch"])
