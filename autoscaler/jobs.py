@@ -2,6 +2,7 @@
 
 All work on policies, states and forecasts happens in one thread, in jobs that never overlap; only
 reading history, which waits for Prometheus, has a thread of its own and hands its answer over.
+A past may take hours, so neither the first cycle nor the end waits for it.
 A late cycle is skipped, not queued: the next one sees newer facts anyway.
 """
 
@@ -28,7 +29,10 @@ logging.getLogger("apscheduler").setLevel(logging.ERROR)
 HISTORY_POLL = timedelta(seconds=1)
 # A source that cannot answer now is asked again after this long, and the daemon goes on without.
 HISTORY_RETRY = timedelta(seconds=30)
+# So long the first cycle waits for the first pasts: those of a small installation are read by then.
+FIRST_PAST = timedelta(seconds=10)
 _RECONCILE = "reconcile"
+_JOB_DEFAULTS = {"coalesce": True, "max_instances": 1}
 
 
 class HistoryJob:
@@ -37,6 +41,7 @@ class HistoryJob:
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
         self._not_before = 0.0
+        self.has_run = threading.Event()
 
     def run(self) -> None:
         """Read the next batch of pasts, if any is wanted and the source is not being left alone."""
@@ -49,24 +54,32 @@ class HistoryJob:
         except MetricUnavailableError as error:
             self._not_before = time.monotonic() + HISTORY_RETRY.total_seconds()
             log_event(logger, logging.WARNING, "history_unavailable", error=str(error))
+        finally:
+            self.has_run.set()
 
 
 def serve(daemon: Daemon, *, interval: timedelta, stop: threading.Event) -> None:
     """Run the jobs until `stop` is set; the cycle under way is finished first."""
-    history = HistoryJob(daemon)
     daemon.refresh_policies()
-    history.run()  # the first cycle of a small installation already knows its past
-    scheduler = BackgroundScheduler(
-        timezone=UTC,
-        executors={"core": ThreadPoolExecutor(1), "history": ThreadPoolExecutor(1)},
-        job_defaults={"coalesce": True, "max_instances": 1},
-    )
-    _schedule(scheduler, daemon, history, interval=interval)
+    history, reading = HistoryJob(daemon), _scheduler()
+    _add(reading, "read-history", history.run, HISTORY_POLL)
+    reading.start()
+    history.has_run.wait(FIRST_PAST.total_seconds())
+    working = _scheduler()
+    _schedule(working, daemon, interval=interval)
     spare_garbage_collection()
-    scheduler.add_listener(_tell_skipped, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
-    scheduler.start()
+    working.add_listener(_tell_skipped, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+    working.start()
     stop.wait()
-    scheduler.shutdown(wait=True)
+    reading.shutdown(wait=False)
+    working.shutdown(wait=True)
+
+
+def _scheduler() -> BackgroundScheduler:
+    """Return a scheduler with one thread for its jobs."""
+    return BackgroundScheduler(
+        timezone=UTC, executors={"default": ThreadPoolExecutor(1)}, job_defaults=_JOB_DEFAULTS
+    )
 
 
 def spare_garbage_collection() -> None:
@@ -81,27 +94,31 @@ def spare_garbage_collection() -> None:
     gc.set_threshold(300_000, 20, 20)
 
 
-def _schedule(
-    scheduler: BackgroundScheduler, daemon: Daemon, history: HistoryJob, *, interval: timedelta
-) -> None:
+def _schedule(scheduler: BackgroundScheduler, daemon: Daemon, *, interval: timedelta) -> None:
     """Add the jobs; a cycle that could not start within half an interval is skipped."""
     late = max(1, int(interval.total_seconds() / 2))
-    jobs: tuple[tuple[str, Callable[[], object], str, timedelta, int | None], ...] = (
-        (_RECONCILE, daemon.cycle, "core", interval, late),
-        ("learn", daemon.learn, "core", timedelta(hours=1) / LEARN_SLICES, None),
-        ("accept-history", daemon.accept_history, "core", HISTORY_POLL, None),
-        ("read-history", history.run, "history", HISTORY_POLL, None),
+    _add(scheduler, _RECONCILE, daemon.cycle, interval, late=late)
+    _add(scheduler, "learn", daemon.learn, timedelta(hours=1) / LEARN_SLICES)
+    _add(scheduler, "accept-history", daemon.accept_history, HISTORY_POLL)
+
+
+def _add(
+    scheduler: BackgroundScheduler,
+    name: str,
+    work: Callable[[], object],
+    every: timedelta,
+    *,
+    late: int | None = None,
+) -> None:
+    """Add a job that runs at once and then again and again."""
+    scheduler.add_job(
+        work,
+        "interval",
+        seconds=every.total_seconds(),
+        misfire_grace_time=late,
+        next_run_time=datetime.now(tz=UTC),
+        id=name,
     )
-    for name, work, executor, every, grace in jobs:
-        scheduler.add_job(
-            work,
-            "interval",
-            seconds=every.total_seconds(),
-            executor=executor,
-            misfire_grace_time=grace,
-            next_run_time=datetime.now(tz=UTC),
-            id=name,
-        )
 
 
 def _tell_skipped(event: JobEvent) -> None:

@@ -2,6 +2,7 @@ import logging
 import threading
 from datetime import timedelta
 
+from autoscaler import jobs
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.jobs import HistoryJob, serve
 from support.demo_bench import TICK, Bench, document
@@ -61,6 +62,24 @@ def test_a_source_that_failed_is_left_alone_for_a_while():
     job.run()
 
     assert asked == [1]
+
+
+def test_a_past_that_takes_long_keeps_neither_the_first_cycle_nor_the_end_waiting(monkeypatch):
+    monkeypatch.setattr(jobs, "FIRST_PAST", timedelta(0))
+    bench, stop, slow, read = Bench(document()), threading.Event(), threading.Event(), []
+
+    def history(*_, **__):
+        slow.wait(timeout=30)
+        read.append(1)
+        raise MetricUnavailableError("too late")
+
+    bench.metrics.history = history
+    bench.daemon._reconciler._record = lambda _: stop.set()
+    serve(bench.daemon, interval=TICK, stop=stop)
+    read_by_then = list(read)
+    slow.set()
+
+    assert read_by_then == []
 
 
 class Heard(logging.Handler):

@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -89,9 +89,10 @@ def main(arguments: argparse.Namespace) -> int:
     with (
         competition(connection, arguments) as mandate,
         _cluster(connection, arguments, mandate) as cluster,
+        closing(PrometheusMetrics(prometheus_settings(arguments))) as metrics,
     ):
         world = World(
-            PrometheusMetrics(prometheus_settings(arguments)),
+            metrics,
             cluster,
             SystemClock(),
             ReadinessWitness(arguments.consul_url),

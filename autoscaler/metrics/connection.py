@@ -76,7 +76,7 @@ class _Ticket:
     def abandon(self) -> None:
         """Give up: cut the connection if the question is under way."""
         with self._lock:
-            self._abandoned = True
+            self._abandoned, self.deadline = True, 0.0
             if self._session is not None:
                 self._session.cut()
 
@@ -97,6 +97,7 @@ class Connection:
         self._fail_over = FailOver(servers)
         self._threads = ThreadPoolExecutor(settings.connections, thread_name_prefix="prometheus")
         self._of_thread = threading.local()
+        self._under_way: set[_Ticket] = set()
 
     def patience(self) -> float:
         """Return the instant (monotonic seconds) at which the timeout that starts now ends."""
@@ -110,8 +111,14 @@ class Connection:
         if deadline is None:
             deadline = self.patience()
         tickets = [_Ticket(question, deadline) for question in questions]
-        asked = [self._threads.submit(self._answered, ticket) for ticket in tickets]
-        wait(asked, timeout=max(0.0, deadline - time.monotonic()))
+        self._under_way.update(tickets)
+        try:
+            asked = [self._threads.submit(self._answered, ticket) for ticket in tickets]
+            wait(asked, timeout=max(0.0, deadline - time.monotonic()))
+        except RuntimeError as error:  # closed meanwhile
+            return [MetricUnavailableError(f"not asked: {error}") for _ in questions]
+        finally:
+            self._under_way.difference_update(tickets)
         in_time = [future.done() for future in asked]
         outcomes: list[Outcome] = []
         for future, ticket, done in zip(asked, tickets, in_time, strict=True):
@@ -126,8 +133,10 @@ class Connection:
         return outcomes
 
     def close(self) -> None:
-        """Let the threads end; what they ask is cut when its time is over, as always."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Let the threads end; whoever waits for an answer gets an error."""
+        self._threads.shutdown(wait=False)
+        for ticket in list(self._under_way):
+            ticket.abandon()
 
     def _answered(self, ticket: _Ticket) -> Answer:
         """Ask until answered, refused, or out of time."""

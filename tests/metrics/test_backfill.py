@@ -5,18 +5,23 @@ import re
 import sys
 import threading
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.connection import Connection, Outcome, Question
+from autoscaler.metrics.settings import PrometheusSettings
 from support import backfill_worker
 from support.backfill_worker import load_at
 from support.processes import Process, wait_until
 from support.prometheus_stub import Asked, PrometheusStub, Reply
 
 END = 1_772_452_800.0  # 2026-03-02, noon
+MINUTES = timedelta(minutes=5)
 MINUTE = STEP = 60.0
 N_WORKLOADS, BATCH, DAYS = 20, 10, 14
 MOST_MIB = 512
@@ -34,6 +39,30 @@ def matrix(asked: Asked) -> Reply:
         result.append({"metric": {**labels, "deployment": f"service-{name}"}, "values": values})
     data = {"resultType": "matrix", "result": result}
     return Reply(body=json.dumps({"status": "success", "data": data}).encode())
+
+
+def test_who_closes_ends_the_question_that_is_being_asked() -> None:
+    stub, asked, let_go = PrometheusStub(), threading.Event(), threading.Event()
+
+    def hang(_: Asked) -> Reply:
+        asked.set()
+        let_go.wait(60)
+        return Reply(503)
+
+    stub.reply = hang
+    connection = Connection(PrometheusSettings(stub.url, connections=1, timeout=MINUTES))
+    outcomes: list[Outcome] = []
+    questions = [Question("up", at=datetime.now(tz=UTC))] * 3
+    asking = threading.Thread(target=lambda: outcomes.extend(connection.ask(questions)))
+    asking.start()
+    asked.wait(30)
+    connection.close()
+    asking.join(30)
+    let_go.set()
+    stub.stop()
+
+    assert [type(outcome) for outcome in outcomes] == [MetricUnavailableError] * 3
+    assert isinstance(connection.ask(questions)[0], MetricUnavailableError)
 
 
 class Backfill:

@@ -1,6 +1,7 @@
 """The daemon as its own process with the RBAC of `deploy/`, on a real API server and Prometheus."""
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,6 +12,7 @@ from support.accounts import account_that_may_scale
 from support.control_plane import ControlPlane
 from support.daemon import Record, RunningDaemon
 from support.prometheus_server import PrometheusServer
+from support.prometheus_stub import Asked, PrometheusStub, Reply, success
 from support.webhook import Webhook
 from support.workloads import (
     Namespace,
@@ -169,6 +171,30 @@ def test_a_broken_edit_keeps_the_last_good_policy_and_says_what_is_wrong(
     assert len(said) == 1
     for part in (f"{namespace.name}/autoscaling", "checkout.yaml", "maxReplicas", "many"):
         assert part in said[0]
+
+
+def test_a_past_that_is_not_answered_keeps_nobody_waiting_at_start_and_end(
+    service_account: Path, namespace: Namespace, tmp_path: Path
+) -> None:
+    namespace.apply(deployment("checkout", replicas=2))
+    namespace.apply(policy_map("autoscaling", {"checkout.yaml": policy("checkout")}))
+    stub, let_go = PrometheusStub(), threading.Event()
+
+    def reply(asked: Asked) -> Reply:
+        if asked.path.endswith("query_range"):
+            let_go.wait(60)
+        return success([])
+
+    stub.reply = reply
+    scope = ("--namespace", namespace.name)
+    daemon = RunningDaemon(service_account, stub.url, *scope, log=tmp_path / "daemon.log")
+    daemon.wait_cycles("checkout", 1, within=40)
+    code = daemon.stop()
+    let_go.set()
+    stub.stop()
+
+    assert code == 0
+    assert not daemon.events("history_progress")
 
 
 def test_nothing_is_lowered_while_prometheus_is_away_and_it_recovers_alone(
