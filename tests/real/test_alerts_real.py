@@ -62,12 +62,13 @@ def test_only_metrics_that_exist_are_asked_for() -> None:
     assert set(NAME.findall(asked)) <= known
 
 
-def series(name: str, values: str, **labels: str) -> dict[str, str]:
-    inside = ",".join(f'{k}="{v}"' for k, v in {"namespace": "shop", "name": "a", **labels}.items())
-    return {"series": f"autoscaler_{name}{{{inside}}}", "values": values}
+def series(name: str, values: str, **labels: str) -> list[dict[str, str]]:
+    """Return what the replica that acts says of a workload, and one that is warm likewise."""
+    of = {"namespace": "shop", "name": "a", **labels}
+    return [ours(name, values, **of, pod=pod) for pod in ("acts", "warm")]
 
 
-def ours(name: str, values: str, **labels: str) -> dict[str, str]:
+def ours(name: str, values: str, /, **labels: str) -> dict[str, str]:
     inside = ",".join(f'{k}="{v}"' for k, v in labels.items())
     return {"series": f"autoscaler_{name}{{{inside}}}", "values": values}
 
@@ -76,37 +77,41 @@ def ours(name: str, values: str, **labels: str) -> dict[str, str]:
     ("inputs", "at", "alert"),
     [
         pytest.param(
-            [series("status_desired_replicas", "9x60"), series("spec_max_replicas", "9x60")],
+            [
+                *series("status_desired_replicas", "9x60"),
+                *series("spec_max_replicas", "9x60"),
+                *series("spec_min_replicas", "2x60"),
+            ],
             "16m",
             "AutoscalerAtMaxReplicas",
             id="at max",
         ),
         pytest.param(
-            [series("reason", "1x60", reason="MetricsUnknownHold")],
+            series("reason", "1x60", reason="MetricsUnknownHold"),
             "11m",
             "AutoscalerMetricsUnknown",
             id="unknown",
         ),
         pytest.param(
-            [series("trust", "1x90", trust="Demoted")],
+            series("trust", "1x90", trust="Demoted"),
             "61m",
             "AutoscalerForecastDemoted",
             id="demoted",
         ),
         pytest.param(
-            [series("reason", "1x60", reason="ReplicasContested")],
+            series("reason", "1x60", reason="ReplicasContested"),
             "6m",
             "AutoscalerReplicasContested",
             id="contested",
         ),
         pytest.param(
-            [series("mode", "1x400", mode="ForecastOnly")],
+            series("mode", "1x400", mode="ForecastOnly"),
             "15d",
             "AutoscalerForecastOnlyLeftOn",
             id="left on",
         ),
         pytest.param(
-            [series("unroutable_seconds", "0 30 75 90")],
+            series("unroutable_seconds", "0 30 75 90"),
             "2m",
             "AutoscalerPodsNotRoutable",
             id="not routable",
@@ -148,25 +153,88 @@ def test_an_alert_fires_on_what_it_is_for_and_says_whose_it_is(
     rule = next(r for r in ALERTS["groups"][0]["rules"] if r["alert"] == alert)
     of_workload = bool(inputs) and 'name="a"' in inputs[0]["series"]
     workload = {"namespace": "shop", "name": "a"} if of_workload else {}
-    kept = inputs and not rule["expr"].startswith("sum(")
-    states = r'(reason|trust|mode|role)="(\w+)"'
-    extra = dict(re.findall(states, inputs[0]["series"])) if kept else {}
+    extra = {"role": "waiting"} if alert == "AutoscalerWaits" else {}
     annotations = {
         key: re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda m: workload.get(m[1], ""), text)
         for key, text in rule["annotations"].items()
     }
     expected = {"exp_labels": rule["labels"] | workload | extra, "exp_annotations": annotations}
+    fires(tmp_path, inputs, at=at, alert=alert, expected=[expected])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "at", "alert"),
+    [
+        pytest.param(
+            [
+                *series("status_desired_replicas", "9x60"),
+                *series("spec_max_replicas", "9x60"),
+                *series("spec_min_replicas", "9x60"),
+            ],
+            "40m",
+            "AutoscalerAtMaxReplicas",
+            id="pinned",
+        ),
+        pytest.param(
+            series("mode", "1x400", mode="ForecastOnly"),
+            "10d",
+            "AutoscalerForecastOnlyLeftOn",
+            id="watched for ten days",
+        ),
+        pytest.param(
+            series("mode", "1x380 stale", mode="ForecastOnly"),
+            "16d",
+            "AutoscalerForecastOnlyLeftOn",
+            id="acting since",
+        ),
+        pytest.param(
+            [ours("role", "1x60", role=role) for role in ("active", "standby")],
+            "30m",
+            "AutoscalerNobodyActs",
+            id="one acts",
+        ),
+        pytest.param(
+            [ours("role", "1x60", role="dry run")], "30m", "AutoscalerNobodyActs", id="dry run"
+        ),
+    ],
+)
+def test_an_alert_is_silent_otherwise(
+    tmp_path: Path, inputs: list[dict[str, str]], at: str, alert: str
+) -> None:
+    checked(tmp_path, ALERTS)
+
+    fires(tmp_path, inputs, at=at, alert=alert, expected=[])
+
+
+def test_what_the_ready_pods_carry_is_told_beside_a_replica_that_is_warm(tmp_path: Path) -> None:
+    [carried] = [e for e in asked_in_dashboard() if "autoscaler_capacity" in e]
+    inputs = [
+        *series("capacity", "120x9", kind="Deployment", metric="m"),
+        *series("status_ready_replicas", "3x9", kind="Deployment"),
+    ]
+    labels = '{kind="Deployment",metric="m",name="a",namespace="shop"}'
+    samples = [{"labels": labels, "value": 360}]
+    asked = {"expr": carried, "eval_time": "5m", "exp_samples": samples}
+
+    passes(tmp_path, {"interval": "1m", "input_series": inputs, "promql_expr_test": [asked]})
+
+
+def fires(
+    folder: Path, inputs: list[dict[str, str]], *, at: str, alert: str, expected: list[object]
+) -> None:
     step = "1h" if at.endswith("d") else "1m"
-    fired = {"eval_time": at, "alertname": alert, "exp_alerts": [expected]}
-    test = {
-        "rule_files": ["rules.yaml"],
-        "evaluation_interval": step,
-        "tests": [{"interval": step, "input_series": inputs, "alert_rule_test": [fired]}],
-    }
-    (tmp_path / "test.yaml").write_text(yaml.safe_dump(test))
+    fired = {"eval_time": at, "alertname": alert, "exp_alerts": expected}
+    passes(folder, {"interval": step, "input_series": inputs, "alert_rule_test": [fired]})
+
+
+def passes(folder: Path, test: dict[str, Any]) -> None:
+    """Let promtool run one test over the rules that are in the folder."""
+    rules = [file.name for file in folder.glob("rules.yaml")]
+    whole = {"rule_files": rules, "evaluation_interval": test["interval"], "tests": [test]}
+    (folder / "test.yaml").write_text(yaml.safe_dump(whole))
     done = subprocess.run(
         ["promtool", "test", "rules", "test.yaml"],
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
