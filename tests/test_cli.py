@@ -443,6 +443,20 @@ def test_a_demo_whose_reader_goes_away_ends_without_a_word():
     assert re.fullmatch(r"the page: http://\S+\n", ran.stderr)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["explain", "--log", "nowhere.log"], id="a log"),
+        pytest.param(["run", "--once", "--kubeconfig", "nowhere.yaml"], id="a kubeconfig"),
+        pytest.param(["validate", "nowhere.yaml"], id="a policy"),
+        pytest.param(["replay", "--policy", "nowhere.yaml", "--days", "1"], id="to replay"),
+    ],
+)
+def test_a_file_that_is_not_there_is_wrong_input(arguments, capsys):
+    assert main(arguments) == 2
+    assert re.search(r"nowhere\.\w+: .*[Nn]o such file", capsys.readouterr().err)
+
+
 def test_a_disk_without_room_is_told_on_one_line():
     with open("/dev/full", "w") as full:
         ran = subprocess.run(

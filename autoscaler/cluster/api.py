@@ -15,7 +15,7 @@ import yaml
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
-from autoscaler.errors import AutoscalerError, why_not
+from autoscaler.errors import AutoscalerError, FlagError, why_not
 from autoscaler.strict import MALFORMED
 
 Json = dict[str, Any]
@@ -55,7 +55,8 @@ def connect(kubeconfig: Path | None = None) -> Connection:
     try:
         namespace = _configured(settings, kubeconfig)
     except (config.ConfigException, OSError, yaml.YAMLError, *MALFORMED) as error:
-        raise AutoscalerError(_no_connection(kubeconfig, error)) from error
+        refused = AutoscalerError if kubeconfig is None else FlagError
+        raise refused(_no_connection(kubeconfig, error)) from error
     if not settings.host.startswith(("https://", "http://")):
         raise AutoscalerError(f"kubeconfig {kubeconfig}: server {settings.host!r} is no https URL")
     settings.connection_pool_maxsize = _CONNECTIONS

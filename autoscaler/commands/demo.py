@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from autoscaler.commands.progress import progress_bar
-from autoscaler.commands.replay_output import outcome_cells
+from autoscaler.commands.replay_output import WORDS, outcome_cells
 from autoscaler.daemon import Daemon, World
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import AutoscalerError
@@ -44,11 +44,7 @@ NAMESPACE = "shop"
 CAPACITY = 120.0
 TICK = timedelta(seconds=TICK_SECONDS)
 LEARN_EVERY = timedelta(minutes=1)
-CAPTION = """\
-slow: time above what the ready pods carry
-overload: time above their physical limit
-cost: pod time over the bound of somebody who knows the future
-tuned: the best of 66 HPAs, chosen in hindsight"""
+CAPTION = f"{WORDS}\ntuned: the best of 66 HPAs, chosen in hindsight"
 LEISURE = "make demo ARGS=--keep"
 # The target of most examples.
 HPA_TARGET = 0.7

@@ -22,6 +22,9 @@ from autoscaler.replay.sweep import summaries
 from autoscaler.replay.world import Outcome
 from autoscaler.review.verdict import verdict
 
+WORDS = """\
+slow: time above what the ready pods carry; overload: above their physical limit
+cost: pod time over the least that carries the load, with pods that start at once"""
 _CAPTION = """slow x, cost x: ours over the tuned HPA's at equal cost, at equal slow time
 gap: how much of the way from there to clairvoyance; means are geometric"""
 
@@ -186,7 +189,7 @@ def _told(result: ReplayResult) -> str:
         if gap is None or not math.isfinite(gap)
         else f"\nFrom the tuned HPA to clairvoyance: {max(gap, 0.0):.0%} of the gap closed."
     )
-    return verdict(replayed(result)) + closed
+    return f"{verdict(replayed(result))}{closed}\n{WORDS}"
 
 
 def outcome_cells(outcome: Outcome) -> tuple[str, str, str, str]:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 
-from autoscaler.errors import LogError, why_not
+from autoscaler.errors import FlagError, LogError, why_not
 from autoscaler.review.answer import seconds_text
 
 _TIMEOUT_SECONDS = 10
@@ -62,8 +62,9 @@ def _overview(arguments: argparse.Namespace) -> dict[str, Any]:
     except HTTPError as error:
         with error:
             told = " ".join(error.read(500).decode("utf-8", "replace").split())
-        wrong_question = error.code == HTTPStatus.BAD_REQUEST
-        said = told if wrong_question else f"HTTP {error.code} {told[:80]!r}: {_NOT_OURS}"
+        if error.code == HTTPStatus.BAD_REQUEST:
+            raise FlagError(f"{arguments.url}: {told}") from error
+        said = f"HTTP {error.code} {told[:80]!r}: {_NOT_OURS}"
         raise LogError(f"{arguments.url}: {said}") from error
     except (OSError, HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error

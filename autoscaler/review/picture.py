@@ -6,6 +6,7 @@ And the frontier: cost against slow time, with every HPA as a line.
 """
 
 import textwrap
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 
@@ -24,11 +25,14 @@ from autoscaler.review.verdict import (
 
 # What happened around the worst hour is part of its story.
 _AROUND_SECONDS = 1800
+_DAY = 86_400
 # Below the numbers of the vertical axis: two rows of marks for slow ticks.
 _ROOM, _ROW = 28.0, 9.0
 # A line of the heading, in characters and in pixels.
 _LINE, _LEADING = 110, 22
 _LEGEND_Y = 14.0
+# What a point and its name take.
+_NAME_WIDTH = 100
 
 Place = tuple[float, float] | None
 
@@ -83,12 +87,19 @@ def frontier_chart(run: Replayed, at: Place = None) -> str:
         svg.legend([("frontier", "HPA, tuned in hindsight")], x=svg.LEFT, y=_LEGEND_Y),
         svg.dot("ours", x.at(ours[0]), y.at(ours[1]), f"autoscaler: slow {run.ours.slow:.3%}"),
         svg.dot("best", x.at(best[0]), y.at(best[1]), f"clairvoyant: {run.clairvoyant.slow:.3%}"),
-        svg.label("autoscaler", x=x.at(ours[0]) + 10, y=y.at(ours[1]) - 8, name="ours"),
-        svg.label("clairvoyant", x=x.at(best[0]) + 10, y=y.at(best[1]) - 8, name="best"),
+        _beside("autoscaler", x.at(ours[0]), y.at(ours[1]), name="ours"),
+        _beside("clairvoyant", x.at(best[0]), y.at(best[1]), name="best"),
         svg.label("cost →", x=svg.WIDTH - svg.RIGHT, y=svg.HEIGHT - 6, anchor="end"),
         svg.label("slow share of time ↑", x=svg.WIDTH - svg.RIGHT, y=_LEGEND_Y, anchor="end"),
     ]  # fmt: skip
     return svg.chart("Slow share of time against cost", *parts, at=at)
+
+
+def _beside(text: str, px: float, py: float, *, name: str) -> str:
+    """Return the name of a point: on its right, or on its left where that ends the chart."""
+    if px + _NAME_WIDTH <= svg.WIDTH:
+        return svg.label(text, x=px + 10, y=py - 8, name=name)
+    return svg.label(text, x=px - 10, y=py - 8, anchor="end", name=name)
 
 
 def _over_time(run: Replayed, part: slice, title: str, at: Place) -> str:
@@ -132,14 +143,18 @@ def _time_axis(t: FloatArray) -> svg.Axis:
 
 
 def _frame(t: FloatArray, x: svg.Axis, y: svg.Axis) -> str:
-    days = t[-1] - t[0] > 2 * 86_400
+    ticks = svg.time_ticks(float(t[0]), float(t[-1]))
+    form = _time_form(ticks)
     return svg.frame(
-        x,
-        y,
-        x_text=lambda v: f"{utc(v):%m-%d}" if days else f"{utc(v):%H:%M}",
-        y_text=lambda v: f"{v:g}",
-        x_ticks=svg.time_ticks(float(t[0]), float(t[-1])),
+        x, y, x_text=lambda v: format(utc(v), form), y_text=lambda v: f"{v:g}", x_ticks=ticks
     )
+
+
+def _time_form(ticks: Sequence[float]) -> str:
+    """Return how moments so far apart are written so that no two are alike."""
+    if len(ticks) > 1 and ticks[1] - ticks[0] >= _DAY:
+        return "%m-%d"
+    return "%m-%d %H:%M" if ticks and ticks[-1] - ticks[0] >= _DAY else "%H:%M"
 
 
 def _slow_marks(run: Replayed, part: slice, x: svg.Axis) -> str:

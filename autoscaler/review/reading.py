@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 
 from pydantic import ValidationError
 
-from autoscaler.errors import LogError, why_not
+from autoscaler.errors import FlagError, LogError, why_not
 from autoscaler.review.fields import DECISION, SCHEMA_VERSION, DecisionFields
 from autoscaler.unpacked import unpacked
 
@@ -90,8 +90,10 @@ def opened(source: str, *, target: str = "") -> Iterator[Iterable[str]]:
 
     Raises
     ------
+    FlagError
+        There is no such file.
     LogError
-        Nothing is there, it refuses, or nothing was piped in.
+        What is there cannot be read or refuses, or nothing was piped in.
     """
     if source == "-":
         if sys.stdin.isatty():
@@ -101,6 +103,8 @@ def opened(source: str, *, target: str = "") -> Iterator[Iterable[str]]:
     try:
         with _stream(source, target) as stream:
             yield (line.decode("utf-8", "replace") for line in _lines(stream))
+    except FileNotFoundError as error:
+        raise FlagError(f"{source}: {why_not(error)}") from error
     except (OSError, EOFError, zlib.error, HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error
         told = why_not(reason) if isinstance(reason, Exception) else reason

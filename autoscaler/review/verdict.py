@@ -100,6 +100,12 @@ def _clear(slow: float, cost: float) -> bool:
     return 1 - cost >= _LEAST_COST_GAIN or 1 - slow >= _LEAST_SLOW_GAIN
 
 
+def _opposed(slow: float, cost: float) -> bool:
+    """Whether one reading speaks for prediction, the other against it, and not by a hair."""
+    clear = abs(1 - cost) >= _LEAST_COST_GAIN or abs(1 - slow) >= _LEAST_SLOW_GAIN
+    return min(slow, cost) < 1 < max(slow, cost) and clear
+
+
 def verdict(run: Replayed) -> str:
     """Return the one sentence that comes first."""
     slow, cost = run.slow_at_equal_cost, run.cost_at_equal_slow
@@ -118,6 +124,12 @@ def verdict(run: Replayed) -> str:
             f"Prediction does not help on this load: at the same cost the HPA tuned in hindsight "
             f"has {_change(1 / slow, 'slow time')}, and it costs {_change(1 / cost, '')} for as "
             "little slow time. Keep a plain HPA."
+        )
+    if _opposed(slow, cost):
+        return (
+            f"Prediction is a trade on this load: {_change(slow, 'slow time')} than the HPA tuned "
+            f"in hindsight at the same cost, but {_change(cost, 'cost')} at the same slow time. "
+            "A plain HPA may do as well."
         )
     return (
         f"Prediction hardly matters on this load: {_change(slow, 'slow time')} than the HPA tuned "

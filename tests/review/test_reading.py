@@ -5,7 +5,7 @@ import json
 import pytest
 
 from autoscaler.decide.facts import TargetRef
-from autoscaler.errors import LogError
+from autoscaler.errors import FlagError, LogError
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.reading import LONGEST_LINE, Reading, opened, read_decisions
 from autoscaler.review.server import serve_page
@@ -112,9 +112,12 @@ def test_nothing_piped_in_is_told_instead_of_waited_for(monkeypatch):
         names_in("-")
 
 
-@pytest.mark.parametrize("source", ["/no/such/file", "http://127.0.0.1:1", "ftp://host/log"])
-def test_what_cannot_be_read_is_named(source):
-    with pytest.raises(LogError, match=source):
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [("/no/such/file", FlagError), ("ftp://host/log", FlagError), ("http://127.0.0.1:1", LogError)],
+)
+def test_what_cannot_be_read_is_named(source, error):
+    with pytest.raises(error, match=source):
         names_in(source)
 
 
@@ -145,7 +148,7 @@ def test_a_gzipped_log_is_known_by_what_it_holds(tmp_path):
     ],
 )
 def test_a_log_that_cannot_be_opened_is_named_with_the_reason(source, complaint):
-    with pytest.raises(LogError) as refused, opened(source):
+    with pytest.raises((LogError, FlagError)) as refused, opened(source):
         pass
 
     assert str(refused.value) == complaint

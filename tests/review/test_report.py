@@ -5,10 +5,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from autoscaler.review.picture import whole_chart
+from autoscaler.review.picture import frontier_chart, whole_chart
 from autoscaler.review.report import report_html
 from autoscaler.review.svg import Axis, thinned, time_ticks
-from autoscaler.review.verdict import Worth, verdict, worst_hour, worth
+from autoscaler.review.verdict import Run, Worth, verdict, worst_hour, worth
 from review.records import NOW
 from review.replays import TICK, YAML, burst, replayed
 
@@ -42,6 +42,15 @@ from review.replays import TICK, YAML, burst, replayed
             "A plain HPA does as well.",
             id="a draw",
         ),
+        pytest.param(
+            0.01,
+            1.14,
+            Worth.HARDLY,
+            "Prediction is a trade on this load: 99% less slow time than the HPA tuned in "
+            "hindsight at the same cost, but 14% higher cost at the same slow time. "
+            "A plain HPA may do as well.",
+            id="the two readings disagree",
+        ),
     ],
 )
 def test_the_verdict_is_one_sentence_and_honest(slow, cost, advice, sentence):
@@ -60,6 +69,28 @@ def test_a_load_that_one_pod_carries_is_told_before_any_comparison():
         "There is nothing to scale, or the two are in different units."
     )
     assert worth(replayed(load=np.array([0.5, 1.01]))) is Worth.USE
+
+
+def test_a_point_at_the_right_edge_has_its_name_on_its_left():
+    dear = replayed(ours=Run(0.001, 0.0, 6.9, 1.0))
+
+    assert 'text-anchor="end">autoscaler<' in frontier_chart(dear)
+    assert 'text-anchor="start">autoscaler<' in frontier_chart(replayed())
+
+
+@pytest.mark.parametrize(
+    ("days", "first", "second"),
+    [
+        pytest.param(0.5, "10:00", "12:00", id="hours"),
+        pytest.param(3, "11-23 12:00", "11-24 00:00", id="half days"),
+        pytest.param(7, "11-24", "11-25", id="days"),
+    ],
+)
+def test_no_two_moments_below_a_chart_are_told_alike(days, first, second):
+    told = re.findall(r"middle\">([^<]+)<", whole_chart(replayed(load=np.ones(int(days * 5760)))))
+
+    assert told[:2] == [first, second]
+    assert len(set(told)) == len(told)
 
 
 @pytest.mark.parametrize(

@@ -136,5 +136,5 @@ def test_a_page_that_is_no_daemon_s_is_told_on_one_line(capsys):
 
 
 def test_a_wrong_state_is_refused_with_the_ones_there_are(url, capsys):
-    assert main(["status", "--url", url, "--attention", "bored"]) == 1
+    assert main(["status", "--url", url, "--attention", "bored"]) == 2
     assert "attention is one of refused, not found" in capsys.readouterr().err
