@@ -3,7 +3,6 @@
 import json
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -12,13 +11,14 @@ from kubernetes.client import ApiClient, Configuration
 from autoscaler.cluster.annotations import AFTER_REFUSAL_SECONDS, APART_SECONDS, Annotator
 from autoscaler.cluster.resources import Kinds
 from autoscaler.decide.facts import TargetRef
+from support.loopback import Handler, Loopback
 from support.processes import wait_until
 
 CHECKOUT = TargetRef("shop", "checkout")
 CATALOG = TargetRef("shop", "catalog")
 
 
-class Patched:
+class Patched(Loopback):
     """A server that takes patches, keeps them, and answers with one status."""
 
     def __init__(self) -> None:
@@ -28,30 +28,18 @@ class Patched:
         self.may_answer.set()
         patched = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Answers(Handler):
             def do_PATCH(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                body = json.loads(self.body())
                 patched.patches.append((self.path.partition("?")[0], body))
                 patched.may_answer.wait(10)
-                content = b'{"message": "no"}'
-                self.send_response(patched.status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+                self.answer(b'{"message": "no"}', status=patched.status)
 
-            def log_message(self, *_: Any) -> None:
-                return
+        super().__init__(Answers)
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-
-    def close(self) -> None:
+    def stop(self) -> None:
         self.may_answer.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().stop()
 
     def texts(self) -> list[str]:
         return [body["metadata"]["annotations"]["a"] for _, body in self.patches]
@@ -75,9 +63,8 @@ class Bench:
 
 @pytest.fixture
 def server() -> Iterator[Patched]:
-    patched = Patched()
-    yield patched
-    patched.close()
+    with Patched() as patched:
+        yield patched
 
 
 @pytest.fixture

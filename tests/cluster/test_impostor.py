@@ -1,8 +1,6 @@
 """A page that answers 200 in the API server's place (a login, a proxy): nothing is read from it."""
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from kubernetes.client import ApiClient, Configuration
@@ -21,13 +19,14 @@ from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import ScaleRefusedError, ScaleUnansweredError
 from support.election import election
 from support.load_series import NOW
+from support.loopback import Handler, Loopback
 
 LOGIN = b"<html><title>Sign in</title></html>"
 CHECKOUT = TargetRef("shop", "checkout")
 ROLLOUT = TargetRef("shop", "checkout", "Rollout", "argoproj.io/v1alpha1")
 
 
-class Impostor:
+class Impostor(Loopback):
     """Answers every request with `status` and `body`, in the server's place."""
 
     def __init__(self) -> None:
@@ -36,40 +35,30 @@ class Impostor:
         self.asked: list[str] = []
         impostor = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def _answer(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        class Answers(Handler):
+            def _login(self) -> None:
+                self.body()
                 impostor.asked.append(self.command)
-                self.send_response(impostor.status)
-                self.send_header("Content-Type", impostor.content_type)
-                self.send_header("Content-Length", str(len(impostor.body)))
-                self.end_headers()
-                self.wfile.write(impostor.body)
+                self.answer(
+                    impostor.body, status=impostor.status, content_type=impostor.content_type
+                )
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _login  # noqa: N815
 
-            def log_message(self, *_: object) -> None:
-                return
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-        configuration = Configuration(host=f"http://127.0.0.1:{self._server.server_address[1]}")
+        super().__init__(Answers)
+        configuration = Configuration(host=self.url)
         configuration.retries = False
         self.api = ApiClient(configuration)
 
-    def close(self) -> None:
+    def stop(self) -> None:
         self.api.close()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().stop()
 
 
 @pytest.fixture
 def impostor() -> Iterator[Impostor]:
-    made = Impostor()
-    yield made
-    made.close()
+    with Impostor() as made:
+        yield made
 
 
 @pytest.mark.parametrize("body", [LOGIN, b"", b"[]", b"null", b"\xff", b"[" * 100_000])

@@ -1,9 +1,8 @@
 """The source of an informer against a server that misbehaves, over a real socket."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,11 +12,12 @@ from kubernetes.client.exceptions import ApiException
 
 from autoscaler.cluster.listing import GONE, Items, Listing, Resource, WatchStream
 from autoscaler.cluster.parsing import policy_source
+from support.loopback import Handler, Loopback
 
 Answer = tuple[int, dict[str, Any] | bytes]
 
 
-class Scripted:
+class Scripted(Loopback):
     """A server that gives prepared answers in turn, and keeps what it was asked."""
 
     def __init__(self, *answers: Answer) -> None:
@@ -25,45 +25,28 @@ class Scripted:
         self._answers = list(answers)
         scripted = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Answers(Handler):
             def do_GET(self) -> None:
                 scripted.asked.append(parse_qs(urlsplit(self.path).query))
                 status, body = scripted._answers.pop(0)
                 content = body if isinstance(body, bytes) else json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+                self.answer(content, status=status)
 
-            def log_message(self, *_: Any) -> None:
-                return
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Answers)
 
 
 @pytest.fixture
 def serve() -> Iterator[Any]:
     """Make a listing of ConfigMaps from prepared answers."""
-    made: list[Any] = []
+    with ExitStack() as open_ones:
 
-    def make(*answers: Answer) -> tuple[Scripted, Listing]:
-        server = Scripted(*answers)
-        api = ApiClient(Configuration(host=server.url))
-        made.extend((api, server))
-        resource = Resource("/api/v1/configmaps", policy_source, "autoscaler/policies=true")
-        return server, Listing(api, resource)
+        def make(*answers: Answer) -> tuple[Scripted, Listing]:
+            server = open_ones.enter_context(Scripted(*answers))
+            api = open_ones.enter_context(ApiClient(Configuration(host=server.url)))
+            resource = Resource("/api/v1/configmaps", policy_source, "autoscaler/policies=true")
+            return server, Listing(api, resource)
 
-    yield make
-    for closable in made:
-        closable.close()
+        yield make
 
 
 def config_map(name: str) -> dict[str, Any]:

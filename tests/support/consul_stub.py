@@ -7,14 +7,15 @@ import struct
 import threading
 import urllib.parse
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import dns.message
 import dns.rrset
 
+from support.loopback import Handler, Loopback
 
-class ConsulStub:
+
+class ConsulStub(Loopback):
     """Holds instances of one service; blocking queries wait until they change."""
 
     def __init__(self) -> None:
@@ -28,23 +29,12 @@ class ConsulStub:
         self.changed = threading.Condition()
         stub = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Answers(Handler):
             def do_GET(self) -> None:
-                stub.answer(self)
+                stub.tell(self)
 
-            def log_message(self, *_: Any) -> None:
-                return
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._server.block_on_close = False
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-
-    @property
-    def address(self) -> str:
-        """Host and port."""
-        return f"127.0.0.1:{self._server.server_address[1]}"
+        super().__init__(Answers)
+        self.start()
 
     def register(self, *ports: int, node: str = "10.0.0.1") -> None:
         """Let exactly these instances pass, and wake whoever waits."""
@@ -77,7 +67,7 @@ class ConsulStub:
             self.index += 1
             self.changed.notify_all()
 
-    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+    def tell(self, handler: Handler) -> None:
         """Answer one request; one with an index waits for a change, at most a second."""
         parameters = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(handler.path).query))
         self.asked.append(parameters)
@@ -89,17 +79,7 @@ class ConsulStub:
             headers = {"X-Consul-Index": str(self.index), **self.headers}
         if not allowed:
             headers["X-Consul-Results-Filtered-By-ACLs"] = "true"
-        handler.send_response(self.status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            handler.send_header(name, value)
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    def stop(self) -> None:
-        """Answer no more."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        handler.answer(body, status=self.status, headers=headers)
 
 
 class DnsStub:

@@ -8,16 +8,15 @@ on to us what it allowed; only the objects are kept here.
 """
 
 import json
-import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
+
+from support.loopback import Handler, Loopback, certified
 
 Json = dict[str, Any]
 
@@ -89,34 +88,20 @@ class _Kept:
             return self.changes[version:]
 
 
-class ExtensionApi:
+class ExtensionApi(Loopback):
     """Serves one custom kind over HTTPS on loopback."""
 
     def __init__(self, folder: Path, kind: CustomKind) -> None:
         self.kind = kind
         self.kept = _Kept()
-        certificate, key = folder / "extension.crt", folder / "extension.key"
-        subprocess.run(
-            [
-                *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-                *("-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)),
-            ],
-            check=True,
-            capture_output=True,
-        )
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(certificate, key)
-        root = f"/apis/{kind.api_version}"
-        handler = type("Handler", (_Handler,), {"api": self, "root": root})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        _, tls = certified(folder, "extension")
+        handler = type("Answers", (_Answers,), {"api": self, "root": f"/apis/{kind.api_version}"})
+        super().__init__(handler, tls=tls)
 
     def registration(self) -> list[Json]:
         """Return what makes the real API server pass the kind on to us."""
         name = f"{self.kind.plural}-extension"
-        where = {"name": name, "namespace": "default", "port": self._server.server_address[1]}
+        where = {"name": name, "namespace": "default", "port": self.port}
         return [
             {
                 "apiVersion": "v1",
@@ -138,15 +123,6 @@ class ExtensionApi:
                 },
             },
         ]
-
-    def __enter__(self) -> "ExtensionApi":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def listed(self, namespace: str | None) -> Json:
         """Return a list, of one namespace or all."""
@@ -181,7 +157,7 @@ def _in(one: Json, namespace: str | None) -> bool:
     return namespace is None or one["metadata"]["namespace"] == namespace
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Answers(Handler):
     api: "ExtensionApi"
     root: str
     protocol_version = "HTTP/1.1"
@@ -233,16 +209,11 @@ class _Handler(BaseHTTPRequestHandler):
         return namespace, rest[0] if rest else "", rest[1] if len(rest) > 1 else ""
 
     def _body(self) -> Json:
-        parsed: Json = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        parsed: Json = json.loads(self.body())
         return parsed
 
     def _answer(self, status: int, body: Json) -> None:
-        content = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        self.answer(json.dumps(body).encode(), status=status)
 
     def _stream(self, namespace: str | None, version: int) -> None:
         self.send_response(200)
@@ -257,6 +228,3 @@ class _Handler(BaseHTTPRequestHandler):
                     self.wfile.flush()
         except OSError:
             self.close_connection = True
-
-    def log_message(self, *_: Any) -> None:
-        return

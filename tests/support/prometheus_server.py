@@ -7,18 +7,17 @@ any Prometheus would answer.
 import json
 import shutil
 import subprocess
-import threading
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from support.loopback import EXPOSITION, Handler, Loopback
 from support.processes import Process, free_port, wait_until
 
 BINARIES = ("prometheus", "promtool")
@@ -39,28 +38,18 @@ class Past:
     kind: str = "gauge"
 
 
-class Exporter:
+class Exporter(Loopback):
     """A `/metrics` page whose numbers the test sets; a callable is asked at every scrape."""
 
     def __init__(self) -> None:
         self.values: dict[tuple[str, tuple[tuple[str, str], ...]], float | Callable[[], float]] = {}
-        self.port = free_port()
         exporter = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Page(Handler):
             def do_GET(self) -> None:
-                body = exporter.page().encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "text/plain; version=0.0.4")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                self.answer(exporter.page().encode(), content_type=EXPOSITION)
 
-            def log_message(self, *_: Any) -> None:
-                return
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        super().__init__(Page)
 
     def set(
         self, metric: str, value: float | Callable[[], float], labels: Mapping[str, str]
@@ -82,16 +71,6 @@ class Exporter:
             f"{_series(metric, labels)} {value() if callable(value) else value}\n"
             for (metric, labels), value in sorted(self.values.items())
         )
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Answer no more."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 @dataclass

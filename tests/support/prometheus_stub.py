@@ -5,12 +5,12 @@ do, and what the reader makes of them is tested here.
 """
 
 import json
-import threading
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from support.loopback import Handler, Loopback
 
 Row = dict[str, Any]
 
@@ -58,23 +58,23 @@ def row(value: object, *, at: float = 0.0, **labels: str) -> Row:
     return {"metric": labels, "value": [at, str(value)]}
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Answers(Handler):
     protocol_version = "HTTP/1.1"
-    server: "_Server"
+    stub: "PrometheusStub"
 
     def do_GET(self) -> None:
         self._answer(b"")
 
     def do_POST(self) -> None:
-        self._answer(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        self._answer(self.body())
 
     def _answer(self, body: bytes) -> None:
         address = urllib.parse.urlsplit(self.path)
         given = urllib.parse.parse_qsl(f"{address.query}&{body.decode()}")
         asked = Asked(address.path, dict(given), dict(self.headers), address.query)
-        self.server.stub.asked.append(asked)
+        self.stub.asked.append(asked)
         try:
-            self._send(self.server.stub.reply(asked))
+            self._send(self.stub.reply(asked))
         except OSError:
             self.close_connection = True  # the reader gave up, which is what is tested
 
@@ -96,39 +96,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(bytes([byte]))
             self.wfile.flush()
 
-    def log_message(self, *_: Any) -> None:
-        return
 
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, stub: "PrometheusStub") -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.stub = stub
-
-    def handle_error(self, *_: Any) -> None:
-        return  # a reader that broke off, which is what is tested
-
-
-class PrometheusStub:
+class PrometheusStub(Loopback):
     """A server whose answers a test decides; every request is kept in `asked`."""
 
     def __init__(self) -> None:
         self.reply: Callable[[Asked], Reply] = lambda _: success([])
         self.asked: list[Asked] = []
-        self._server = _Server(self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        """Where it answers."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def stop(self) -> None:
-        """Answer no more."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(type("Answers", (_Answers,), {"stub": self}))
+        self.start()

@@ -6,38 +6,19 @@ callback runs first, then the write goes on.
 
 import base64
 import json
-import ssl
-import subprocess
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from support.processes import free_port
+from support.loopback import Handler, Loopback, certified
 
 
-class Webhook:
+class Webhook(Loopback):
     """An HTTPS server that allows everything, after `before(request)`."""
 
     def __init__(self, folder: Path, before: Callable[[dict[str, Any]], None]) -> None:
-        self.port = free_port()
-        self._certificate = folder / "webhook.crt"
-        key = folder / "webhook.key"
-        subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-        subprocess.run(
-            [
-                *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-                *(*subject, "-keyout", str(key), "-out", str(self._certificate)),
-            ],
-            check=True,
-            capture_output=True,
-        )
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(self._certificate, key)
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(before))
-        self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._certificate, tls = certified(folder, "webhook")
+        super().__init__(_handler(before), tls=tls)
 
     def configuration(self, namespace: str) -> dict[str, Any]:
         """Return what makes the API server ask us about one namespace."""
@@ -56,7 +37,7 @@ class Webhook:
                 {
                     "name": "somebody.else.example",
                     "clientConfig": {
-                        "url": f"https://127.0.0.1:{self.port}/",
+                        "url": f"{self.url}/",
                         "caBundle": bundle,
                     },
                     "rules": [rule],
@@ -67,35 +48,17 @@ class Webhook:
             ],
         }
 
-    def __enter__(self) -> "Webhook":
-        self._thread.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-def _handler(before: Callable[[dict[str, Any]], None]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+def _handler(before: Callable[[dict[str, Any]], None]) -> type[Handler]:
+    class Review(Handler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            request = json.loads(body)["request"]
+            request = json.loads(self.body())["request"]
             before(request)
             answer = {
                 "apiVersion": "admission.k8s.io/v1",
                 "kind": "AdmissionReview",
                 "response": {"uid": request["uid"], "allowed": True},
             }
-            content = json.dumps(answer).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            self.answer(json.dumps(answer).encode())
 
-        def log_message(self, *_: Any) -> None:
-            return
-
-    return Handler
+    return Review
