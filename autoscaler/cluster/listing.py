@@ -6,6 +6,8 @@ not do is written here, in the list function it is given:
 - lists arrive in pages and are trimmed page by page, so memory never holds them whole;
 - failures are retried here, with backoff and one log line, instead of a traceback per attempt;
 - a connection that is dead without saying so is noticed by the bookmarks that fail to come;
+- who hears nothing, or is refused again and again, lists anew: a server that was restored from a
+  backup has never heard of the version that we watch from;
 - a watch that ends at once is not opened again at once;
 - `stop` ends a request under way.
 """
@@ -42,6 +44,8 @@ _CONNECT_SECONDS = 5.0
 # Backoff between failures, doubled each time, as client-go's reflector does it.
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
+# In a row, of a watch from one version: a quarter of a minute. Where nobody answers we wait.
+_MOST_REFUSALS = 5
 GONE = 410
 
 
@@ -127,6 +131,8 @@ class Listing:
                 if watch and error.status == GONE:
                     raise
                 self._report(error)
+                if watch and error.status and self._failures >= _MOST_REFUSALS:
+                    raise ApiException(status=GONE, reason=error.reason) from error
         if watch:
             raise ApiException(status=0, reason="stopped")  # ends the informer's thread
         return Items([], ListMeta("0"))
@@ -150,6 +156,9 @@ class Listing:
                 return Items(seen, ListMeta(meta.get("resourceVersion") or "0"))
 
     def _watch(self, resource_version: str) -> "WatchStream":
+        if self._stream is not None and self._stream.silent:
+            self._stream = None
+            raise ApiException(status=GONE, reason="not even a bookmark was heard")
         self._pause_if_hasty()
         query = (
             ("watch", "true"),
@@ -212,11 +221,14 @@ class WatchStream:
     def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
         self._response = response
         self.status = response.status
+        self.silent = False
 
     def stream(self, **how: Any) -> Iterator[bytes]:
         """Return the body in pieces as they come."""
         try:
             yield from self._response.stream(**how)
+        except urllib3.exceptions.ReadTimeoutError:
+            self.silent = True
         except (urllib3.exceptions.HTTPError, OSError, ValueError):
             return  # the informer watches on from the last version it saw
 

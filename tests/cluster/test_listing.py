@@ -1,6 +1,7 @@
 """The source of an informer against a server that misbehaves, over a real socket."""
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -10,10 +11,12 @@ import pytest
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
 
+from autoscaler.cluster import listing as listing_module
 from autoscaler.cluster.listing import GONE, Items, Listing, Resource, WatchStream
 from autoscaler.cluster.parsing import policy_source
 from support.loopback import Handler, Loopback
 
+SILENCE = b"headers, and then nothing"
 Answer = tuple[int, dict[str, Any] | bytes]
 
 
@@ -23,16 +26,27 @@ class Scripted(Loopback):
     def __init__(self, *answers: Answer) -> None:
         self.asked: list[dict[str, list[str]]] = []
         self._answers = list(answers)
+        self.over = threading.Event()
         scripted = self
 
         class Answers(Handler):
             def do_GET(self) -> None:
                 scripted.asked.append(parse_qs(urlsplit(self.path).query))
                 status, body = scripted._answers.pop(0)
+                if body == SILENCE:
+                    self.send_response(status)
+                    self.end_headers()
+                    scripted.over.wait(30)
+                    return
                 content = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.answer(content, status=status)
 
         super().__init__(Answers)
+
+    def stop(self) -> None:
+        """End, whoever is still being kept waiting."""
+        self.over.set()
+        super().stop()
 
 
 @pytest.fixture
@@ -109,6 +123,35 @@ def test_a_version_that_is_gone_is_told_to_the_informer(serve: Any) -> None:
         listing(watch=True, resource_version="7")
 
     assert raised.value.status == GONE
+
+
+def test_a_watch_that_hears_not_even_a_bookmark_lists_anew(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A server that was restored from a backup is silent about versions that it has yet to reach.
+    monkeypatch.setattr(listing_module, "_SILENCE_SECONDS", 0.1)
+    server, listing = serve((200, SILENCE))
+    stream = listing(watch=True, resource_version="700")
+    heard = list(stream.stream(amt=None, decode_content=False))
+
+    with pytest.raises(ApiException) as raised:
+        listing(watch=True, resource_version="700")
+    assert heard == []
+    assert raised.value.status == GONE
+    assert len(server.asked) == 1
+
+
+def test_a_watch_that_is_refused_again_and_again_lists_anew(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing_module, "_FIRST_PAUSE_SECONDS", 0.0)
+    refusal = (504, {"message": "Too large resource version"})
+    server, listing = serve(*[refusal] * 20)
+
+    with pytest.raises(ApiException) as raised:
+        listing(watch=True, resource_version="700")
+    assert raised.value.status == GONE
+    assert len(server.asked) == 5
 
 
 def test_after_stop_nothing_is_asked(serve: Any) -> None:
