@@ -55,6 +55,8 @@ class Recommendation:
     """Replicas needed again within the next stabilization window: scale-in stops there."""
     forecast_history: timedelta | None = None
     """The shortest past behind a forecast that has a say in it; None = measured load alone has."""
+    promised_for: timedelta = timedelta(0)
+    """How far ahead the trusted forecasts look: so long what they asked for is still to come."""
     enough_replicas: int | None = None
     """With so many there, nothing is added yet; None = no more is asked for than is there."""
     busy_pods: float | None = None

@@ -90,7 +90,7 @@ def held(number: int, case: Case) -> Limit | None:
     recommendation, state = case.recommendation, case.state
     if not recommendation.may_lower:
         return Limit(recommendation.reason, number, case.current, recommendation.detail)
-    window, now = forgotten_for(case.policy), case.now
+    window, now = max(forgotten_for(case.policy), recommendation.promised_for), case.now
     left = restart_hold_left(state, window=window, now=now)
     if left > _ZERO:
         return Limit(Reason.RESTART_HOLD, number, case.current, left_text(left))
@@ -104,21 +104,26 @@ def held(number: int, case: Case) -> Limit | None:
 
 
 def stabilized(number: int, case: Case) -> Limit | None:
-    """Follow the highest recommendation of the scale-in window, the lowest of the scale-out one."""
+    """Follow the highest recommendation of the scale-in window, the lowest of the scale-out one.
+
+    What a forecast asked for is not given back before its time has come: pods that start for longer
+    than the window were ordered for a moment that is still ahead.
+    """
     behavior = case.policy.behavior
+    down_window = max(behavior.scale_down_window, case.recommendation.promised_for)
     after = stabilized_replicas(
         number,
         current_replicas=case.current,
         history=case.state.recommendations,
         up_window=behavior.scale_up_window,
-        down_window=behavior.scale_down_window,
+        down_window=down_window,
         now=case.now,
     )
     if after == number:
         return None
     lifted = after > number
     reason = Reason.SCALE_DOWN_STABILIZED if lifted else Reason.SCALE_UP_STABILIZED
-    window = behavior.scale_down_window if lifted else behavior.scale_up_window
+    window = down_window if lifted else behavior.scale_up_window
     asked = last_asked(after, history=case.state.recommendations, at_least=lifted)
     return Limit(reason, number, after, left_text(asked + window - case.now))
 

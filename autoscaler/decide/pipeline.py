@@ -167,6 +167,7 @@ def _observed(
 
     That the new recommendation is in the history already changes no window's answer.
     """
+    current, reach = workload.spec_replicas, _reach(signals, policy.behavior)
     doubts = updated_doubts(
         signals, recommendation, workload=workload, state=state, policy=policy, now=now
     )
@@ -177,7 +178,7 @@ def _observed(
     undone = ours and reversed_order(workload, state)
     return WorkloadState(
         state.started_at,
-        _remembered(state, recommendation, workload.spec_replicas, policy, now=now),
+        _remembered(state, recommendation, current, policy, reach=reach, now=now),
         state.scale_events,
         state.last_scale_up_at,
         state.last_scale_down_at,
@@ -209,6 +210,7 @@ def _remembered(
     current_replicas: int,
     policy: WorkloadPolicy,
     *,
+    reach: timedelta,
     now: datetime,
 ) -> tuple[TimestampedRecommendation, ...]:
     """Return the history with this recommendation, unless doubt made it a mere lower bound.
@@ -226,8 +228,13 @@ def _remembered(
         history = (*known, TimestampedRecommendation(now, current_replicas, assumed=True))
     if replicas is None or unknown:
         return history
-    cutoff = now - remembered_for(behavior)
-    return (*telling(history, replicas, cutoff), TimestampedRecommendation(now, replicas))
+    return (*telling(history, replicas, now - reach), TimestampedRecommendation(now, replicas))
+
+
+def _reach(signals: Sequence[Signal], behavior: Behavior) -> timedelta:
+    """Return how far back recommendations are kept: a forecast that is not trusted may be again."""
+    ahead = (signal.forecast.lead_time for signal in signals if signal.forecast is not None)
+    return max((remembered_for(behavior), *ahead))
 
 
 def _nothing_known(
@@ -246,5 +253,5 @@ def _nothing_known(
 
 
 def remembered_for(behavior: Behavior) -> timedelta:
-    """Return how far back any rule looks at recommendations."""
+    """Return how far back any rule looks at recommendations, whatever is forecast."""
     return max(behavior.scale_up_window, behavior.scale_down_window, VANISHED_WITHIN)

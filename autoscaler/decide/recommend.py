@@ -42,6 +42,8 @@ _TRUST_DETAIL = {
     Trust.STALE: "forecast stale",
 }
 
+_NONE = timedelta(0)
+
 
 class _Case(NamedTuple):
     """The facts every signal of one workload shares."""
@@ -61,10 +63,7 @@ def recommended(
 ) -> Recommendation:
     """Return the replicas that load and forecast ask for; the largest signal wins.
 
-    Parameters
-    ----------
-    signals
-        One per entry of `policy.metrics`, in that order.
+    `signals` are one per entry of `policy.metrics`, in that order.
     """
     case = _Case(workload, policy, now)
     asked = [_proposed(*pair, case) for pair in zip(signals, policy.metrics, strict=True)]
@@ -88,6 +87,7 @@ def recommended(
         detail=_detail(signals),
         keep_replicas=_kept(signals) if replicas else None,
         forecast_history=_history(signals, proposals),
+        promised_for=_promised_for(signals),
         enough_replicas=enough_replicas(signals, proposals) if more else None,
         busy_pods=_busy_pods(proposals, workload),
     )
@@ -227,6 +227,12 @@ def _history(signals: Sequence[Signal], proposals: Sequence[Proposal]) -> timede
         if proposal.predictive is not None
     )
     return min((forecast.history for forecast in forecasts if forecast), default=None)
+
+
+def _promised_for(signals: Sequence[Signal]) -> timedelta:
+    """Return how far ahead the farthest of the trusted forecasts looks."""
+    forecasts = (signal.forecast for signal in signals)
+    return max((f.lead_time for f in forecasts if f and f.trust is Trust.TRUSTED), default=_NONE)
 
 
 def _kept(signals: Sequence[Signal]) -> int | None:

@@ -69,6 +69,49 @@ def test_the_highest_recommendation_of_the_window_wins_and_says_for_how_long():
     assert decision == Decision(10, 6, Reason.SCALE_DOWN_STABILIZED, (held,))
 
 
+@pytest.mark.parametrize(
+    ("minutes", "ahead", "trust", "desired"),
+    [
+        pytest.param(9, 10, Trust.TRUSTED, 10, id="its time is still to come"),
+        pytest.param(10, 10, Trust.TRUSTED, 3, id="its time has come"),
+        pytest.param(4, 2, Trust.TRUSTED, 10, id="the window is longer"),
+        pytest.param(9, 10, Trust.DEMOTED, 3, id="nobody trusts it"),
+    ],
+)
+def test_what_a_forecast_asked_for_is_not_given_back_before_its_time(
+    minutes, ahead, trust, desired
+):
+    asked = (TimestampedRecommendation(ago(60 * minutes), 10), TimestampedRecommendation(ago(0), 3))
+    state = replace(quiet(), recommendations=asked)
+    lower = signal(300, 300, lead_time=timedelta(minutes=ahead), trust=trust)
+
+    held = decided(lower, state=state)
+
+    assert held.desired_replicas == desired
+    assert desired == 3 or held.chain[-1].detail == "1m left"
+
+
+@pytest.mark.parametrize(("minutes", "desired"), [(9, 10), (10, 3)])
+def test_a_restart_forgets_what_a_forecast_asked_for_and_holds_as_long(minutes, desired):
+    state = replace(quiet(3, 3), started_at=ago(60 * minutes))
+    lower = signal(300, 300, lead_time=timedelta(minutes=10))
+
+    assert decided(lower, state=state).desired_replicas == desired
+
+
+def test_what_a_forecast_asked_for_is_remembered_while_nobody_trusts_it():
+    state = quiet()
+    for minute, trust in enumerate([Trust.TRUSTED] * 7 + [Trust.DEMOTED] + [Trust.TRUSTED] * 2):
+        quantile = 1000 if minute == 0 else 300
+        now = NOW + minute * timedelta(minutes=1)
+        one = signal(300, quantile, lead_time=timedelta(minutes=10), trust=trust)
+        one = replace(one, sample=replace(one.sample, sampled_at=now))
+        got = outcome(one, state=state, now=now)
+        state = got.state_if_held
+
+    assert got.decision.reason is Reason.SCALE_DOWN_STABILIZED
+
+
 def test_a_scale_out_window_says_for_how_long_it_holds():
     past = (TimestampedRecommendation(ago(50), 11), TimestampedRecommendation(ago(20), 12))
     state = replace(quiet(), recommendations=past)
