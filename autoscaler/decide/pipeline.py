@@ -22,6 +22,9 @@ from autoscaler.decide.state import Order, TimestampedRecommendation, WorkloadSt
 from autoscaler.decide.zero import idle
 from autoscaler.policy.behavior import Behavior
 from autoscaler.policy.schema import Actuator, WorkloadPolicy
+from autoscaler.policy.warnings import FARTHEST_FORECAST
+
+_ZERO = timedelta(0)
 
 
 class Outcome(NamedTuple):
@@ -92,14 +95,14 @@ def reconciled(
     decision = decide(recommendation, workload=workload, policy=policy, state=observed, now=now)
     share = idle_share_after(decision)
     if share != observed.idle_share:
-        surplus = observed.surplus if share else timedelta(0)
+        surplus = observed.surplus if share else _ZERO
         observed = replace(observed, surplus=surplus, idle_share=share)
     return Outcome(recommendation, decision, observed, workload.resource_version, now)
 
 
 def _over_a_jump(state: WorkloadState, *, now: datetime) -> WorkloadState:
     """Return the state with doubts as old as before: a clock that jumped ends none, nor idles."""
-    ahead = max(now - (state.seen_at or now), timedelta(0))
+    ahead = max(now - (state.seen_at or now), _ZERO)
     doubts = ((r, at + ahead) for r, at in state.doubts if r is not Reason.SCALED_TO_ZERO)
     return replace(state, doubts=tuple(doubts))
 
@@ -146,7 +149,7 @@ def _contested(
     number: int, *, workload: WorkloadFacts, state: WorkloadState, now: datetime
 ) -> Limit | None:
     """Keep our hands off while somebody else insists on another number."""
-    if not state.reverted_at or back_off_left(state.reverted_at, now=now) <= timedelta(0):
+    if not state.reverted_at or back_off_left(state.reverted_at, now=now) <= _ZERO:
         return None
     manager = workload.replicas_manager or "an unknown field manager"
     return Limit(
@@ -234,7 +237,7 @@ def _remembered(
 def _reach(signals: Sequence[Signal], behavior: Behavior) -> timedelta:
     """Return how far back recommendations are kept: a forecast that is not trusted may be again."""
     ahead = (signal.forecast.lead_time for signal in signals if signal.forecast is not None)
-    return max((remembered_for(behavior), *ahead))
+    return max(remembered_for(behavior), min(max(ahead, default=_ZERO), FARTHEST_FORECAST))
 
 
 def _nothing_known(

@@ -34,6 +34,7 @@ from autoscaler.decide.usage_ratio import tolerances_of
 from autoscaler.decide.zero import replicas_around_zero
 from autoscaler.policy.metric import MetricSpec, TargetType
 from autoscaler.policy.schema import WorkloadPolicy
+from autoscaler.policy.warnings import FARTHEST_FORECAST
 
 _TRUST_DETAIL = {
     Trust.TRUSTED: "",
@@ -230,9 +231,10 @@ def _history(signals: Sequence[Signal], proposals: Sequence[Proposal]) -> timede
 
 
 def _promised_for(signals: Sequence[Signal]) -> timedelta:
-    """Return how far ahead the farthest of the trusted forecasts looks."""
+    """Return how far ahead the farthest of the trusted forecasts looks, as far as any can."""
     forecasts = (signal.forecast for signal in signals)
-    return max((f.lead_time for f in forecasts if f and f.trust is Trust.TRUSTED), default=_NONE)
+    ahead = (f.lead_time for f in forecasts if f and f.trust is Trust.TRUSTED)
+    return min(max(ahead, default=_NONE), FARTHEST_FORECAST)
 
 
 def _kept(signals: Sequence[Signal]) -> int | None:

@@ -76,6 +76,7 @@ def test_the_highest_recommendation_of_the_window_wins_and_says_for_how_long():
         pytest.param(10, 10, Trust.TRUSTED, 3, id="its time has come"),
         pytest.param(4, 2, Trust.TRUSTED, 10, id="the window is longer"),
         pytest.param(9, 10, Trust.DEMOTED, 3, id="nobody trusts it"),
+        pytest.param(31, 1440, Trust.TRUSTED, 3, id="farther than anybody can look"),
     ],
 )
 def test_what_a_forecast_asked_for_is_not_given_back_before_its_time(
