@@ -6,7 +6,6 @@ And the frontier: cost against slow time, with every HPA as a line.
 """
 
 import textwrap
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 
@@ -25,7 +24,6 @@ from autoscaler.review.verdict import (
 
 # What happened around the worst hour is part of its story.
 _AROUND_SECONDS = 1800
-_DAY = 86_400
 # Below the numbers of the vertical axis: two rows of marks for slow ticks.
 _ROOM, _ROW = 28.0, 9.0
 # A line of the heading, in characters and in pixels.
@@ -73,11 +71,15 @@ def worst_chart(run: Replayed, ready: CountArray, at: Place = None) -> str:
 
 
 def frontier_chart(run: Replayed, at: Place = None) -> str:
-    """Return cost against slow time: the tuned HPAs as a line, the others as points beside it."""
-    least = min([slow for _, slow in run.frontier] or [1e-4]) / 2
-    points = [(cost, max(slow, least)) for cost, slow in run.frontier]
-    ours = (run.ours.cost, max(run.ours.slow, least))
-    best = (run.clairvoyant.cost, max(run.clairvoyant.slow, least))
+    """Return cost against slow time: the tuned HPAs as a line, the others as points beside it.
+
+    A logarithm knows no zero: no slow time at all is drawn at half of the least there is.
+    """
+    slow = [run.ours.slow, run.clairvoyant.slow, *(slow for _, slow in run.frontier)]
+    none = min((share for share in slow if share > 0), default=1e-4) / 2
+    points = [(cost, slow or none) for cost, slow in run.frontier]
+    ours = (run.ours.cost, run.ours.slow or none)
+    best = (run.clairvoyant.cost, run.clairvoyant.slow or none)
     costs, slows = zip(*points, ours, best, strict=True)
     x = svg.x_axis(min(costs) * 0.95, max(costs) * 1.03)
     y = svg.y_axis(min(slows) * 0.8, max(slows) * 1.3, log=True)
@@ -144,17 +146,10 @@ def _time_axis(t: FloatArray) -> svg.Axis:
 
 def _frame(t: FloatArray, x: svg.Axis, y: svg.Axis) -> str:
     ticks = svg.time_ticks(float(t[0]), float(t[-1]))
-    form = _time_form(ticks)
+    form = svg.time_form(ticks)
     return svg.frame(
         x, y, x_text=lambda v: format(utc(v), form), y_text=lambda v: f"{v:g}", x_ticks=ticks
     )
-
-
-def _time_form(ticks: Sequence[float]) -> str:
-    """Return how moments so far apart are written so that no two are alike."""
-    if len(ticks) > 1 and ticks[1] - ticks[0] >= _DAY:
-        return "%m-%d"
-    return "%m-%d %H:%M" if ticks and ticks[-1] - ticks[0] >= _DAY else "%H:%M"
 
 
 def _slow_marks(run: Replayed, part: slice, x: svg.Axis) -> str:

@@ -14,6 +14,9 @@ WIDTH, HEIGHT = 900, 300
 LEFT, RIGHT, TOP, BOTTOM = 72, 24, 28, 42
 # Of the small sans-serif that labels are set in; a legend needs to know about how wide it is.
 _PIXELS_PER_CHARACTER = 7.2
+# With fewer powers of ten a logarithmic axis has numbers between them, too.
+_FEWEST_TICKS = 2
+_DAY = 86_400
 # A path with more points than pixels shows no more.
 _MOST_POINTS = 900
 
@@ -36,13 +39,19 @@ class Axis:
     def ticks(self, n: int = 5) -> list[float]:
         """Return about `n` round values."""
         if self.log:
-            first, last = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
-            return [10.0**power for power in range(first, last + 1)]
+            powers = self._multiples((1,))
+            return powers if len(powers) > _FEWEST_TICKS else self._multiples((1, 2, 5))
         raw = (self.high - self.low) / n
         power = 10.0 ** math.floor(math.log10(raw))
         step = next(m * power for m in (1, 2, 5, 10) if raw <= m * power)
         first_tick = math.ceil(self.low / step)
         return [k * step for k in range(first_tick, math.floor(self.high / step + 1e-9) + 1)]
+
+    def _multiples(self, factors: Sequence[int]) -> list[float]:
+        """Return the powers of ten, times each factor, that lie on the axis."""
+        powers = range(math.floor(math.log10(self.low)), math.floor(math.log10(self.high)) + 1)
+        values = (factor * 10.0**power for power in powers for factor in factors)
+        return [value for value in values if self.low <= value <= self.high]
 
 
 def time_ticks(low: float, high: float, n: int = 8) -> list[float]:
@@ -56,6 +65,13 @@ _TIME_STEPS = (
     *(15, 60, 300, 600, 900, 1800, 3600, 2 * 3600, 3 * 3600, 6 * 3600, 12 * 3600),
     *(86_400, 2 * 86_400, 7 * 86_400, 14 * 86_400),
 )
+
+
+def time_form(ticks: Sequence[float]) -> str:
+    """Return how moments so far apart are written so that no two are alike."""
+    if len(ticks) > 1 and ticks[1] - ticks[0] >= _DAY:
+        return "%m-%d"
+    return "%m-%d %H:%M" if ticks and ticks[-1] - ticks[0] >= _DAY else "%H:%M"
 
 
 def x_axis(low: float, high: float) -> Axis:

@@ -78,6 +78,29 @@ def test_a_point_at_the_right_edge_has_its_name_on_its_left():
     assert 'text-anchor="start">autoscaler<' in frontier_chart(replayed())
 
 
+def test_each_slow_time_is_drawn_where_the_axis_says_it_is():
+    drawn = frontier_chart(replayed(ours=Run(0.0001, 0.0, 1.2, 1.0)))
+    ticks = {
+        told: float(y) - 4
+        for y, told in re.findall(r'y="([\d.]+)" text-anchor="end">(\S+%)', drawn)
+    }
+    points = {told: float(y) for y, told in re.findall(r'cy="([\d.]+)".*?<title>(\w+):', drawn)}
+
+    assert points["autoscaler"] == pytest.approx(ticks["0.01%"], abs=0.11)
+    assert points["clairvoyant"] > points["autoscaler"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        pytest.param(0.0008, 0.2, [0.001, 0.01, 0.1], id="powers of ten"),
+        pytest.param(0.015, 0.3, [0.02, 0.05, 0.1, 0.2], id="hardly any of them"),
+    ],
+)
+def test_a_logarithmic_axis_has_numbers(low, high, ticks):
+    assert Axis(low, high, (0, 100), log=True).ticks() == pytest.approx(ticks)
+
+
 @pytest.mark.parametrize(
     ("days", "first", "second"),
     [
