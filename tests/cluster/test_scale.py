@@ -1,9 +1,15 @@
-"""What the answer to a write means."""
+"""What the answer to a write means, and what follows from none."""
+
+from collections.abc import Iterator
 
 import pytest
+from kubernetes.client import ApiClient, Configuration
 
-from autoscaler.cluster.scale import refusal
+from autoscaler.cluster.resources import Kinds
+from autoscaler.cluster.scale import Scaler, refusal
+from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError, ScaleUnansweredError
+from support.loopback import Handler, Loopback
 
 
 @pytest.mark.parametrize(
@@ -22,3 +28,75 @@ from autoscaler.errors import ScaleConflictError, ScaleRefusedError, ScaleUnansw
 )
 def test_what_a_status_means(status: int | None, means: type[ScaleRefusedError]) -> None:
     assert refusal(status) is means
+
+
+CHECKOUT, CART = TargetRef("shop", "checkout"), TargetRef("shop", "cart")
+CYCLE_SECONDS = 15.0
+
+
+class Hanging(Loopback):
+    """An API server whose writes of `checkout` take `seconds` and end with `status`."""
+
+    def __init__(self) -> None:
+        self.now, self.seconds, self.status = 0.0, 4.0, 504
+        self.asked: list[tuple[str, float]] = []
+        hanging = self
+
+        class Writes(Handler):
+            def do_PATCH(self) -> None:
+                name = self.path.split("/")[-2]
+                self.body()
+                hanging.asked.append((name, hanging.now // CYCLE_SECONDS))
+                slow = name == "checkout"
+                hanging.now += hanging.seconds if slow else 0.0
+                self.answer(b"{}", status=hanging.status if slow else 200)
+
+        super().__init__(Writes)
+
+    def cycles(self, *numbers: int) -> list[str]:
+        """Write both targets once in each cycle; return what was said of the first."""
+        api = ApiClient(Configuration(host=self.url))
+        scaler, said = Scaler(api, Kinds(api), clock=lambda: self.now), []
+        for number in numbers:
+            self.now = max(self.now, number * CYCLE_SECONDS)
+            try:
+                scaler.patch_scale(CHECKOUT, 4, resource_version="1")
+            except ScaleRefusedError as error:
+                said.append(str(error))
+            scaler.patch_scale(CART, 4, resource_version="1")
+        api.close()
+        return said
+
+    def asked_of(self, name: str) -> list[float]:
+        return [cycle for asked, cycle in self.asked if asked == name]
+
+
+@pytest.fixture
+def server() -> Iterator[Hanging]:
+    with Hanging() as hanging:
+        yield hanging
+
+
+def test_a_target_whose_writes_hang_is_left_alone_for_longer_each_time(server: Hanging) -> None:
+    said = server.cycles(*range(30))
+
+    assert server.asked_of("checkout") == [0, 1, 6, 24]
+    assert server.asked_of("cart") == list(range(30))
+    assert said[2] == "shop/checkout: 2 writes in a row got no answer, the next one is sent in 53 s"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status"),
+    [
+        pytest.param(4.0, 403, id="a refusal, however slow"),
+        pytest.param(4.0, 200, id="an answer, however slow"),
+        pytest.param(0.01, 500, id="no answer, but soon"),
+    ],
+)
+def test_whoever_keeps_nobody_waiting_is_asked_in_every_cycle(
+    server: Hanging, seconds: float, status: int
+) -> None:
+    server.seconds, server.status = seconds, status
+    server.cycles(*range(30))
+
+    assert server.asked_of("checkout") == list(range(30))
