@@ -5,7 +5,7 @@
 without load to whoever learns from it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -60,7 +60,7 @@ class PrometheusMetrics:
         self._own_queries = OwnQueries(dated)
         self._jobs: dict[int, frozenset[str]] = {}
         self._behind: dict[int, Behind] = {}
-        self._silent: dict[int, list[str]] = {}
+        self._silent: dict[int, tuple[list[str], frozenset[str]]] = {}
 
     def close(self) -> None:
         """Let go of connections and threads."""
@@ -137,11 +137,11 @@ class PrometheusMetrics:
         self, samples: Mapping[int, Sample], around: Circumstances, *, deadline: float
     ) -> dict[int, Sample]:
         """Return as partial what some ready pods are missing from because nobody scrapes them."""
-        silent = {index: pods for index, pods in self._silent.items() if samples[index].trusted}
-        names = sorted({pod for pods in silent.values() for pod in pods})[:_MOST_PODS_ASKED]
+        silent = {index: found for index, found in self._silent.items() if samples[index].trusted}
+        names = sorted({pod for pods, _ in silent.values() for pod in pods})[:_MOST_PODS_ASKED]
         if not names:
             return {}
-        up = f"count by (namespace, pod) ({selector('up', [Matcher('pod', '=~', any_of(names))])})"
+        up = f"count by (job, pod) ({selector('up', [Matcher('pod', '=~', any_of(names))])})"
         [outcome] = self._connection.ask([Question(up, at=around.now)], deadline=deadline)
         if isinstance(outcome, MetricUnavailableError):
             detail = "some ready pods are silent, and whether they are scraped is not known"
@@ -151,10 +151,13 @@ class PrometheusMetrics:
             }
         if not outcome.result:
             return {}  # `up` carries no pod here: who is scraped cannot be told
-        scraped = {row["metric"].get("pod") for row in outcome.result}
+        jobs_of: dict[str, set[str]] = {}
+        for row in outcome.result:
+            labels = row["metric"]
+            jobs_of.setdefault(labels.get("pod", ""), set()).add(labels.get("job", ""))
         return {
-            index: unscraped(samples[index], [pod for pod in pods if pod not in scraped])
-            for index, pods in silent.items()
+            index: unscraped(samples[index], missed(pods, jobs, jobs_of))
+            for index, (pods, jobs) in silent.items()
         }
 
     def _samples(
@@ -164,7 +167,7 @@ class PrometheusMetrics:
         jobs = self._jobs[number] = self._jobs.get(number, frozenset()) | table.jobs
         reading = Reading(group, table, around, jobs=jobs)
         silent = {member.index: reading.silent_pods(member) for member in group.members}
-        self._silent.update({index: pods for index, pods in silent.items() if pods})
+        self._silent.update({index: (pods, jobs) for index, pods in silent.items() if pods})
         return [(member.index, reading.sample(member)) for member in group.members]
 
     def _own_samples(
@@ -213,6 +216,17 @@ def unknown(error: MetricUnavailableError) -> Sample:
     """Return the sample of a question that was not answered."""
     refused = isinstance(error, QueryRefusedError)
     return Sample(None, doubt=Doubt.REFUSED if refused else Doubt.UNREACHABLE, detail=str(error))
+
+
+def missed(
+    pods: Sequence[str], jobs: Collection[str], jobs_of: Mapping[str, set[str]]
+) -> list[str]:
+    """Return which silent pods none of a source's jobs scrapes: one may lack the proxy that counts.
+
+    Where it scrapes none of them here (the series came by federation) any job says they are seen.
+    """
+    seen = [pod for pod in pods if not jobs_of.get(pod, set()).isdisjoint(jobs)]
+    return [pod for pod in pods if pod not in (seen or jobs_of)]
 
 
 def unscraped(sample: Sample, pods: Sequence[str]) -> Sample:

@@ -104,7 +104,8 @@ def test_warnings_of_a_partial_response_are_passed_on(sample_of):
     )
 
 
-DOWN = {"job": "linkerd-proxy", "instance": "10.0.0.7:4191", "namespace": "shop"}
+MESH = "linkerd-proxy"
+DOWN = {"job": MESH, "instance": "10.0.0.7:4191", "namespace": "shop"}
 
 
 @pytest.mark.parametrize(
@@ -129,15 +130,17 @@ def test_a_pod_that_cannot_be_scraped_makes_its_workload_partial(sample_of, labe
 @pytest.mark.parametrize(
     ("up", "doubt"),
     [
-        pytest.param([OURS[0], OURS[1]], None, id="both are scraped, one is idle"),
-        pytest.param([OURS[0]], Doubt.PARTIAL, id="one is not scraped"),
+        pytest.param([MESH, MESH], None, id="both are scraped, one is idle"),
+        pytest.param([MESH], Doubt.PARTIAL, id="one is not scraped"),
+        pytest.param([MESH, "app"], Doubt.PARTIAL, id="one has no proxy that could be scraped"),
+        pytest.param(["app", "app"], None, id="what the mesh says came by federation"),
         pytest.param([], None, id="nobody knows"),
     ],
 )
 def test_a_ready_pod_that_nobody_scrapes_is_missed_and_an_idle_one_is_not(
     stub, reader_of, up, doubt
 ):
-    scraped = [row(1, namespace="shop", pod=pod) for pod in up]
+    scraped = [row(1, job=job, pod=pod) for job, pod in zip(up, OURS, strict=False)]
     stub.reply = lambda asked: success(
         []
         if "up == 0" in asked.promql
