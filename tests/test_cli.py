@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from autoscaler.cli import main, parser
+from autoscaler.policy.files import checked_files
 
 COMMANDS = (
     "demo",
@@ -230,7 +231,18 @@ def test_validate_accepts_a_good_policy(policy, capsys):
 def test_validate_shows_the_defaults_in_force(policy, capsys):
     main(["validate", "--show", str(policy)])
 
-    assert "stabilizationWindowSeconds: 300" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "stabilizationWindowSeconds: 300" in shown
+    assert "leadTime: auto" in shown
+    assert "null" not in shown
+
+
+def test_what_validate_shows_can_be_pasted(policy, tmp_path, capsys):
+    main(["validate", "--show", str(policy)])
+    (pasted := tmp_path / "pasted.yaml").write_text(capsys.readouterr().out)
+
+    pasted_policies, policies = (checked_files([path]).policies for path in (pasted, policy))
+    assert list(pasted_policies.values()) == list(policies.values())
 
 
 def test_validate_warns_of_a_bound_that_cannot_hold_and_accepts_the_policy(tmp_path, capsys):

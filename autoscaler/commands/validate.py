@@ -3,10 +3,12 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from autoscaler.policy.files import checked_files
+from autoscaler.policy.schema import WorkloadPolicy
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -20,7 +22,22 @@ def main(arguments: argparse.Namespace) -> int:
     for warning in checked.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     for source, policy in checked.policies.items():
-        print(f"{source}: {policy.scale_target_ref.kind} {policy.scale_target_ref.name} is valid")
-        if arguments.show:
-            print(yaml.safe_dump(policy.model_dump(mode="json", by_alias=True), sort_keys=False))
+        told = f"{source}: {policy.scale_target_ref.kind} {policy.scale_target_ref.name} is valid"
+        print(_shown(policy, told) if arguments.show else told)
     return 2 if checked.problems else 0
+
+
+def _shown(policy: WorkloadPolicy, told: str) -> str:
+    """Return a policy as a document that can be pasted, with all that is in force."""
+    fields = _without_nothing(policy.model_dump(mode="json", by_alias=True))
+    return f"---\n# {told}\n{yaml.safe_dump(fields, sort_keys=False)}".rstrip()
+
+
+def _without_nothing(value: Any) -> Any:
+    """Leave out what says nothing, as the four kinds of metric that an entry is not."""
+    if isinstance(value, list):
+        return [_without_nothing(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    nothing: tuple[object, ...] = (None, [], {})
+    return {key: _without_nothing(held) for key, held in value.items() if held not in nothing}
