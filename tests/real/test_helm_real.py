@@ -153,6 +153,17 @@ def test_the_schema_refuses(values: dict[str, Any]) -> None:
         jsonschema.validate(values, SCHEMA)
 
 
+def test_replicas_that_act_without_a_lease_are_refused() -> None:
+    alone = CHART.defaults | {"leaderElection": {"enabled": False}}
+    jsonschema.validate(alone, SCHEMA)
+    jsonschema.validate({"replicaCount": 2}, SCHEMA)
+    for allowed in ({"shards": 24}, {"forecastOnly": True}, {"leaderElection": {"enabled": True}}):
+        jsonschema.validate(alone | {"replicaCount": 2} | allowed, SCHEMA)
+
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(alone | {"replicaCount": 2}, SCHEMA)
+
+
 def test_the_notes_say_what_it_does() -> None:
     notes = CHART.notes({"forecastOnly": True}, name="scaler", namespace="ops")
 
