@@ -120,7 +120,8 @@ class Shards:
 
     def turn(self) -> None:
         """Do one round: show that we live, look who else does, take, renew and give up shards."""
-        self._renew_membership()
+        # Whatever became of it, looking shows the version that the next renewal needs.
+        self._tried(self._mine, self._renew_membership)
         self._look()
         now = self._clock()
         self._bury(now)

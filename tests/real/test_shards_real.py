@@ -262,6 +262,25 @@ def test_an_outage_of_the_api_server_costs_no_forecast(
     assert {record["current_replicas"] for record in decided} == {2}
 
 
+@pytest.mark.parametrize("name", ["member", "common", "shard"])
+def test_a_renewal_that_arrived_without_an_answer_is_made_up_for(
+    counting: Counting, admin: client.ApiClient, namespace: Namespace, name: str
+) -> None:
+    one = counting.replica(4)
+    counting.turns(one, seconds=4)
+    leases = client.CoordinationV1Api(admin)
+    which = {"member": one._mine, "common": LEASE_NAME, "shard": f"{SHARD_PREFIX}000"}[name]
+    counting.now += 2.0
+    lease = leases.read_namespaced_lease(which, namespace.name)
+    lease.metadata.annotations = {"written": "by a request whose answer was lost"}
+    leases.replace_namespaced_lease(which, namespace.name, lease)
+    for _ in range(10):
+        one._tried("leases", one.turn)
+        counting.now += 2.0
+
+    assert one.held() == frozenset(range(4))
+
+
 def test_a_leader_and_shards_do_not_act_side_by_side(
     counting: Counting, admin: client.ApiClient, namespace: Namespace
 ) -> None:
