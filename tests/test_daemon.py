@@ -7,11 +7,13 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from autoscaler.commands.run import Reporting
 from autoscaler.daemon import LEARN_SLICES, Daemon, World
 from autoscaler.decide.reason import Reason
 from autoscaler.metrics.witness import ReadinessWitness
 from autoscaler.replay.demo_world import DemoCluster, DemoMetrics
 from autoscaler.review.exposition import policy_families
+from autoscaler.review.latest import GONE_AFTER
 from support.consul_stub import ConsulStub
 from support.demo_bench import CHECKOUT, NOW, TICK, Bench, document
 
@@ -71,6 +73,19 @@ def test_a_bound_that_cannot_hold_is_told_once_and_the_policy_acts(caplog):
         Reason.SCHEDULE_FLOOR,
         Reason.TOO_MANY_REPLICAS,
     ]
+
+
+def test_the_last_policy_that_is_removed_leaves_metrics_and_page_too():
+    bench, reporting = Bench(document()), Reporting(TICK)
+    bench.daemon._reconciler._record = reporting.record
+    bench.daemon._cycle_ended = reporting.cycle_ended
+    bench.cycle()
+    before = [record.target for record in reporting.latest.all()]
+    bench.edit()
+    bench.cycle(int(2 * GONE_AFTER / TICK))
+
+    assert before == [CHECKOUT]
+    assert reporting.latest.all() == []
 
 
 def test_history_is_read_before_the_first_cycle_and_steers_it():

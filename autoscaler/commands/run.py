@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from autoscaler import __version__
@@ -63,8 +63,9 @@ class Reporting:
         if self.annotate is not None and (text := annotation_due(record)) is not None:
             self.annotate(record.target, {LAST_DECISION: text})
 
-    def cycle_ended(self, took: timedelta) -> None:
-        """Note that a cycle is done."""
+    def cycle_ended(self, now: datetime, took: timedelta) -> None:
+        """Note that the cycle of `now` is done."""
+        self.latest.forget_gone(now)
         self.telemetry.observe_cycle(took)
         self._cycle_ended_at = time.monotonic()
 

@@ -30,15 +30,20 @@ class LatestRecords:
         """Replace what was known of the record's target, and remember it."""
         self._records[record.target] = record
         self.history.keep(record)
-        if self._swept_at is None:
-            self._swept_at = record.at
-        elif record.at - self._swept_at >= GONE_AFTER:
-            self._sweep(record.at)
+        self.forget_gone(record.at)
 
-    def _sweep(self, now: datetime) -> None:
-        """Drop whoever has had no record since the last sweep: at most twice `GONE_AFTER` late."""
-        since, self._swept_at = self._swept_at, now
-        present = {t for t, r in self._records.items() if since is None or r.at >= since}
+    def forget_gone(self, now: datetime) -> None:
+        """Drop whoever has had no record since the last time: at most twice `GONE_AFTER` late.
+
+        Asked at the end of a cycle, too: where nothing is governed any more no record comes.
+        """
+        since = self._swept_at
+        if since is None:
+            self._swept_at = now
+        if since is None or now - since < GONE_AFTER:
+            return
+        self._swept_at = now
+        present = {t for t, r in self._records.items() if r.at >= since}
         if len(present) < len(self._records):
             self.retain(present)
 

@@ -44,6 +44,13 @@ def test_who_is_no_longer_governed_is_gone_after_a_while(latest):
     assert latest.history.changes(SEARCH) == []
 
 
+def test_the_last_that_was_governed_is_gone_after_a_while_though_no_record_comes(latest):
+    for k in range(int(2 * GONE_AFTER / TICK) + 1):
+        latest.forget_gone(NOW + (k + 1) * TICK)
+
+    assert latest.all() == []
+
+
 def test_who_is_still_governed_stays(latest):
     for k in range(200):
         for target in (CHECKOUT, SEARCH, ROLLOUT):
