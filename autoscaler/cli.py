@@ -280,7 +280,7 @@ def _status(command: argparse.ArgumentParser) -> None:
 
 
 def _schema(command: argparse.ArgumentParser) -> None:
-    command.add_argument("of", choices=("decision",), help="what is described")
+    command.add_argument("of", metavar="decision", choices=("decision",), help="a line of the log")
 
 
 _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {

@@ -469,6 +469,13 @@ def test_a_file_that_is_not_there_is_wrong_input(arguments, capsys):
     assert re.search(r"nowhere\.\w+: .*[Nn]o such file", capsys.readouterr().err)
 
 
+def test_what_schema_wants_to_be_told_is_said_by_its_word(capsys):
+    with pytest.raises(SystemExit):
+        main(["schema"])
+
+    assert "the following arguments are required: decision" in capsys.readouterr().err
+
+
 def test_a_disk_without_room_is_told_on_one_line():
     with open("/dev/full", "w") as full:
         ran = subprocess.run(
