@@ -69,6 +69,22 @@ class Replayed:
         """How long the recording is."""
         return len(self.seconds) * self.tick_seconds / 86_400
 
+    @property
+    def hpa_slow_at_our_slow(self) -> float:
+        """The slow share of the HPA nearest to ours: the same, or the least that any of them has.
+
+        Half a tick stands for none, as in the comparison.
+        """
+        half_a_tick = 0.5 / max(int(np.isfinite(self.load).sum()), 1)
+        least = min((slow for _, slow in self.frontier), default=0.0)
+        reached = max(self.ours.slow, half_a_tick) >= least * (1 - 1e-9)
+        return self.ours.slow if reached else least
+
+    @property
+    def out_of_reach(self) -> bool:
+        """Whether no HPA is slow as seldom as we are."""
+        return self.hpa_slow_at_our_slow > self.ours.slow
+
 
 class Worth(Enum):
     """What the comparison advises."""
@@ -117,7 +133,7 @@ def verdict(run: Replayed) -> str:
     if worth(run) is Worth.USE:
         return (
             f"With risk {share_text(run.risk)}: {_change(slow, 'slow time')} than the HPA tuned in "
-            f"hindsight at the same cost, or as little slow time at {_change(cost, 'cost')}."
+            f"hindsight at the same cost{_or_as_little(run)}."
         )
     if worth(run) is Worth.PLAIN_HPA:
         return (
@@ -128,13 +144,32 @@ def verdict(run: Replayed) -> str:
     if _opposed(slow, cost):
         return (
             f"Prediction is a trade on this load: {_change(slow, 'slow time')} than the HPA tuned "
-            f"in hindsight at the same cost, but {_change(cost, 'cost')} at the same slow time. "
-            "A plain HPA may do as well."
+            f"in hindsight at the same cost{_but_dearer(run)}. A plain HPA may do as well."
         )
     return (
         f"Prediction hardly matters on this load: {_change(slow, 'slow time')} than the HPA tuned "
         f"in hindsight at the same cost, {_change(cost, 'cost')} at the same slow time. "
         "A plain HPA does as well."
+    )
+
+
+def _or_as_little(run: Replayed) -> str:
+    if run.out_of_reach:
+        return _least(run)
+    return f", or as little slow time at {_change(run.cost_at_equal_slow, 'cost')}"
+
+
+def _but_dearer(run: Replayed) -> str:
+    if run.out_of_reach:
+        return _least(run)
+    return f", but {_change(run.cost_at_equal_slow, 'cost')} at the same slow time"
+
+
+def _least(run: Replayed) -> str:
+    """Return what stands in the place of an HPA with as little slow time, where there is none."""
+    return (
+        f"; none is slow as seldom, the best {run.hpa_slow_at_our_slow:.2%} of the time at a cost "
+        f"of {run.hpa_cost_at_our_slow:.2f}, we {run.ours.slow:.2%} at {run.ours.cost:.2f}"
     )
 
 

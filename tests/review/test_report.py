@@ -60,6 +60,43 @@ def test_the_verdict_is_one_sentence_and_honest(slow, cost, advice, sentence):
     assert verdict(run) == sentence
 
 
+@pytest.mark.parametrize(
+    ("slow", "cost", "sentence"),
+    [
+        pytest.param(
+            0.08,
+            0.89,
+            "With risk 1%: 92% less slow time than the HPA tuned in hindsight at the same cost; "
+            "none is slow as seldom, the best 1.00% of the time at a cost of 1.60, "
+            "we 0.10% at 1.20.",
+            id="and cheaper than the best of them",
+        ),
+        pytest.param(
+            0.08,
+            1.14,
+            "Prediction is a trade on this load: 92% less slow time than the HPA tuned in "
+            "hindsight at the same cost; none is slow as seldom, the best 1.00% of the time at a "
+            "cost of 1.60, we 0.10% at 1.20. A plain HPA may do as well.",
+            id="and dearer",
+        ),
+    ],
+)
+def test_no_hpa_is_said_to_be_slow_as_seldom_where_none_is(slow, cost, sentence):
+    run = replayed(slow=slow, cost=cost, frontier=((1.1, 0.05), (1.3, 0.01)))
+
+    html = report_html(run, policy_yaml=YAML)
+
+    assert verdict(run) == sentence
+    assert '">HPA that is slow least</th><td>1.00%</td>' in html
+    assert "to our slow time" not in html
+
+
+def test_no_slow_time_at_all_is_reached_by_an_hpa_without_any():
+    run = replayed(ours=Run(0.0, 0.0, 1.2, 1.0), frontier=((1.1, 0.05), (2.0, 0.5 / 960)))
+
+    assert not run.out_of_reach
+
+
 def test_a_load_that_one_pod_carries_is_told_before_any_comparison():
     run = replayed(slow=0.08, cost=0.89, load=np.array([np.nan, 0.004, 0.0125]))
 
