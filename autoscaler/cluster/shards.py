@@ -114,9 +114,10 @@ class Shards:
         self._believed_until.clear()
         if self._thread.is_alive():
             self._thread.join(3 * RETRY_PERIOD.total_seconds())
-        for shard in held:
-            self._tried(_shard_name(shard), partial(self._release, _shard_name(shard)))
-        self._tried(self._mine, partial(self._delete, self._mine))
+        leases = {_shard_name(shard): self._release for shard in held} | {self._mine: self._delete}
+        for name, give_up in leases.items():
+            if not self._tried(name, partial(give_up, name)):
+                return  # each would take its whole time-out, and a shard ends by itself
 
     def turn(self) -> None:
         """Do one round: show that we live, look who else does, take, renew and give up shards."""
@@ -248,8 +249,11 @@ class Shards:
                 raise
             return {}
 
-    def _tried(self, name: str, work: Callable[[], None]) -> None:
-        """Do something that may fail now and be done next time; belief runs out by itself."""
+    def _tried(self, name: str, work: Callable[[], None]) -> bool:
+        """Do something that may fail now and be done next time; belief runs out by itself.
+
+        Return whether anybody answered.
+        """
         try:
             work()
         except ApiException as error:
@@ -257,9 +261,11 @@ class Shards:
                 self._seen.pop(name, None)
             fields = {"lease": name, "status": error.status, "error": error.reason}
             logger.info("lease_not_written", extra={"fields": fields})
+            return bool(error.status)
         except MALFORMED as error:  # a Lease that is none must not end the thread
             fields = {"lease": name, "error": repr(error)}
             logger.warning("lease_unreadable", extra={"fields": fields})
+        return True
 
 
 def _shard_name(shard: int) -> str:

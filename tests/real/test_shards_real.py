@@ -281,6 +281,23 @@ def test_a_renewal_that_arrived_without_an_answer_is_made_up_for(
     assert one.held() == frozenset(range(4))
 
 
+@pytest.mark.parametrize(("status", "n_asked"), [(0, 1), (409, 4)])
+def test_who_leaves_while_nobody_answers_asks_once(
+    counting: Counting, status: int, n_asked: int
+) -> None:
+    one, asked = counting.replica(4), list[str]()
+    counting.turns(one, seconds=4)
+
+    def release(name: str) -> None:
+        asked.append(name)
+        raise ApiException(status=status, reason="timed out")
+
+    one._release = release
+    one.stop()
+
+    assert len(asked) == n_asked
+
+
 def test_a_leader_and_shards_do_not_act_side_by_side(
     counting: Counting, admin: client.ApiClient, namespace: Namespace
 ) -> None:
