@@ -303,6 +303,21 @@ def test_what_a_pod_uses_is_rounded_up_to_milli_units_as_for_hpa(cores, expected
     assert recommended(used, facts=facts, metrics=[CPU]).replicas == expected
 
 
+@pytest.mark.parametrize(
+    ("cores", "expected"),
+    [
+        pytest.param(0.018, 4, id="HPA reads 1 % of 1.8, and would keep 2"),
+        pytest.param(0.49, 100, id="within the tolerance as for HPA"),
+        pytest.param(0.44, 88, id="no more than HPA keeps"),
+    ],
+)
+def test_no_step_in_goes_below_what_all_pods_together_need(cores, expected):
+    pods = cpu_pods(*[9000] * 100)
+    used = cpu_signal({pod.name: cores for pod in pods})
+
+    assert recommended(used, facts=workload(100, pods=pods), metrics=[CPU]).replicas == expected
+
+
 def test_a_target_below_a_milli_unit_is_one_as_for_hpa():
     tiny = {"name": "cpu", "target": {"averageValue": "100u"}}
     metrics = [{"type": "Resource", "resource": tiny}]
