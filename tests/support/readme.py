@@ -101,7 +101,7 @@ def take_screenshot(browser: Browser, path: Path, *, days: float = DAYS) -> None
         scene.clock.advance(demo.TICK)
     server = serve_page(latest)
     url = f"http://127.0.0.1:{server.server_port}/#/policy/{demo.NAMESPACE}/{WORKLOAD}/Deployment"
-    page = browser.new_page(viewport=SIZE, color_scheme="light")
+    page = browser.new_page(viewport=SIZE, color_scheme="light", reduced_motion="reduce")
     page.goto(url)
     page.wait_for_selector("#main[aria-busy=false]", state="attached")
     page.screenshot(path=path)
