@@ -89,6 +89,7 @@ def decided(
         hold_seconds=_HOLD_SECONDS,
         risks=[policy.forecast.risk for policy in policies],
     )
+    engine.set_time_zone(walk.rows, [policies[0].forecast.time_zone] * len(walk.rows))
     runs = [_Run(ticks, policy, setting) for policy in policies]
     n_ticks = len(ticks.offered)
     for start in range(0, n_ticks, _TICKS_AT_ONCE):

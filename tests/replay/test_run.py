@@ -1,3 +1,6 @@
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
 import numpy as np
 import pytest
 
@@ -46,3 +49,20 @@ def test_a_replay_cut_short_decides_the_same_until_there(share):
 
     n = int((end - whole.start_seconds) // 15)
     np.testing.assert_array_equal(full.replicas[:n], cut.replicas[:n])
+
+
+def test_days_run_in_the_policy_s_time_zone_when_its_clock_is_set_forward():
+    changes = datetime(2026, 3, 29, tzinfo=UTC)  # in Berlin, where office hours then begin at 6
+    began, until = changes - timedelta(days=3), changes + timedelta(hours=6)
+    minutes = [
+        began + timedelta(minutes=n) for n in range(int((until - began).total_seconds()) // 60)
+    ]
+    here = ZoneInfo("Europe/Berlin")
+    load = np.array([20.0 + 100.0 * (8 <= at.astimezone(here).hour < 18) for at in minutes])
+    trace = Trace("office hours", began.timestamp(), 60, load)
+    local = policy().forecast.model_copy(update={"time_zone": "Europe/Berlin"})
+
+    zoned = policy().model_copy(update={"forecast": local})
+    decided = replay(zoned, trace, startup_seconds=120, compare=False)
+
+    assert decided.replicas[-1] > 6  # by UTC nobody comes for another hour, and 3 are enough
