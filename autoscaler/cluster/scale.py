@@ -28,10 +28,14 @@ _RESTS = (1.0, 16.0, 64.0)
 
 
 class _Unanswered(NamedTuple):
-    """How many writes in a row got no answer, and until when none is sent."""
+    """How many writes in a row got no answer, when the last ended, and how long none is sent."""
 
     n_writes: int
-    until: float
+    ended: float
+    rest: float
+
+
+_NONE = _Unanswered(0, 0.0, 0.0)
 
 
 class Scaler:
@@ -64,20 +68,20 @@ class Scaler:
 
     def _write(self, target: TargetRef, request: Request) -> None:
         """Send a write, unless the last ones of this target took long and got no answer."""
-        n_writes, until = self._unanswered.pop(target, _Unanswered(0, 0.0))
-        began = self._clock()
-        if began < until:
-            self._unanswered[target] = _Unanswered(n_writes, until)
+        last, began = self._unanswered.get(target), self._clock()
+        if last is not None and began < last.ended + last.rest:
+            # The same words until it is over: what is told anew at every cycle would be news.
             raise ScaleRefusedError(
-                f"{target}: {n_writes} writes in a row got no answer, "
-                f"the next one is sent in {until - began:.0f} s"
+                f"{target}: {last.n_writes} writes in a row got no answer, "
+                f"so that none is sent for {last.rest:.0f} s"
             )
+        n_before = self._unanswered.pop(target, _NONE).n_writes
         try:
             self._request(target, request)
         except ScaleUnansweredError:
             ended = self._clock()
-            rest = (ended - began) * _RESTS[min(n_writes, len(_RESTS) - 1)]
-            self._unanswered[target] = _Unanswered(n_writes + 1, ended + rest)
+            rest = (ended - began) * _RESTS[min(n_before, len(_RESTS) - 1)]
+            self._unanswered[target] = _Unanswered(n_before + 1, ended, rest)
             raise
 
     def _request(self, target: TargetRef, request: Request) -> Json:

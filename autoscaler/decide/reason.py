@@ -44,3 +44,21 @@ class Reason(StrEnum):
     TARGET_NOT_FOUND = "TargetNotFound"
     SCALED_TO_ZERO = "ScaledToZero"
     WOKEN_FROM_ZERO = "WokenFromZero"
+
+
+# What a load that scatters makes come and go, cycle by cycle, while the number stays.
+ROUTINE = frozenset(
+    {
+        Reason.DESIRED_WITHIN_RANGE,
+        Reason.FORECAST_ABOVE_TARGET,
+        Reason.METRIC_ABOVE_TARGET,
+        Reason.ALL_BELOW_TARGET,
+        Reason.SCALE_UP_STABILIZED,
+        Reason.SCALE_DOWN_STABILIZED,
+        Reason.SCALE_UP_LIMIT,
+        Reason.SCALE_DOWN_LIMIT,
+        Reason.COOLDOWN_ACTIVE,
+        Reason.CHURN_HOLD,
+        Reason.TOO_FEW_REPLICAS,
+    }
+)

@@ -23,7 +23,7 @@ from autoscaler.decide.facts import (
 from autoscaler.decide.lead_time import lead_time_of
 from autoscaler.decide.pause import paused_direction
 from autoscaler.decide.rate_limits import scale_down_limit, scale_out_limit
-from autoscaler.decide.reason import Reason
+from autoscaler.decide.reason import ROUTINE, Reason
 from autoscaler.decide.schedule import scheduled_bounds
 from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.schema import Mode, WorkloadPolicy
@@ -43,23 +43,6 @@ from autoscaler.review.fields import (
 )
 from autoscaler.review.sentence import held_back, sentence
 from autoscaler.value import value
-
-# What a load that scatters makes come and go, cycle by cycle, while the number stays.
-ROUTINE = frozenset(
-    {
-        Reason.DESIRED_WITHIN_RANGE,
-        Reason.FORECAST_ABOVE_TARGET,
-        Reason.METRIC_ABOVE_TARGET,
-        Reason.ALL_BELOW_TARGET,
-        Reason.SCALE_UP_STABILIZED,
-        Reason.SCALE_DOWN_STABILIZED,
-        Reason.SCALE_UP_LIMIT,
-        Reason.SCALE_DOWN_LIMIT,
-        Reason.COOLDOWN_ACTIVE,
-        Reason.CHURN_HOLD,
-        Reason.TOO_FEW_REPLICAS,
-    }
-)
 
 
 @value(frozen=True, slots=True)
@@ -89,10 +72,13 @@ class DecisionRecord:
 
     def __post_init__(self) -> None:
         decision, recommendation = self.decision, self.recommendation
+        because = self.not_rescaled_because
+        if held_back(because):  # who leads instead is news of the replica, not of each policy
+            because = because.partition(":")[0]
         reasons = (recommendation.reason, *[limit.reason for limit in decision.chain])
         headline = (
             decision.desired_replicas,
-            self.not_rescaled_because,
+            because,
             self.trust,
             recommendation.may_lower,
             self.unroutable,

@@ -82,7 +82,9 @@ def test_a_target_whose_writes_hang_is_left_alone_for_longer_each_time(server: H
 
     assert server.asked_of("checkout") == [0, 1, 6, 24]
     assert server.asked_of("cart") == list(range(30))
-    assert said[2] == "shop/checkout: 2 writes in a row got no answer, the next one is sent in 53 s"
+    assert set(said[2:6]) == {
+        "shop/checkout: 2 writes in a row got no answer, so that none is sent for 64 s"
+    }
 
 
 @pytest.mark.parametrize(

@@ -237,3 +237,18 @@ def test_news_is_any_change_of_number_trust_or_doubt():
     assert quiet.headline == record(10, 10, (Reason.COOLDOWN_ACTIVE, 8, 10)).headline
     assert quiet.headline != record(10, 10, (Reason.ROLLOUT_HOLD, 8, 10)).headline
     assert quiet.headline != record(10, 10, trust=Trust.DEMOTED).headline
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "news"),
+    [
+        pytest.param("standby: a leads", "standby: b leads", False, id="who leads instead"),
+        pytest.param("standby: a leads", "waiting: 4 shards act", True, id="another role"),
+        pytest.param("standby: a leads", "", True, id="we lead"),
+        pytest.param("no answer", "403 Forbidden", True, id="another refusal"),
+    ],
+)
+def test_why_nothing_is_written_is_news_of_a_policy_where_it_is_about_it(before, after, news):
+    one, other = (record(10, 14, not_rescaled_because=told) for told in (before, after))
+
+    assert (one.headline != other.headline) is news
