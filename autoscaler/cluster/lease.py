@@ -116,6 +116,7 @@ class _Lock:
         self.leads_until = 0.0
         self.holder = ""
         """Who held the lease when it was last read."""
+        self._renewed_at: object = None
         lease: Any = LeaseLock(name, namespace, identity)
         self._requests = _TimedLeases(CoordinationV1Api(api))
         lease.api_instance = self._requests
@@ -134,6 +135,10 @@ class _Lock:
             raise _ClockSetError
         found, read = self._lease.get(name, namespace)
         self.holder = str(read.holder_identity or "") if found else ""
+        renewed_at = read.renew_time if found else None
+        if self.holder not in {"", self.identity} and renewed_at != self._renewed_at:
+            self._requests.failures.clear()  # somebody can write it, and leads
+        self._renewed_at = renewed_at
         return found, read
 
     def failure(self) -> str:

@@ -240,6 +240,25 @@ def test_without_a_permission_on_the_lease_it_is_told_why_nobody_leads(
     assert [r.msg for r in caplog.records] == ["lease_unavailable"]
 
 
+def test_once_somebody_leads_an_earlier_failure_is_no_longer_the_reason(
+    plane: ControlPlane, admin: client.ApiClient, namespace: Namespace
+) -> None:
+    rule = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get"]}
+    connection = connect(account_with(plane, namespace.name, rules=[rule]))
+    helpless = Leadership(connection.client, namespace=namespace.name, identity="alpha")
+    other = Leadership(admin, namespace=namespace.name, identity="beta")
+    candidate = election(helpless)
+    said = []
+    for peer in (None, election(other)):
+        if peer is not None:
+            peer.try_acquire_or_renew()
+        candidate.try_acquire_or_renew()
+        said.append(helpless.held_back())
+    connection.close()
+
+    assert said == ["standby: no Lease, create fails: 403 Forbidden", "standby: beta leads"]
+
+
 @pytest.mark.parametrize("seconds", [60.0, -3600.0])
 def test_a_clock_that_is_set_lets_nobody_lead_too_early_nor_too_late(
     plane: ControlPlane, namespace: Namespace, monkeypatch: pytest.MonkeyPatch, seconds: float
