@@ -139,11 +139,14 @@ class DecisionLog:
         known = self._news.get(target)
         if known is None:
             known = self._news[target] = News()
-        news = known.tells(record)
-        if news or abs(now - self._told_at[target]) >= HEARTBEAT:
-            news, self._told_at[target] = True, now
+        told = known.tells(record)
+        if not told and abs(now - self._told_at[target]) >= HEARTBEAT:
+            known.note(record)  # it may have said another reason
+            told = True
+        if told:
+            self._told_at[target] = now
             self._sweep(now)
-        level = logging.INFO if news else logging.DEBUG
+        level = logging.INFO if told else logging.DEBUG
         if DECISIONS.isEnabledFor(level):
             DECISIONS.log(level, DECISION_EVENT, extra={_RECORD_KEY: record})
 

@@ -37,10 +37,15 @@ class News:
             return False
         elif reason in self._told and not self._lasts(record.at):
             return False
+        self.note(record)
+        return True
+
+    def note(self, record: DecisionRecord) -> None:
+        """Take a record for told, news or not."""
+        reason = record.decision.reason
         self._reason, self._other_since = reason, None
         if reason not in self._told:
             self._told = (*self._told, reason)
-        return True
 
     def _lasts(self, now: datetime) -> bool:
         """Whether another reason than the one told has held for long; a clock set back begins."""

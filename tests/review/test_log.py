@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from autoscaler.decide.facts import TargetRef, Trust
+from autoscaler.decide.reason import Reason
 from autoscaler.review.fields import DECISION
 from autoscaler.review.log import HEARTBEAT, DecisionLog, configure, decision_line, log_event
 from review.records import CHECKOUT, NOW, record
@@ -62,6 +63,21 @@ def test_the_level_tells_whether_it_is_news(stream, second, told):
     log.write(second)
 
     assert [line["level"] for line in lines_of(stream)] == told
+
+
+def test_the_hourly_line_may_say_another_reason_and_what_follows_is_told_again(stream):
+    configure(log_format="json", level=logging.INFO, stream=stream)
+    log, minute = DecisionLog(), timedelta(minutes=1)
+    held = (Reason.CHURN_HOLD, 9, 10)
+
+    for at, chain in [(-2 * minute, [held]), (-minute, []), (HEARTBEAT - minute, [held])]:
+        log.write(record(10, 10, *chain, at=NOW + at))
+    for k in range(6):
+        log.write(record(10, 10, at=NOW + HEARTBEAT + k * minute / 4))
+
+    assert [line["reason"] for line in lines_of(stream)] == [
+        "ChurnHold", "ForecastAboveTarget", "ChurnHold", "ForecastAboveTarget"
+    ]  # fmt: skip
 
 
 def test_a_rescale_is_news_also_to_a_count_that_was_told_before(stream):
