@@ -59,7 +59,7 @@ class PrometheusMetrics:
         self._own: dict[int, OwnQuery] = {}
         self._own_queries = OwnQueries(dated)
         self._jobs: dict[int, frozenset[str]] = {}
-        self._behind: dict[int, Behind] = {}
+        self._behind: dict[tuple[TargetRef, str], Behind] = {}
         self._silent: dict[int, tuple[list[str], frozenset[str]]] = {}
 
     def close(self) -> None:
@@ -102,7 +102,9 @@ class PrometheusMetrics:
         self._plan = planned(series, scrape_interval=self._settings.scrape_interval)
         self._queries = [group.newest_query() for group in self._plan.groups]
         self._own = {index: examined(text) for index, text in self._plan.queries.items()}
-        self._series, self._jobs, self._behind = series, {}, {}
+        self._series, self._jobs = series, {}
+        asked = {(series[index].target, query.text) for index, query in self._own.items()}
+        self._behind = {own: self._behind.get(own, Behind()) for own in asked}
 
     def _answers(
         self, own: Round, *, now: datetime, deadline: float
@@ -198,12 +200,13 @@ class PrometheusMetrics:
         return samples
 
     def _own_sample(self, index: int, rows: Sequence[Part], around: Circumstances) -> Sample:
-        behind, query = self._behind.setdefault(index, Behind()), self._own[index]
+        target, query = self._series[index].target, self._own[index]
+        behind = self._behind[target, query.text]
         behind.note(rows, query, now=around.now)
         sample = sample_of(rows, query, now=around.now)
         if sample.trusted and (lost := behind.lost(now=around.now)):
             sample = replace(sample, doubt=Doubt.PARTIAL, detail=lost)
-        sample = beside_down(sample, self._series[index].target, around, read=behind.read)
+        sample = beside_down(sample, target, around, read=behind.read)
         return with_doubt(sample, around)
 
 

@@ -302,16 +302,18 @@ def test_a_selector_that_lost_its_series_is_missed_for_an_hour(stub, reader_of):
     reader = reader_of(stub.url)
     batch = series("(a or vector(0)) + (b or vector(0)) + (never or vector(0))")
 
-    def read(hours, *selectors):
+    def read(hours, *selectors, asked=batch):
         now = NOW + timedelta(hours=hours)
         parts = {"load": 3} | {f"at{n}": now.timestamp() for n in selectors}
         parts |= {f"series{n}": 1 for n in selectors}
         answer = success(row(v, autoscaler_part=f"0:{part}") for part, v in parts.items())
-        stub.reply = lambda asked: success([]) if "up == 0" in asked.promql else answer
-        [sample] = reader.newest(batch, now=now, workloads={})
+        stub.reply = lambda q: success([]) if "up == 0" in q.promql else answer
+        sample = reader.newest(asked, now=now, workloads={})[0]
         return sample.value, sample.doubt, sample.detail
 
-    both, one, later = read(0, 0, 1), read(0.5, 0), read(1, 0)
+    both, one = read(0, 0, 1), read(0.5, 0)
+    beside_another = read(0.6, 0, asked=[*batch, *series("vector(1)")])
+    later = read(1, 0)
 
     assert both == later == (3.0, None, "")
-    assert one == (3.0, Doubt.PARTIAL, "no series any more: b")
+    assert one == beside_another == (3.0, Doubt.PARTIAL, "no series any more: b")
