@@ -43,8 +43,8 @@ def requested_per_pod(metric: MetricSpec, workload: WorkloadFacts) -> float | No
         return declared
     serving = (pod.requests for pod in pods if not pod.deleted and pod.phase not in ENDED)
     given = [amount for requests in serving if (amount := _per_pod(requests, metric))]
-    if workload.rollout_in_progress and declared:
-        return min([declared, *given])
+    if workload.rollout_in_progress:
+        return min([*given, declared] if declared else given, default=None)
     return sum(given) / len(given) if given else declared
 
 

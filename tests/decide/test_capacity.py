@@ -154,6 +154,12 @@ def test_what_a_limit_range_gives_to_pods_is_their_request(rolls):
     assert requested_per_pod(metric("Resource", CPU), facts) == 0.5
 
 
+def test_of_two_templates_without_requests_the_smaller_of_what_pods_were_given_counts():
+    facts = replace(mixed(0.5, 0.25, rollout_in_progress=True), requests={})
+
+    assert requested_per_pod(metric("Resource", CPU), facts) == 0.25
+
+
 @pytest.mark.parametrize("rolls", [False, True])
 @pytest.mark.parametrize("gone", [{"deleted": True}, {"phase": PodPhase.FAILED}])
 def test_pods_that_are_gone_request_nothing(gone, rolls):
