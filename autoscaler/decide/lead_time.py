@@ -5,11 +5,12 @@ Deliberately no mean: half of the pods are later than that, and the late ones ar
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from autoscaler.decide.facts import Sample, WorkloadFacts
 from autoscaler.decide.measured import known_load
+from autoscaler.policy.warnings import FARTHEST_FORECAST
 
 # No better reason than experience: most services pull, start and pass readiness within it, and too
 # long a lead only starts pods early.
@@ -90,6 +91,11 @@ def metric_age_of(samples: Sequence[Sample], *, now: datetime) -> timedelta:
 def upper_share(times: Sequence[timedelta]) -> timedelta:
     """Return the P90 of some times, at least one; of fewer than ten it is the longest."""
     return sorted(times)[math.ceil(_SHARE * len(times)) - 1]
+
+
+def farthest_promise(lead_times: Iterable[timedelta]) -> timedelta:
+    """Return how far ahead the farthest of some forecasts looks, as far as any can."""
+    return min(max(lead_times, default=timedelta(0)), FARTHEST_FORECAST)
 
 
 def hold_seconds(cycle: timedelta) -> float:

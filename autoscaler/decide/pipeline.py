@@ -13,6 +13,7 @@ from autoscaler.decide.contention import back_off_left, reversed_order, with_rev
 from autoscaler.decide.decision import Decision, Limit, Recommendation
 from autoscaler.decide.doubt import VANISHED_WITHIN, busiest, clock_jumped, updated_doubts
 from autoscaler.decide.facts import Signal, WorkloadFacts
+from autoscaler.decide.lead_time import farthest_promise
 from autoscaler.decide.limits import STEPS, Case, at_rest
 from autoscaler.decide.pause import standstill
 from autoscaler.decide.rate_limits import LONGEST_PERIOD
@@ -22,7 +23,6 @@ from autoscaler.decide.state import Order, TimestampedRecommendation, WorkloadSt
 from autoscaler.decide.zero import idle
 from autoscaler.policy.behavior import Behavior
 from autoscaler.policy.schema import Actuator, WorkloadPolicy
-from autoscaler.policy.warnings import FARTHEST_FORECAST
 
 _ZERO = timedelta(0)
 
@@ -30,8 +30,8 @@ _ZERO = timedelta(0)
 class Outcome(NamedTuple):
     """One reconcile: what is wanted, what is decided, and what is remembered either way.
 
-    A tuple, as every value here that lives for one policy's turn: making a frozen dataclass takes
-    four times as long.
+    A tuple, as every value that is never changed: making a frozen dataclass takes four times as
+    long.
     """
 
     recommendation: Recommendation
@@ -237,7 +237,7 @@ def _remembered(
 def _reach(signals: Sequence[Signal], behavior: Behavior) -> timedelta:
     """Return how far back recommendations are kept: a forecast that is not trusted may be again."""
     ahead = (signal.forecast.lead_time for signal in signals if signal.forecast is not None)
-    return max(remembered_for(behavior), min(max(ahead, default=_ZERO), FARTHEST_FORECAST))
+    return max(remembered_for(behavior), farthest_promise(ahead))
 
 
 def _nothing_known(

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from autoscaler.decide.churn import enough_replicas
 from autoscaler.decide.decision import Proposal, Recommendation
 from autoscaler.decide.facts import Capacity, ForecastFacts, Signal, Trust, WorkloadFacts
+from autoscaler.decide.lead_time import farthest_promise
 from autoscaler.decide.measured import known_load
 from autoscaler.decide.pod_metric import (
     counts_every_ready_pod,
@@ -34,7 +35,6 @@ from autoscaler.decide.usage_ratio import tolerances_of
 from autoscaler.decide.zero import replicas_around_zero
 from autoscaler.policy.metric import MetricSpec, TargetType
 from autoscaler.policy.schema import WorkloadPolicy
-from autoscaler.policy.warnings import FARTHEST_FORECAST
 
 _TRUST_DETAIL = {
     Trust.TRUSTED: "",
@@ -42,8 +42,6 @@ _TRUST_DETAIL = {
     Trust.DEMOTED: "forecast demoted",
     Trust.STALE: "forecast stale",
 }
-
-_NONE = timedelta(0)
 
 
 class _Case(NamedTuple):
@@ -235,10 +233,9 @@ def _history(signals: Sequence[Signal], proposals: Sequence[Proposal]) -> timede
 
 
 def _promised_for(signals: Sequence[Signal]) -> timedelta:
-    """Return how far ahead the farthest of the trusted forecasts looks, as far as any can."""
+    """Return how far ahead the trusted forecasts look."""
     forecasts = (signal.forecast for signal in signals)
-    ahead = (f.lead_time for f in forecasts if f and f.trust is Trust.TRUSTED)
-    return min(max(ahead, default=_NONE), FARTHEST_FORECAST)
+    return farthest_promise(f.lead_time for f in forecasts if f and f.trust is Trust.TRUSTED)
 
 
 def _kept(signals: Sequence[Signal]) -> int | None:

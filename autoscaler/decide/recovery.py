@@ -7,8 +7,8 @@
 | nothing | held for a window, cooldown or period, the longest | pods younger than a period count |
 | what a standby saw | held likewise | likewise |
 
-A memory has no hole where hardly any time went by, a whole window had been watched before, and
-nobody wrote the workload's `spec` since: its generation is the one our last write left behind.
+A memory has no hole where hardly any time went by, a whole window or lead time had been watched,
+and nobody wrote the workload's `spec` since: its generation is the one our last write left behind.
 Any doubt about one of these is a hole.
 Pods tell only of growth: those that went left nothing.
 Where a rollout runs, or no pod is older, they tell nothing either, for replaced pods look the same;
@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 
 from autoscaler.decide.doubt import forgotten_for, restart_hold_left
 from autoscaler.decide.facts import ENDED, WorkloadFacts
+from autoscaler.decide.lead_time import farthest_promise, lead_time_of
 from autoscaler.decide.learned_capacity import CapacityFit
 from autoscaler.decide.pipeline import remembered_for
 from autoscaler.decide.rate_limits import LONGEST_PERIOD
@@ -100,11 +101,16 @@ def _with_growth(state: WorkloadState, seen: tuple[ScaleEvent, ...]) -> Workload
 def _without_a_hole(
     memory: Memory, workload: WorkloadFacts, policy: WorkloadPolicy, now: datetime
 ) -> bool:
-    """Whether all that scale-in asks for is known: recommendations and rescales, until now."""
+    """Whether all that scale-in asks for is known: recommendations and rescales, until now.
+
+    What a forecast asked for is due a lead time later, so that a shorter watch may have missed it.
+    """
     state = memory.state
     if state.seen_at is None or not _ZERO <= now - state.seen_at <= LONGEST_ABSENCE:
         return False
     if state.generation is None or state.generation != workload.generation:
         return False
-    watched = restart_hold_left(state, window=forgotten_for(policy), now=state.seen_at) <= _ZERO
+    ahead = farthest_promise([lead_time_of(workload, configured=policy.forecast.lead_time)])
+    window = max(forgotten_for(policy), ahead)
+    watched = restart_hold_left(state, window=window, now=state.seen_at) <= _ZERO
     return watched and memory.reach >= remembered_for(policy.behavior)

@@ -80,6 +80,15 @@ def test_the_policy_of_today_says_how_much_has_to_be_known(fields, recovered):
     assert begun(remembered(), **fields).recovered is recovered
 
 
+@pytest.mark.parametrize(("minutes", "recovered"), [(19, False), (21, True)])
+def test_who_watched_for_less_than_a_lead_time_may_have_missed_what_was_asked_for(
+    minutes, recovered
+):
+    memory = remembered(started_at=ago(60 * minutes))
+
+    assert begun(memory, forecast={"leadTime": "20m"}).recovered is recovered
+
+
 def test_a_workload_whose_writes_nobody_counts_is_never_recovered():
     assert not begun(remembered(generation=None), facts=workload(10, generation=None)).recovered
 
