@@ -11,7 +11,7 @@ Unknown load may hold or raise, never lower.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -86,7 +86,7 @@ def recommended(
         detail=_detail(signals),
         keep_replicas=_kept(signals) if replicas else None,
         forecast_history=_history(signals, proposals),
-        promised_for=_promised_for(signals),
+        promised_for=_promised_for(signals, proposals),
         enough_replicas=enough_replicas(signals, proposals) if more else None,
         busy_pods=_busy_pods(proposals, workload),
     )
@@ -224,18 +224,23 @@ def _without_capacity(
 
 def _history(signals: Sequence[Signal], proposals: Sequence[Proposal]) -> timedelta | None:
     """Return the shortest past behind a forecast that has a say."""
-    forecasts = (
-        signal.forecast
-        for signal, proposal in zip(signals, proposals, strict=True)
-        if proposal.predictive is not None
-    )
-    return min((forecast.history for forecast in forecasts if forecast), default=None)
+    heard = _with_a_say(signals, proposals)
+    return min((forecast.history for forecast in heard), default=None)
 
 
-def _promised_for(signals: Sequence[Signal]) -> timedelta:
-    """Return how far ahead the trusted forecasts look."""
-    forecasts = (signal.forecast for signal in signals)
-    return farthest_promise(f.lead_time for f in forecasts if f and f.trust is Trust.TRUSTED)
+def _promised_for(signals: Sequence[Signal], proposals: Sequence[Proposal]) -> timedelta:
+    """Return how far ahead the trusted forecasts that have a say look."""
+    heard = _with_a_say(signals, proposals)
+    return farthest_promise(f.lead_time for f in heard if f.trust is Trust.TRUSTED)
+
+
+def _with_a_say(
+    signals: Sequence[Signal], proposals: Sequence[Proposal]
+) -> Iterator[ForecastFacts]:
+    """Yield the forecasts that ask for replicas."""
+    for signal, proposal in zip(signals, proposals, strict=True):
+        if proposal.predictive is not None and signal.forecast is not None:
+            yield signal.forecast
 
 
 def _kept(signals: Sequence[Signal]) -> int | None:

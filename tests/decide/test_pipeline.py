@@ -92,6 +92,12 @@ def test_what_a_forecast_asked_for_is_not_given_back_before_its_time(
     assert desired == 3 or held.chain[-1].detail == "1m left"
 
 
+def test_a_forecast_without_a_say_keeps_nothing_for_its_time():
+    without_capacity = signal(300, 300, capacity=None, lead_time=timedelta(minutes=10))
+
+    assert outcome(without_capacity).recommendation.promised_for == timedelta(0)
+
+
 @pytest.mark.parametrize(("minutes", "desired"), [(9, 10), (10, 3)])
 def test_a_restart_forgets_what_a_forecast_asked_for_and_holds_as_long(minutes, desired):
     state = replace(quiet(3, 3), started_at=ago(60 * minutes))
