@@ -36,6 +36,17 @@ def every_decision_line_is_valid():
     assert handler.wrong == []
 
 
+@pytest.fixture(autouse=True)
+def each_test_leaves_the_log_as_it_was():
+    """A command sends the log to its own stdout, which ends with the test."""
+    root, ours = logging.getLogger(), logging.getLogger("autoscaler")
+    kept = root.handlers[:], root.level, ours.level
+    yield
+    root.handlers[:] = kept[0]
+    root.setLevel(kept[1])
+    ours.setLevel(kept[2])
+
+
 def pytest_terminal_summary(terminalreporter):
     """Say at the end what is missing for the tests that were skipped."""
     skipped = terminalreporter.stats.get("skipped", ())
