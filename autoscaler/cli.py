@@ -65,7 +65,7 @@ def _run(command: argparse.ArgumentParser) -> None:
     flag(command, "--own-namespace", metavar="N", help="whose policies may name other namespaces")
     flag(command, "--interval", type=flags.span, default="15s", help="between reconciles")
     flag(command, "--once", action=flags.Switch, help="reconcile once and exit")
-    flag(command, "--dry-run", action=flags.Switch, help="treat every policy as ForecastOnly")
+    flag(command, "--dry-run", action=flags.Switch, help="write nothing, and hold no Lease")
     flag(
         command,
         "--annotate",

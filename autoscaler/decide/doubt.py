@@ -11,7 +11,7 @@ Doubts about one sample are judged in `recommend`; these are about the workload 
 | load vanished | it falls below a tenth, the need by half, in 5 min | - | 10 min, each |
 | burst | the forecast reports a jump | - | 15 min; then it must clear before it counts again |
 | clock jump | time ran backwards, or skipped minutes | - | as after a restart, each |
-| restart | we start without history | - | stabilization window, cooldown or period, the longest |
+| restart | we start without history | - | window, cooldown, period or lead time, the longest |
 """
 
 from collections.abc import Sequence

@@ -4,7 +4,7 @@
 |---|---|---|
 | a memory without a hole | goes on as if nothing had been | goes on |
 | a memory with a hole | held as without one | every event in it counts, and every pod since |
-| nothing | held for a window, cooldown or period, the longest | pods younger than a period count |
+| nothing | held for a window, cooldown, period or lead time | pods younger than a period count |
 | what a standby saw | held likewise | likewise |
 
 A memory has no hole where hardly any time went by, a whole window or lead time had been watched,
