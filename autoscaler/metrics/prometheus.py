@@ -31,6 +31,7 @@ from autoscaler.metrics.own_query import OwnQuery, examined
 from autoscaler.metrics.plan import Group, Plan, planned
 from autoscaler.metrics.promql import Matcher, any_of, selector
 from autoscaler.metrics.settings import PrometheusSettings
+from autoscaler.metrics.source import Counter
 from autoscaler.metrics.transport import QueryRefusedError
 from autoscaler.metrics.truth import Reading
 from autoscaler.ports import History, LoadSeries
@@ -58,7 +59,7 @@ class PrometheusMetrics:
         self._queries: list[str] = []
         self._own: dict[int, OwnQuery] = {}
         self._own_queries = OwnQueries(dated)
-        self._jobs: dict[int, frozenset[str]] = {}
+        self._jobs: dict[tuple[Counter, ...], frozenset[str]] = {}
         self._behind: dict[tuple[TargetRef, str], Behind] = {}
         self._silent: dict[int, tuple[list[str], frozenset[str]]] = {}
 
@@ -83,8 +84,8 @@ class PrometheusMetrics:
             *_targets_down(down),
             scrape_interval=self._settings.scrape_interval,
         )
-        for number, (group, answer) in enumerate(zip(self._plan.groups, answers, strict=True)):
-            samples.update(self._read(number, group, answer, around))
+        for group, answer in zip(self._plan.groups, answers, strict=True):
+            samples.update(self._read(group, answer, around))
         samples.update(self._own_samples(own, own_answers, around, deadline=deadline))
         samples.update(self._unscraped(samples, around, deadline=deadline))
         return [samples[index] for index in range(len(series))]
@@ -102,7 +103,9 @@ class PrometheusMetrics:
         self._plan = planned(series, scrape_interval=self._settings.scrape_interval)
         self._queries = [group.newest_query() for group in self._plan.groups]
         self._own = {index: examined(text) for index, text in self._plan.queries.items()}
-        self._series, self._jobs = series, {}
+        self._series = series
+        counted = {group.counters for group in self._plan.groups}
+        self._jobs = {each: jobs for each, jobs in self._jobs.items() if each in counted}
         asked = {(series[index].target, query.text) for index, query in self._own.items()}
         self._behind = {own: self._behind.get(own, Behind()) for own in asked}
 
@@ -123,12 +126,12 @@ class PrometheusMetrics:
         return down, answers[:n_groups], list(map(unless_no_load, answers[n_groups:]))
 
     def _read(
-        self, number: int, group: Group, answer: Outcome, around: Circumstances
+        self, group: Group, answer: Outcome, around: Circumstances
     ) -> Iterator[tuple[int, Sample]]:
         """Yield the sample of each member of a group, all unknown when there is no answer."""
         if isinstance(answer, Answer):
             try:
-                yield from self._samples(number, group, answer.result, around.of(answer))
+                yield from self._samples(group, answer.result, around.of(answer))
             except MALFORMED as error:
                 answer = MetricUnavailableError(f"malformed answer: {error!r}")
         if isinstance(answer, MetricUnavailableError):
@@ -163,10 +166,11 @@ class PrometheusMetrics:
         }
 
     def _samples(
-        self, number: int, group: Group, table: Table, around: Circumstances
+        self, group: Group, table: Table, around: Circumstances
     ) -> list[tuple[int, Sample]]:
         # A job that is down as a whole has no series left to tell which source it served.
-        jobs = self._jobs[number] = self._jobs.get(number, frozenset()) | table.jobs
+        jobs = self._jobs.get(group.counters, frozenset()) | table.jobs
+        self._jobs[group.counters] = jobs
         reading = Reading(group, table, around, jobs=jobs)
         silent = {member.index: reading.silent_pods(member) for member in group.members}
         self._silent.update({index: (pods, jobs) for index, pods in silent.items() if pods})

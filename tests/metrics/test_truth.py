@@ -127,6 +127,19 @@ def test_a_pod_that_cannot_be_scraped_makes_its_workload_partial(sample_of, labe
     assert sample.doubt == doubt
 
 
+@pytest.mark.parametrize("beside", [[], [cpu()]], ids=["alone", "after another policy came"])
+def test_a_job_that_is_down_as_a_whole_was_read_before(stub, reader_of, beside):
+    reader, rows = reader_of(stub.url), [*linkerd(), row(1, autoscaler_part="0:jobs", job="edge")]
+    stub.reply = lambda asked: success([] if "up == 0" in asked.promql else rows)
+    reader.newest([LINKERD], now=NOW, workloads={})
+    down = row(1, job="edge", instance="10.0.0.7:4191")
+    stub.reply = lambda asked: success([down] if "up == 0" in asked.promql else linkerd())
+
+    *_, sample = reader.newest([*beside, LINKERD], now=NOW, workloads={})
+
+    assert (sample.value, sample.doubt) == (120.0, Doubt.PARTIAL)
+
+
 @pytest.mark.parametrize(
     ("up", "doubt"),
     [
