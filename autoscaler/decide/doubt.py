@@ -71,7 +71,7 @@ def updated_doubts(
     present = _present(signals, recommendation, workload, state, now)
     if not present and not state.doubts:
         return ()
-    window = forgotten_for(policy)
+    window = longest_say(policy, recommendation)
     kept: list[tuple[Reason, datetime]] = []
     for reason, since in state.doubts:
         lasting = reason in _LATCHED and hold_left(reason, since, window=window, now=now) > _ZERO
@@ -176,6 +176,11 @@ def forgotten_for(policy: WorkloadPolicy) -> timedelta:
         if rule.type is RateLimitType.PODS or rule.value < _ALL
     ]
     return max(policy.behavior.scale_down_window, policy.cooldown.scale_down, *periods)
+
+
+def longest_say(policy: WorkloadPolicy, recommendation: Recommendation) -> timedelta:
+    """Return the same where forecasts have a say: what they asked for is due a lead time later."""
+    return max(forgotten_for(policy), recommendation.promised_for)
 
 
 def restart_hold_left(state: WorkloadState, *, window: timedelta, now: datetime) -> timedelta:

@@ -14,7 +14,7 @@ from autoscaler.decide.bounds import bounded_replicas, bounds_in_force
 from autoscaler.decide.churn import enough_for_now, kept_for_later, worth_waiting_for
 from autoscaler.decide.cooldown import cooldown_left, left_text
 from autoscaler.decide.decision import Limit, Recommendation
-from autoscaler.decide.doubt import forgotten_for, hold_left, restart_hold_left
+from autoscaler.decide.doubt import forgotten_for, hold_left, longest_say, restart_hold_left
 from autoscaler.decide.facts import ENDED, WorkloadFacts
 from autoscaler.decide.lead_time import lead_time_of
 from autoscaler.decide.pause import paused_direction
@@ -90,7 +90,7 @@ def held(number: int, case: Case) -> Limit | None:
     recommendation, state = case.recommendation, case.state
     if not recommendation.may_lower:
         return Limit(recommendation.reason, number, case.current, recommendation.detail)
-    window, now = max(forgotten_for(case.policy), recommendation.promised_for), case.now
+    window, now = longest_say(case.policy, recommendation), case.now
     left = restart_hold_left(state, window=window, now=now)
     if left > _ZERO:
         return Limit(Reason.RESTART_HOLD, number, case.current, left_text(left))

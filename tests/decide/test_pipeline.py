@@ -375,6 +375,16 @@ def test_a_jumped_clock_still_holds_a_cycle_later():
     assert decided(LOW, state=over).desired_replicas == 3
 
 
+def test_a_jumped_clock_has_not_brought_on_what_a_forecast_asked_for():
+    ahead = signal(300, 300, lead_time=timedelta(minutes=10))
+    reasons = [
+        decided(ahead, state=quiet(0, doubts=((Reason.CLOCK_JUMP_HOLD, ago(age)),))).reason
+        for age in (599, 600)
+    ]
+
+    assert reasons == [Reason.CLOCK_JUMP_HOLD, Reason.ALL_BELOW_TARGET]
+
+
 def test_a_burst_grows_through_the_scale_out_cooldown_and_nothing_shrinks_through_the_other():
     cooldown = {"cooldown": {"scaleUp": "5m", "scaleDown": "5m"}}
     busy = quiet(0, last_scale_up_at=ago(10), last_scale_down_at=ago(10))
