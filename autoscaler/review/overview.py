@@ -84,7 +84,7 @@ class Overview:
             "matched": len(matched),
             "offset": offset,
             "counts": Counter(str(entry.attention) for entry in entries),
-            "policies": list(self._rows(shown, trend=query.get("trend") == "hour")),
+            "policies": list(self._rows(shown, trend=_trend_wanted(query))),
         }
 
     def _index(self) -> list[_Entry]:
@@ -104,6 +104,13 @@ class Overview:
             if trend:
                 row["trend"] = history.last_hour(entry.target, _leading_index(line))
             yield row
+
+
+def _trend_wanted(query: Query) -> bool:
+    trend = query.get("trend", "")
+    if trend not in {"", "hour"}:
+        raise ValueError("trend is hour, or left out")
+    return bool(trend)
 
 
 def _leading_index(line: DecisionFields) -> int:

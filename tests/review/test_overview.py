@@ -68,6 +68,7 @@ def test_the_counts_are_of_all_policies_whatever_the_filter(overview):
     [
         ({"sort": "age"}, "sort is one of attention, name, replicas, change"),
         ({"attention": "bored"}, "attention is one of refused, "),
+        ({"trend": "day"}, "trend is hour, or left out"),
         ({"offset": "-1"}, "offset is not a whole number"),
         ({"limit": "9" * 99}, "limit is not a whole number"),
     ],
