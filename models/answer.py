@@ -28,7 +28,7 @@ def answered(
     risk = asked.risk.clip(LEAST_RISK, MOST_RISK)
     age = age_seconds(moment, asked.now)
     reactive = Reactive(
-        np.where(known, moment.trailing, 0.0), given.level, given.scale, given.highest
+        np.where(known, moment.trailing, 0.0), given.level, given.scale, moment.highest
     )
     promise = calibration.promise(moment.rows, levels, reactive, risk=risk)
     calibration.record(moment, promise, horizon, known)
@@ -39,7 +39,7 @@ def answered(
         median, quantile = carried(memory, moment, horizon, (median, quantile), silent)
     burst = calibration.bursts.under_way(moment)
     if burst.any():
-        highest = absolute(given.highest, given.level)
+        highest = absolute(moment.highest, given.level)
         quantile = np.where(burst, np.maximum(quantile, jumped(moment, horizon, highest)), quantile)
     return ForecastBatch(
         known=known,

@@ -71,6 +71,7 @@ class Inputs:
     level: FloatArray
     scale: FloatArray
     highest: FloatArray
+    """The most that about a day has seen, and these very minutes of earlier days."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,6 +143,7 @@ def inputs(memory: Memory, moment: Moment, view: MinuteView, horizon: Horizon) -
     blocks = relative(moment.blocks, level)
     anchor = blocks[0]
     spread = 0.2 * volatility[0] + 0.4 * volatility[1] + 0.4 * volatility[2]
+    daily, came_then = _daily_columns(memory, moment, view, horizon)
     distance = horizon.lead_seconds + horizon.hold_seconds
     scale = 0.01 + spread * np.sqrt(1.0 + (distance + 30.0) / 120.0)
     columns = [
@@ -150,7 +152,7 @@ def inputs(memory: Memory, moment: Moment, view: MinuteView, horizon: Horizon) -
         *(relative(view.means, level) - anchor),
         *_range_columns(moment, anchor),
         *_staircase_columns(memory, moment, horizon),
-        *_daily_columns(memory, moment, view, horizon),
+        *daily,
         *_hourly_columns(memory, moment, view, horizon),
         np.log((horizon.lead_seconds + 45.0) / 165.0),
         np.log((horizon.hold_seconds + 60.0) / 120.0),
@@ -158,7 +160,7 @@ def inputs(memory: Memory, moment: Moment, view: MinuteView, horizon: Horizon) -
     ]
     # Far beyond anything seen; keeps one absurd load from drowning the network's arithmetic.
     features = np.stack(columns, axis=1).astype(np.float32).clip(-8.0, 12.0)
-    return Inputs(features, anchor, level, scale, moment.highest)
+    return Inputs(features, anchor, level, scale, np.maximum(moment.highest, came_then))
 
 
 def _range_columns(moment: Moment, anchor: FloatArray) -> list[FloatArray]:
@@ -220,8 +222,11 @@ def _window(
 
 def _daily_columns(
     memory: Memory, moment: Moment, view: MinuteView, horizon: Horizon
-) -> list[FloatArray]:
-    """Show what followed this minute on earlier days, weighted by how alike they were."""
+) -> tuple[list[FloatArray], FloatArray]:
+    """Show what followed this minute on earlier days, weighted by how alike they were.
+
+    Beside the columns, the most that came then, relative to the level; minus infinity if nothing.
+    """
     lag = _DAY_STEPS * _DAYS[:, None] - moment.day_shift
     first, last = horizon.first - lag, horizon.last - lag
     highest, smooth = _window(memory, moment, first, last)
@@ -249,7 +254,7 @@ def _daily_columns(
     def most(x: FloatArray) -> FloatArray:
         return np.where(some, np.where(ok, x, -9.0).max(axis=0), 0.0)
 
-    return [
+    columns = [
         ok.sum(axis=0) / N_DAYS,
         *(mean(growth), mean(smooth), spread(growth), most(growth), -most(-growth)),
         *(growth[0], growth[6], ok[0].astype(np.float64), ok[6].astype(np.float64)),
@@ -257,6 +262,7 @@ def _daily_columns(
         *(mean(height), height[0], height[6], spread(height), most(height)),
         *(-most(-alike), mean(alike), mean(offset)),
     ]
+    return columns, np.where(ok, top, -np.inf).max(axis=0)
 
 
 def _middle(x: FloatArray, ok: NDArray[np.bool_]) -> FloatArray:

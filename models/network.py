@@ -31,7 +31,7 @@ MEDIAN = 3
 _SLOPE = np.float32(0.05)
 # Standard deviations beyond which an input says no more than "far out".
 _FAR_OUT = 4.0
-# No forecast exceeds the highest load of about a day by more than this factor: exp(0.7) = 2.
+# No forecast exceeds what was seen (`Inputs.highest`) by more than this factor: exp(0.7) = 2.
 _HEADROOM = 0.7
 PRIOR = Path(__file__).parent / "pretrained" / "prior.npz"
 

@@ -1,7 +1,8 @@
 """What else could have been recorded: altered copies of a load, to fit the pooled prior on.
 
 Loads to come are not the loads that were: other shapes, other noise, other steps of an exporter,
-and what a handful of recordings hardly has, such as few events a minute, switching and crowds.
+and what a handful of recordings hardly has, such as few events a minute, switching (at random and
+by the clock) and crowds.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,7 @@ FloatArray = NDArray[np.float64]
 
 _MINUTE_TICKS = 60 // TICK_SECONDS
 _DAY_TICKS = 86_400 // TICK_SECONDS
+_DAY_MINUTES = 1440
 # Minutes that a value stands where an exporter publishes a mean every few minutes.
 _STAIRS = (2, 5, 5, 10)
 # Events a minute, tenths to thousands: from a page nobody visits to one whose noise nobody sees.
@@ -32,6 +34,7 @@ def altered_copies(trace: Trace, rng: np.random.Generator) -> list[FloatArray]:
         _counted,
         _switched,
         _crowded,
+        _opened,
     )
     copies = [recorded, lines, *(altered(lines, rng) for altered in alterations)]
     stairs = int(rng.choice(_STAIRS))
@@ -98,6 +101,21 @@ def _crowded(load: FloatArray, rng: np.random.Generator) -> FloatArray:
     width = int(rng.integers(1, 11)) * _MINUTE_TICKS
     clocked = (tick + int(rng.integers(0, every))) % every < width
     return load * factor * np.where(clocked, rng.uniform(1.2, 3.0), 1.0)
+
+
+def _opened(load: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Return a load switched by the clock: opening hours, jobs at fixed times, days off."""
+    minute = np.arange(len(load)) // _MINUTE_TICKS
+    days_off = rng.random() < 0.5
+    latest = int(rng.choice((0, 0, 1, 5)))
+    opened = np.zeros(len(load), dtype=np.bool_)
+    for begins in rng.integers(0, _DAY_MINUTES, int(rng.integers(1, 13))):
+        lasts = np.exp(rng.uniform(np.log(5.0), np.log(14 * 60.0)))
+        day, into = np.divmod(minute + _DAY_MINUTES - begins, _DAY_MINUTES)
+        late = rng.integers(0, latest + 1, len(load) // _DAY_TICKS + 3)[day]
+        works = day % 7 < 5 if days_off else True
+        opened |= (into >= late) & (into < lasts) & works
+    return load * np.where(opened, 1.0, np.exp(rng.uniform(np.log(0.05), np.log(0.6))))
 
 
 def _staircase(load: FloatArray, minutes: int) -> FloatArray:

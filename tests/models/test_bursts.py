@@ -5,7 +5,10 @@ import pytest
 
 from models.bursts import Bursts, odd
 from models.engine import ForecastEngine
+from models.features import inputs, minute_view
+from models.horizon import Asked, horizon_of
 from models.moment import Moment, moment_of
+from models.pulse import absolute
 from models.table import Table
 
 START = 1_700_000_040.0
@@ -145,3 +148,36 @@ def serve(engine, minutes, *, load, capped):
         ends = START + 60.0 * minute
         engine.append(np.array([load]), end_seconds=ends, rows=rows, capped=np.array([capped]))
         engine.predict(rows=rows, now_seconds=ends + 30, **ASKED)
+
+
+def opening_hours(days, *, closed=100.0, opened=1000.0, seed=3):
+    """Return minutes of a load that is ten times as high between nine and six."""
+    minute = np.arange(days * DAY) % DAY
+    noise = np.random.default_rng(seed).normal(0, 0.03, days * DAY)
+    return np.where((minute >= 540) & (minute < 1080), opened, closed) * np.exp(noise)
+
+
+def test_a_load_that_is_switched_on_by_the_clock_is_met_at_its_height_from_the_second_day_on():
+    opens = 540
+    for day in (1, 3):
+        upto = day * DAY + opens - 1
+        _, answers = played(opening_hours(4)[:upto], asked_from=upto - 30)
+        quantiles = [float(a.quantile[0]) for a in answers]
+
+        assert max(quantiles[:20]) < 300.0
+        assert quantiles[-1] > 900.0, day
+
+
+def test_after_a_quiet_day_a_rhythm_may_rise_to_what_it_was():
+    before_nine = 3 * DAY + 538
+    load = opening_hours(4)
+    load[2 * DAY : 3 * DAY] = 100.0  # a day off
+    engine, _ = played(load[:before_nine], asked_from=before_nine)
+    moment = moment_of(engine.memory, engine.pulse, np.arange(1))
+    asked = Asked.of(np.arange(1), START + 60.0 * before_nine, 120.0, 15.0, 0.01)
+    horizon = horizon_of(moment, asked, step_seconds=60)
+
+    given = inputs(engine.memory, moment, minute_view(engine.memory, moment), horizon)
+
+    assert float(absolute(given.highest, given.level)[0]) > 900.0
+    assert float(absolute(moment.highest, given.level)[0]) < 400.0
