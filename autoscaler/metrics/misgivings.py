@@ -90,8 +90,21 @@ def settled(pods: Iterable[PodFacts], *, now: datetime) -> list[PodFacts]:
     ]
 
 
+def by_place(down: Iterable[Down]) -> dict[Place, list[Down]]:
+    """Return targets by where they are scraped: many of them are asked for by many queries."""
+    places: dict[Place, list[Down]] = {}
+    for target in down:
+        places.setdefault((target.job, target.namespace), []).append(target)
+    return places
+
+
 def beside_down(
-    sample: Sample, workload: TargetRef, around: Circumstances, *, read: Collection[Place]
+    sample: Sample,
+    workload: TargetRef,
+    around: Circumstances,
+    *,
+    read: Collection[Place],
+    down: Mapping[Place, Sequence[Down]],
 ) -> Sample:
     """Return what a user's query amounts to while targets of the jobs it reads are down.
 
@@ -104,13 +117,11 @@ def beside_down(
     pods = None if facts is None else facts.pods
     missed = [
         target
-        for target in around.down
-        if (target.job, target.namespace) in read
-        and (
-            not target.pod
-            or target.namespace != workload.namespace
-            or target.is_a_pod_of(workload, pods)
-        )
+        for place in sorted(read)
+        for target in down.get(place, ())
+        if not target.pod
+        or target.namespace != workload.namespace
+        or target.is_a_pod_of(workload, pods)
     ]
     detail = told_down(missed) if around.down_is_known else DOWN_UNKNOWN
     return replace(sample, doubt=Doubt.PARTIAL, detail=detail) if detail else sample

@@ -16,7 +16,14 @@ from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.answers import Table
 from autoscaler.metrics.connection import Answer, Connection, Outcome, Question
 from autoscaler.metrics.history import HistoryReader
-from autoscaler.metrics.misgivings import Circumstances, Down, beside_down, with_doubt
+from autoscaler.metrics.misgivings import (
+    Circumstances,
+    Down,
+    Place,
+    beside_down,
+    by_place,
+    with_doubt,
+)
 from autoscaler.metrics.own_queries import (
     Behind,
     OwnQueries,
@@ -189,6 +196,7 @@ class PrometheusMetrics:
             own, answers, ask=ask, now=around.now, alive=around.down_is_known
         )
         samples: dict[int, Sample] = {}
+        down = by_place(around.down)
         rows_of: dict[int, dict[str, list[Part]]] = {}
         for index, outcome in outcomes.items():
             if isinstance(outcome, MetricUnavailableError):
@@ -198,19 +206,25 @@ class PrometheusMetrics:
                 if id(outcome) not in rows_of:
                     rows_of[id(outcome)] = by_query(outcome.result, index)
                 rows = rows_of[id(outcome)].get(str(index), ())
-                samples[index] = self._own_sample(index, rows, around.of(outcome))
+                samples[index] = self._own_sample(index, rows, around.of(outcome), down)
             except MALFORMED as error:
                 samples[index] = unknown(MetricUnavailableError(f"malformed answer: {error!r}"))
         return samples
 
-    def _own_sample(self, index: int, rows: Sequence[Part], around: Circumstances) -> Sample:
+    def _own_sample(
+        self,
+        index: int,
+        rows: Sequence[Part],
+        around: Circumstances,
+        down: Mapping[Place, Sequence[Down]],
+    ) -> Sample:
         target, query = self._series[index].target, self._own[index]
         behind = self._behind[target, query.text]
         behind.note(rows, query, now=around.now)
         sample = sample_of(rows, query, now=around.now)
         if sample.trusted and (lost := behind.lost(now=around.now)):
             sample = replace(sample, doubt=Doubt.PARTIAL, detail=lost)
-        sample = beside_down(sample, target, around, read=behind.read)
+        sample = beside_down(sample, target, around, read=behind.read, down=down)
         return with_doubt(sample, around)
 
 
