@@ -42,6 +42,8 @@ class HistoryJob:
         self._daemon = daemon
         self._not_before = 0.0
         self.has_run = threading.Event()
+        self.left = False
+        """Whether we end: a question that is cut for it says nothing of the source."""
 
     def run(self) -> None:
         """Read the next batch of pasts, if any is wanted and the source is not being left alone."""
@@ -53,7 +55,8 @@ class HistoryJob:
                 log_event(logger, logging.INFO, "history_progress", still_wanted=still)
         except MetricUnavailableError as error:
             self._not_before = time.monotonic() + HISTORY_RETRY.total_seconds()
-            log_event(logger, logging.WARNING, "history_unavailable", error=str(error))
+            if not self.left:
+                log_event(logger, logging.WARNING, "history_unavailable", error=str(error))
         finally:
             self.has_run.set()
 
@@ -71,6 +74,7 @@ def serve(daemon: Daemon, *, interval: timedelta, stop: threading.Event) -> None
     working.add_listener(_tell_skipped, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
     working.start()
     stop.wait()
+    history.left = True
     reading.shutdown(wait=False)
     working.shutdown(wait=True)
 

@@ -64,6 +64,16 @@ def test_a_source_that_failed_is_left_alone_for_a_while():
     assert asked == [1]
 
 
+def test_a_question_that_is_cut_at_the_end_is_no_fault_of_the_source(caplog):
+    bench, asked = without_history()
+    job = HistoryJob(bench.daemon)
+    job.left = True
+    job.run()
+
+    assert asked
+    assert "history_unavailable" not in caplog.text
+
+
 def test_a_past_that_takes_long_keeps_neither_the_first_cycle_nor_the_end_waiting(monkeypatch):
     monkeypatch.setattr(jobs, "FIRST_PAST", timedelta(0))
     bench, stop, slow, read = Bench(document()), threading.Event(), threading.Event(), []

@@ -194,7 +194,7 @@ def test_a_past_that_is_not_answered_keeps_nobody_waiting_at_start_and_end(
     stub.stop()
 
     assert code == 0
-    assert not daemon.events("history_progress")
+    assert not daemon.events("history_progress") + daemon.events("history_unavailable")
 
 
 def test_nothing_is_lowered_while_prometheus_is_away_and_it_recovers_alone(
