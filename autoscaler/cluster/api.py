@@ -23,6 +23,9 @@ Json = dict[str, Any]
 # A write must have failed or arrived before another leader can start: the lease runs 15 s, we stop
 # writing 10 s after the last renewal, so an answer that takes longer than this is no answer.
 REQUEST_TIMEOUT_SECONDS = 4.0
+# To connect, and once more for TLS: a write has left within four seconds of asking whether we may.
+CONNECT_TIMEOUT_SECONDS = 2.0
+TIMEOUTS = (CONNECT_TIMEOUT_SECONDS, REQUEST_TIMEOUT_SECONDS)
 # What reading a service account's token anew may raise; the next request reads it again.
 NO_CREDENTIALS = (config.ConfigException, OSError)
 _LONGEST_EXCERPT = 200
@@ -117,7 +120,7 @@ def answered(api: client.ApiClient, request: Request) -> Json:
         With the server's status and message; status 0 when there was no answer at all, or a
         page of somebody in front of the server: read as an object it would say that nothing is.
     """
-    response = opened(api, request, timeout=REQUEST_TIMEOUT_SECONDS)
+    response = opened(api, request, timeout=TIMEOUTS)
     try:
         body = response.data
     except urllib3.exceptions.HTTPError as error:
@@ -138,9 +141,9 @@ def _not_ours(body: bytes) -> str:
 
 
 def opened(
-    api: client.ApiClient, request: Request, *, timeout: float | tuple[float, float]
+    api: client.ApiClient, request: Request, *, timeout: tuple[float, float]
 ) -> urllib3.BaseHTTPResponse:
-    """Return the response, its body not yet read; `timeout` is in seconds, or (connect, read)."""
+    """Return the response, its body not yet read; `timeout` is (connect, read), in seconds."""
     try:
         serialized = api.param_serialize(
             request.method,

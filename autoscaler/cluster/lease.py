@@ -6,7 +6,7 @@ the end of the thread, a lost lease is tried for again, leaving gives it up at o
 set begins the election anew (by it a standby would lead at once, or not for hours), and `leads` is
 true only until ten seconds after the *beginning* of the last renewal that succeeded, by a clock
 that goes on while the process is stopped or the machine sleeps.
-Nobody else starts before fifteen seconds after that renewal, and a write takes at most four.
+Nobody else starts before fifteen seconds after that renewal, and a write leaves within four.
 """
 
 import logging
@@ -24,7 +24,7 @@ from kubernetes.leaderelection import electionconfig, leaderelection
 from kubernetes.leaderelection.leaderelectionrecord import LeaderElectionRecord
 from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
 
-from autoscaler.cluster.api import NO_CREDENTIALS, REQUEST_TIMEOUT_SECONDS
+from autoscaler.cluster.api import NO_CREDENTIALS, TIMEOUTS
 from autoscaler.strict import MALFORMED
 
 logger = logging.getLogger(__name__)
@@ -221,7 +221,7 @@ class _TimedLeases:
 def _timed(call: Callable[..., Any], *arguments: Any) -> Any:
     """Return the Lease; a page that answers in its place would be taken for one nobody holds."""
     try:
-        lease = call(*arguments, _request_timeout=REQUEST_TIMEOUT_SECONDS)
+        lease = call(*arguments, _request_timeout=TIMEOUTS)
     except (urllib3.exceptions.HTTPError, *NO_CREDENTIALS, *MALFORMED) as error:
         raise ApiException(status=0, reason=str(error)) from error
     if getattr(lease.metadata, "resource_version", None) is None:

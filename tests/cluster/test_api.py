@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,13 @@ import pytest
 import yaml
 from kubernetes.client.exceptions import ApiException
 
-from autoscaler.cluster.api import Connection, Request, answered, connect
+from autoscaler.cluster.api import (
+    REQUEST_TIMEOUT_SECONDS,
+    Connection,
+    Request,
+    answered,
+    connect,
+)
 from autoscaler.errors import AutoscalerError
 
 
@@ -46,9 +53,9 @@ def server() -> Iterator[HangsUp]:
     made.close()
 
 
-def connected(folder: Path, port: int) -> Connection:
+def connected(folder: Path, port: int, *, scheme: str = "http") -> Connection:
     document = {
-        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "clusters": [{"name": "c", "cluster": {"server": f"{scheme}://127.0.0.1:{port}"}}],
         "users": [{"name": "u", "user": {}}],
         "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
         "current-context": "x",
@@ -88,6 +95,17 @@ def kubeconfig(folder: Path, content: bytes | None) -> Path:
     if content is not None:
         file.write_bytes(content)
     return file
+
+
+def test_a_write_whose_handshake_hangs_has_left_within_its_time_or_never_leaves(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        api = connected(tmp_path, silent.getsockname()[1], scheme="https").client
+        began = time.monotonic()
+        with pytest.raises(ApiException):
+            answered(api, Request("PATCH", "/scale", body={}))
+        took = time.monotonic() - began
+
+    assert took < REQUEST_TIMEOUT_SECONDS
 
 
 NO_SCHEME = b"""
