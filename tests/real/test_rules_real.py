@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from autoscaler.decide.lead_time import DEFAULT_CYCLE, DEFAULT_METRIC_AGE
 from support.accounts import account_with, rules_of
 from support.control_plane import ControlPlane
 from support.daemon import RunningDaemon
@@ -191,7 +192,9 @@ def test_a_restart_that_remembers_what_was_decided_needs_no_hold(
         govern(550.0, pausedScaleIn=True, **fast)
         before = start(prometheus, namespace, *memory)
         before.wait_for("checkout", lambda r: r["ready_replicas"] == 20, what="twenty pods")
-        before.wait_cycles("checkout", 5)
+        # Longer than any forecast of its time looked ahead.
+        shortest_lead = (DEFAULT_CYCLE + DEFAULT_METRIC_AGE).total_seconds()
+        before.wait_cycles("checkout", round(1.2 * shortest_lead), within=4 * shortest_lead)
         assert before.stop() == 0
         unpaused = {"checkout.yaml": rate_policy("checkout", **fast)}
         namespace.apply(policy_map("autoscaling", unpaused))
