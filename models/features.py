@@ -48,6 +48,8 @@ NAMES: tuple[str, ...] = (
     *("hourly", "hourly_spread", "hourly_least", "hourly_1h", "hourly_30m"),
     *("lead", "hold", "phase"),
 )
+# How far above now the most is that came at these minutes of earlier days.
+_HEIGHT_MOST = NAMES.index("height_most")
 # Terms the network may add to its answer as they are, each through a gate of its own.
 GATED = ("growth", "smooth_growth", "growth_1d", "growth_7d", "hourly", "height", "growth_most")
 GATED_COLUMNS = np.array([NAMES.index(name) for name in GATED])
@@ -143,7 +145,6 @@ def inputs(memory: Memory, moment: Moment, view: MinuteView, horizon: Horizon) -
     blocks = relative(moment.blocks, level)
     anchor = blocks[0]
     spread = 0.2 * volatility[0] + 0.4 * volatility[1] + 0.4 * volatility[2]
-    daily, came_then = _daily_columns(memory, moment, view, horizon)
     distance = horizon.lead_seconds + horizon.hold_seconds
     scale = 0.01 + spread * np.sqrt(1.0 + (distance + 30.0) / 120.0)
     columns = [
@@ -152,7 +153,7 @@ def inputs(memory: Memory, moment: Moment, view: MinuteView, horizon: Horizon) -
         *(relative(view.means, level) - anchor),
         *_range_columns(moment, anchor),
         *_staircase_columns(memory, moment, horizon),
-        *daily,
+        *_daily_columns(memory, moment, view, horizon),
         *_hourly_columns(memory, moment, view, horizon),
         np.log((horizon.lead_seconds + 45.0) / 165.0),
         np.log((horizon.hold_seconds + 60.0) / 120.0),
@@ -160,6 +161,7 @@ def inputs(memory: Memory, moment: Moment, view: MinuteView, horizon: Horizon) -
     ]
     # Far beyond anything seen; keeps one absurd load from drowning the network's arithmetic.
     features = np.stack(columns, axis=1).astype(np.float32).clip(-8.0, 12.0)
+    came_then = anchor + columns[_HEIGHT_MOST]
     return Inputs(features, anchor, level, scale, np.maximum(moment.highest, came_then))
 
 
@@ -222,11 +224,8 @@ def _window(
 
 def _daily_columns(
     memory: Memory, moment: Moment, view: MinuteView, horizon: Horizon
-) -> tuple[list[FloatArray], FloatArray]:
-    """Show what followed this minute on earlier days, weighted by how alike they were.
-
-    Beside the columns, the most that came then, relative to the level; minus infinity if nothing.
-    """
+) -> list[FloatArray]:
+    """Show what followed this minute on earlier days, weighted by how alike they were."""
     lag = _DAY_STEPS * _DAYS[:, None] - moment.day_shift
     first, last = horizon.first - lag, horizon.last - lag
     highest, smooth = _window(memory, moment, first, last)
@@ -254,7 +253,7 @@ def _daily_columns(
     def most(x: FloatArray) -> FloatArray:
         return np.where(some, np.where(ok, x, -9.0).max(axis=0), 0.0)
 
-    columns = [
+    return [
         ok.sum(axis=0) / N_DAYS,
         *(mean(growth), mean(smooth), spread(growth), most(growth), -most(-growth)),
         *(growth[0], growth[6], ok[0].astype(np.float64), ok[6].astype(np.float64)),
@@ -262,7 +261,6 @@ def _daily_columns(
         *(mean(height), height[0], height[6], spread(height), most(height)),
         *(-most(-alike), mean(alike), mean(offset)),
     ]
-    return columns, np.where(ok, top, -np.inf).max(axis=0)
 
 
 def _middle(x: FloatArray, ok: NDArray[np.bool_]) -> FloatArray:

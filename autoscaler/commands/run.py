@@ -107,21 +107,28 @@ def main(arguments: argparse.Namespace) -> int:
             namespace=arguments.own_namespace or connection.namespace,
             mandate=mandate,
         )
-        memory = Path(arguments.memory_file) if arguments.memory_file else None
-        if memory:
-            daemon.remember(memory)
         if arguments.annotate and not arguments.dry_run:
             reporting.annotate = cluster.annotate
-        if arguments.once:
-            daemon.refresh_policies()
-            HistoryJob(daemon).run()
-            daemon.cycle()
-        else:
-            _serve(daemon, reporting, arguments, stop, tls)
-        if memory:
-            daemon.save_memory(memory)
+        with _remembering(daemon, arguments):
+            if arguments.once:
+                daemon.refresh_policies()
+                HistoryJob(daemon).run()
+                daemon.cycle()
+            else:
+                _serve(daemon, reporting, arguments, stop, tls)
     log_event(logger, logging.INFO, "stopped")
     return 0
+
+
+@contextmanager
+def _remembering(daemon: Daemon, arguments: argparse.Namespace) -> Iterator[None]:
+    """Take up what another process left; leave what was learned, unless the block fails."""
+    memory = Path(arguments.memory_file) if arguments.memory_file else None
+    if memory:
+        daemon.remember(memory)
+    yield
+    if memory:
+        daemon.save_memory(memory)
 
 
 def _serve(

@@ -28,11 +28,7 @@ _ZERO = timedelta(0)
 
 
 class Outcome(NamedTuple):
-    """One reconcile: what is wanted, what is decided, and what is remembered either way.
-
-    A tuple, as every value that is never changed: making a frozen dataclass takes four times as
-    long.
-    """
+    """One reconcile: what is wanted, what is decided, and what is remembered either way."""
 
     recommendation: Recommendation
     decision: Decision

@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float64]
 
 _MINUTE_TICKS = 60 // TICK_SECONDS
 _DAY_TICKS = 86_400 // TICK_SECONDS
-_DAY_MINUTES = 1440
+_DAY_MINUTES = _DAY_TICKS // _MINUTE_TICKS
 # Minutes that a value stands where an exporter publishes a mean every few minutes.
 _STAIRS = (2, 5, 5, 10)
 # Events a minute, tenths to thousands: from a page nobody visits to one whose noise nobody sees.

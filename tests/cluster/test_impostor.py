@@ -43,7 +43,7 @@ class Impostor(Loopback):
                     impostor.body, status=impostor.status, content_type=impostor.content_type
                 )
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _login  # noqa: N815
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _login
 
         super().__init__(Answers)
         configuration = Configuration(host=self.url)
