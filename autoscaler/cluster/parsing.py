@@ -33,6 +33,9 @@ _OWN_ANNOTATIONS = "autoscaler/"
 _ROLLING = frozenset({"NewReplicaSetCreated", "FoundNewReplicaSet", "ReplicaSetUpdated"})
 # Kinds whose status leaves `updatedReplicas` out when it is 0; elsewhere its absence says nothing.
 _COUNTS_UPDATED = frozenset({"Deployment", "StatefulSet", "Rollout"})
+# Kinds whose controllers say which generation they have seen; a status without it is older than
+# their first look, when no pod has been ordered yet. Elsewhere its absence says nothing.
+_TELLS_GENERATION = frozenset({"Deployment", "StatefulSet"})
 # Pods of these are never a scale target's.
 _NEVER_SCALED = frozenset({"DaemonSet", "Job", "Node"})
 _COUNTED_RESOURCES = ("cpu", "memory")
@@ -83,7 +86,8 @@ def rollout_in_progress(raw: Json, *, kind: str) -> bool:
     rescale of ours would freeze the next one.
     """
     meta, status = raw["metadata"], raw.get("status") or {}
-    if _count(meta, "generation") > _count(status, "observedGeneration", absent=_NEVER):
+    none_observed = 0 if kind in _TELLS_GENERATION else _NEVER
+    if _count(meta, "generation") > _count(status, "observedGeneration", absent=none_observed):
         return True
     if "updateRevision" in status and status["updateRevision"] == status.get("currentRevision"):
         return False  # a StatefulSet that is done no longer reports updatedReplicas

@@ -53,6 +53,8 @@ def progressing(reason: str) -> list[dict[str, str]]:
             True,
             id="the controller has not looked yet",
         ),
+        pytest.param("Deployment", deployment({}, generation=1), True, id="just created"),
+        pytest.param("Thing", deployment({}, generation=1), False, id="a kind that never tells"),
         pytest.param(
             "Deployment",
             deployment(

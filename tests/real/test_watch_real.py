@@ -74,7 +74,7 @@ def test_a_rollout_holds_until_the_new_pods_are_ready_and_a_rescale_is_none(
 ) -> None:
     def settled() -> bool:
         namespace.mark_all_ready()
-        return has(cluster, target, lambda f: not f.rollout_in_progress)()
+        return has(cluster, target, lambda f: bool(f.pods) and not f.rollout_in_progress)()
 
     namespace.apply(deployment("checkout", replicas=2))
     eventually(settled, within=20, what="the first rollout done")
