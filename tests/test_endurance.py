@@ -105,3 +105,4 @@ def test_a_text_is_found_however_deep_it_is_held():
             self.held = held
 
     assert "temporary-1" in reachable_texts(Holder({"a": [Holder(("temporary-1",))]}))
+    assert "temporary-1" in reachable_texts(Holder({"temporary-1": 1}))

@@ -96,6 +96,7 @@ class KubernetesCluster:
             self._watch_kind(
                 next(t for t in targets if (t.api_version, t.kind) == (api_version, kind))
             )
+        self._scaler.retain(targets)
         return self._store.workloads(targets)
 
     def reread(self, target: TargetRef) -> WorkloadFacts:

@@ -6,7 +6,7 @@ was not answered is left alone for a multiple of the time that it took.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from kubernetes.client import ApiClient
@@ -48,6 +48,12 @@ class Scaler:
         self._kinds = kinds
         self._clock = clock
         self._unanswered: dict[TargetRef, _Unanswered] = {}
+
+    def retain(self, targets: Sequence[TargetRef]) -> None:
+        """Forget how the writes of others than `targets` went."""
+        if self._unanswered:
+            known = self._unanswered
+            self._unanswered = {t: known[t] for t in targets if t in known}
 
     def read(self, target: TargetRef) -> Json:
         """Return the target's object as it is now; `ScaleRefusedError` when it cannot be had."""

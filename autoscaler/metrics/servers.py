@@ -82,13 +82,11 @@ class FailOver:
         urls = self._servers.urls()
         now = self._clock()
         with self._lock:
-            rested = [
-                url
-                for url in urls
-                if now - self._failed_at.get(url, -float("inf")) >= _REST_AFTER_FAILURE_SECONDS
-            ]
-            longest_ago = min(urls, key=lambda url: self._failed_at.get(url, -float("inf")))
-        return (rested[0] if rested else longest_ago), len(urls)
+            failed = self._failed_at.items()
+            resting = {url: at for url, at in failed if now - at < _REST_AFTER_FAILURE_SECONDS}
+            self._failed_at = resting
+            rested = [url for url in urls if url not in resting]
+            return (rested[0] if rested else min(urls, key=resting.__getitem__)), len(urls)
 
     def failed(self, url: str) -> None:
         """Note that a server did not answer."""

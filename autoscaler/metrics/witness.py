@@ -161,6 +161,7 @@ class ReadinessWitness:
         }
         self._watch_of = {target: self._watches[each] for target, each in addresses.items()}
         self._memories = {t: m for t, m in self._memories.items() if t in self._watch_of}
+        self._seen = {t: seen for t, seen in self._seen.items() if t in self._watch_of}
 
     def witnessed(
         self, workloads: Mapping[TargetRef, WorkloadFacts], *, now: datetime

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 import pytest
 from kubernetes.client import ApiClient, Configuration
 
+from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
 from autoscaler.cluster.resources import Kinds
 from autoscaler.cluster.scale import Scaler, refusal
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError, ScaleUnansweredError
+from support.endurance import reachable_texts
 from support.loopback import Handler, Loopback
 
 
@@ -102,3 +104,15 @@ def test_whoever_keeps_nobody_waiting_is_asked_in_every_cycle(
     server.cycles(*range(30))
 
     assert server.asked_of("checkout") == list(range(30))
+
+
+def test_a_workload_that_is_no_target_any_more_is_forgotten(server: Hanging) -> None:
+    cluster = KubernetesCluster(ApiClient(Configuration(host=server.url)))
+    with pytest.raises(ScaleUnansweredError):
+        cluster.patch_scale(CHECKOUT, 4, resource_version="1")
+    assert CHECKOUT.name in reachable_texts(cluster)
+
+    cluster.workloads([CART])
+    cluster.stop()
+
+    assert CHECKOUT.name not in reachable_texts(cluster)

@@ -13,6 +13,7 @@ from autoscaler.metrics.consul import ConsulWatch, consul_of
 from autoscaler.metrics.servers import FailOver, FixedServers, servers_of
 from autoscaler.metrics.srv import SrvRecords
 from support.consul_stub import ConsulStub, DnsStub
+from support.endurance import reachable_texts
 from support.load_series import NOW, request_rate
 
 SERIES = [request_rate(source="linkerd")]
@@ -236,6 +237,16 @@ def test_the_first_server_is_tried_again_after_a_while():
     chosen.append(servers.choice()[0])
 
     assert chosen == ["http://a", "http://b", "http://a", "http://a"]
+
+
+def test_servers_that_come_and_go_with_their_addresses_are_forgotten():
+    now = [0.0]
+    servers = FailOver(FixedServers(["http://a"]), clock=lambda: now[0])
+    servers.failed("http://gone")
+    now[0] = 31.0
+
+    assert servers.choice() == ("http://a", 1)
+    assert "http://gone" not in reachable_texts(servers)
 
 
 @pytest.mark.parametrize("address", ["", "prometheus:9090", "ftp://x", "http://a,b"])

@@ -12,6 +12,7 @@ from autoscaler.decide.lead_time import lead_time_of
 from autoscaler.metrics.witness import LONGEST_DELAY, ReadinessWitness
 from autoscaler.policy.schema import ConsulService
 from support.consul_stub import ConsulStub
+from support.endurance import reachable_texts
 from support.load_series import NOW, TARGET, workload
 
 SECOND = timedelta(seconds=1)
@@ -242,3 +243,12 @@ def test_what_nobody_names_any_more_is_forgotten(watching, consul):
 
     assert watching.witness.witnessed(workload("a"), now=NOW)[TARGET].routability is None
     assert watching.witness._memories == {}
+
+
+def test_a_workload_that_is_asked_about_no_more_leaves_nothing_behind(consul, watching):
+    consul.pass_pods("a")
+    watching.seen(0, "a", "b")
+
+    watching.witness.follow({})
+
+    assert TARGET.name not in reachable_texts(watching.witness)

@@ -397,4 +397,6 @@ def reachable_texts(root: object) -> set[str]:
         if isinstance(one, str):
             texts.add(one)
         waiting += gc.get_referents(one)
+        if isinstance(one, dict):
+            waiting += one  # the collector passes over keys that are texts
     return texts
