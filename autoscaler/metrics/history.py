@@ -85,7 +85,7 @@ class HistoryReader:
             When a piece cannot be read, or nothing is known because it is refused or too much;
             what was read before is in the cache.
         """
-        self._cache.forget_old(now=time.time())
+        self._forget_old(now=datetime.now(tz=UTC))
         self._spent = Spent()
         grid = grid_between(start, end, step)
         load = grid.empty(len(series))
@@ -104,6 +104,7 @@ class HistoryReader:
                 _tell_without(group.source.name, error)
         own = {index: examined(text) for index, text in plan.queries.items()}
         own_texts = set(plan.queries.values())
+        self._own_queries.retain(own_texts)
         for batch in _few(own):
             rows = list(batch)
             for column, piece in chunks(grid, n_series=len(rows)):
@@ -113,6 +114,12 @@ class HistoryReader:
             raise refused[0]
         self._tell(len(series))
         return History(load, step, grid.last)
+
+    def _forget_old(self, *, now: datetime) -> None:
+        """Drop pieces that nobody asks for any more, and what was too much an hour ago."""
+        self._cache.forget_old(now=now.timestamp())
+        still = (item for item in self._hopeless.items() if abs(now - item[1][0]) < _HOPELESS_FOR)
+        self._hopeless = dict(still)
 
     def _tell(self, n_series: int) -> None:
         """Log what a range cost: how often Prometheus was asked, and how long left alone."""
@@ -179,7 +186,7 @@ class HistoryReader:
             return kept
         load, whole = grid.empty(len(batch)), True
         now = datetime.now(tz=UTC)
-        asked = {i: query for i, query in batch.items() if not self._is_hopeless(query, now=now)}
+        asked = {i: query for i, query in batch.items() if query.text not in self._hopeless}
         outcomes = self._own_queries.answered(asked, ask=self._asker(grid), now=now)
         for row, index in enumerate(batch):
             outcome = outcomes.get(index)
@@ -212,10 +219,6 @@ class HistoryReader:
             self._hopeless[query.text] = datetime.now(tz=UTC), error
             _tell_without(query.text, error)
         return grid.empty(len(batch))
-
-    def _is_hopeless(self, query: OwnQuery, *, now: datetime) -> bool:
-        found_at, _ = self._hopeless.get(query.text, (None, None))
-        return found_at is not None and abs(now - found_at) < _HOPELESS_FOR
 
     def _keep(self, query: str, grid: Grid, load: FloatArray) -> None:
         if datetime.now(tz=UTC) - grid.last > _SETTLED_AFTER:

@@ -8,7 +8,7 @@ Who is refused as such (a token that is over) is refused whole, and asks again a
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -93,6 +93,10 @@ class OwnQueries:
     suspects: Suspects = field(default_factory=Suspects)
     _refused: dict[str, tuple[datetime, QueryWrongError]] = field(default_factory=dict)
     _scalars: set[str] = field(default_factory=set)
+
+    def retain(self, texts: Collection[str]) -> None:
+        """Forget which of all but these queries are scalars; the rest is forgotten with time."""
+        self._scalars &= set(texts)
 
     def answered(
         self, queries: Mapping[int, OwnQuery], *, ask: Ask, now: datetime

@@ -110,6 +110,7 @@ class PrometheusMetrics:
         self._plan = planned(series, scrape_interval=self._settings.scrape_interval)
         self._queries = [group.newest_query() for group in self._plan.groups]
         self._own = {index: examined(text) for index, text in self._plan.queries.items()}
+        self._own_queries.retain(self._plan.queries.values())
         self._series = series
         counted = {group.counters for group in self._plan.groups}
         self._jobs = {each: jobs for each, jobs in self._jobs.items() if each in counted}

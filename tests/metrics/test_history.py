@@ -16,6 +16,7 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 LINKERD = request_rate(source="linkerd")
 OWN = request_rate(query="sum(rate(hits_total[2m]))")
 WHO = {"namespace": "shop", "deployment": "checkout"}
+TIMED_OUT = failure(503, "timeout", "query timed out in expression evaluation")
 
 
 def matrix(*rows) -> Reply:
@@ -144,7 +145,7 @@ def test_an_own_query_that_is_too_heavy_for_a_range_harms_no_other(
         if asked.promql == "vector(1)":
             return success([])
         if "heavy" in asked.promql and len(points(asked)) > most_points:
-            return failure(503, "timeout", "query timed out in expression evaluation")
+            return TIMED_OUT
         parts = [{"autoscaler_part": f"{i}:load"} for i in range(3)]
         return matrix(*((part, points(asked, lambda _: 5)) for part in parts))
 
@@ -161,14 +162,27 @@ def test_an_own_query_that_is_too_heavy_for_a_range_harms_no_other(
 def test_an_own_query_that_is_asked_alone_and_too_heavy_has_a_past_that_cannot_be_asked_for(
     stub, read
 ):
-    stub.reply = lambda asked: (
-        success([])
-        if asked.promql == "vector(1)"
-        else failure(503, "timeout", "query timed out in expression evaluation")
-    )
+    stub.reply = lambda asked: success([]) if asked.promql == "vector(1)" else TIMED_OUT
 
     with pytest.raises(MetricUnavailableError, match="query timed out"):
         read(request_rate(query="heavy"), span=timedelta(minutes=50))
+
+
+def test_what_was_too_heavy_an_hour_ago_is_asked_again_and_held_against_nobody(stub, reader_of):
+    def read():
+        hour = {"start": NOW - timedelta(minutes=50), "end": NOW, "step": MINUTE}
+        return reader.history([request_rate(query="heavy")], **hour)
+
+    reader = reader_of(stub.url)
+    reader._history._rest = lambda _: None
+    stub.reply = lambda asked: success([]) if asked.promql == "vector(1)" else TIMED_OUT
+    with pytest.raises(MetricUnavailableError, match="query timed out"):
+        read()
+    found_at, error = reader._history._hopeless["heavy"]
+    reader._history._hopeless["heavy"] = found_at - HOUR, error
+    stub.reply = lambda _: success([])
+
+    assert np.isnan(read().load).all()
 
 
 def test_in_an_outage_no_query_is_taken_for_too_heavy(stub, read):

@@ -8,6 +8,7 @@ import pytest
 
 from autoscaler.decide.facts import Doubt
 from autoscaler.metrics.own_query import FoundSelector, examined
+from support.endurance import reachable_texts
 from support.load_series import NOW, request_rate
 from support.prometheus_stub import Reply, failure, row, success
 
@@ -317,3 +318,30 @@ def test_a_selector_that_lost_its_series_is_missed_for_an_hour(stub, reader_of):
 
     assert both == later == (3.0, None, "")
     assert one == beside_another == (3.0, Doubt.PARTIAL, "no series any more: b")
+
+
+def scalars_alone(asked):
+    """Refuse what is not put into `vector()`, as Prometheus does with a scalar beside others."""
+    wrapped = "vector(25 + 25" in asked.promql
+    return success([]) if wrapped else failure(400, "bad_data", "parse error")
+
+
+@pytest.mark.parametrize("past", [False, True], ids=["now", "past"])
+def test_a_query_that_nobody_asks_any_more_leaves_nothing_behind(stub, reader_of, past):
+    def read(*queries):
+        if past:
+            hour = {"start": NOW - timedelta(hours=1), "end": NOW, "step": timedelta(minutes=1)}
+            reader.history(series(*queries), **hour)
+        else:
+            reader.newest(series(*queries), now=NOW, workloads={})
+
+    stub.reply = scalars_alone
+    reader = reader_of(stub.url)
+    reader._history._rest = lambda _: None
+    read("25 + 25")
+    assert "25 + 25" in reachable_texts(reader)
+
+    stub.reply = lambda asked: success([])
+    read("a")
+
+    assert "25 + 25" not in reachable_texts(reader)
