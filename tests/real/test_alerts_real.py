@@ -162,6 +162,76 @@ def test_an_alert_fires_on_what_it_is_for_and_says_whose_it_is(
     fires(tmp_path, inputs, at=at, alert=alert, expected=[expected])
 
 
+def installed(namespace: str, name: str, values: str, **labels: str) -> dict[str, str]:
+    """Return what one of several installations says of itself, its target's labels included."""
+    return ours(name, values, namespace=namespace, job="predictive-autoscaler", **labels)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "at", "alert"),
+    [
+        pytest.param(
+            [
+                installed("one", "role", "1x60", role="standby"),
+                installed("two", "role", "1x60", role="active"),
+            ],
+            "6m",
+            "AutoscalerNobodyActs",
+            id="nobody acts",
+        ),
+        pytest.param(
+            [
+                installed("one", "reconciliation_duration_seconds_count", "4x60"),
+                installed("two", "reconciliation_duration_seconds_count", "0+4x60"),
+                *(installed(each, "build_info", "1x60") for each in ("one", "two")),
+            ],
+            "12m",
+            "AutoscalerNotReconciling",
+            id="stuck",
+        ),
+        pytest.param(
+            [
+                installed("one", "build_info", "1x9 stale"),
+                installed("two", "build_info", "1x60"),
+            ],
+            "30m",
+            "AutoscalerNotReconciling",
+            id="gone",
+        ),
+        pytest.param(
+            [
+                installed("one", "reconciliations_total", "0+4x60", error="internal"),
+                installed("two", "reconciliations_total", "0+4x60", error="none"),
+            ],
+            "30m",
+            "AutoscalerScaleRefused",
+            id="refused",
+        ),
+        pytest.param(
+            [
+                installed(each, "reconciliation_duration_seconds_bucket", f"0+{n}x60", le=le)
+                for each, le, n in (
+                    *(("one", "5", 0), ("one", "15", 4), ("one", "+Inf", 4)),
+                    *(("two", "5", 4000), ("two", "15", 4000), ("two", "+Inf", 4000)),
+                )
+            ],
+            "30m",
+            "AutoscalerCycleLate",
+            id="late",
+        ),
+    ],
+)
+def test_an_installation_that_is_well_hides_none_that_is_not(
+    tmp_path: Path, inputs: list[dict[str, str]], at: str, alert: str
+) -> None:
+    checked(tmp_path, ALERTS)
+    rule = next(r for r in ALERTS["groups"][0]["rules"] if r["alert"] == alert)
+    whose = {"namespace": "one", "job": "predictive-autoscaler"}
+    expected = {"exp_labels": rule["labels"] | whose, "exp_annotations": rule["annotations"]}
+
+    fires(tmp_path, inputs, at=at, alert=alert, expected=[expected])
+
+
 @pytest.mark.parametrize(
     ("inputs", "at", "alert"),
     [
