@@ -20,7 +20,7 @@ from autoscaler.replay.elasticity import elasticity
 from autoscaler.replay.run import ReplayResult
 from autoscaler.replay.sweep import summaries
 from autoscaler.replay.world import Outcome
-from autoscaler.review.verdict import Replayed, verdict
+from autoscaler.review.verdict import verdict
 
 WORDS = """\
 slow: time above what the ready pods carry; overload: above their limit
@@ -160,20 +160,11 @@ def as_table(result: ReplayResult) -> Table:
         table.add_column(heading, justify="right")
     table.add_row(f"autoscaler, risk {share_text(result.risk)}", *outcome_cells(result.ours))
     if result.frontier is not None:
-        for name, slow, cost in _hpas(replayed(result)):
+        for name, slow, cost in replayed(result).tuned_hpas:
             table.add_row(name, f"{slow:.2%}", "", f"{cost:.3f}")
     table.add_row("clairvoyant", *outcome_cells(result.clairvoyant))
     table.caption = _told(result)
     return table
-
-
-def _hpas(run: Replayed) -> list[tuple[str, float, float]]:
-    """Return name, slow share and cost of the tuned HPA, at our cost and at our slow time."""
-    nearest = "HPA that is slow least" if run.out_of_reach else "HPA tuned to our slow time"
-    return [
-        ("HPA tuned to our cost", run.hpa_slow_at_our_cost, run.ours.cost),
-        (nearest, run.hpa_slow_at_our_slow, run.hpa_cost_at_our_slow),
-    ]
 
 
 def _told(result: ReplayResult) -> str:

@@ -57,15 +57,9 @@ def _setting(run: Replayed) -> str:
 
 def _comparison(run: Replayed) -> str:
     """Return the table of the four controllers."""
-    hpa_same_cost = (run.hpa_slow_at_our_cost, None, run.ours.cost, None)
-    hpa_same_slow = (run.hpa_slow_at_our_slow, None, run.hpa_cost_at_our_slow, None)
-    nearest = (
-        "HPA that is slow least" if run.out_of_reach else "HPA tuned in hindsight to our slow time"
-    )
     rows = (
         ("autoscaler", _numbers(run.ours)),
-        ("HPA tuned in hindsight to our cost", hpa_same_cost),
-        (nearest, hpa_same_slow),
+        *((name, (slow, None, cost, None)) for name, slow, cost in run.tuned_hpas),
         ("somebody who knew the future", _numbers(run.clairvoyant)),
     )
     body = "".join(

@@ -85,6 +85,15 @@ class Replayed:
         """Whether no HPA is slow as seldom as we are."""
         return self.hpa_slow_at_our_slow > self.ours.slow
 
+    @property
+    def tuned_hpas(self) -> tuple[tuple[str, float, float], ...]:
+        """Name, slow share and cost of the HPAs tuned in hindsight: to our cost, our slow time."""
+        nearest = "HPA that is slow least" if self.out_of_reach else "HPA tuned to our slow time"
+        return (
+            ("HPA tuned to our cost", self.hpa_slow_at_our_cost, self.ours.cost),
+            (nearest, self.hpa_slow_at_our_slow, self.hpa_cost_at_our_slow),
+        )
+
 
 class Worth(Enum):
     """What the comparison advises."""
