@@ -1,6 +1,8 @@
 """A batch of forecasts, told as `ForecastFacts`: what the rules read of it, one value per series.
 
 The daemon and the replay tell it alike; neither the models nor the rules know the other's words.
+A forecast that cannot be a load is told as none: measured load then sizes the workload by HPA's own
+rules, and neither its record nor the page that shows it breaks.
 """
 
 import math
@@ -31,7 +33,9 @@ class Horizon:
 
 def forecast_facts(batch: ForecastBatch, horizon: Horizon) -> list[ForecastFacts | None]:
     """Return the batch as one value per series, None where nothing is known."""
-    known = batch.known
+    known = batch.known.copy()
+    for load in (batch.median, batch.quantile, batch.reactive_quantile):
+        known &= np.isfinite(load) & (load >= 0.0)
     facts = map(
         ForecastFacts,
         batch.median.tolist(),
