@@ -24,7 +24,7 @@ def told(**fields):
         trust=np.array([Trust.TRUSTED], dtype=np.int8),
         age_seconds=15.0 * ones,
         history_seconds=86_400.0 * ones,
-        **{name: 1000.0 * ones for name in ("median", "quantile", "reactive_quantile")}
+        **dict.fromkeys(("median", "quantile", "reactive_quantile"), 1000.0 * ones)
         | {name: value * ones for name, value in fields.items()},
     )
     [fact] = forecast_facts(batch, Horizon(120.0 * ones, 15.0 * ones, 0.01 * ones))
