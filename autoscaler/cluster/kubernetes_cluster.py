@@ -5,8 +5,10 @@ Writing is refused while we are not the leader, on every write, not once at star
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 
@@ -28,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 _KEDA = Kind("keda.sh/v1alpha1", "ScaledObject", "scaledobjects")
 _HPA = "HorizontalPodAutoscaler"
+_POLL_SECONDS = 0.05
 # A kind met for the first time is waited for this long; later it is simply not there yet.
 _FIRST_LIST_SECONDS = 2.0
 # A kind the server does not serve is asked for again this much later: its CRD may come.
@@ -65,19 +68,23 @@ class KubernetesCluster:
 
     def stop(self) -> None:
         """End the watches, post the last Events, close the connections."""
-        for informer in self._informers:
-            informer.stop()
+        # At once: each waits for the answer to its request under way, or for that to be late.
+        with ThreadPoolExecutor(len(self._informers) or 1) as threads:
+            list(threads.map(Informer.stop, self._informers))
         self._annotator.stop()
         self._events.stop()
         self._api.close()
 
-    def wait_synced(self, within: timedelta) -> bool:
-        """Wait for the first lists; return whether they all came."""
-        deadline = time.monotonic() + within.total_seconds()
-        return bool(self._informers) and all(
-            informer.listing.wait_listed(max(0.0, deadline - time.monotonic()))
-            for informer in tuple(self._informers)
-        )
+    def wait_synced(self, within: timedelta, *, stop: threading.Event | None = None) -> bool:
+        """Wait for the first lists, or for `stop`; return whether they all came."""
+        deadline, stop = time.monotonic() + within.total_seconds(), stop or threading.Event()
+        while not self._synced() and time.monotonic() < deadline:
+            if stop.wait(_POLL_SECONDS):
+                break
+        return self._synced()
+
+    def _synced(self) -> bool:
+        return bool(self._informers) and all(i.listing.listed for i in tuple(self._informers))
 
     def not_synced_because(self) -> str:
         """Return what kept the first lists from coming, as far as anything was answered."""

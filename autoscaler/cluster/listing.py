@@ -64,6 +64,10 @@ class Items:
     metadata: ListMeta
 
 
+# Who is told to stop has heard of nothing.
+_NOTHING = Items([], ListMeta("0"))
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """What is listed: where it is, and what is kept of each object (None: nothing)."""
@@ -135,13 +139,13 @@ class Listing:
                     raise ApiException(status=GONE, reason=error.reason) from error
         if watch:
             raise ApiException(status=0, reason="stopped")  # ends the informer's thread
-        return Items([], ListMeta("0"))
+        return _NOTHING
 
     def _list(self) -> Items:
         """Read every page; a continuation that expired starts over."""
         seen: list[Seen] = []
         token = ""
-        while True:
+        while not self._stopping.is_set():
             query = [("limit", str(PAGE)), *self._selector()]
             if token:
                 query.append(("continue", token))
@@ -154,6 +158,7 @@ class Listing:
             if not token:
                 self._failures = 0
                 return Items(seen, ListMeta(meta.get("resourceVersion") or "0"))
+        return _NOTHING
 
     def _watch(self, resource_version: str) -> "WatchStream":
         if self._stream is not None and self._stream.silent:

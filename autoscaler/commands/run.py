@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -40,6 +40,10 @@ logger = logging.getLogger(__name__)
 FIRST_LISTS = timedelta(seconds=60)
 # A cycle that has not ended for this many intervals never will: the kubelet is to restart us.
 _STUCK_INTERVALS = 20
+
+
+class _StoppedError(Exception):
+    """Ends what has not begun: a signal came before the first lists did."""
 
 
 class Reporting:
@@ -88,8 +92,9 @@ def main(arguments: argparse.Namespace) -> int:
     reporting = Reporting(arguments.interval)
     log_event(logger, logging.INFO, "starting", version=__version__)
     with (
+        suppress(_StoppedError),
         competition(connection, arguments) as mandate,
-        _cluster(connection, arguments, mandate) as cluster,
+        _cluster(connection, arguments, mandate, stop=stop) as cluster,
         closing(PrometheusMetrics(prometheus_settings(arguments))) as metrics,
     ):
         world = World(
@@ -156,7 +161,11 @@ def _serve(
 
 @contextmanager
 def _cluster(
-    connection: Connection, arguments: argparse.Namespace, mandate: Mandate
+    connection: Connection,
+    arguments: argparse.Namespace,
+    mandate: Mandate,
+    *,
+    stop: threading.Event,
 ) -> Iterator[KubernetesCluster]:
     """Watch the cluster while the block runs."""
     cluster = KubernetesCluster(
@@ -164,7 +173,9 @@ def _cluster(
     )
     cluster.start()
     try:
-        if not cluster.wait_synced(FIRST_LISTS):
+        if not cluster.wait_synced(FIRST_LISTS, stop=stop):
+            if stop.is_set():
+                raise _StoppedError
             raise AutoscalerError(
                 f"the API server did not answer the first lists within {FIRST_LISTS}: "
                 f"{cluster.not_synced_because()}"

@@ -163,3 +163,15 @@ def test_after_stop_nothing_is_asked(serve: Any) -> None:
 
     assert listing() == Items([], listing().metadata)
     assert server.asked == []
+
+
+def test_who_is_told_to_stop_in_the_middle_of_a_list_asks_for_no_more_pages(serve: Any) -> None:
+    server, listing = serve(page("a", token="next"), page("b"))
+
+    def stopped(_: Any) -> None:
+        listing.stop()
+
+    listing._resource = Resource("/api/v1/configmaps", stopped)
+
+    assert listing().items == []
+    assert len(server.asked) == 1
