@@ -33,13 +33,15 @@ def bounds_in_force(min_replicas: int, max_replicas: int, scheduled: ScheduledBo
     low = min(floor, max_replicas) if floor is not None and raised else min_replicas
     high = max_replicas if ceiling is None else min(max(ceiling, low), max_replicas)
     lowered = high < max_replicas
+    below = ceiling is not None and ceiling < low
+    wins = f": {ceiling}, but at least {low} are asked for" if below else ""
     return Bounds(
         low,
         high,
         Reason.SCHEDULE_FLOOR if raised else Reason.TOO_FEW_REPLICAS,
         Reason.SCHEDULE_CEILING if lowered else Reason.TOO_MANY_REPLICAS,
         scheduled.floor_name if raised else "",
-        scheduled.ceiling_name if lowered else "",
+        f"{scheduled.ceiling_name}{wins}" if lowered else "",
     )
 
 

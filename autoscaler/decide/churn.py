@@ -57,7 +57,7 @@ def kept_for_later(
     if missing <= _NOTHING:
         return None
     left = missing / (1.0 - number / current_replicas)
-    told = f"scale-in in {seconds_text(left)}, if the surplus lasts"
+    told = f"worth one in {seconds_text(left)}, if the surplus lasts"
     return Limit(Reason.CHURN_HOLD, number, current_replicas, told)
 
 

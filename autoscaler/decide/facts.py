@@ -211,6 +211,11 @@ class ForecastFacts:
     """The same quantile over [now, now + lead + stabilization window]: what a scale-in would soon
     have to bring back. None = not asked for."""
 
+    def level(self, *, measured: bool) -> float:
+        """Return the load that sizes: without trust that of persistence, while any is measured."""
+        alone = self.trust is Trust.TRUSTED or not measured
+        return self.quantile if alone else self.reactive_quantile
+
 
 @value(frozen=True, slots=True)
 class Signal:

@@ -89,7 +89,7 @@ def held(number: int, case: Case) -> Limit | None:
         return None
     recommendation, state = case.recommendation, case.state
     if not recommendation.may_lower:
-        return Limit(recommendation.reason, number, case.current, recommendation.detail)
+        return Limit(recommendation.reason, number, case.current)
     window, now = longest_say(case.policy, recommendation), case.now
     left = restart_hold_left(state, window=window, now=now)
     if left > _ZERO:
@@ -125,7 +125,9 @@ def stabilized(number: int, case: Case) -> Limit | None:
     reason = Reason.SCALE_DOWN_STABILIZED if lifted else Reason.SCALE_UP_STABILIZED
     window = down_window if lifted else behavior.scale_up_window
     asked = last_asked(after, history=case.state.recommendations, at_least=lifted)
-    return Limit(reason, number, after, left_text(asked + window - case.now))
+    longer = lifted and window > behavior.scale_down_window
+    whose = ", as long as the forecast looks ahead" if longer else ""
+    return Limit(reason, number, after, f"{left_text(asked + window - case.now)}{whose}")
 
 
 def fewer_steps(number: int, case: Case) -> Limit | None:

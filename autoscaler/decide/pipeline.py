@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from autoscaler.decide.churn import idle_share_after, surplus_at
 from autoscaler.decide.contention import back_off_left, reversed_order, with_reversal
+from autoscaler.decide.cooldown import left_text
 from autoscaler.decide.decision import Decision, Limit, Recommendation
 from autoscaler.decide.doubt import VANISHED_WITHIN, busiest, clock_jumped, updated_doubts
 from autoscaler.decide.facts import Signal, WorkloadFacts
@@ -145,12 +146,12 @@ def _contested(
     number: int, *, workload: WorkloadFacts, state: WorkloadState, now: datetime
 ) -> Limit | None:
     """Keep our hands off while somebody else insists on another number."""
-    if not state.reverted_at or back_off_left(state.reverted_at, now=now) <= _ZERO:
+    left = back_off_left(state.reverted_at, now=now) if state.reverted_at else _ZERO
+    if left <= _ZERO:
         return None
     manager = workload.replicas_manager or "an unknown field manager"
-    return Limit(
-        Reason.REPLICAS_CONTESTED, number, workload.spec_replicas, f"overwritten by {manager}"
-    )
+    told = f"overwritten by {manager}, {left_text(left)}"
+    return Limit(Reason.REPLICAS_CONTESTED, number, workload.spec_replicas, told)
 
 
 def _observed(

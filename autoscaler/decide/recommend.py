@@ -127,13 +127,12 @@ def _predictive(
     if forecast is None:
         return None
     trusted = forecast.trust is Trust.TRUSTED
+    speaks = True
     if trusted or not measured:
         worth_it = trusted or _was_trusted(forecast)
-        quantile = forecast.quantile
         speaks = worth_it and forecast.age <= policy.forecast.carries_for
-    else:
-        quantile, speaks = forecast.reactive_quantile, True
-    return replicas_for(quantile, capacity) if speaks and math.isfinite(quantile) else None
+    level = forecast.level(measured=measured)
+    return replicas_for(level, capacity) if speaks and math.isfinite(level) else None
 
 
 def _was_trusted(forecast: ForecastFacts) -> bool:
@@ -284,8 +283,9 @@ def _reason(
 
 
 def _detail(signals: Sequence[Signal]) -> str:
-    """Return why the forecast does not steer, empty when it does."""
+    """Return why a forecast does not steer, empty when all do; of several, whose it is."""
     for signal in signals:
         if signal.forecast is not None and signal.forecast.trust is not Trust.TRUSTED:
-            return _TRUST_DETAIL[signal.forecast.trust]
+            told = _TRUST_DETAIL[signal.forecast.trust]
+            return told if len(signals) == 1 else f"{told}: {signal.metric}"
     return ""

@@ -14,11 +14,12 @@ from typing import Any
 
 from autoscaler.decide.facts import TargetRef
 from autoscaler.review.attention import SEVERITY, Attention, attention_of
+from autoscaler.review.evidence import leading_signal
 from autoscaler.review.fields import DecisionFields
 from autoscaler.review.latest import LatestRecords
+from autoscaler.review.level import level_of
 from autoscaler.review.record import DecisionRecord
 from autoscaler.review.routes import Query, whole_number
-from autoscaler.review.sentence import leading_signal
 
 # A reconcile comes every 15 s; older than this a viewer would notice.
 _FRESH_SECONDS = 2.0
@@ -167,7 +168,7 @@ def policy_row(
         "capacity": None
         if signal is None or signal["capacity"] is None
         else signal["capacity"]["per_pod"],
-        "forecast": None if forecast is None else forecast["quantile"],
+        "forecast": None if signal is None else level_of(signal),
         "lead_time_seconds": None if forecast is None else forecast["lead_time_seconds"],
     }
 

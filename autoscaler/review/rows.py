@@ -5,9 +5,11 @@ read off a chart is the number in the log.
 """
 
 import struct
+from datetime import datetime
 from typing import Any
 
 from autoscaler.decide.facts import Signal, Trust
+from autoscaler.decide.measured import known_load
 from autoscaler.decide.reason import Reason
 from autoscaler.review.record import DecisionRecord
 
@@ -52,7 +54,7 @@ def packed(record: DecisionRecord) -> bytes:
     proposals = record.recommendation.proposals
     for k, signal in enumerate(record.signals[:MOST_CHARTED_SIGNALS]):
         reactive = proposals[k].reactive if k < len(proposals) else None
-        row += _SIGNAL.pack(*_loads(signal), _count(reactive))
+        row += _SIGNAL.pack(*_loads(signal, record.at), _count(reactive))
     return row
 
 
@@ -61,18 +63,18 @@ def _count(replicas: int | None) -> int:
     return _NO_COUNT if replicas is None else min(replicas, _MOST_COUNT)
 
 
-def _loads(signal: Signal) -> tuple[float, float, float, float, float]:
+def _loads(signal: Signal, now: datetime) -> tuple[float, float, float, float, float]:
     """Return value, median, the level that decides, lead time and capacity; NaN where unknown."""
     value, forecast, capacity = signal.sample.value, signal.forecast, signal.capacity
     per_pod = _NAN if capacity is None else _four_bytes(capacity.per_pod)
     measured = _NAN if value is None else _four_bytes(value)
     if forecast is None:
         return measured, _NAN, _NAN, _NAN, per_pod
-    trusted = forecast.trust is Trust.TRUSTED
+    level = forecast.level(measured=known_load(signal.sample, now=now) is not None)
     return (
         measured,
         _four_bytes(forecast.median),
-        _four_bytes(forecast.quantile if trusted else forecast.reactive_quantile),
+        _four_bytes(level),
         forecast.lead_time.total_seconds(),
         per_pod,
     )

@@ -3,6 +3,7 @@
 from autoscaler.policy.quantity import share_text
 from autoscaler.review.answer import Answer, Lines, clock, number_text, seconds_text
 from autoscaler.review.fields import DecisionFields, SignalFields
+from autoscaler.review.level import level_of
 from autoscaler.review.reading import who
 
 
@@ -40,7 +41,7 @@ def _signal_rows(signal: SignalFields) -> list[str]:
         _row("measured", number_text(signal["value"]), _asks(signal["reactive_replicas"])),
     ]
     if forecast is not None:
-        level = f"{number_text(forecast['median'])} to {number_text(forecast['quantile'])}"
+        level = f"{number_text(forecast['median'])} to {number_text(level_of(signal))}"
         lead, risk = seconds_text(forecast["lead_time_seconds"]), share_text(forecast["risk"])
         asks = _asks(signal["predictive_replicas"])
         rows.append(_row("forecast", level, f"in {lead}, risk {risk}, {forecast['trust']}, {asks}"))

@@ -1,3 +1,4 @@
+import math
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -13,8 +14,24 @@ from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.quantity import duration_text, share_text
 from autoscaler.policy.schema import Mode
 from autoscaler.review.fields import MESSAGE_LIMIT
+from autoscaler.review.rows import column_names, packed, unpacked
 from autoscaler.review.sentence import sentence
-from review.records import LONG_AGO, NOW, UNROUTABLE, decided, record, signal, workload
+from autoscaler.review.why import chain_of_numbers
+from decide import worlds
+from decide.strategies import SEEDS, grown
+from review.records import (
+    LONG_AGO,
+    NOW,
+    UNROUTABLE,
+    decided,
+    forecast,
+    policy,
+    record,
+    signal,
+    workload,
+)
+
+NO_WAIT = {"scaleDown": {"stabilizationWindowSeconds": 0}}
 
 EXPECTED = (
     "requestRate linkerd, now 1200, may reach 1600 in 2m (risk 1%), which needs 14 at 120 per pod."
@@ -73,9 +90,9 @@ BLIND = signal(sample=Sample(None, doubt=Doubt.ABSENT, detail="no series"), fore
         ),
         pytest.param(
             record(40, 40, (Reason.RESTART_HOLD, 14, 40, "5m left"), recommended=14),
-            "kept 40 replicas: the autoscaler has just started, so 40 stay (5m left), "
+            "kept 40 replicas: the recent past is not known here, so 40 stay (5m left), "
             f"more than is needed: {EXPECTED}",
-            id="just started",
+            id="just started, or the workload is new, or who leads",
         ),
         pytest.param(
             record(
@@ -130,6 +147,129 @@ BLIND = signal(sample=Sample(None, doubt=Doubt.ABSENT, detail="no series"), fore
 )
 def test_the_number_comes_first_and_then_the_one_reason(made, expected):
     assert sentence(made.as_dict()) == expected
+
+
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        pytest.param((3, 10), "the scale-down cooldown keeps 10", id="in"),
+        pytest.param((14, 10), "the scale-up cooldown keeps 10", id="out"),
+        pytest.param((2, 1), "the scale-up cooldown keeps 1", id="one"),
+    ],
+)
+def test_a_cooldown_says_of_which_direction_it_is(step, told):
+    made = record(step[1], step[1], (Reason.COOLDOWN_ACTIVE, *step), recommended=step[0])
+
+    assert told in sentence(made.as_dict())
+
+
+def test_one_replica_is_no_replicas():
+    told = sentence(record(1, 1, (Reason.BURST_HOLD, 0, 1), recommended=0).as_dict())
+
+    assert told.startswith("kept 1 replica: a burst is under way, so 1 stays")
+
+
+def test_a_bound_that_lifts_the_number_caps_nothing():
+    above = {"current": 40, "spec": policy(maxReplicas=30, behavior=NO_WAIT)}
+    told = sentence(decided(signal(1200.0, quantile=1200.0), **above).as_dict())
+
+    assert told.startswith(
+        "scaled from 40 to 30 replicas: maxReplicas is 30, and the first step in ends there, "
+        "more than is needed: "
+    )
+
+
+def test_a_load_within_tolerance_is_not_said_to_need_what_is_there():
+    demoted = signal(1250.0, forecast=None)
+    told = sentence(decided(demoted, current=10).as_dict())
+
+    assert told == (
+        "kept 10 replicas: requestRate linkerd is 1250, to which HPA's formula, tolerance "
+        "included, answers 10 (usage ratio 1.04167 at 120 per pod)."
+    )
+
+
+def test_a_forecast_that_carries_on_blind_is_told_by_what_it_asks_for():
+    carried = signal(
+        sample=Sample(None, doubt=Doubt.ABSENT), forecast=forecast(1600.0, trust=Trust.STALE)
+    )
+    made = decided(carried, current=10)
+
+    assert "may reach 1600 in 2m (risk 1%), which needs 14 at 120" in sentence(made.as_dict())
+    assert unpacked(packed(made))[column_names(len(packed(made))).index("level.0")] == 1600.0
+    assert any(row.split()[:4] == ["forecast", "1280", "to", "1600"] for row in why(made))
+
+
+def why(made):
+    return chain_of_numbers(made.as_dict())
+
+
+def test_who_forbids_lowering_is_named_also_where_another_metric_leads():
+    spec = policy(metrics=2 * [policy().metrics[0].model_dump(by_alias=True, exclude_none=True)])
+    silent = replace(BLIND, metric="requestRate istio")
+    told = sentence(decided(signal(quantile=800.0), silent, current=20, spec=spec).as_dict())
+
+    assert told == (
+        "kept 20 replicas: metrics are unknown, which never lowers, so 20 stay, more than is "
+        "needed: requestRate linkerd is 1200, which needs 10 at 120 per pod; "
+        "requestRate istio is absent, no series."
+    )
+
+
+def test_a_bound_under_unknown_metrics_is_told_with_them():
+    told = sentence(decided(BLIND, current=70).as_dict())
+
+    assert told == (
+        "scaled from 70 to 60 replicas: maxReplicas caps it at 60; metrics are unknown: "
+        "requestRate linkerd is absent, no series."
+    )
+
+
+@pytest.mark.parametrize(
+    ("current", "value", "capacity", "told"),
+    [
+        pytest.param(3, 0.0, 120.0, "needs 0 at 120 per pod; the last pod stays until", id="last"),
+        pytest.param(0, 900.0, None, "is 900; any load at all wakes the first pod", id="woken"),
+    ],
+)
+def test_around_zero_the_load_is_not_said_to_need_the_pod(current, value, capacity, told):
+    asked = signal(value, forecast=None)
+    asked = asked if capacity else replace(asked, capacity=None)
+    made = decided(asked, current=current, spec=policy(minReplicas=0))
+
+    assert made.recommendation.replicas == 1
+    assert told in sentence(made.as_dict())
+
+
+@settings(deadline=None, max_examples=300)
+@given(SEEDS)
+def test_what_is_needed_is_the_recommendation_and_can_be_reckoned_again(seed):
+    line = of_world(grown(seed)).as_dict()
+    found = re.search(
+        r"(?:may reach|is) ([\d.e+-]+)(?: in \S+ \(risk \S+\)| \([a-z ]+\))?, "
+        r"which needs (\d+) at ([\d.e+-]+) per pod(?!, with)(;?)",
+        line["message"],
+    )
+    if found is None:
+        return
+
+    load, needed, per_pod = float(found[1]), int(found[2]), float(found[3])
+    assert math.ceil(load / per_pod - 1e-3) <= needed <= math.ceil(load / per_pod + 1e-3)
+    assert needed == line["recommendation"]["replicas"] or found[4]
+
+
+def of_world(world):
+    """Return the record of one cycle of a random world."""
+    outcome = world.outcome()
+    return record(
+        at=worlds.NOW,
+        workload=world.facts,
+        signals=world.signals,
+        recommendation=outcome.recommendation,
+        decision=outcome.decision,
+        spec=world.policy,
+        state=outcome.state_if_held,
+    )
 
 
 def test_every_reason_has_a_sentence_that_ends_in_one_stop_and_is_bounded():
