@@ -36,7 +36,9 @@ def evidence(line: DecisionFields) -> str:
         doubted = "; ".join(filter(None, map(_doubted, line["signals"])))
         told = f"{_NOTHING_ASKED.get(reason, str(reason))}{never}{detail}"
         return f"{told}: {doubted}" if doubted else told
-    return f"{_load(leading)}{_needs(leading, line)}{detail}{_unheard(leading, line)}"
+    ahead = _forecast_leads(leading, recommendation["reason"])
+    told = f"{_load(leading, ahead=ahead)}{_needs(leading, line, ahead=ahead)}"
+    return f"{told}{detail}{_unheard(leading, line)}"
 
 
 def leading_signal(line: DecisionFields) -> SignalFields | None:
@@ -65,10 +67,10 @@ def _doubted(signal: SignalFields) -> str:
     return f"{signal['metric']} is {signal['doubt']}{detail}"
 
 
-def _load(signal: SignalFields) -> str:
+def _load(signal: SignalFields, *, ahead: bool) -> str:
     """Return the load that asks for pods: the expected one, or the measured one."""
     forecast = signal["forecast"]
-    if forecast is None or not _forecast_leads(signal):
+    if forecast is None or not ahead:
         return f"{signal['metric']} is {_value(signal)}"
     lead = duration_text(timedelta(seconds=forecast["lead_time_seconds"]))
     return (
@@ -77,11 +79,13 @@ def _load(signal: SignalFields) -> str:
     )
 
 
-def _forecast_leads(signal: SignalFields) -> bool:
-    """Whether the forecast asks for more than what is measured, as the reason has it, too."""
+def _forecast_leads(signal: SignalFields, reason: Reason) -> bool:
+    """Whether the forecast asks for what is asked; the reason says which of two that agree did."""
     predictive, reactive = signal["predictive_replicas"], signal["reactive_replicas"]
     if signal["forecast"] is None or predictive is None:
         return False
+    if predictive == reactive:
+        return reason != Reason.METRIC_ABOVE_TARGET
     return reactive is None or predictive > reactive
 
 
@@ -90,10 +94,10 @@ def _value(signal: SignalFields) -> str:
     return value if signal["doubt"] is None else f"{value} ({signal['doubt']})"
 
 
-def _needs(signal: SignalFields, line: DecisionFields) -> str:
+def _needs(signal: SignalFields, line: DecisionFields, *, ahead: bool) -> str:
     """Return what the load asks for, and what became of that where the last pod is concerned."""
     asked, replicas = proposed_replicas(signal), line["recommendation"]["replicas"]
-    told = "" if asked < 0 else f", {_arithmetic(signal, asked)}"
+    told = "" if asked < 0 else f", {_arithmetic(signal, asked, ahead=ahead)}"
     if asked == replicas:
         return told
     if replicas == 0:
@@ -105,7 +109,7 @@ def _needs(signal: SignalFields, line: DecisionFields) -> str:
     )
 
 
-def _arithmetic(signal: SignalFields, asked: int) -> str:
+def _arithmetic(signal: SignalFields, asked: int, *, ahead: bool) -> str:
     """Return how the load became a count: a division, or what HPA makes of it."""
     capacity, ratio = signal["capacity"], signal["usage_ratio"]
     measured = "" if ratio is None else f"usage ratio {ratio:.6g}"
@@ -113,21 +117,21 @@ def _arithmetic(signal: SignalFields, asked: int) -> str:
         return f"which asks for {asked}{measured and f' ({measured})'}"
     per_pod = f"{capacity['per_pod']:.6g} per pod"
     simply = f"which needs {asked} at {per_pod}"
-    level = level_of(signal) if _forecast_leads(signal) else signal["value"]
+    level = level_of(signal) if ahead else signal["value"]
     plain = replicas_for(level or 0.0, Capacity(capacity["per_pod"], capacity["source"]))
     if plain == asked:
         return simply
-    if _has_head_room(signal) and asked > plain:
+    if asked > plain and _has_head_room(signal, ahead=ahead):
         return f"{simply}, with head-room for so few"
-    if _forecast_leads(signal) or not measured:
+    if ahead or not measured:
         return simply
     return f"to which HPA's formula, tolerance included, answers {asked} ({measured} at {per_pod})"
 
 
-def _has_head_room(signal: SignalFields) -> bool:
+def _has_head_room(signal: SignalFields, *, ahead: bool) -> bool:
     """Whether a few pods are given more than their share: where saturation was learned."""
     forecast, capacity = signal["forecast"], signal["capacity"]
     if capacity is None or capacity["source"] != CapacitySource.LEARNED:
         return False
     trusted = forecast is not None and forecast["trust"] == Trust.TRUSTED
-    return trusted or _forecast_leads(signal)
+    return trusted or ahead

@@ -37,7 +37,7 @@ _PHRASES = {
     Reason.PODS_NOT_READY_HOLD: "ordered pods are not ready yet, so {to} {stay}",
     Reason.RESTART_HOLD: "the recent past is not known here, so {to} {stay}",
     Reason.CLOCK_JUMP_HOLD: "the clock jumped, so {to} {stay}",
-    Reason.BURST_HOLD: "a burst is under way, so {to} {stay}",
+    Reason.BURST_HOLD: "a burst began lately, so {to} {stay}",
     Reason.CHURN_HOLD: "{to} {stay} for now, to spare a rescale",
     Reason.PODS_NEVER_READY: "pods that never become ready make it {to}",
     Reason.SCHEDULE_FLOOR: "the schedule asks for at least {to}",

@@ -166,7 +166,7 @@ def test_a_cooldown_says_of_which_direction_it_is(step, told):
 def test_one_replica_is_no_replicas():
     told = sentence(record(1, 1, (Reason.BURST_HOLD, 0, 1), recommended=0).as_dict())
 
-    assert told.startswith("kept 1 replica: a burst is under way, so 1 stays")
+    assert told.startswith("kept 1 replica: a burst began lately, so 1 stays")
 
 
 def test_a_bound_that_lifts_the_number_caps_nothing():
@@ -202,6 +202,19 @@ def test_a_forecast_that_carries_on_blind_is_told_by_what_it_asks_for():
 
 def why(made):
     return chain_of_numbers(made.as_dict())
+
+
+@pytest.mark.parametrize(
+    ("current", "told"),
+    [
+        pytest.param(
+            10, "requestRate linkerd is 1680, which needs 14", id="as measured"
+        ),
+        pytest.param(14, "requestRate linkerd, now 1680, may reach 1680 in 2m", id="both say so"),
+    ],
+)
+def test_of_two_that_agree_the_sentence_tells_the_one_of_the_reason(current, told):
+    assert told in sentence(decided(signal(1680.0, quantile=1680.0), current=current).as_dict())
 
 
 def test_who_forbids_lowering_is_named_also_where_another_metric_leads():
