@@ -248,18 +248,16 @@ class Reconciler:
 
         An HPA that has this floor already may have its own reasons for more replicas.
         """
-        desired = outcome.decision.desired_replicas
+        desired, event, told = outcome.decision.desired_replicas, "SuccessfulRescale", "New size"
         if by_hpa:
             if not self._cluster.patch_min_replicas(target, desired):
                 return False
+            event, told = "MinReplicasSet", "Floor of the HPA"
         else:
             self._cluster.patch_scale(target, desired, resource_version=outcome.resource_version)
         if outcome.decision.rescale:
-            self._cluster.record_event(
-                target,
-                reason="SuccessfulRescale",
-                message=f"New size: {desired}; reason: {outcome.decision.reason}",
-            )
+            message = f"{told}: {desired}; reason: {outcome.decision.reason}"
+            self._cluster.record_event(target, reason=event, message=message)
         return True
 
     def _take_over(self, workloads: Mapping[TargetRef, WorkloadFacts], *, now: datetime) -> None:

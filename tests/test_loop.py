@@ -186,7 +186,12 @@ def test_an_hpa_is_given_a_floor_once_and_told_once():
     floor = world.records[0].decision.desired_replicas
     assert (world.cluster.floor, world.cluster.written) == (floor, [])
     assert [record.rescaled for record in world.records] == [True, False, False]
-    assert len(world.cluster.events) == 1
+    assert world.cluster.events == [
+        ("checkout", "MinReplicasSet", f"Floor of the HPA: {floor}; reason: ScaleUpLimit")
+    ]
+    did, is_asked = (world.records[n].as_dict()["message"] for n in (0, 1))
+    assert did.startswith(f"asked the HPA for at least {floor} replicas, 4 are there: ")
+    assert is_asked.startswith(f"the HPA is asked already for at least {floor} replicas, 4 are")
 
 
 def test_an_hpa_that_goes_its_own_way_above_the_floor_is_no_contention():

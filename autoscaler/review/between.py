@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from autoscaler.decide.reason import Reason
 from autoscaler.errors import LogError
+from autoscaler.policy.schema import Actuator
 from autoscaler.review.answer import Answer, Lines, at, clock, moment_text, seconds_text, times
 from autoscaler.review.fields import DecisionFields
 from autoscaler.review.log import decision_line
@@ -27,7 +28,7 @@ def what_happened(lines: Lines, *, start: datetime, end: datetime) -> Answer:
     rescales = [line for line in shown if line["rescaled"]]
     out = sum(line["desired_replicas"] > line["current_replicas"] for line in rescales)
     begin = _left(known[0]) if at(known[0]) < start else known[0]["current_replicas"]
-    replicas = [begin, *map(_left, known)]
+    replicas = [begin, *(n for line in known if at(line) >= start for n in _seen(line))]
     spoken = _seconds_by_reason(known, start, end)
     told = (
         f"{_span_told(known, start, end)} {who(known[0])} went from {begin} to {replicas[-1]} "
@@ -109,8 +110,14 @@ def _within(lines: Lines, start: datetime, end: datetime) -> list[DecisionFields
 
 
 def _left(line: DecisionFields) -> int:
-    """Return the replicas that a cycle left behind."""
-    return line["desired_replicas"] if line["rescaled"] else line["current_replicas"]
+    """Return the replicas that a cycle left behind; an HPA's floor is none of them."""
+    ours = line["rescaled"] and line.get("actuator") != Actuator.HPA
+    return line["desired_replicas"] if ours else line["current_replicas"]
+
+
+def _seen(line: DecisionFields) -> tuple[int, int]:
+    """Return the replicas that a cycle found and left: somebody else may have written them."""
+    return line["current_replicas"], _left(line)
 
 
 def _spans(

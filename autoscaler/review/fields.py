@@ -18,11 +18,11 @@ from typing_extensions import TypedDict
 
 from autoscaler.decide.facts import CapacitySource, Doubt, Trust
 from autoscaler.decide.reason import Reason
-from autoscaler.policy.schema import Mode
+from autoscaler.policy.schema import Actuator, Mode
 
 # Counts the changes of the fields below: a field added, renamed or given another meaning.
-# 2: routability.
-SCHEMA_VERSION = 2
+# 2: routability. 3: actuator.
+SCHEMA_VERSION = 3
 # Longer texts come from outside (an error body, a query): the rest of them explains nothing.
 TEXT_LIMIT = 200
 # Sixteen signals of a hostile source still fit 16 KiB, where container runtimes split lines;
@@ -188,6 +188,11 @@ class DecisionFields(TypedDict):
     ]
     target: TargetFields
     mode: Mode
+    actuator: NotRequired[
+        Annotated[
+            Actuator, Field(description="What is written: replicas, or an HPA's floor. Version 3.")
+        ]
+    ]
     trust: Annotated[Trust, Field(description="The least trusted of the signals' forecasts.")]
     current_replicas: Annotated[Count, Field(description="spec.replicas as it was read.")]
     ready_replicas: Annotated[Count | None, Field(description="Pods that serve.")]
@@ -206,7 +211,7 @@ class DecisionFields(TypedDict):
     bounds: Annotated[BoundsFields | None, Field(description="null = the target does not exist.")]
     desired_replicas: Annotated[Count, Field(description="Replicas after damping.")]
     reason: Annotated[Reason, Field(description="The last rule that changed the number.")]
-    rescaled: Annotated[bool, Field(description="Whether `scale` was written.")]
+    rescaled: Annotated[bool, Field(description="Whether it was written; see `actuator`.")]
     not_rescaled_because: Annotated[Text, Field(description="Why a change was not written.")]
     message: Annotated[str, Field(max_length=MESSAGE_LIMIT + 1, description="For people.")]
 

@@ -26,7 +26,7 @@ from autoscaler.decide.rate_limits import scale_down_limit, scale_out_limit
 from autoscaler.decide.reason import ROUTINE, Reason
 from autoscaler.decide.schedule import scheduled_bounds
 from autoscaler.decide.state import WorkloadState
-from autoscaler.policy.schema import Mode, WorkloadPolicy
+from autoscaler.policy.schema import Actuator, Mode, WorkloadPolicy
 from autoscaler.review.fields import (
     POLICY_LIMIT,
     SCHEMA_VERSION,
@@ -49,8 +49,8 @@ from autoscaler.value import value
 class DecisionRecord:
     """Everything one cycle knew and did about one workload.
 
-    `rescaled` is whether `scale` was really written; `not_rescaled_because` is empty when it was,
-    or when nothing had to be written.
+    `rescaled` is whether `scale`, or the floor of an HPA, was really written;
+    `not_rescaled_because` is empty when it was, or when nothing had to be written.
     """
 
     at: datetime
@@ -133,6 +133,7 @@ class DecisionRecord:
                 "name": self.target.name,
             },
             "mode": self.mode,
+            "actuator": Actuator.SCALE if self.spec is None else self.spec.actuator,
             "trust": self.trust,
             "current_replicas": self.decision.current_replicas,
             "ready_replicas": self.workload.ready_replicas if self.workload else None,

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from autoscaler.decide.reason import Reason
 from autoscaler.policy.quantity import duration_text
-from autoscaler.policy.schema import Mode
+from autoscaler.policy.schema import Actuator, Mode
 from autoscaler.review.answer import times
 from autoscaler.review.evidence import evidence, leading_signal
 from autoscaler.review.fields import (
@@ -99,10 +99,10 @@ def _unroutable(line: DecisionFields) -> str:
 def _did(line: DecisionFields) -> str:
     current, desired = line["current_replicas"], line["desired_replicas"]
     wanted = times(desired, "replica")
-    if line["rescaled"]:
-        return f"scaled from {current} to {wanted}"
     if current == desired:
         return f"kept {wanted}"
+    if line["rescaled"]:
+        return _asked_of_hpa(line) or f"scaled from {current} to {wanted}"
     if line["mode"] == Mode.FORECAST_ONLY:
         return f"would scale from {current} to {wanted} ({Mode.FORECAST_ONLY})"
     because = line["not_rescaled_because"]
@@ -110,7 +110,17 @@ def _did(line: DecisionFields) -> str:
         return f"would scale from {current} to {wanted} ({because})"
     if because:
         return f"wanted {wanted} but {current} {_stay(current)}, not written ({because})"
-    return f"would scale from {current} to {wanted}"
+    return _asked_of_hpa(line) or f"would scale from {current} to {wanted}"
+
+
+def _asked_of_hpa(line: DecisionFields) -> str:
+    """Return what was asked of the HPA that scales on our behalf; empty where we do ourselves."""
+    if line.get("actuator") != Actuator.HPA:
+        return ""
+    current, floor = line["current_replicas"], line["desired_replicas"]
+    asked = "asked the HPA" if line["rescaled"] else "the HPA is asked already"
+    are = "is" if current == 1 else "are"
+    return f"{asked} for at least {times(floor, 'replica')}, {current} {are} there"
 
 
 def _because(line: DecisionFields) -> str:

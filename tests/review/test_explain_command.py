@@ -137,6 +137,14 @@ def test_what_a_span_begins_with_is_what_was_there_before_its_first_rescale(expl
     assert " shop/checkout went from 10 to 12 replicas in 2 rescales (1 out, 1 in)" in out
 
 
+def test_a_count_that_somebody_else_wrote_is_seen_although_it_did_not_stay(explained):
+    begin = record(10, 10, at=NOW)
+    undone = record(50, 40, at=NOW + timedelta(minutes=5))
+    _, out, _ = explained("checkout", "--since", "09:00", records=[begin, undone])
+
+    assert "went from 10 to 40 replicas in 1 rescale (0 out, 1 in), at most 50 and" in out
+
+
 @pytest.mark.parametrize("since", ["25:00", "soon"])
 def test_what_is_no_time_is_a_wrong_flag(explained, since):
     code, out, err = explained("checkout", "--since", since)

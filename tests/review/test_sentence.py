@@ -207,9 +207,7 @@ def why(made):
 @pytest.mark.parametrize(
     ("current", "told"),
     [
-        pytest.param(
-            10, "requestRate linkerd is 1680, which needs 14", id="as measured"
-        ),
+        pytest.param(10, "requestRate linkerd is 1680, which needs 14", id="as measured"),
         pytest.param(14, "requestRate linkerd, now 1680, may reach 1680 in 2m", id="both say so"),
     ],
 )
