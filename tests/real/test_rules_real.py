@@ -74,7 +74,7 @@ def test_a_writer_who_insists_is_named_and_left_alone(
     )
     later = daemon.wait_cycles("checkout", 3)
 
-    assert record["chain"][-1]["detail"] == "overwritten by argocd-controller"
+    assert record["chain"][-1]["detail"] == "overwritten by argocd-controller, 5m left"
     assert not any(r["rescaled"] for r in later)
     assert namespace.replicas("checkout") == 2
 
