@@ -111,9 +111,13 @@ class ForecastEngine:
         rehearsed = _REHEARSED_STEPS if len(rows) <= _MANY_ROWS else _REHEARSED_STEPS_OF_MANY
         seen = Seen(self.memory, rows)
         self.table.forget(rows)
+        begun = False
         for column, ends in enumerate(self._ends(n_samples, end_seconds)):
             past = y[:, column]
             load = np.where(np.isfinite(past), past, seen.load(round(ends / step)))
+            begun = begun or bool(np.isfinite(load).any())
+            if not begun:  # a young store answers for a fortnight with hours of nothing
+                continue
             self.append(load, end_seconds=ends, rows=rows)
             if column >= n_samples - rehearsed and column % _REHEARSE_EVERY == 0:
                 self._rehearse(rows, end_seconds=ends, risk=risk)

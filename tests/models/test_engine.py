@@ -28,6 +28,32 @@ def test_a_constant_load_forecasts_itself():
     assert 49.0 <= batch.quantile[0] <= 62.5  # ten hours of calm do not rule out the first crowd
 
 
+def test_minutes_before_anybody_s_first_load_are_passed_over_and_change_nothing(monkeypatch):
+    past = np.array([[np.nan, 50.0, np.nan, 60.0], [np.nan, np.nan, 5.0, 6.0]])
+    silence = np.full((2, 5000), np.nan)
+    short, long = ForecastEngine(), ForecastEngine()
+    short.backfill(short.add(2), past, end_seconds=END)
+    appended, append = [], long.append
+    monkeypatch.setattr(
+        long, "append", lambda *a, **k: appended.append(k["end_seconds"]) or append(*a, **k)
+    )
+    long.backfill(long.add(2), np.hstack([silence, past]), end_seconds=END)
+
+    assert appended == [END - 120, END - 60, END]
+    assert long.newest_seconds == short.newest_seconds
+    for name in short.table:
+        assert np.array_equal(short.table[name], long.table[name], equal_nan=True), name
+
+
+def test_a_past_of_which_nothing_is_known_leaves_nothing():
+    engine = ForecastEngine()
+    rows = engine.add(1)
+    engine.backfill(rows, np.full((1, 600), np.nan), end_seconds=END)
+
+    assert engine.newest_seconds == -np.inf
+    assert not engine.predict(rows=rows, lead_seconds=120, hold_seconds=60, risk=0.01).known.any()
+
+
 def test_removed_rows_are_used_again_and_remember_nothing():
     engine = ForecastEngine()
     rows = engine.add(3)
