@@ -122,7 +122,7 @@ def test_a_scaled_object_on_the_target_is_refused_by_name_until_it_is_gone(
     assert namespace.replicas("checkout") == 2
 
     scaled_objects.delete(namespace.name, "by-keda")
-    daemon.wait_for("checkout", lambda r: r["rescaled"], what="a rescale")
+    daemon.wait_for("checkout", lambda r: r["rescaled"], what="a rescale", after=record)
     assert namespace.replicas("checkout") == 6
 
 

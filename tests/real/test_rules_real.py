@@ -63,8 +63,9 @@ def test_a_writer_who_insists_is_named_and_left_alone(
     fast = {"policies": [{"type": "Pods", "value": 100, "periodSeconds": 1}]}
     govern(550.0, behavior={"scaleUp": fast})
     daemon = start(prometheus, namespace)
+    order = None
     for _ in range(2):
-        daemon.wait_for("checkout", lambda r: r["rescaled"], what="an order")
+        order = daemon.wait_for("checkout", lambda r: r["rescaled"], what="an order", after=order)
         namespace.apps.patch_namespaced_deployment(
             "checkout", namespace.name, {"spec": {"replicas": 2}}, field_manager="argocd-controller"
         )
@@ -92,7 +93,7 @@ def test_an_hpa_on_the_target_is_refused_by_name_until_it_is_gone(
     assert record["chain"][-1]["detail"] == f"governed by {name}"
 
     namespace.delete("hpa", "by-hand")
-    daemon.wait_for("checkout", lambda r: r["rescaled"], what="a rescale")
+    daemon.wait_for("checkout", lambda r: r["rescaled"], what="a rescale", after=record)
     assert namespace.replicas("checkout") == 6
 
 

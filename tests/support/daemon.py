@@ -47,10 +47,20 @@ class RunningDaemon:
         return [line for line in self.lines() if line["msg"] == message]
 
     def wait_for(
-        self, name: str, is_so: Callable[[Record], bool], *, what: str, within: float = 60.0
+        self,
+        name: str,
+        is_so: Callable[[Record], bool],
+        *,
+        what: str,
+        within: float = 60.0,
+        after: Record | None = None,
     ) -> Record:
-        """Wait for a decision about a Deployment from now on; return it."""
-        seen = len(self.records(name))
+        """Wait for a decision about a Deployment, from now on or after an earlier one; return it.
+
+        What happens once may have happened before "now", when a test had to do something for it.
+        """
+        before = self.records(name)
+        seen = len(before) if after is None else before.index(after) + 1
 
         def come() -> bool:
             if not self.process.running:
