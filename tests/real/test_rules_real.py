@@ -2,12 +2,14 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from autoscaler import recollection
 from autoscaler.decide.lead_time import DEFAULT_CYCLE, DEFAULT_METRIC_AGE
 from support.accounts import account_with, rules_of
 from support.control_plane import ControlPlane
@@ -177,6 +179,16 @@ def test_nothing_is_lowered_while_a_rollout_runs(
         eventually(lambda: namespace.replicas("checkout") == 4, within=60, what="lowered after it")
 
 
+def let_have_watched(memory: Path, longer: timedelta) -> None:
+    """Let whoever left a memory have begun to watch so much earlier."""
+    file = recollection.beside(memory)
+    memories = recollection.read(file)
+    for target, left in memories.items():
+        begun = replace(left.state, started_at=left.state.started_at - longer)
+        memories[target] = replace(left, state=begun)
+    recollection.write(file, memories)
+
+
 def test_a_restart_that_remembers_what_was_decided_needs_no_hold(
     start: Start,
     govern: Callable[..., None],
@@ -193,10 +205,11 @@ def test_a_restart_that_remembers_what_was_decided_needs_no_hold(
         govern(550.0, pausedScaleIn=True, **fast)
         before = start(prometheus, namespace, *memory)
         before.wait_for("checkout", lambda r: r["ready_replicas"] == 20, what="twenty pods")
-        # Longer than any forecast of its time looked ahead.
-        shortest_lead = (DEFAULT_CYCLE + DEFAULT_METRIC_AGE).total_seconds()
-        before.wait_cycles("checkout", round(1.2 * shortest_lead), within=4 * shortest_lead)
+        before.wait_for("checkout", lambda r: r["signals"][0]["value"] == 550, what="a known load")
+        before.wait_cycles("checkout", 4)
         assert before.stop() == 0
+        # Longer than any forecast of its time looked ahead.
+        let_have_watched(tmp_path / "memory", 2 * (DEFAULT_CYCLE + DEFAULT_METRIC_AGE))
         unpaused = {"checkout.yaml": rate_policy("checkout", **fast)}
         namespace.apply(policy_map("autoscaling", unpaused))
         after = start(prometheus, namespace, *memory)
