@@ -98,22 +98,52 @@ def service_account(installed: ControlPlane) -> Path:
     return installed.service_account_kubeconfig("autoscaler-system", "predictive-autoscaler")
 
 
-@pytest.fixture
-def exporter() -> Iterator[Exporter]:
-    """A live exporter, not yet scraped."""
-    exporter = Exporter()
-    exporter.start()
-    yield exporter
-    exporter.stop()
-
-
-@pytest.fixture
-def prometheus(tmp_path: Path, exporter: Exporter) -> Iterator[PrometheusServer]:
-    """A Prometheus that scrapes the exporter; a test imports the past, then starts it."""
+@pytest.fixture(scope="session")
+def new_prometheus(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[], PrometheusServer]]:
+    """A maker of Prometheus servers that wait to be started, each with an exporter of its own."""
     _require(prometheus_server.missing_binaries())
-    server = PrometheusServer(tmp_path, exporter)
+    made: list[PrometheusServer] = []
+
+    def make() -> PrometheusServer:
+        exporter = Exporter()
+        exporter.start()
+        made.append(PrometheusServer(tmp_path_factory.mktemp("prometheus"), exporter))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.stop()
+        server.exporter.stop()
+
+
+@pytest.fixture(scope="session")
+def prometheus_ahead(
+    new_prometheus: Callable[[], PrometheusServer],
+) -> Callable[[], PrometheusServer]:
+    """Hand out servers that scrape already, each started while the test before has its own.
+
+    A Prometheus turns to its targets five seconds after its start, and no flag makes it sooner.
+    """
+    ahead: list[PrometheusServer] = []
+
+    def take() -> PrometheusServer:
+        while len(ahead) < 2:
+            ahead.append(new_prometheus())
+            ahead[-1].start()
+        return ahead.pop(0)
+
+    return take
+
+
+@pytest.fixture
+def prometheus(prometheus_ahead: Callable[[], PrometheusServer]) -> Iterator[PrometheusServer]:
+    """A Prometheus without a past that scrapes an exporter, whose page is still empty."""
+    server = prometheus_ahead()
     yield server
     server.stop()
+    server.exporter.stop()
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def govern(prometheus: PrometheusServer, namespace: Namespace) -> Callable[..., 
 
     def begin(**fields: Any) -> None:
         prometheus.exporter.set("load", 550.0, {"app": "checkout"})
-        prometheus.start()
+        prometheus.wait_scraped("load")  # for the first decision is told at once, the next later
         namespace.apply(deployment("checkout", replicas=2))
         document = rate_policy("checkout", **fields)
         namespace.apply(policy_map("autoscaling", {"checkout.yaml": document}))
@@ -90,7 +90,7 @@ def test_the_last_decision_is_on_a_stateful_set_and_changes_nothing_else_of_it(
     granted = rules_of(plane, tmp_path, "annotation", "statefulsets").values()
     account = account_with(plane, namespace.name, rules=list(itertools.chain(*granted)))
     prometheus.exporter.set("load", 550.0, {"app": "basket"})
-    prometheus.start()
+    prometheus.wait_scraped("load")
     namespace.apply(*governed_stateful_set("basket"))
     daemon = start(prometheus, namespace, "--annotate", kubeconfig=account)
     daemon.wait_for("basket", lambda r: r["rescaled"], what="a rescale")

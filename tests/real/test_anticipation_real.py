@@ -36,6 +36,12 @@ def policy(name: str, mode: str) -> dict[str, object]:
 
 
 @pytest.fixture
+def prometheus(new_prometheus: Callable[[], PrometheusServer]) -> PrometheusServer:
+    """A Prometheus that is still to be given a past."""
+    return new_prometheus()
+
+
+@pytest.fixture
 def rise(prometheus: PrometheusServer) -> DailyRhythm:
     """A Prometheus with fourteen days of the rhythm, and today's load live."""
     now = time.time()

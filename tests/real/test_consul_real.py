@@ -29,7 +29,6 @@ def pods(
 ) -> list[str]:
     """A Deployment whose policy names a Consul service, with two ready pods; their names."""
     prometheus.exporter.set("load", 150.0, {"app": "checkout"})
-    prometheus.start()
     namespace.apply(deployment("checkout", replicas=2))
     witnessed = rate_policy("checkout", consul={"service": "checkout"})
     namespace.apply(policy_map("autoscaling", {"checkout.yaml": witnessed}))

@@ -109,7 +109,6 @@ def test_a_scaled_object_on_the_target_is_refused_by_name_until_it_is_gone(
     scaled_objects: Served, start: Start, prometheus: PrometheusServer, namespace: Namespace
 ) -> None:
     prometheus.exporter.set("load", 550.0, {"app": "checkout"})
-    prometheus.start()
     namespace.apply(deployment("checkout", replicas=2))
     namespace.apply(policy_map("autoscaling", {"checkout.yaml": rate_policy("checkout")}))
     scaled_objects.create(namespace.name, "by-keda", {"scaleTargetRef": {"name": "checkout"}})
@@ -188,7 +187,6 @@ def account_for_rollouts(
 
 def govern_rollout(rollouts: Served, prometheus: PrometheusServer, namespace: Namespace) -> None:
     prometheus.exporter.set("load", 550.0, {"app": "canary"})
-    prometheus.start()
     spec = deployment("canary", replicas=2)["spec"] | {"strategy": {"canary": {}}}
     rollouts.create(namespace.name, "canary", spec)
     reference = {"apiVersion": ROLLOUT.api_version, "kind": ROLLOUT.kind, "name": "canary"}

@@ -40,7 +40,6 @@ def test_a_higher_load_is_scaled_out_and_everybody_can_see_why(
     start: Start, prometheus: PrometheusServer, namespace: Namespace
 ) -> None:
     prometheus.exporter.set("load", 550.0, {"app": "checkout"})
-    prometheus.start()
     namespace.apply(deployment("checkout", replicas=2))
     namespace.apply(policy_map("autoscaling", {"checkout.yaml": policy("checkout")}))
 
@@ -60,7 +59,6 @@ def test_forecast_only_writes_the_same_record_and_patches_nothing(
     start: Start, prometheus: PrometheusServer, namespace: Namespace
 ) -> None:
     prometheus.exporter.set("load", 550.0, {"app": "checkout"})
-    prometheus.start()
     namespace.apply(deployment("checkout", replicas=2))
     watching = policy("checkout", mode="ForecastOnly")
     namespace.apply(policy_map("autoscaling", {"checkout.yaml": watching}))
@@ -91,7 +89,6 @@ def test_somebody_who_scaled_in_between_is_not_overwritten(
             namespace.scale("checkout", 7)
 
     prometheus.exporter.set("load", 850.0, {"app": "checkout"})
-    prometheus.start()
     namespace.apply(deployment("checkout", replicas=2))
     namespace.apply(policy_map("autoscaling", {"checkout.yaml": policy("checkout")}))
     plane.kubectl("label", "namespace", namespace.name, f"intruder={namespace.name}")
@@ -112,7 +109,6 @@ def test_a_forbidden_patch_is_one_clear_error_per_cycle_and_the_others_go_on(
 ) -> None:
     for app in ("checkout", "catalog"):
         prometheus.exporter.set("load", 550.0, {"app": app})
-    prometheus.start()
     namespace.apply(deployment("checkout", replicas=2), deployment("catalog", replicas=2))
     policies = {app: policy(app) for app in ("checkout", "catalog")}
     namespace.apply(policy_map("autoscaling", policies))
@@ -135,7 +131,6 @@ def test_an_edited_policy_takes_effect_within_two_cycles(
     start: Start, prometheus: PrometheusServer, namespace: Namespace
 ) -> None:
     prometheus.exporter.set("load", 150.0, {"app": "checkout"})
-    prometheus.start()
     namespace.apply(deployment("checkout", replicas=2))
     namespace.apply(policy_map("autoscaling", {"checkout.yaml": policy("checkout")}))
     daemon = start(prometheus, namespace)
@@ -153,7 +148,6 @@ def test_a_broken_edit_keeps_the_last_good_policy_and_says_what_is_wrong(
 ) -> None:
     for app in ("checkout", "catalog"):
         prometheus.exporter.set("load", 150.0, {"app": app})
-    prometheus.start()
     namespace.apply(deployment("checkout", replicas=2), deployment("catalog", replicas=2))
     good = {"checkout.yaml": policy("checkout"), "catalog.yaml": policy("catalog")}
     namespace.apply(policy_map("autoscaling", good))
@@ -201,12 +195,11 @@ def test_nothing_is_lowered_while_prometheus_is_away_and_it_recovers_alone(
     start: Start, prometheus: PrometheusServer, namespace: Namespace
 ) -> None:
     prometheus.exporter.set("load", 750.0, {"app": "checkout"})
-    prometheus.start()
     namespace.apply(deployment("checkout", replicas=8))
     namespace.apply(policy_map("autoscaling", {"checkout.yaml": policy("checkout")}))
     with StandInKubelet(namespace, startup=timedelta(seconds=1)):
         daemon = start(prometheus, namespace)
-        daemon.wait_cycles("checkout", 3)
+        daemon.wait_for("checkout", lambda r: r["signals"][0]["value"] == 750, what="a known load")
 
         prometheus.exporter.set("load", 10.0, {"app": "checkout"})
         prometheus.stop()

@@ -93,7 +93,6 @@ def climbing(installed: ControlPlane, prometheus: PrometheusServer, namespace: N
     prometheus.exporter.set(
         "load", lambda: 1000 + 300 * (time.monotonic() - began), {"app": "shop"}
     )
-    prometheus.start()
     namespace.apply(deployment("shop", replicas=2))
     one_by_one = {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 1}]}
     document = rate_policy("shop", maxReplicas=100_000, behavior={"scaleUp": one_by_one})

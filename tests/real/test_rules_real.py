@@ -40,7 +40,6 @@ def govern(prometheus: PrometheusServer, namespace: Namespace) -> Callable[..., 
 
     def begin(load: float, **fields: Any) -> None:
         prometheus.exporter.set("load", load, {"app": "checkout"})
-        prometheus.start()
         document = rate_policy("checkout", **fields)
         namespace.apply(policy_map("autoscaling", {"checkout.yaml": document}))
 
@@ -230,7 +229,6 @@ def test_a_stateful_set_is_scaled_by_the_same_path(
     rules = itertools.chain(*rules_of(plane, tmp_path, "statefulsets").values())
     kubeconfig = account_with(plane, namespace.name, rules=list(rules))
     prometheus.exporter.set("load", 550.0, {"app": "basket"})
-    prometheus.start()
     namespace.apply(*governed_stateful_set("basket"))
     daemon = start(prometheus, namespace, kubeconfig=kubeconfig)
     record = daemon.wait_for("basket", lambda r: r["rescaled"], what="a rescale")
@@ -250,7 +248,6 @@ def test_any_other_kind_with_scale_is_found_by_discovery(
     ]
     kubeconfig = account_with(plane, namespace.name, rules=rules)
     prometheus.exporter.set("load", 550.0, {"app": "legacy"})
-    prometheus.start()
     controller = deployment("legacy", replicas=2)
     controller["spec"]["selector"] = {"app": "legacy"}
     namespace.apply(controller | {"apiVersion": "v1", "kind": "ReplicationController"})
@@ -267,7 +264,6 @@ def test_any_other_kind_with_scale_is_found_by_discovery(
 def test_a_kind_without_scale_is_said_to_be_so_and_left_alone(
     start: Start, prometheus: PrometheusServer, namespace: Namespace
 ) -> None:
-    prometheus.start()
     reference = {"apiVersion": "batch/v1", "kind": "Job", "name": "nightly"}
     document = rate_policy("nightly", scaleTargetRef=reference)
     namespace.apply(policy_map("autoscaling", {"nightly.yaml": document}))

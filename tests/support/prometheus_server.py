@@ -149,6 +149,10 @@ class PrometheusServer:
             result: list[dict[str, Any]] = json.load(response)["data"]["result"]
             return result
 
+    def wait_scraped(self, promql: str) -> None:
+        """Wait until a query has an answer."""
+        wait_until(lambda: bool(self.query(promql)), within=30.0, what=f"{promql} scraped")
+
     def _is_ready(self) -> bool:
         assert self._process is not None
         if not self._process.running:
