@@ -37,7 +37,10 @@ def reason_of(record: Record) -> list[str]:
 
 
 def test_a_higher_load_is_scaled_out_and_everybody_can_see_why(
-    start: Start, prometheus: PrometheusServer, namespace: Namespace
+    start: Start,
+    prometheus: PrometheusServer,
+    namespace: Namespace,
+    eventually: Callable[..., None],
 ) -> None:
     prometheus.exporter.set("load", 550.0, {"app": "checkout"})
     namespace.apply(deployment("checkout", replicas=2))
@@ -50,7 +53,7 @@ def test_a_higher_load_is_scaled_out_and_everybody_can_see_why(
     assert record["policy"] == f"ConfigMap {namespace.name}/autoscaling key checkout.yaml"
     assert record["signals"][0]["value"] == 550
     assert namespace.replicas("checkout") == 6
-    daemon.wait_cycles("checkout", 2)
+    eventually(lambda: bool(namespace.events("SuccessfulRescale")), within=20, what="the Event")
     event = namespace.events("SuccessfulRescale")[0]
     assert event.message.startswith("New size: 6; reason: ")
 

@@ -180,6 +180,10 @@ def test_with_all_of_them_everything_works(
     cluster.start()
     eventually(leadership.leads, within=30, what="leading")
     assert cluster.wait_synced(timedelta(seconds=20))
+    # Until its controller is done it writes the Deployment as well: a conflict, and rightly.
+    eventually(
+        lambda: cluster.workloads([target])[target].status_replicas == 1, within=20, what="a pod"
+    )
 
     cluster.patch_scale(target, 3, resource_version=cluster.reread(target).resource_version)
     cluster.record_event(target, reason="SuccessfulRescale", message="New size: 3")

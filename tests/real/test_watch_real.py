@@ -104,10 +104,12 @@ def test_somebody_elses_pods_with_the_same_labels_do_not_count(
     twin["spec"]["template"]["metadata"]["labels"] = {"app": "checkout", "twin": "yes"}
     twin["spec"]["selector"]["matchLabels"]["app"] = "checkout"
     namespace.apply(deployment("checkout", replicas=1), twin)
+    other = TargetRef(namespace.name, "twin")
     eventually(lambda: len(namespace.pods("checkout")) == 3, within=20, what="three pods in all")
-    eventually(has(cluster, target, lambda f: len(f.pods or ()) == 1), within=20, what="one pod")
+    eventually(has(cluster, other, lambda f: len(f.pods or ()) == 2), within=20, what="its two")
+    eventually(has(cluster, target, lambda f: bool(f.pods)), within=20, what="ours")
 
-    assert len(facts(cluster, TargetRef(namespace.name, "twin")).pods or ()) == 2
+    assert (len(facts(cluster, target).pods), len(facts(cluster, other).pods)) == (1, 2)
 
 
 def test_policies_are_seen_edited_and_gone(
