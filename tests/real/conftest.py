@@ -7,6 +7,7 @@ failure, as continuous integration wants it.
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,11 @@ def _require(missing: list[str]) -> None:
         pytest.skip(f"missing: {', '.join(missing)}; {_HOW}")
 
 
-@pytest.fixture(scope="session")
-def new_control_plane(
+@contextmanager
+def _control_planes(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[[], ControlPlane]]:
-    """A maker of control planes, for the tests that stop theirs."""
+    """Give a maker of control planes that end with the block."""
     _require(control_plane.missing_binaries())
     started: list[ControlPlane] = []
 
@@ -62,10 +63,20 @@ def new_control_plane(
         plane.stop()
 
 
+@pytest.fixture
+def new_control_plane(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[], ControlPlane]]:
+    """A maker of control planes, for the tests that stop theirs."""
+    with _control_planes(tmp_path_factory) as make:
+        yield make
+
+
 @pytest.fixture(scope="session")
-def plane(new_control_plane: Callable[[], ControlPlane]) -> ControlPlane:
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """The control plane that the tests share; each has a namespace of its own."""
-    return new_control_plane()
+    with _control_planes(tmp_path_factory) as make:
+        yield make()
 
 
 @pytest.fixture(scope="session")
