@@ -128,10 +128,17 @@ def answered(api: client.ApiClient, request: Request) -> Json:
     parsed = _parsed(body)
     if not 200 <= response.status <= 299:
         reason = response.reason if parsed is None else parsed.get("message", response.reason)
-        raise ApiException(status=response.status, reason=reason)
+        raise refusal_of(response, reason=reason)
     if parsed is None:
         raise ApiException(status=0, reason=f"HTTP {response.status}, {_not_ours(body)}")
     return parsed
+
+
+def refusal_of(response: urllib3.BaseHTTPResponse, *, reason: str | None) -> ApiException:
+    """Return what a server answered that refused, its headers included."""
+    error = ApiException(status=response.status, reason=reason)
+    error.headers = response.headers
+    return error
 
 
 def _not_ours(body: bytes) -> str:

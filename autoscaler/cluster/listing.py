@@ -8,6 +8,7 @@ not do is written here, in the list function it is given:
 - a connection that is dead without saying so is noticed by the bookmarks that fail to come;
 - who hears nothing, or is refused again and again, lists anew: a server that was restored from a
   backup has never heard of the version that we watch from;
+- a server that is busy (429) is left alone for as long as it says, and asked for nothing dearer;
 - a watch that ends at once is not opened again at once;
 - `stop` ends a request under way.
 """
@@ -25,7 +26,7 @@ import urllib3
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
 
-from autoscaler.cluster.api import Json, Request, answered, opened
+from autoscaler.cluster.api import Json, Request, answered, opened, refusal_of
 from autoscaler.cluster.objects import Seen
 from autoscaler.strict import MALFORMED
 
@@ -47,6 +48,8 @@ _LONGEST_PAUSE_SECONDS = 30.0
 # In a row, of a watch from one version: a quarter of a minute. Where nobody answers we wait.
 _MOST_REFUSALS = 5
 GONE = 410
+# A list is the dearest that there is to ask of whoever has too much to do.
+BUSY = 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,8 @@ class Listing:
                 if watch and error.status == GONE:
                     raise
                 self._report(error)
-                if watch and error.status and self._failures >= _MOST_REFUSALS:
+                refused = error.status not in {0, BUSY}
+                if watch and refused and self._failures >= _MOST_REFUSALS:
                     raise ApiException(status=GONE, reason=error.reason) from error
         if watch:
             raise ApiException(status=0, reason="stopped")  # ends the informer's thread
@@ -180,10 +184,9 @@ class Listing:
         stream = WatchStream(response)
         if response.status != 200 or "html" in response.headers.get("Content-Type", ""):
             # A page in the server's place says 200, too.
-            status, reason = response.status, response.reason or ""
             stream.close()
             stream.release_conn()
-            raise ApiException(status=status, reason=reason)
+            raise refusal_of(response, reason=response.reason or "")
         self._failures = 0
         self._stream = stream
         if self._stopping.is_set():
@@ -217,7 +220,13 @@ class Listing:
                 }
             },
         )
-        self._stopping.wait(pause * random.uniform(0.5, 1.0))
+        self._stopping.wait(max(pause * random.uniform(0.5, 1.0), _told_to_wait(error)))
+
+
+def _told_to_wait(error: ApiException) -> float:
+    """Return for how many seconds the server wants to be left alone, 0 where it does not say."""
+    told = str((error.headers or {}).get("Retry-After", ""))
+    return min(float(told), _LONGEST_PAUSE_SECONDS) if told.isdecimal() else 0.0
 
 
 class WatchStream:

@@ -12,9 +12,12 @@ from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
 
 from autoscaler.cluster import listing as listing_module
+from autoscaler.cluster.informers import Informer
 from autoscaler.cluster.listing import GONE, Items, Listing, Resource, WatchStream
 from autoscaler.cluster.parsing import policy_source
+from autoscaler.cluster.store import Store
 from support.loopback import Handler, Loopback
+from support.processes import wait_until
 
 SILENCE = b"headers, and then nothing"
 Answer = tuple[int, dict[str, Any] | bytes]
@@ -26,6 +29,7 @@ class Scripted(Loopback):
     def __init__(self, *answers: Answer) -> None:
         self.asked: list[dict[str, list[str]]] = []
         self._answers = list(answers)
+        self.headers: dict[str, str] = {}
         self.over = threading.Event()
         scripted = self
 
@@ -39,7 +43,7 @@ class Scripted(Loopback):
                     scripted.over.wait(30)
                     return
                 content = body if isinstance(body, bytes) else json.dumps(body).encode()
-                self.answer(content, status=status)
+                self.answer(content, status=status, headers=scripted.headers)
 
         super().__init__(Answers)
 
@@ -56,7 +60,9 @@ def serve() -> Iterator[Any]:
 
         def make(*answers: Answer) -> tuple[Scripted, Listing]:
             server = open_ones.enter_context(Scripted(*answers))
-            api = open_ones.enter_context(ApiClient(Configuration(host=server.url)))
+            settings = Configuration(host=server.url)
+            settings.retries = False  # as `connect` has it
+            api = open_ones.enter_context(ApiClient(settings))
             resource = Resource("/api/v1/configmaps", policy_source, "autoscaler/policies=true")
             return server, Listing(api, resource)
 
@@ -152,6 +158,81 @@ def test_a_watch_that_is_refused_again_and_again_lists_anew(
         listing(watch=True, resource_version="700")
     assert raised.value.status == GONE
     assert len(server.asked) == 5
+
+
+class Unhurried(threading.Event):
+    """An event that nobody waits for, and how long somebody would have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout or 0.0)
+        return self.is_set()
+
+
+def test_a_server_that_is_busy_is_asked_for_no_list_instead_of_a_watch(serve: Any) -> None:
+    busy = (429, {"message": "too many requests, please try again later"})
+    server, listing = serve(*[busy] * 20, (200, b""))
+    listing._stopping = Unhurried()
+
+    listing(watch=True, resource_version="7").close()
+
+    assert len(server.asked) == 21
+    assert all("watch" in asked for asked in server.asked)
+
+
+@pytest.mark.parametrize(
+    ("said", "least"),
+    [
+        pytest.param("7", 7.0, id="seconds"),
+        pytest.param("3600", 30.0, id="no longer than anybody is waited for"),
+        pytest.param("Fri, 27 Nov 2026 10:00:00 GMT", 0.0, id="a date, as no API server says it"),
+        pytest.param("-1", 0.0, id="nonsense"),
+    ],
+)
+@pytest.mark.parametrize("watch", [False, True], ids=["list", "watch"])
+def test_who_says_when_to_come_again_is_left_alone_until_then(
+    serve: Any, said: str, least: float, watch: bool
+) -> None:
+    server, listing = serve((429, {"message": "busy"}), page("a"))
+    server.headers = {"Retry-After": said}
+    listing._stopping = Unhurried()
+
+    listing(watch=watch, resource_version="7")
+
+    assert least <= max(listing._stopping.waits) <= max(least, 1.0)
+
+
+def test_a_version_that_is_gone_in_the_middle_of_a_watch_is_listed_anew(serve: Any) -> None:
+    def event(kind: str, body: dict[str, Any]) -> bytes:
+        return json.dumps({"type": kind, "object": body}).encode() + b"\n"
+
+    gone = event("ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "message": "old"})
+    came = config_map("c")
+    came["metadata"]["resourceVersion"] = "8"
+    server, listing = serve(
+        page("a", "b"),
+        (200, event("ADDED", came) + gone),
+        (200, gone),
+        page("a", "d", version="20"),
+        (200, SILENCE),
+    )
+    store = Store()
+    informer = Informer(listing._api, listing._resource, store)
+    informer.start()
+
+    wait_until(lambda: len(server.asked) == 5, within=30, what="a watch from the new list on")
+    server.over.set()
+    informer.stop()
+
+    assert [asked.get("resourceVersion") for asked in server.asked] == [
+        *(None, ["7"], ["8"]),
+        *(None, ["20"]),
+    ]
+    sources = [document.source for document in store.documents()]
+    assert sources == [f"ConfigMap shop/{name} key a" for name in ("a", "d")]
 
 
 def test_after_stop_nothing_is_asked(serve: Any) -> None:
