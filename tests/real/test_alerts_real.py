@@ -81,6 +81,7 @@ def ours(name: str, values: str, /, **labels: str) -> dict[str, str]:
                 *series("status_desired_replicas", "9x60"),
                 *series("spec_max_replicas", "9x60"),
                 *series("spec_min_replicas", "2x60"),
+                *series("mode", "1x60", mode="ForecastAndScale"),
             ],
             "16m",
             "AutoscalerAtMaxReplicas",
@@ -91,6 +92,12 @@ def ours(name: str, values: str, /, **labels: str) -> dict[str, str]:
             "11m",
             "AutoscalerMetricsUnknown",
             id="unknown",
+        ),
+        pytest.param(
+            series("reason", "1x60", reason="ForecastCarriesFloor"),
+            "11m",
+            "AutoscalerMetricsUnknown",
+            id="unknown, and the forecast carries on",
         ),
         pytest.param(
             series("trust", "1x90", trust="Demoted"),
@@ -240,10 +247,22 @@ def test_an_installation_that_is_well_hides_none_that_is_not(
                 *series("status_desired_replicas", "9x60"),
                 *series("spec_max_replicas", "9x60"),
                 *series("spec_min_replicas", "9x60"),
+                *series("mode", "1x60", mode="ForecastAndScale"),
             ],
             "40m",
             "AutoscalerAtMaxReplicas",
             id="pinned",
+        ),
+        pytest.param(
+            [
+                *series("status_desired_replicas", "9x60"),
+                *series("spec_max_replicas", "9x60"),
+                *series("spec_min_replicas", "2x60"),
+                *series("mode", "1x60", mode="ForecastOnly"),
+            ],
+            "40m",
+            "AutoscalerAtMaxReplicas",
+            id="only watched",
         ),
         pytest.param(
             series("mode", "1x400", mode="ForecastOnly"),
