@@ -6,6 +6,9 @@ from autoscaler.decide.facts import Capacity
 
 # Loads and capacities are measured to four digits at best: 3.0000000001 pods are three.
 _ROUNDING = 1e-9
+# Records and sentences have six digits: so near to a whole number these decide, so that whoever
+# reckons again what is told comes to the same.
+_SHOWN = 2e-5
 # HPA counts in int32; what asks for more asks for whatever is allowed.
 _MOST = 2.0**31 - 1
 # One standard deviation of a Poisson stream: about one request in six waits, whatever the size.
@@ -22,6 +25,11 @@ def whole_pods(number: float) -> int:
     return math.ceil(min(number, _MOST))
 
 
+def shown(value: float) -> float:
+    """Return a value as it is told: six significant digits, enough to reckon again."""
+    return float(f"{value:.6g}")
+
+
 def replicas_for(load: float, capacity: Capacity) -> int:
     """Return the fewest ready pods that carry `load`, in the unit of the capacity.
 
@@ -32,7 +40,10 @@ def replicas_for(load: float, capacity: Capacity) -> int:
     ----------
     Halfin and Whitt (1981), "Heavy-traffic limits for queues with many exponential servers".
     """
-    replicas = whole_pods(load / capacity.per_pod - _ROUNDING)
+    pods = load / capacity.per_pod
+    if abs(pods - round(min(pods, _MOST))) <= _SHOWN * pods:
+        pods = shown(load) / shown(capacity.per_pod)
+    replicas = whole_pods(pods - _ROUNDING)
     if capacity.saturated_at is None:
         return replicas
     busy = load / capacity.saturated_at

@@ -25,6 +25,7 @@ from autoscaler.decide.pause import paused_direction
 from autoscaler.decide.rate_limits import scale_down_limit, scale_out_limit
 from autoscaler.decide.reason import ROUTINE, Reason
 from autoscaler.decide.schedule import scheduled_bounds
+from autoscaler.decide.sizing import shown
 from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.schema import Actuator, Mode, WorkloadPolicy
 from autoscaler.review.fields import (
@@ -211,14 +212,9 @@ def record_of_missing(
     )
 
 
-def _digits(value: float) -> float:
-    """Return six significant digits: enough to recompute the chain, short enough to read."""
-    return float(f"{value:.6g}")
-
-
 def _rounded(value: float | None) -> float | None:
     """Return six digits of what is known; the usage of no pods is infinite, which JSON is not."""
-    return _digits(value) if value is not None and math.isfinite(value) else None
+    return shown(value) if value is not None and math.isfinite(value) else None
 
 
 def _signal_fields(signal: Signal, proposal: Proposal | None, at: datetime) -> SignalFields:
@@ -241,7 +237,7 @@ def _signal_fields(signal: Signal, proposal: Proposal | None, at: datetime) -> S
 
 def _capacity_fields(capacity: Capacity) -> CapacityFields:
     return {
-        "per_pod": _digits(capacity.per_pod),
+        "per_pod": shown(capacity.per_pod),
         "source": capacity.source,
         "low": _rounded(capacity.low),
         "high": _rounded(capacity.high),
@@ -250,18 +246,18 @@ def _capacity_fields(capacity: Capacity) -> CapacityFields:
 
 def _forecast_fields(forecast: ForecastFacts) -> ForecastFields:
     return {
-        "lead_time_seconds": _digits(forecast.lead_time.total_seconds()),
-        "hold_seconds": _digits(forecast.hold.total_seconds()),
-        "median": _digits(forecast.median),
-        "quantile": _digits(forecast.quantile),
-        "reactive_quantile": _digits(forecast.reactive_quantile),
+        "lead_time_seconds": shown(forecast.lead_time.total_seconds()),
+        "hold_seconds": shown(forecast.hold.total_seconds()),
+        "median": shown(forecast.median),
+        "quantile": shown(forecast.quantile),
+        "reactive_quantile": shown(forecast.reactive_quantile),
         "scale_in_quantile": _rounded(forecast.scale_in_quantile),
-        "risk": _digits(forecast.risk),
+        "risk": shown(forecast.risk),
         "trust": forecast.trust,
         "skill": _rounded(forecast.skill),
         "coverage": _rounded(forecast.coverage),
         "burst": forecast.burst,
-        "age_seconds": _digits(forecast.age.total_seconds()),
+        "age_seconds": shown(forecast.age.total_seconds()),
     }
 
 
@@ -271,8 +267,8 @@ def _routability_fields(workload: WorkloadFacts | None) -> RoutabilityFields | N
     seen = workload.routability
     return {
         "passing": seen.passing,
-        "unroutable_seconds": _digits(seen.unroutable_for.total_seconds()),
-        "delay_seconds": _digits(seen.delay.total_seconds()),
+        "unroutable_seconds": shown(seen.unroutable_for.total_seconds()),
+        "delay_seconds": shown(seen.delay.total_seconds()),
         "alarming": seen.alarming,
         "detail": bounded(seen.detail, SIGNAL_TEXT_LIMIT),
     }

@@ -265,7 +265,7 @@ def test_what_is_needed_is_the_recommendation_and_can_be_reckoned_again(seed):
         return
 
     load, needed, per_pod = float(found[1]), int(found[2]), float(found[3])
-    assert math.ceil(load / per_pod - 1e-3) <= needed <= math.ceil(load / per_pod + 1e-3)
+    assert needed == math.ceil(load / per_pod - 1e-9)
     assert needed == line["recommendation"]["replicas"] or found[4]
 
 
