@@ -6,6 +6,7 @@ One word per policy, from its newest record alone; the worst that applies counts
 from enum import StrEnum
 
 from autoscaler.decide.facts import Trust
+from autoscaler.decide.measured import known_load
 from autoscaler.decide.reason import Reason
 from autoscaler.review.record import DecisionRecord
 
@@ -102,5 +103,11 @@ def _of_state(record: DecisionRecord) -> list[Attention]:
     elif record.workload.ready_replicas < record.decision.current_replicas:
         words.append(Attention.STARTING)
     if not record.recommendation.may_lower:
-        words.append(Attention.UNKNOWN)
+        words.append(Attention.HELD if _all_measured(record) else Attention.UNKNOWN)
     return words
+
+
+def _all_measured(record: DecisionRecord) -> bool:
+    """Whether the doubt is not about what was measured: what a pod carries may be unknown, too."""
+    samples = (signal.sample for signal in record.signals)
+    return all(s.doubt is None and known_load(s, now=record.at) is not None for s in samples)

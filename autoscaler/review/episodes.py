@@ -44,12 +44,18 @@ def _refused(line: DecisionFields) -> bool:
     return bool(because) and line["mode"] == "ForecastAndScale" and not held_back(because)
 
 
+def _unknown(line: DecisionFields) -> bool:
+    """Whether a metric is in doubt, and nothing lowered for it."""
+    doubted = any(s["value"] is None or s["doubt"] is not None for s in line["signals"])
+    return doubted and not line["recommendation"]["may_lower"]
+
+
 STATES: dict[str, Callable[[DecisionFields], bool]] = {
     "demoted": lambda line: line["trust"] in {Trust.DEMOTED, Trust.STALE},
     "held": lambda line: bool(reasons_of(line) & HOLDS),
     "capped": lambda line: bool(reasons_of(line) & _CAPS),
     "contested": lambda line: Reason.REPLICAS_CONTESTED in reasons_of(line),
-    "unknown": lambda line: not line["recommendation"]["may_lower"],
+    "unknown": _unknown,
     "refused": _refused,
     "paused": lambda line: bool(reasons_of(line) & _PAUSES),
 }

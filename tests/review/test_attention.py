@@ -36,6 +36,11 @@ REFUSED = {"rescaled": False, "not_rescaled_because": "403 Forbidden"}
             id="blind",
         ),
         pytest.param(
+            decided(signal(capacity=None)),
+            Attention.HELD,
+            id="the load is known, what a pod carries is not",
+        ),
+        pytest.param(
             decided(signal(sample=Sample(1600.0, NOW, 3, doubt=Doubt.PARTIAL)), current=14),
             Attention.UNKNOWN,
             id="as many as are there, by a part of what is measured",

@@ -6,7 +6,7 @@ from autoscaler.decide.facts import Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.review.episodes import STATES, Episode, Moment, episodes, moment
 from autoscaler.review.which import which_policies
-from review.records import NOW, record
+from review.records import NOW, decided, record, signal
 
 REASONS = frozenset({Reason.COOLDOWN_ACTIVE})
 
@@ -70,6 +70,13 @@ def test_each_state_is_told_from_a_line_and_not_from_a_calm_one(state, made):
     assert moment(made.as_dict(), state).holds
     assert not moment(record().as_dict(), state).holds
     assert set(STATES) >= {state}
+
+
+def test_a_capacity_that_is_not_known_makes_no_metric_unknown():
+    line = decided(signal(capacity=None)).as_dict()
+
+    assert not moment(line, "unknown").holds
+    assert moment(line, "held").holds
 
 
 def test_the_answer_names_the_longest_and_those_that_are_still():
