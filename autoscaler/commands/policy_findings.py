@@ -9,7 +9,7 @@ from datetime import datetime
 from autoscaler.capacities import CapacityPast, capacity_from_past, places_to_learn_from
 from autoscaler.decide.capacity import requested_per_pod
 from autoscaler.decide.facts import Capacity, WorkloadFacts
-from autoscaler.decide.lead_time import FEWEST_PODS, lead_time_of
+from autoscaler.decide.lead_time import DEFAULT_LEAD_TIME, FEWEST_PODS, lead_time_of
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.doctor import Diagnosis, Doctor
 from autoscaler.metrics.findings import Finding, Level
@@ -143,14 +143,19 @@ def _carried(capacity: Capacity) -> str:
 
 def _lead_time(governed: Governed, workload: WorkloadFacts) -> Finding:
     configured = governed.policy.forecast.lead_time
-    lead = duration_text(lead_time_of(workload, configured=configured))
-    n_timed = len(workload.lead_times)
+    known = lead_time_of(workload, configured=configured)
+    lead, n_timed = duration_text(known), len(workload.lead_times)
     if configured is not None:
-        return Finding(Level.OK, "lead time", f"{lead}, as the policy says")
+        says = f"{lead}, as the policy says"
+        if known != configured:
+            says = f"{lead}, the least there is; the policy says {duration_text(configured)}"
+        return Finding(Level.OK, "lead time", says)
     routability = workload.routability
     late = "" if routability is None or not routability.delay else ", and Consul's delay"
     if n_timed < FEWEST_PODS:
-        says = f"{lead}, the default until {FEWEST_PODS} starts were seen ({n_timed} so far){late}"
+        longest = max(workload.lead_times, default=DEFAULT_LEAD_TIME)
+        whose = "the longest" if longest > DEFAULT_LEAD_TIME else "the default"
+        says = f"{lead}, {whose} until {FEWEST_PODS} starts were seen ({n_timed} so far){late}"
         return Finding(Level.OK, "lead time", says)
     return Finding(Level.OK, "lead time", f"{lead}, P90 of {n_timed} starts{late}")
 

@@ -166,7 +166,7 @@ class Doctor:
         try:
             history = self._metrics.history(series, start=end - ENOUGH_PAST, end=end, step=_STEP)
         except MetricUnavailableError as error:
-            fix = "see historyUrl for long ranges"
+            fix = "--prometheus-history-url names a server for long ranges"
             unread = Finding(Level.WARNING, "history", str(error), fix)
             return [(unread, np.empty(0))] * len(series)
         return [(of_past(load, step=_STEP), load) for load in history.load]

@@ -55,10 +55,10 @@ def of_past(load: FloatArray, *, step: timedelta) -> Finding:
     span, missing = since_first.size * step, float(since_first.mean())
     says = f"{span / timedelta(days=1):.1f} days, {_gaps_text(since_first, step=step)}"
     if missing > _MOST_GAPS:
-        fix = "find out why scrapes were missed; the forecast bridges 5 minutes"
+        fix = "find out why scrapes were missed: a rhythm is learned with the same holes"
         return Finding(Level.WARNING, "history", says, fix)
     if span < _ALMOST_ENOUGH:
-        fix = "raise Prometheus's retention to 15 days, or give a historyUrl"
+        fix = "raise Prometheus's retention to 15 days, or give --prometheus-history-url"
         return Finding(Level.WARNING, "history", says, fix)
     return Finding(Level.OK, "history", says)
 
