@@ -30,6 +30,7 @@ from autoscaler.policy.schema import Actuator, Mode
 from autoscaler.ports import Cluster, Metrics, Witness
 from autoscaler.review.log import log_event
 from autoscaler.review.record import DecisionRecord, record_of_missing
+from autoscaler.review.sentence import UNANSWERED
 from autoscaler.roster import Governed, Roster
 from autoscaler.saturation import Saturation
 
@@ -232,7 +233,8 @@ class Reconciler:
         except ScaleConflictError:
             raise
         except ScaleRefusedError as error:
-            if isinstance(error, ScaleUnansweredError) and not by_hpa:
+            unanswered = isinstance(error, ScaleUnansweredError)
+            if unanswered and not by_hpa:
                 self._unanswered[governed.target] = outcome
             log_event(
                 logger,
@@ -241,7 +243,7 @@ class Reconciler:
                 target=str(governed.target),
                 error=str(error),
             )
-            return False, str(error)
+            return False, f"{UNANSWERED if unanswered else ''}{error}"
 
     def _written(self, target: TargetRef, outcome: Outcome, *, by_hpa: bool) -> bool:
         """Order the replicas, or give the HPA its floor; a rescale leaves an Event.

@@ -279,6 +279,15 @@ def first_scale_in(*, arrives):
     return world
 
 
+def test_a_write_that_nobody_answered_is_not_said_to_be_unwritten():
+    world = bench(1000.0, checkout=4)
+    world.cluster.lost = [True]
+    world.run()
+
+    told = world.records[-1].as_dict()["message"]
+    assert told.startswith("wanted 8 replicas, and whether that was written is not known yet (")
+
+
 def test_an_unanswered_scale_in_that_arrived_begins_its_cooldown():
     world = first_scale_in(arrives=True)
     lowered = world.cluster.replicas[CHECKOUT]

@@ -77,9 +77,9 @@ class Scaler:
         last, began = self._unanswered.get(target), self._clock()
         if last is not None and began < last.ended + last.rest:
             # The same words until it is over: what is told anew at every cycle would be news.
+            said = f"{last.n_writes} writes in a row" if last.n_writes > 1 else "the last write"
             raise ScaleRefusedError(
-                f"{target}: {last.n_writes} writes in a row got no answer, "
-                f"so that none is sent for {last.rest:.0f} s"
+                f"{target}: {said} got no answer, so that none is sent for {last.rest:.0f} s"
             )
         n_before = self._unanswered.pop(target, _NONE).n_writes
         try:

@@ -139,11 +139,13 @@ def _worst_told(run: Replayed, worst: WorstHour, *, whose: str) -> str:
     begin = _moment(float(run.seconds[worst.first]))
     slow = duration_text(timedelta(seconds=round(worst.slow_seconds)))
     startup = duration_text(timedelta(seconds=round(run.startup_seconds)))
+    before = "nobody knows what it needed"
+    if worst.load_before is not None:
+        before = f"it needed {worst.load_before:.1f}"
     return (
         f"In the hour from {begin} UTC the load was above what {whose} ready pods carry for "
         f"{slow}. At its worst it needed {worst.peak_load:.1f} pods and {worst.ready_at_peak} "
-        f"were ready; {startup} earlier, when a pod ordered then would have been in time, it "
-        f"needed {worst.load_before:.1f}."
+        f"were ready; {startup} earlier, when a pod ordered then would have been in time, {before}."
     )
 
 

@@ -28,7 +28,7 @@ _PHRASES = {
     Reason.SCALE_DOWN_STABILIZED: "the scale-down stabilization window holds {to}",
     Reason.COOLDOWN_ACTIVE: "the scale-{way} cooldown keeps {to}",
     Reason.METRICS_UNKNOWN_HOLD: "metrics are unknown, which never lowers, so {to} {stay}",
-    Reason.METRICS_PARTIAL_HOLD: "metrics are partial, which never lowers, so {to} {stay}",
+    Reason.METRICS_PARTIAL_HOLD: "more load may be there than is measured, so {to} {stay}",
     Reason.METRICS_CONTRADICT_HOLD: "metrics contradict each other, so {to} {stay}",
     Reason.LOAD_VANISHED_HOLD: "the load vanished suddenly and may return, so {to} {stay}",
     Reason.FORECAST_CARRIES_FLOOR: "the forecast carries on without metrics and keeps {to}",
@@ -57,6 +57,8 @@ _FIRST_STEP = {
     Reason.SCHEDULE_CEILING: "the schedule's ceiling is {to}, and the first step in ends there",
 }
 
+# How a write begins that may have arrived all the same: a time-out, or a gateway's word.
+UNANSWERED = "unanswered: "
 # Why a daemon that was told not to write did not: that is no refusal.
 _HELD_BACK = ("dry run", "standby", "waiting")
 
@@ -103,14 +105,21 @@ def _did(line: DecisionFields) -> str:
         return f"kept {wanted}"
     if line["rescaled"]:
         return _asked_of_hpa(line) or f"scaled from {current} to {wanted}"
+    return _would(line, wanted)
+
+
+def _would(line: DecisionFields, wanted: str) -> str:
+    """Return what became of a change that was not written, or is not known to be."""
+    current, because = line["current_replicas"], line["not_rescaled_because"]
     if line["mode"] == Mode.FORECAST_ONLY:
         return f"would scale from {current} to {wanted} ({Mode.FORECAST_ONLY})"
-    because = line["not_rescaled_because"]
-    if because and held_back(because):
+    if not because:
+        return _asked_of_hpa(line) or f"would scale from {current} to {wanted}"
+    if held_back(because):
         return f"would scale from {current} to {wanted} ({because})"
-    if because:
-        return f"wanted {wanted} but {current} {_stay(current)}, not written ({because})"
-    return _asked_of_hpa(line) or f"would scale from {current} to {wanted}"
+    if because.startswith(UNANSWERED):
+        return f"wanted {wanted}, and whether that was written is not known yet ({because})"
+    return f"wanted {wanted} but {current} {_stay(current)}, not written ({because})"
 
 
 def _asked_of_hpa(line: DecisionFields) -> str:

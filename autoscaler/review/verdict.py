@@ -202,8 +202,8 @@ class WorstHour:
     slow_seconds: float
     peak_load: float
     ready_at_peak: int
-    load_before: float
-    """The load one start-up time before the peak: all a reaction could have known."""
+    load_before: float | None
+    """That one start-up before the peak, all a reaction could have known; None = unknown."""
 
 
 def slow_ticks(run: Replayed, ready: CountArray) -> NDArray[np.bool_]:
@@ -224,12 +224,13 @@ def worst_hour(run: Replayed, ready: CountArray) -> WorstHour | None:
     hour = slice(first, first + length)
     lack = np.where(short[hour], run.load[hour] - ready[hour], -np.inf)
     peak = first + int(lack.argmax())
-    before = max(0, peak - round(run.startup_seconds / run.tick_seconds))
+    before = peak - round(run.startup_seconds / run.tick_seconds)
+    known = before >= 0 and bool(np.isfinite(run.load[before]))
     return WorstHour(
         first=first,
         last=first + length - 1,
         slow_seconds=float(counts[first]) * run.tick_seconds,
         peak_load=float(run.load[peak]),
         ready_at_peak=int(ready[peak]),
-        load_before=float(np.nan_to_num(run.load[before], nan=0.0)),
+        load_before=float(run.load[before]) if known else None,
     )

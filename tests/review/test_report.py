@@ -179,6 +179,15 @@ def test_the_worst_hour_is_where_most_ticks_were_slow():
     assert (worst.peak_load, worst.ready_at_peak, worst.load_before) == (12.0, 6, 5.0)
 
 
+def test_a_load_that_nobody_recorded_before_the_worst_is_not_said_to_be_none():
+    run = burst()
+    run.load[:600] = np.nan
+
+    assert worst_hour(run, run.ready).load_before is None
+    told = "earlier, when a pod ordered then would have been in time, nobody knows what it needed."
+    assert told in report_html(run, policy_yaml=YAML)
+
+
 def test_without_slow_time_there_is_no_worst_hour():
     run = replayed()
 

@@ -15,7 +15,7 @@ from autoscaler.policy.quantity import duration_text, share_text
 from autoscaler.policy.schema import Mode
 from autoscaler.review.fields import MESSAGE_LIMIT
 from autoscaler.review.rows import column_names, packed, unpacked
-from autoscaler.review.sentence import sentence
+from autoscaler.review.sentence import UNANSWERED, sentence
 from autoscaler.review.why import chain_of_numbers
 from decide import worlds
 from decide.strategies import SEEDS, grown
@@ -142,6 +142,12 @@ BLIND = signal(sample=Sample(None, doubt=Doubt.ABSENT, detail="no series"), fore
             record(10, 14, rescaled=False, not_rescaled_because="403 Forbidden"),
             "wanted 14 replicas but 10 stay, not written (403 Forbidden): " + EXPECTED,
             id="refused by the API server",
+        ),
+        pytest.param(
+            record(10, 14, rescaled=False, not_rescaled_because=f"{UNANSWERED}504 Gateway Timeout"),
+            "wanted 14 replicas, and whether that was written is not known yet "
+            f"(unanswered: 504 Gateway Timeout): {EXPECTED}",
+            id="nobody answered: it may have arrived",
         ),
     ],
 )
