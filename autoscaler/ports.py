@@ -7,6 +7,7 @@ Every call is a batch over all workloads, so that ten thousand policies cost a f
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
@@ -17,9 +18,35 @@ from autoscaler.policy.document import PolicyDocument
 from autoscaler.policy.metric import MetricSpec
 from autoscaler.policy.schema import ConsulService
 
-__all__ = ["Clock", "Cluster", "History", "LoadSeries", "Metrics", "PolicyDocument", "Witness"]
+__all__ = [
+    "Clock",
+    "Cluster",
+    "HeldBack",
+    "History",
+    "LoadSeries",
+    "Metrics",
+    "PolicyDocument",
+    "Witness",
+    "held_back_as",
+]
 
 FloatArray = NDArray[np.float64]
+
+
+class HeldBack(StrEnum):
+    """Why a replica writes nothing on purpose: what it says then begins with this, and a colon."""
+
+    DRY_RUN = "dry run"
+    STANDBY = "standby"
+    WAITING = "waiting"
+
+
+_HELD_BACK = {str(why): why for why in HeldBack}
+
+
+def held_back_as(because: str) -> HeldBack | None:
+    """Return what a reason not to write begins with; None = nobody meant it."""
+    return _HELD_BACK.get(because.partition(":")[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from kubernetes.leaderelection.leaderelectionrecord import LeaderElectionRecord
 from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
 
 from autoscaler.cluster.api import NO_CREDENTIALS, TIMEOUTS
+from autoscaler.ports import HeldBack
 from autoscaler.strict import MALFORMED
 
 logger = logging.getLogger(__name__)
@@ -76,8 +77,8 @@ class Leadership:
         if self.leads():
             return ""
         if failure := self._lock.failure():
-            return f"standby: no Lease, {failure}"
-        return f"standby: {self._lock.holder or 'nobody'} leads"
+            return f"{HeldBack.STANDBY}: no Lease, {failure}"
+        return f"{HeldBack.STANDBY}: {self._lock.holder or 'nobody'} leads"
 
     def start(self) -> None:
         """Begin to compete."""

@@ -29,6 +29,7 @@ from autoscaler.cluster.lease import (
 from autoscaler.cluster.rendezvous import holder_of, shard_of
 from autoscaler.cluster.seen_leases import LABELS, SeenLease, lease_body, seen_lease
 from autoscaler.decide.facts import TargetRef
+from autoscaler.ports import HeldBack
 from autoscaler.strict import MALFORMED
 
 logger = logging.getLogger(__name__)
@@ -100,8 +101,8 @@ class Shards:
         if self._clock() < self._counted_until:
             return ""
         if self._waits_for:
-            return f"waiting: replicas of another count act ({self._waits_for})"
-        return "standby: the common Lease is not renewed"
+            return f"{HeldBack.WAITING}: replicas of another count act ({self._waits_for})"
+        return f"{HeldBack.STANDBY}: the common Lease is not renewed"
 
     def start(self) -> None:
         """Begin to compete."""

@@ -13,6 +13,7 @@ from autoscaler.cluster.rendezvous import shard_of
 from autoscaler.cluster.shards import Shards
 from autoscaler.daemon import Mandate
 from autoscaler.errors import FlagError
+from autoscaler.ports import HeldBack
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def competition(connection: Connection, arguments: argparse.Namespace) -> Iterat
     A dry run competes for nothing: it would keep those from acting who may.
     """
     if arguments.dry_run:
-        yield Mandate(held_back=lambda: "dry run")
+        yield Mandate(held_back=lambda: HeldBack.DRY_RUN)
         return
     if not (arguments.leader_elect or arguments.shards):
         yield Mandate()

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 
 from autoscaler.decide.facts import Trust
 from autoscaler.decide.reason import Reason
+from autoscaler.ports import held_back_as
 from autoscaler.review.attention import HOLDS
 from autoscaler.review.fields import DecisionFields
 from autoscaler.review.reading import who
-from autoscaler.review.sentence import held_back
 
 _CAPS = frozenset({Reason.TOO_MANY_REPLICAS, Reason.SCHEDULE_CEILING})
 _PAUSES = frozenset(
@@ -41,7 +41,7 @@ def reasons_of(line: DecisionFields) -> frozenset[Reason]:
 
 def _refused(line: DecisionFields) -> bool:
     because = line["not_rescaled_because"]
-    return bool(because) and line["mode"] == "ForecastAndScale" and not held_back(because)
+    return bool(because) and line["mode"] == "ForecastAndScale" and not held_back_as(because)
 
 
 def _unknown(line: DecisionFields) -> bool:

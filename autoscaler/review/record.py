@@ -28,6 +28,7 @@ from autoscaler.decide.schedule import scheduled_bounds
 from autoscaler.decide.sizing import shown
 from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.schema import Actuator, Mode, WorkloadPolicy
+from autoscaler.ports import held_back_as
 from autoscaler.review.fields import (
     POLICY_LIMIT,
     SCHEMA_VERSION,
@@ -42,7 +43,7 @@ from autoscaler.review.fields import (
     SignalFields,
     bounded,
 )
-from autoscaler.review.sentence import held_back, sentence
+from autoscaler.review.sentence import sentence
 from autoscaler.value import value
 
 
@@ -73,9 +74,8 @@ class DecisionRecord:
 
     def __post_init__(self) -> None:
         decision, recommendation = self.decision, self.recommendation
-        because = self.not_rescaled_because
-        if held_back(because):  # who leads instead is news of the replica, not of each policy
-            because = because.partition(":")[0]
+        # Who leads instead is news of the replica, not of each policy.
+        because = held_back_as(self.not_rescaled_because) or self.not_rescaled_because
         reasons = (recommendation.reason, *[limit.reason for limit in decision.chain])
         headline = (
             decision.desired_replicas,
@@ -120,7 +120,7 @@ class DecisionRecord:
     def refused(self) -> bool:
         """Whether a change that should have been written was not: somebody has to look."""
         because = self.not_rescaled_because
-        return bool(because) and self.mode is Mode.FORECAST_AND_SCALE and not held_back(because)
+        return bool(because) and self.mode is Mode.FORECAST_AND_SCALE and not held_back_as(because)
 
     def as_dict(self) -> DecisionFields:
         """Return the log line as plain values; `autoscaler schema decision` documents each."""

@@ -9,6 +9,7 @@ from datetime import timedelta
 from autoscaler.decide.reason import Reason
 from autoscaler.policy.quantity import duration_text
 from autoscaler.policy.schema import Actuator, Mode
+from autoscaler.ports import held_back_as
 from autoscaler.review.answer import times
 from autoscaler.review.evidence import evidence, leading_signal
 from autoscaler.review.fields import (
@@ -59,13 +60,6 @@ _FIRST_STEP = {
 
 # How a write begins that may have arrived all the same: a time-out, or a gateway's word.
 UNANSWERED = "unanswered: "
-# Why a daemon that was told not to write did not: that is no refusal.
-_HELD_BACK = ("dry run", "standby", "waiting")
-
-
-def held_back(because: str) -> bool:
-    """Whether a change was not written on purpose."""
-    return because.startswith(_HELD_BACK)
 
 
 def sentence(line: DecisionFields) -> str:
@@ -115,7 +109,7 @@ def _would(line: DecisionFields, wanted: str) -> str:
         return f"would scale from {current} to {wanted} ({Mode.FORECAST_ONLY})"
     if not because:
         return _asked_of_hpa(line) or f"would scale from {current} to {wanted}"
-    if held_back(because):
+    if held_back_as(because):
         return f"would scale from {current} to {wanted} ({because})"
     if because.startswith(UNANSWERED):
         return f"wanted {wanted}, and whether that was written is not known yet ({because})"

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from autoscaler import __version__
+from autoscaler.ports import held_back_as
 from autoscaler.review.exposition import policy_families
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.record import DecisionRecord
@@ -49,7 +50,7 @@ class _Role(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Yield one series, of the word in force."""
-        role = self._latest.held_back().partition(":")[0] or "active"
+        role = held_back_as(self._latest.held_back()) or "active"
         family = GaugeMetricFamily("autoscaler_role", "What this replica may do.", labels=["role"])
         family.add_metric([role], 1)
         yield family

@@ -26,6 +26,11 @@ REFUSED = {"rescaled": False, "not_rescaled_because": "403 Forbidden"}
             Attention.CALM,
             id="nor is who waits",
         ),
+        pytest.param(
+            record(10, 14, rescaled=False, not_rescaled_because="standby/checkout: PATCH: 403"),
+            Attention.REFUSED,
+            id="a namespace may be called as a role is",
+        ),
         pytest.param(record(0, 0, workload=None), Attention.NOT_FOUND, id="gone"),
         pytest.param(
             record(10, 10, (Reason.REPLICAS_CONTESTED, 14, 10)), Attention.CONTESTED, id="contested"
