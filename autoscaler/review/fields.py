@@ -80,7 +80,7 @@ class ForecastFields(TypedDict):
     median: Load
     quantile: Annotated[Load, Field(description="The load exceeded with chance `risk`.")]
     reactive_quantile: Annotated[
-        Load, Field(description="The same from persistence alone; it sizes a demoted series.")
+        Load, Field(description="The same from persistence alone; it sizes without trust.")
     ]
     scale_in_quantile: Annotated[
         Load | None, Field(description="The same until the end of the stabilization window.")
