@@ -64,10 +64,7 @@ class Store:
                     self._sources[seen.namespace, seen.name] = seen
                     self._documents = None
                 case Workload():
-                    self._workloads[seen.target] = seen
-                    self._targets[seen.uid] = seen.target
-                    self._claimable[claim_of(seen.target)] = seen.target
-                    self._facts.pop(seen.target, None)
+                    self._put_workload(seen)
                 case ReplicaSet(active=False):
                     self._remove_replica_set(seen)
                 case ReplicaSet():
@@ -101,6 +98,16 @@ class Store:
             siblings = self._pods_of.get(self._owners.get(uid, ""), {})
             for pod in [pod for pod in siblings.values() if pod.uid == uid]:
                 self._remove_pod(pod)
+
+    def _put_workload(self, seen: Workload) -> None:
+        before = self._workloads.get(seen.target)
+        if before is not None and before.uid != seen.uid:
+            # It was created again while nobody watched; a list tells of no deletion then.
+            self._remove_workload(before)
+        self._workloads[seen.target] = seen
+        self._targets[seen.uid] = seen.target
+        self._claimable[claim_of(seen.target)] = seen.target
+        self._facts.pop(seen.target, None)
 
     def _put_pod(self, pod: Pod, *, relisted: bool) -> None:
         before = self._pods_of.get(pod.owner_uid, {}).get(pod.name)
@@ -147,6 +154,8 @@ class Store:
         self._targets.pop(seen.uid, None)
         self._claimable.pop(claim_of(seen.target), None)
         self._starts_of.pop(seen.uid, None)
+        for uid in self._replica_sets_of.pop(seen.uid, ()):
+            self._replica_sets.pop(uid, None)
         self._facts.pop(seen.target, None)
 
     def _workload_uid(self, owner_uid: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 from autoscaler.cluster.objects import Pod, PolicySource, ReplicaSet, Rival, Workload
 from autoscaler.cluster.store import LONGEST_FOUND_LEAD_TIME, Store
 from autoscaler.decide.facts import PodFacts, TargetRef, WorkloadFacts
+from support.endurance import reachable_texts
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 TARGET = TargetRef("shop", "checkout")
@@ -174,6 +175,18 @@ def test_a_deployment_created_again_is_not_removed_by_the_end_of_the_first(store
     store.remove(WORKLOAD)
 
     assert facts(store).spec_replicas == 9
+
+
+def test_a_deployment_created_again_while_nobody_watched_leaves_nothing_of_the_first(
+    store: Store,
+) -> None:
+    store.put(pod("a", after=30))
+    store.put(replace(WORKLOAD, uid="d2"), relisted=True)
+    store.put(replace(CURRENT, uid="rs9", owner_uid="d2"), relisted=True)
+    store.remove(pod("a"))
+
+    assert facts(store).template_hash == "new"
+    assert reachable_texts(store).isdisjoint({"d1", "rs1", "rs2"})
 
 
 def test_a_deleted_deployment_is_absent(store: Store) -> None:
