@@ -6,7 +6,7 @@ pod carries, it is said whose it is.
 
 from datetime import timedelta
 
-from autoscaler.decide.facts import Capacity, CapacitySource, Trust
+from autoscaler.decide.facts import Capacity, CapacitySource, Doubt, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.sizing import replicas_for
 from autoscaler.decide.zero import IDLE_BEFORE_ZERO
@@ -21,6 +21,12 @@ _NOTHING_ASKED = {
     Reason.METRICS_PARTIAL_HOLD: "what is measured says nothing of the load",
     Reason.PODS_NOT_READY_HOLD: "no pod is ready, which says nothing of the load",
     Reason.CAPACITY_UNKNOWN_HOLD: "what a pod can carry is not known yet",
+}
+# A doubt that is no word for a metric.
+_DOUBTED = {
+    Doubt.UNREACHABLE: "has its source unreachable",
+    Doubt.REFUSED: "has its query refused",
+    Doubt.CLOCK_SKEW: "is of a clock that differs",
 }
 _NEVER_LOWERS = frozenset({Reason.METRICS_UNKNOWN_HOLD, Reason.METRICS_PARTIAL_HOLD})
 
@@ -64,7 +70,8 @@ def _doubted(signal: SignalFields) -> str:
     if signal["doubt"] is None:
         return ""
     detail = f", {signal['detail']}" if signal["detail"] else ""
-    return f"{signal['metric']} is {signal['doubt']}{detail}"
+    told = _DOUBTED.get(signal["doubt"], f"is {signal['doubt']}")
+    return f"{signal['metric']} {told}{detail}"
 
 
 def _load(signal: SignalFields, *, ahead: bool) -> str:

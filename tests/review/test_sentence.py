@@ -233,6 +233,22 @@ def test_who_forbids_lowering_is_named_also_where_another_metric_leads():
     )
 
 
+@pytest.mark.parametrize(
+    ("doubt", "told"),
+    [
+        (Doubt.STALE, "linkerd is stale, why."),
+        (Doubt.UNREACHABLE, "linkerd has its source unreachable, why."),
+        (Doubt.REFUSED, "linkerd has its query refused, why."),
+        (Doubt.CLOCK_SKEW, "linkerd is of a clock that differs, why."),
+        (Doubt.FOREIGN, "linkerd is another cluster's series, why."),
+    ],
+)
+def test_every_doubt_is_told_of_the_metric_it_is_about(doubt, told):
+    doubted = signal(sample=Sample(None, doubt=doubt, detail="why"), forecast=None)
+
+    assert sentence(decided(doubted).as_dict()).endswith(told)
+
+
 def test_a_bound_under_unknown_metrics_is_told_with_them():
     told = sentence(decided(BLIND, current=70).as_dict())
 
