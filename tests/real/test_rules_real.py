@@ -117,8 +117,8 @@ def test_with_actuator_hpa_its_min_replicas_is_the_predicted_floor(
     govern(550.0, actuator="hpa")
     start(prometheus, namespace, kubeconfig=kubeconfig)
 
-    eventually(lambda: min_replicas() == 6, within=30, what="minReplicas 6")
-    eventually(lambda: namespace.replicas("checkout") == 6, within=30, what="the HPA following")
+    eventually(lambda: min_replicas() == 6, within=60, what="minReplicas 6")
+    eventually(lambda: namespace.replicas("checkout") == 6, within=60, what="the HPA following")
 
 
 @pytest.mark.parametrize(
