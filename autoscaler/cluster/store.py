@@ -65,12 +65,8 @@ class Store:
                     self._documents = None
                 case Workload():
                     self._put_workload(seen)
-                case ReplicaSet(active=False):
-                    self._remove_replica_set(seen)
                 case ReplicaSet():
-                    self._replica_sets[seen.uid] = seen
-                    self._replica_sets_of.setdefault(seen.owner_uid, set()).add(seen.uid)
-                    self._changed(seen.owner_uid)
+                    self._put_replica_set(seen)
                 case Pod():
                     self._put_pod(seen, relisted=relisted)
                 case Rival():
@@ -109,6 +105,14 @@ class Store:
         self._claimable[claim_of(seen.target)] = seen.target
         self._facts.pop(seen.target, None)
 
+    def _put_replica_set(self, seen: ReplicaSet) -> None:
+        # Whose it was may be another: one that a Deployment left behind is adopted by the next.
+        self._remove_replica_set(seen)
+        if seen.active:
+            self._replica_sets[seen.uid] = seen
+            self._replica_sets_of.setdefault(seen.owner_uid, set()).add(seen.uid)
+            self._changed(seen.owner_uid)
+
     def _put_pod(self, pod: Pod, *, relisted: bool) -> None:
         before = self._pods_of.get(pod.owner_uid, {}).get(pod.name)
         if before is not None and before.uid != pod.uid:
@@ -139,12 +143,14 @@ class Store:
         self._changed(pod.owner_uid)
 
     def _remove_replica_set(self, seen: ReplicaSet) -> None:
-        self._replica_sets.pop(seen.uid, None)
-        siblings = self._replica_sets_of.get(seen.owner_uid, set())
+        last = self._replica_sets.pop(seen.uid, None)
+        if last is None:
+            return
+        siblings = self._replica_sets_of[last.owner_uid]
         siblings.discard(seen.uid)
         if not siblings:
-            self._replica_sets_of.pop(seen.owner_uid, None)
-        self._changed(seen.owner_uid)
+            del self._replica_sets_of[last.owner_uid]
+        self._changed(last.owner_uid)
 
     def _remove_workload(self, seen: Workload) -> None:
         gone = self._workloads.get(seen.target)

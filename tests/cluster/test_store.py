@@ -1,5 +1,6 @@
 """What the store makes of events in any order."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -187,6 +188,32 @@ def test_a_deployment_created_again_while_nobody_watched_leaves_nothing_of_the_f
 
     assert facts(store).template_hash == "new"
     assert reachable_texts(store).isdisjoint({"d1", "rs1", "rs2"})
+
+
+@pytest.mark.parametrize(
+    "order", [("adopted", "again"), ("again", "adopted"), ("adopted", "deleted", "again")]
+)
+def test_a_replica_set_that_was_left_behind_is_the_next_deployment_s_in_any_order(
+    store: Store, order: tuple[str, ...]
+) -> None:
+    tell: dict[str, Callable[[], None]] = {
+        "adopted": lambda: store.put(replace(CURRENT, owner_uid="d2")),
+        "again": lambda: store.put(replace(WORKLOAD, uid="d2")),
+        "deleted": lambda: store.remove(WORKLOAD),
+    }
+    store.put(pod("a"))
+    for event in order:
+        tell[event]()
+
+    assert facts(store).template_hash == "new"
+    assert [p.name for p in facts(store).pods or ()] == ["a"]
+    assert "d1" not in reachable_texts(store)
+
+
+def test_a_replica_set_that_is_another_s_by_now_and_idle_leaves_the_first(store: Store) -> None:
+    store.put(replace(CURRENT, owner_uid="d2", active=False))
+
+    assert facts(store).template_hash == ""
 
 
 def test_a_deleted_deployment_is_absent(store: Store) -> None:
