@@ -45,6 +45,10 @@ _SECRET = re.compile(
 Count = Annotated[int, Field(ge=0)]
 Load = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+# A thousand years: whoever tells a longer span could not write it as one.
+_MOST_SECONDS = 3e10
+Seconds = Annotated[float, Field(ge=0, le=_MOST_SECONDS, allow_inf_nan=False)]
+Age = Annotated[float, Field(ge=-_MOST_SECONDS, le=_MOST_SECONDS, allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=TEXT_LIMIT)]
 SignalText = Annotated[str, Field(max_length=SIGNAL_TEXT_LIMIT)]
 
@@ -75,8 +79,8 @@ class CapacityFields(TypedDict):
 class ForecastFields(TypedDict):
     """The highest load expected in [now + lead time, now + lead time + hold]."""
 
-    lead_time_seconds: Annotated[Load, Field(description="From a decision to a Ready pod.")]
-    hold_seconds: Annotated[Load, Field(description="Until the next chance to correct.")]
+    lead_time_seconds: Annotated[Seconds, Field(description="From a decision to a Ready pod.")]
+    hold_seconds: Annotated[Seconds, Field(description="Until the next chance to correct.")]
     median: Load
     quantile: Annotated[Load, Field(description="The load exceeded with chance `risk`.")]
     reactive_quantile: Annotated[
@@ -92,7 +96,7 @@ class ForecastFields(TypedDict):
         Number | None, Field(description="Share of recent windows within their quantile.")
     ]
     burst: Annotated[bool, Field(description="A jump is under way: scale-in is frozen.")]
-    age_seconds: Annotated[Load, Field(description="Age of the newest sample behind it.")]
+    age_seconds: Annotated[Seconds, Field(description="Age of the newest sample behind it.")]
 
 
 @with_config(_CLOSED)
@@ -101,7 +105,7 @@ class SignalFields(TypedDict):
 
     metric: SignalText
     value: Annotated[Number | None, Field(description="Total over the workload; null = unknown.")]
-    age_seconds: Annotated[Number | None, Field(description="Age of the sample.")]
+    age_seconds: Annotated[Age | None, Field(description="Age of the sample.")]
     series: Annotated[Count, Field(description="Series the sample was summed from.")]
     doubt: Annotated[Doubt | None, Field(description="Why the sample cannot be trusted whole.")]
     detail: SignalText
@@ -159,10 +163,11 @@ class RoutabilityFields(TypedDict):
 
     passing: Annotated[Count | None, Field(description="Passing in Consul; null = unknown.")]
     unroutable_seconds: Annotated[
-        Load, Field(description="Since when a ready pod is not passing; while unknown, as known.")
+        Seconds,
+        Field(description="Since when a ready pod is not passing; while unknown, as known."),
     ]
     delay_seconds: Annotated[
-        Load, Field(description="From Ready to passing; lengthens the measured lead time.")
+        Seconds, Field(description="From Ready to passing; lengthens the measured lead time.")
     ]
     alarming: Annotated[bool, Field(description="Ready but not routable for more than 60 s.")]
     detail: SignalText

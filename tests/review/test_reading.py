@@ -39,6 +39,9 @@ def found(*lines, target=""):
         ),
         pytest.param(LINE.replace("DesiredWithin", "X"), (["checkout"], 0), id="text may differ"),
         pytest.param(LINE.replace('"Trusted"', '"Sure"'), ([], 1), id="a word nobody knows"),
+        pytest.param(
+            LINE.replace('"age_seconds": 30.0', '"age_seconds": 1e15'), ([], 1), id="no age"
+        ),
         pytest.param('{"desired_replicas":' + "[" * 40_000, ([], 1), id="nested without end"),
         pytest.param(LINE + "x" * LONGEST_LINE, ([], 0), id="longer than any of ours"),
     ],
