@@ -132,7 +132,8 @@ def _arithmetic(signal: SignalFields, asked: int, *, ahead: bool) -> str:
         return f"{simply}, with head-room for so few"
     if ahead or not measured:
         return simply
-    return f"to which HPA's formula, tolerance included, answers {asked} ({measured} at {per_pod})"
+    rules = "HPA's rules (pod by pod, or its tolerance)"
+    return f"to which {rules} answer {asked} ({measured} at {per_pod})"
 
 
 def _has_head_room(signal: SignalFields, *, ahead: bool) -> bool:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.decide.decision import Proposal, Recommendation
-from autoscaler.decide.facts import Doubt, Sample, Trust
+from autoscaler.decide.facts import Doubt, PodFacts, Sample, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.quantity import duration_text, share_text
@@ -190,9 +190,24 @@ def test_a_load_within_tolerance_is_not_said_to_need_what_is_there():
     told = sentence(decided(demoted, current=10).as_dict())
 
     assert told == (
-        "kept 10 replicas: requestRate linkerd is 1250, to which HPA's formula, tolerance "
-        "included, answers 10 (usage ratio 1.04167 at 120 per pod)."
+        "kept 10 replicas: requestRate linkerd is 1250, to which HPA's rules (pod by pod, or its "
+        "tolerance) answer 10 (usage ratio 1.04167 at 120 per pod)."
     )
+
+
+def test_pods_that_start_beside_a_trusted_forecast_are_no_matter_of_tolerance():
+    cpu = {"resource": {"name": "cpu", "target": {"averageValue": "500m"}}}
+    pods = tuple(
+        PodFacts(name, since, ready=name == "old", started_at=since)
+        for name, since in (("old", LONG_AGO), ("new", NOW - timedelta(seconds=30)))
+    )
+    burning = signal(
+        sample=Sample(3.9, NOW, 2, by_pod={"old": 0.9, "new": 3.0}), quantile=0.4, per_pod=0.5
+    )
+    spec = policy(minReplicas=1, metrics=[{"type": "Resource", **cpu}])
+    told = sentence(decided(burning, current=4, ready=1, pods=pods, spec=spec).as_dict())
+
+    assert "is 3.9, to which HPA's rules (pod by pod, or its tolerance) answer 2 (" in told
 
 
 def test_a_forecast_that_carries_on_blind_is_told_by_what_it_asks_for():
