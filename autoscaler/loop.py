@@ -27,10 +27,9 @@ from autoscaler.decide.state import WorkloadState
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError, ScaleUnansweredError
 from autoscaler.forecasting import Forecasts, horizon_of
 from autoscaler.policy.schema import Actuator, Mode
-from autoscaler.ports import Cluster, Metrics, Witness
+from autoscaler.ports import UNANSWERED, Cluster, Metrics, Witness
 from autoscaler.review.log import log_event
 from autoscaler.review.record import DecisionRecord, record_of_missing
-from autoscaler.review.sentence import UNANSWERED
 from autoscaler.roster import Governed, Roster
 from autoscaler.saturation import Saturation
 

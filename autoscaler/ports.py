@@ -19,6 +19,7 @@ from autoscaler.policy.metric import MetricSpec
 from autoscaler.policy.schema import ConsulService
 
 __all__ = [
+    "UNANSWERED",
     "Clock",
     "Cluster",
     "HeldBack",
@@ -40,6 +41,9 @@ class HeldBack(StrEnum):
     STANDBY = "standby"
     WAITING = "waiting"
 
+
+# How a reason begins where the write may have arrived all the same: a time-out, a gateway's word.
+UNANSWERED = "unanswered: "
 
 _HELD_BACK = {str(why): why for why in HeldBack}
 

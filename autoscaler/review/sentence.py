@@ -9,7 +9,7 @@ from datetime import timedelta
 from autoscaler.decide.reason import Reason
 from autoscaler.policy.quantity import duration_text
 from autoscaler.policy.schema import Actuator, Mode
-from autoscaler.ports import held_back_as
+from autoscaler.ports import UNANSWERED, held_back_as
 from autoscaler.review.answer import times
 from autoscaler.review.evidence import evidence, leading_signal
 from autoscaler.review.fields import (
@@ -57,9 +57,6 @@ _FIRST_STEP = {
     Reason.TOO_MANY_REPLICAS: "maxReplicas is {to}, and the first step in ends there",
     Reason.SCHEDULE_CEILING: "the schedule's ceiling is {to}, and the first step in ends there",
 }
-
-# How a write begins that may have arrived all the same: a time-out, or a gateway's word.
-UNANSWERED = "unanswered: "
 
 
 def sentence(line: DecisionFields) -> str:
