@@ -34,3 +34,16 @@ def test_who_divides_what_is_told_comes_to_the_same_also_near_a_whole_number(pod
     told = float(f"{load:.6g}") / float(f"{per_pod:.6g}")
 
     assert needed(load, per_pod) == math.ceil(told - 1e-9)
+
+
+@settings(deadline=None, max_examples=500)
+@given(
+    pods=st.integers(1, 100_000),
+    per_pod=st.floats(0.01, 9e4),
+    near=st.floats(-4e-5, 4e-5),
+    more=st.floats(0.0, 6e-5),
+)
+def test_more_load_never_needs_fewer_pods_also_near_a_whole_number(pods, per_pod, near, more):
+    load = pods * per_pod * (1 + near)
+
+    assert needed(load, per_pod) <= needed(load * (1 + more), per_pod)
