@@ -12,6 +12,7 @@ import urllib.request
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO
@@ -21,6 +22,7 @@ from urllib.parse import urlencode
 from pydantic import ValidationError
 
 from autoscaler.errors import FlagError, LogError, why_not
+from autoscaler.review.answer import at
 from autoscaler.review.fields import DECISION, SCHEMA_VERSION, DecisionFields
 from autoscaler.unpacked import unpacked
 
@@ -66,7 +68,8 @@ def read_decisions(
             continue
         try:
             decision = DECISION.validate_python(json.loads(line[start:]))
-        except (ValidationError, ValueError, RecursionError):
+            at(decision).astimezone(UTC)  # which is to be on the calendar, too
+        except (ValidationError, ValueError, OverflowError, RecursionError):
             told.unreadable += 1
             continue
         if decision["schema"] > SCHEMA_VERSION:

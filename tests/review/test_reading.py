@@ -42,6 +42,12 @@ def found(*lines, target=""):
         pytest.param(
             LINE.replace('"age_seconds": 30.0', '"age_seconds": 1e15'), ([], 1), id="no age"
         ),
+        pytest.param(LINE.replace("2026-11-23T", "2026-11-31T"), ([], 1), id="on no calendar"),
+        pytest.param(
+            LINE.replace("2026-11-23T09:00:00.000+00:00", "0001-01-01T00:00:00.000+14:00"),
+            ([], 1),
+            id="before all time",
+        ),
         pytest.param('{"desired_replicas":' + "[" * 40_000, ([], 1), id="nested without end"),
         pytest.param(LINE + "x" * LONGEST_LINE, ([], 0), id="longer than any of ours"),
     ],
