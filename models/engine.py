@@ -26,6 +26,7 @@ from models.pulse import Pulse
 from models.snapshot import load_state, save_state
 from models.table import Table
 from models.trust import Trust
+from models.weeks import Weeks
 from models.zones import day_shift
 
 FloatArray = NDArray[np.float64]
@@ -69,6 +70,7 @@ class ForecastEngine:
             exact_minutes=exact_minutes,
         )
         self.pulse = Pulse(self.table)
+        self.weeks = Weeks(self.table, self.memory)
         self.calibration = Calibration(self.table, self.memory)
         self.table.column("day_shift", N_DAYS, dtype=np.int16)
         self.prior = pooled_prior() if prior is None else prior
@@ -111,13 +113,7 @@ class ForecastEngine:
         rehearsed = _REHEARSED_STEPS if len(rows) <= _MANY_ROWS else _REHEARSED_STEPS_OF_MANY
         seen = Seen(self.memory, rows)
         self.table.forget(rows)
-        begun = False
-        for column, ends in enumerate(self._ends(n_samples, end_seconds)):
-            past = y[:, column]
-            load = np.where(np.isfinite(past), past, seen.load(round(ends / step)))
-            begun = begun or bool(np.isfinite(load).any())
-            if not begun:  # a young store answers for a fortnight with hours of nothing
-                continue
+        for column, ends, load in seen.completed(y, self._ends(n_samples, end_seconds)):
             self.append(load, end_seconds=ends, rows=rows)
             if column >= n_samples - rehearsed and column % _REHEARSE_EVERY == 0:
                 self._rehearse(rows, end_seconds=ends, risk=risk)
@@ -191,9 +187,10 @@ class ForecastEngine:
         rows = self._rows(rows)
         index = self.memory.opened(end_seconds)
         at, load = known_loads(rows, values)
+        self.pulse.update(at, load)
         if index is not None:
             self.memory.write(index, at, load)
-        self.pulse.update(at, load)
+            self.weeks.update(index, at, load, self.pulse.level(at))
         self.observe_now(values, at_seconds=end_seconds, rows=rows)
         if index is not None and capped is not None:
             self.calibration.mark_capped(index, rows, capped)

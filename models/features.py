@@ -44,7 +44,7 @@ NAMES: tuple[str, ...] = (
     *("days", "growth", "smooth_growth", "growth_spread", "growth_most", "growth_least"),
     *("growth_1d", "growth_7d", "known_1d", "known_7d", "smooth_1d", "smooth_7d", "growth_middle"),
     *("height", "height_1d", "height_7d", "height_spread", "height_most"),
-    *("alike", "alike_mean", "offset"),
+    *("alike", "alike_mean", "offset", "weekly"),
     *("hourly", "hourly_spread", "hourly_least", "hourly_1h", "hourly_30m"),
     *("lead", "hold", "phase"),
 )
@@ -259,7 +259,7 @@ def _daily_columns(
         *(growth[0], growth[6], ok[0].astype(np.float64), ok[6].astype(np.float64)),
         *(smooth[0], smooth[6], _middle(growth, ok)),
         *(mean(height), height[0], height[6], spread(height), most(height)),
-        *(-most(-alike), mean(alike), mean(offset)),
+        *(-most(-alike), mean(alike), mean(offset), moment.weekly),
     ]
 
 

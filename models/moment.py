@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.memory import Memory
 from models.pulse import Pulse
+from models.weeks import weekly
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -37,6 +38,8 @@ class Moment:
     since_steps: FloatArray
     level: FloatArray
     volatility: FloatArray
+    weekly: FloatArray
+    """How much more a week ago tells than a day ago, see `weeks.weekly`."""
     day_shift: IntArray
     burst_from: IntArray
     burst_to: IntArray
@@ -65,6 +68,7 @@ def moment_of(memory: Memory, pulse: Pulse, rows: IntArray) -> Moment:
         since_steps=table["since_steps"][rows],
         level=pulse.level(rows),
         volatility=pulse.volatility(rows),
+        weekly=weekly(table, rows),
         day_shift=table["day_shift"][:, rows].astype(np.intp),
         burst_from=table["burst_from"][:, rows].astype(np.intp),
         burst_to=table["burst_to"][:, rows].astype(np.intp),

@@ -3,7 +3,7 @@
 Readings that came while it was fetched complete it, behind its end and in its gaps.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,23 @@ class Seen:
         if self._ring is None or newest is None or not newest - n_slots < index <= newest:
             return np.full(len(self._rows), np.nan)
         return decoded(self._ring[index % n_slots]).astype(np.float64)
+
+    def completed(
+        self, y: FloatArray, ends: Iterable[float]
+    ) -> Iterator[tuple[int, float, FloatArray]]:
+        """Yield column, end and loads of each step of a past, its gaps filled by what was seen.
+
+        What comes before the first load of any row is left out: a young store answers for a
+        fortnight with hours of nothing.
+        """
+        begun = False
+        for column, at in enumerate(ends):
+            past = y[:, column]
+            seen = self.load(round(at / self._memory.step_seconds))
+            load = np.where(np.isfinite(past), past, seen)
+            begun = begun or bool(np.isfinite(load).any())
+            if begun:
+                yield column, at, load
 
     def after(self, index: int) -> Iterator[tuple[int, FloatArray]]:
         """Yield the steps seen after `index`, oldest first, with their loads."""

@@ -2,10 +2,10 @@
 
 Loads to come are not the loads that were: other shapes, other noise, other steps of an exporter,
 and what a handful of recordings hardly has, such as few events a minute, switching (at random and
-by the clock) and crowds.
+by the clock), crowds, weeks and two kinds of users at once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +18,22 @@ FloatArray = NDArray[np.float64]
 _MINUTE_TICKS = 60 // TICK_SECONDS
 _DAY_TICKS = 86_400 // TICK_SECONDS
 _DAY_MINUTES = _DAY_TICKS // _MINUTE_TICKS
+_N_WEEKS = 4
+# Mixtures with other recordings, of each.
+_N_MIXED = 2
 # Minutes that a value stands where an exporter publishes a mean every few minutes.
 _STAIRS = (2, 5, 5, 10)
 # Events a minute, tenths to thousands: from a page nobody visits to one whose noise nobody sees.
 _LEAST_EVENTS, _MOST_EVENTS = 1.0, 1000.0
 
 
-def altered_copies(trace: Trace, rng: np.random.Generator) -> list[FloatArray]:
-    """Return the offered load at 15 s ticks: as recorded first, then altered."""
+def altered_copies(
+    trace: Trace, rng: np.random.Generator, *, mates: Sequence[Trace] = ()
+) -> list[FloatArray]:
+    """Return the offered load at 15 s ticks: as recorded first, then altered.
+
+    `mates` are recordings that it may be mixed with.
+    """
     recorded = ticks_of(trace).offered
     lines = _interpolated(trace, len(recorded))
     alterations: tuple[Callable[[FloatArray, np.random.Generator], FloatArray], ...] = (
@@ -35,12 +43,17 @@ def altered_copies(trace: Trace, rng: np.random.Generator) -> list[FloatArray]:
         _switched,
         _crowded,
         _opened,
+        _weeks,
     )
     copies = [recorded, lines, *(altered(lines, rng) for altered in alterations)]
     stairs = int(rng.choice(_STAIRS))
     if trace.step_seconds < stairs * 60:
         copies.append(_staircase(recorded, stairs))
         copies.append(_staircase(_counted(recorded, rng), stairs))
+    if mates:
+        copies += [
+            _mixed(lines, mates[int(rng.integers(len(mates)))], rng) for _ in range(_N_MIXED)
+        ]
     return copies
 
 
@@ -116,6 +129,48 @@ def _opened(load: FloatArray, rng: np.random.Generator) -> FloatArray:
         works = day % 7 < 5 if days_off else True
         opened |= (into >= late) & (into < lasts) & works
     return load * np.where(opened, 1.0, np.exp(rng.uniform(np.log(0.05), np.log(0.6))))
+
+
+def _mixed(load: FloatArray, mate: Trace, rng: np.random.Generator) -> FloatArray:
+    """Return up to four weeks of two loads at once: one service that serves two kinds of users."""
+    n_ticks = min(len(load), _N_WEEKS * 7 * _DAY_TICKS)
+    begin = int(rng.integers(0, (len(load) - n_ticks) // _MINUTE_TICKS + 1)) * _MINUTE_TICKS
+    own = load[begin : begin + n_ticks]
+    other = _interpolated(mate, len(ticks_of(mate).offered))
+    other = np.roll(other, int(rng.integers(0, len(other) // _MINUTE_TICKS)) * _MINUTE_TICKS)
+    other = np.resize(other, n_ticks) / (float(np.nanmean(other)) or 1.0)
+    share = rng.uniform(0.2, 0.8)
+    own = own / (float(np.nanmean(own)) or 1.0)
+    mixed = share * own + (1.0 - share) * np.nan_to_num(other, nan=1.0)
+    kinds = (_bent, _blurred, _counted, None)
+    then = kinds[int(rng.choice(len(kinds), p=(0.3, 0.2, 0.2, 0.3)))]
+    return mixed if then is None else then(mixed, rng)
+
+
+def _weeks(load: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Return weeks of one of its days, some of them off, with new noise: what repeats by the week.
+
+    A load of less than a day is returned as it is.
+    """
+    days = load[: len(load) // _DAY_TICKS * _DAY_TICKS].reshape(-1, _DAY_MINUTES, _MINUTE_TICKS)
+    whole = days[np.isfinite(days).all(axis=(1, 2)), :, 0]
+    if not len(whole):
+        return load
+    day = _smoothed(whole[rng.integers(len(whole))], int(rng.integers(1, 31)))
+    works = np.ones(7)
+    off = (rng.integers(7) + np.arange(rng.integers(1, 4))) % 7
+    works[off] = np.exp(rng.uniform(np.log(0.05), np.log(0.8)))
+    growth = np.exp(np.arange(7 * _N_WEEKS) / 7 * rng.normal(0.0, 0.1))
+    weeks = np.outer(np.tile(works, _N_WEEKS) * growth, day).ravel()
+    weeks = np.repeat(weeks, _MINUTE_TICKS)
+    weeks = _opened(weeks, rng) if rng.random() < 0.5 else weeks
+    return _blurred(weeks, rng) if rng.random() < 0.5 else _counted(weeks, rng)
+
+
+def _smoothed(day: FloatArray, minutes: int) -> FloatArray:
+    """Return trailing means over some minutes of a day that follows itself."""
+    total = np.concatenate([[0.0], np.concatenate([day[len(day) - minutes :], day]).cumsum()])
+    return np.asarray(np.maximum(total[minutes + 1 :] - total[1:-minutes], 0.0) / minutes)
 
 
 def _staircase(load: FloatArray, minutes: int) -> FloatArray:

@@ -1,7 +1,7 @@
 """How the pooled prior is rebuilt: `python -m autoscaler.replay.pretrain FOLDER [OUT.npz]`.
 
 Every recording in the folder is played through the very engine that serves later, beside altered
-copies of itself (`alterations.py`).
+copies of itself and mixtures with the others (`alterations.py`).
 What the engine shows of itself at sampled minutes, and what came, are the examples.
 """
 
@@ -130,7 +130,11 @@ def main(arguments: list[str]) -> None:
     """Rebuild the prior from a folder of recordings."""
     rng = np.random.default_rng(0)
     traces = [read_trace(path) for path in sorted(Path(arguments[0]).glob("*.csv*"))]
-    loads = [load for trace in traces for load in altered_copies(trace, rng)]
+    loads = [
+        load
+        for trace in traces
+        for load in altered_copies(trace, rng, mates=[t for t in traces if t is not trace])
+    ]
     members = pooled(examples_by_load(loads, seed=1))
     out = arguments[1] if len(arguments) > 1 else "models/pretrained/prior.npz"
     np.savez_compressed(out, allow_pickle=False, **saved(members))

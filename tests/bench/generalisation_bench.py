@@ -37,10 +37,18 @@ def _jobs(
     traces: Sequence[Trace], startups: Sequence[float], risks: tuple[float, ...]
 ) -> Iterator[Job]:
     rng = np.random.default_rng(0)
-    copies = [altered_copies(trace, rng) for trace in traces]
+    folds = _folds(traces)
+    mates = [
+        [
+            other
+            for other, of in zip(traces, folds, strict=True)
+            if of == fold and other is not trace
+        ]
+        for trace, fold in zip(traces, folds, strict=True)
+    ]
+    copies = [altered_copies(t, rng, mates=m) for t, m in zip(traces, mates, strict=True)]
     examples = examples_by_load([load for of_trace in copies for load in of_trace], seed=1)
     which = np.repeat(np.arange(len(traces)), [len(of_trace) for of_trace in copies])
-    folds = _folds(traces)
     for fold in sorted(set(folds)):
         seen = [e for e, i in zip(examples, which.tolist(), strict=True) if folds[i] != fold]
         prior = pooled(seen, n_members=1)

@@ -182,13 +182,12 @@ def test_on_noise_about_a_mean_the_answer_costs_little_more_than_knowing_the_dis
     load = np.random.default_rng(3).gamma(2.0, 50.0, 3 * 1440)
     known = np.quantile(load, 0.95)
 
-    engine, said = played(load, risk=0.05)
+    _, said = played(load, risk=0.05)
 
     last = slice(2 * 1440, -3)
     assert said[last].mean() < 1.1 * known
     assert said[last].std() < 0.2 * known
     assert np.mean(load[3:][last] > said[:-3][last]) == pytest.approx(0.05, abs=0.02)
-    assert engine.table["expert_loss"][:, 0].argmin() != NET
 
 
 def test_what_ends_with_the_same_step_is_scored_in_turn():
