@@ -87,3 +87,7 @@ def _beside_phpa(per_answer: float) -> list[str]:
         f"| one evaluation, PHPA's way (a process, statsmodels) | {theirs:.2f} s |",
         f"| theirs over ours | {theirs / per_answer:,.0f} |",
     ]
+
+
+if __name__ == "__main__":
+    print(*speed_table(), sep="\n")
