@@ -109,7 +109,7 @@ class ForecastEngine:
         Towards its end the past is also forecast, as a rehearsal: a series begins calibrated for
         the `risk` that will be asked.
         """
-        n_samples, step = y.shape[1], self.step_seconds
+        n_samples = y.shape[1]
         rehearsed = _REHEARSED_STEPS if len(rows) <= _MANY_ROWS else _REHEARSED_STEPS_OF_MANY
         seen = Seen(self.memory, rows)
         self.table.forget(rows)
@@ -117,8 +117,8 @@ class ForecastEngine:
             self.append(load, end_seconds=ends, rows=rows)
             if column >= n_samples - rehearsed and column % _REHEARSE_EVERY == 0:
                 self._rehearse(rows, end_seconds=ends, risk=risk)
-        for index, load in seen.after(round(end_seconds / step)):
-            self.append(load, end_seconds=index * float(step), rows=rows)
+        for index, load in seen.after(round(end_seconds / self.step_seconds)):
+            self.append(load, end_seconds=float(index * self.step_seconds), rows=rows)
         seen.read_again()
 
     def _rehearse(self, rows: IntArray, *, end_seconds: float, risk: FloatArray | float) -> None:

@@ -27,12 +27,12 @@ class Weeks:
     """Running errors of the load a day ago and a week ago, where both are known."""
 
     def __init__(self, table: Table, memory: Memory) -> None:
-        self.table, self._memory = table, memory
+        self._table, self._memory = table, memory
         table.column("lag_error", len(_DAYS))
 
     def update(self, index: int, rows: IntArray, load: FloatArray, level: FloatArray) -> None:
         """Compare the step's load with those before it, at the same local time."""
-        table = self.table
+        table = self._table
         lag = _DAY_STEPS * _DAYS[:, None] - table["day_shift"][:, rows][_DAYS - 1].astype(np.intp)
         then = self._memory.loads(index - lag, rows, index).astype(np.float64)
         known = np.isfinite(then).all(axis=0)

@@ -18,6 +18,7 @@ FloatArray = NDArray[np.float64]
 _MINUTE_TICKS = 60 // TICK_SECONDS
 _DAY_TICKS = 86_400 // TICK_SECONDS
 _DAY_MINUTES = _DAY_TICKS // _MINUTE_TICKS
+# Of copies that are made up, not merely altered.
 _N_WEEKS = 4
 # Mixtures with other recordings, of each.
 _N_MIXED = 2
@@ -32,7 +33,7 @@ def altered_copies(
 ) -> list[FloatArray]:
     """Return the offered load at 15 s ticks: as recorded first, then altered.
 
-    `mates` are recordings that it may be mixed with.
+    `mates` are recordings that it may be mixed with; it is not mixed with itself.
     """
     recorded = ticks_of(trace).offered
     lines = _interpolated(trace, len(recorded))
@@ -50,10 +51,9 @@ def altered_copies(
     if trace.step_seconds < stairs * 60:
         copies.append(_staircase(recorded, stairs))
         copies.append(_staircase(_counted(recorded, rng), stairs))
-    if mates:
-        copies += [
-            _mixed(lines, mates[int(rng.integers(len(mates)))], rng) for _ in range(_N_MIXED)
-        ]
+    others = [mate for mate in mates if mate is not trace]
+    for _ in range(_N_MIXED if others else 0):
+        copies.append(_mixed(lines, others[int(rng.integers(len(others)))], rng))
     return copies
 
 

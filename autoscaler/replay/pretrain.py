@@ -130,11 +130,7 @@ def main(arguments: list[str]) -> None:
     """Rebuild the prior from a folder of recordings."""
     rng = np.random.default_rng(0)
     traces = [read_trace(path) for path in sorted(Path(arguments[0]).glob("*.csv*"))]
-    loads = [
-        load
-        for trace in traces
-        for load in altered_copies(trace, rng, mates=[t for t in traces if t is not trace])
-    ]
+    loads = [load for trace in traces for load in altered_copies(trace, rng, mates=traces)]
     members = pooled(examples_by_load(loads, seed=1))
     out = arguments[1] if len(arguments) > 1 else "models/pretrained/prior.npz"
     np.savez_compressed(out, allow_pickle=False, **saved(members))

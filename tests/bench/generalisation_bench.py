@@ -38,18 +38,14 @@ def _jobs(
 ) -> Iterator[Job]:
     rng = np.random.default_rng(0)
     folds = _folds(traces)
-    mates = [
-        [
-            other
-            for other, of in zip(traces, folds, strict=True)
-            if of == fold and other is not trace
-        ]
+    of_fold = {k: [t for t, f in zip(traces, folds, strict=True) if f == k] for k in set(folds)}
+    copies = [
+        altered_copies(trace, rng, mates=of_fold[fold])
         for trace, fold in zip(traces, folds, strict=True)
     ]
-    copies = [altered_copies(t, rng, mates=m) for t, m in zip(traces, mates, strict=True)]
     examples = examples_by_load([load for of_trace in copies for load in of_trace], seed=1)
     which = np.repeat(np.arange(len(traces)), [len(of_trace) for of_trace in copies])
-    for fold in sorted(set(folds)):
+    for fold in sorted(of_fold):
         seen = [e for e, i in zip(examples, which.tolist(), strict=True) if folds[i] != fold]
         prior = pooled(seen, n_members=1)
         for trace, of in zip(traces, folds, strict=True):

@@ -58,9 +58,11 @@ def _control_planes(
         plane.start()
         return plane
 
-    yield make
-    for plane in started:
-        plane.stop()
+    try:
+        yield make
+    finally:
+        for plane in started:
+            plane.stop()
 
 
 @pytest.fixture
