@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from autoscaler.capacities import Capacities
 from autoscaler.decide.facts import (
@@ -24,11 +25,10 @@ from autoscaler.decide.pipeline import Outcome, reconciled, remembered_for
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.recovery import Memory, state_at_hand_over, state_at_start
 from autoscaler.decide.state import WorkloadState
-from autoscaler.errors import ScaleConflictError, ScaleRefusedError, ScaleUnansweredError
+from autoscaler.errors import ScaleConflictError, ScaleRefusedError
 from autoscaler.forecasting import Forecasts, horizon_of
-from autoscaler.policy.schema import Actuator, Mode
-from autoscaler.ports import UNANSWERED, Cluster, Metrics, Witness
-from autoscaler.review.log import log_event
+from autoscaler.orders import Orders
+from autoscaler.ports import Cluster, Metrics, Witness
 from autoscaler.review.record import DecisionRecord, record_of_missing
 from autoscaler.roster import Governed, Roster
 from autoscaler.saturation import Saturation
@@ -45,6 +45,17 @@ class CycleSummary:
     rescaled: int = 0
     refused: int = 0
     broken: int = 0
+
+
+class _Attempt(NamedTuple):
+    """One decision, on these facts, and what became of writing it."""
+
+    workload: WorkloadFacts
+    outcome: Outcome
+    written: bool
+    held_because: str
+    overtaken: bool = False
+    """Whether somebody else wrote since the facts were read."""
 
 
 class Reconciler:
@@ -67,6 +78,7 @@ class Reconciler:
         self._witness = witness
         self._metrics = metrics
         self._cluster = cluster
+        self._orders = Orders(cluster)
         self._forecasts = forecasts
         self._interval = interval
         self._record = record
@@ -76,8 +88,6 @@ class Reconciler:
         self._saturation = Saturation()
         self._states: dict[TargetRef, WorkloadState] = {}
         self._recalled: dict[TargetRef, Memory] = {}
-        self._unanswered: dict[TargetRef, Outcome] = {}
-        """Orders that may have arrived: until the watch shows whether they did."""
 
     def recall(self, memories: Mapping[TargetRef, Memory]) -> None:
         """Take up what another process remembered, for the workloads of the next cycle."""
@@ -167,38 +177,58 @@ class Reconciler:
         now: datetime,
     ) -> DecisionRecord:
         """Decide and write; where somebody else wrote first, decide once more on fresh facts."""
-        target, policy = governed.target, governed.policy
-        state = self._state(governed, workload, now=now)
-        outcome = reconciled(signals, workload=workload, policy=policy, state=state, now=now)
-        try:
-            written, held_because = self._act(governed, outcome)
-        except ScaleConflictError as conflict:
-            try:
-                fresh = self._cluster.reread(target)
-                workload = replace(fresh, routability=workload.routability)
-                state = self._state(governed, workload, now=now)
-                outcome = reconciled(
-                    signals, workload=workload, policy=policy, state=state, now=now
-                )
-                written, held_because = self._act(governed, outcome)
-            except ScaleRefusedError as error:  # lost twice: somebody else is steering
-                written, held_because = False, f"{Reason.REPLICAS_CONTESTED}: {error or conflict}"
-        rescaled = outcome.decision.rescale and written
-        self._states[target] = outcome.state_after(rescaled=rescaled)
+        attempt = self._attempt(governed, signals, workload=workload, now=now)
+        if attempt.overtaken:
+            attempt = self._once_more(attempt, governed, signals, now=now)
+        outcome = attempt.outcome
+        rescaled = outcome.decision.rescale and attempt.written
+        self._states[governed.target] = outcome.state_after(rescaled=rescaled)
         return DecisionRecord(
             at=now,
             policy=governed.source,
-            target=target,
-            mode=policy.mode,
-            workload=workload,
+            target=governed.target,
+            mode=governed.policy.mode,
+            workload=attempt.workload,
             signals=signals,
             recommendation=outcome.recommendation,
             decision=outcome.decision,
             rescaled=rescaled,
-            not_rescaled_because=held_because,
-            spec=policy,
+            not_rescaled_because=attempt.held_because,
+            spec=governed.policy,
             state=outcome.state_if_held,
         )
+
+    def _attempt(
+        self,
+        governed: Governed,
+        signals: tuple[Signal, ...],
+        *,
+        workload: WorkloadFacts,
+        now: datetime,
+    ) -> _Attempt:
+        """Decide on these facts, and write that."""
+        state = self._state(governed, workload, now=now)
+        outcome = reconciled(
+            signals, workload=workload, policy=governed.policy, state=state, now=now
+        )
+        held_back = self._was_held_back
+        try:
+            done = self._orders.carry_out(governed, outcome, held_back=held_back)
+        except ScaleConflictError as conflict:
+            contested = f"{Reason.REPLICAS_CONTESTED}: {conflict}"
+            return _Attempt(workload, outcome, False, contested, overtaken=True)
+        return _Attempt(workload, outcome, *done)
+
+    def _once_more(
+        self, lost: _Attempt, governed: Governed, signals: tuple[Signal, ...], *, now: datetime
+    ) -> _Attempt:
+        """Try again on what is there by now; who loses twice leaves it to whoever is steering."""
+        try:
+            fresh = self._cluster.reread(governed.target)
+        except ScaleRefusedError as error:
+            return lost._replace(held_because=f"{Reason.REPLICAS_CONTESTED}: {error}")
+        workload = replace(fresh, routability=lost.workload.routability)
+        return self._attempt(governed, signals, workload=workload, now=now)
 
     def _state(
         self, governed: Governed, workload: WorkloadFacts, *, now: datetime
@@ -208,58 +238,10 @@ class Reconciler:
         state = self._states.get(target) or state_at_start(
             self._recalled.get(target), workload=workload, policy=governed.policy, now=now
         )
-        tried = self._unanswered.get(target)
-        arrived = None if tried is None else tried.arrived(workload)
-        if tried is None or arrived is None:
-            return state
-        del self._unanswered[target]
-        if arrived:
-            state = self._states[target] = tried.carried_out(state)
+        arrived = self._orders.arrived(target, workload)
+        if arrived is not None:
+            state = self._states[target] = arrived.carried_out(state)
         return state
-
-    def _act(self, governed: Governed, outcome: Outcome) -> tuple[bool, str]:
-        """Write the decision if there is one; return whether it was, and what kept it from that."""
-        by_hpa = governed.policy.actuator is Actuator.HPA
-        if not (outcome.decision.rescale or (by_hpa and not outcome.decision.stands_still)):
-            return False, ""
-        held_back = self._was_held_back
-        if governed.policy.mode is Mode.FORECAST_ONLY:
-            held_back = f"mode is {Mode.FORECAST_ONLY}"
-        if held_back:
-            return False, held_back if outcome.decision.rescale else ""
-        try:
-            return self._written(governed.target, outcome, by_hpa=by_hpa), ""
-        except ScaleConflictError:
-            raise
-        except ScaleRefusedError as error:
-            unanswered = isinstance(error, ScaleUnansweredError)
-            if unanswered and not by_hpa:
-                self._unanswered[governed.target] = outcome
-            log_event(
-                logger,
-                logging.ERROR,
-                "scale_refused",
-                target=str(governed.target),
-                error=str(error),
-            )
-            return False, f"{UNANSWERED if unanswered else ''}{error}"
-
-    def _written(self, target: TargetRef, outcome: Outcome, *, by_hpa: bool) -> bool:
-        """Order the replicas, or give the HPA its floor; a rescale leaves an Event.
-
-        An HPA that has this floor already may have its own reasons for more replicas.
-        """
-        desired, event, told = outcome.decision.desired_replicas, "SuccessfulRescale", "New size"
-        if by_hpa:
-            if not self._cluster.patch_min_replicas(target, desired):
-                return False
-            event, told = "MinReplicasSet", "Floor of the HPA"
-        else:
-            self._cluster.patch_scale(target, desired, resource_version=outcome.resource_version)
-        if outcome.decision.rescale:
-            message = f"{told}: {desired}; reason: {outcome.decision.reason}"
-            self._cluster.record_event(target, reason=event, message=message)
-        return True
 
     def _take_over(self, workloads: Mapping[TargetRef, WorkloadFacts], *, now: datetime) -> None:
         """Ask once per cycle whether we may write; who begins to has started just now.
@@ -282,7 +264,7 @@ class Reconciler:
         """Drop the state of workloads that no policy governs any more."""
         for target in self._states.keys() - present:
             del self._states[target]
-            self._unanswered.pop(target, None)
+            self._orders.forget(target)
         self._capacities.retain(present)
         self._saturation.retain(present)
 
