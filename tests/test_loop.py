@@ -67,6 +67,9 @@ class FakeCluster:
         self.written = []
         self.events = []
         self.floor = 1
+        self.hpa_max = None
+        self.hpa_max_lowered_to = None
+        """What it is by the time that the next floor is written."""
         self.annotations = {}
         self.refuses_stale = False
         self.lost = []
@@ -79,7 +82,10 @@ class FakeCluster:
         n = self.replicas[target]
         version, annotations = str(self.version), self.annotations
         return WorkloadFacts(
-            target, n, n, n, version, NOW, annotations=annotations, generation=self.version
+            *(target, n, n, n, version, NOW),
+            annotations=annotations,
+            hpa_max_replicas=self.hpa_max,
+            generation=self.version,
         )
 
     def reread(self, target):
@@ -100,6 +106,10 @@ class FakeCluster:
             raise ScaleUnansweredError(f"{target}: no answer")
 
     def patch_min_replicas(self, target, min_replicas):
+        if self.hpa_max_lowered_to is not None:
+            self.hpa_max, self.hpa_max_lowered_to = self.hpa_max_lowered_to, None
+        if self.hpa_max is not None and min_replicas > self.hpa_max:
+            raise ScaleConflictError(f"{target}: maxReplicas is {self.hpa_max} now")
         changed, self.floor = self.floor != min_replicas, min_replicas
         return changed
 
@@ -192,6 +202,29 @@ def test_an_hpa_is_given_a_floor_once_and_told_once():
     did, is_asked = (world.records[n].as_dict()["message"] for n in (0, 1))
     assert did.startswith(f"asked the HPA for at least {floor} replicas, 4 are there: ")
     assert is_asked.startswith(f"the HPA is asked already for at least {floor} replicas, 4 are")
+
+
+@pytest.mark.parametrize(
+    "known", [pytest.param(True, id="known"), pytest.param(False, id="lowered meanwhile")]
+)
+def test_a_floor_that_the_hpa_s_own_maximum_caps_is_told_as_it_is_written(known):
+    world = bench(1000.0, checkout=4, policies=BY_HPA)
+    setattr(world.cluster, "hpa_max" if known else "hpa_max_lowered_to", 6)
+    world.run()
+
+    [record] = world.records
+    assert world.cluster.floor == record.decision.desired_replicas == 6
+    assert world.cluster.events == [
+        ("checkout", "MinReplicasSet", "Floor of the HPA: 6; reason: HpaMaxReplicas")
+    ]
+    line = record.as_dict()
+    assert (line["rescaled"], line["reason"], line["bounds"]["max_replicas"]) == (
+        True,
+        "HpaMaxReplicas",
+        6,
+    )
+    assert line["message"].startswith("asked the HPA for at least 6 replicas, 4 are there: ")
+    assert "the HPA's own maxReplicas caps it at 6, fewer than are needed: " in line["message"]
 
 
 def test_an_hpa_that_goes_its_own_way_above_the_floor_is_no_contention():

@@ -19,17 +19,17 @@ from autoscaler.cluster.annotations import Annotator
 from autoscaler.cluster.events import EventRecorder
 from autoscaler.cluster.informers import Informer, resources
 from autoscaler.cluster.listing import Resource
+from autoscaler.cluster.objects import HPA
 from autoscaler.cluster.resources import Kind, Kinds
 from autoscaler.cluster.scale import Scaler
 from autoscaler.cluster.store import Store
 from autoscaler.decide.facts import TargetRef, WorkloadFacts
-from autoscaler.errors import ScaleRefusedError
+from autoscaler.errors import ScaleConflictError, ScaleRefusedError
 from autoscaler.ports import PolicyDocument
 
 logger = logging.getLogger(__name__)
 
 _KEDA = Kind("keda.sh/v1alpha1", "ScaledObject", "scaledobjects")
-_HPA = "HorizontalPodAutoscaler"
 _POLL_SECONDS = 0.05
 # A kind met for the first time is waited for this long; later it is simply not there yet.
 _FIRST_LIST_SECONDS = 2.0
@@ -121,13 +121,16 @@ class KubernetesCluster:
     def patch_min_replicas(self, target: TargetRef, min_replicas: int) -> bool:
         """Write `spec.minReplicas` of the HPA that claims the target; False: it is that already."""
         self._fence(target)
-        rival = self._store.rival(target, _HPA)
-        if rival is None:
-            raise ScaleRefusedError(f"{target}: no {_HPA} claims it")
-        floor = rival.floor(min_replicas)
-        if rival.min_replicas == floor:
+        hpa = self._store.hpa(target)
+        if hpa is None:
+            raise ScaleRefusedError(f"{target}: no {HPA} claims it")
+        if hpa.max_replicas is not None and min_replicas > hpa.max_replicas:
+            # It was higher when this was decided; what is told has to be what is written.
+            raise ScaleConflictError(f"{target}: maxReplicas of {hpa} is {hpa.max_replicas} now")
+        if hpa.min_replicas == min_replicas:
             return False
-        self._scaler.patch_hpa(target, rival.name, floor, resource_version=rival.resource_version)
+        version = hpa.resource_version
+        self._scaler.patch_hpa(target, hpa.name, min_replicas, resource_version=version)
         return True
 
     def record_event(

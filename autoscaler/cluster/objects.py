@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 
 from autoscaler.decide.facts import PodFacts, TargetRef
 
+HPA = "HorizontalPodAutoscaler"
+
 Amounts = Mapping[tuple[str, str], float]
 """Cores or bytes by (container, resource)."""
 
@@ -94,13 +96,6 @@ class Rival:
     target_group: str
     min_replicas: int = 1
     max_replicas: int | None = None
-
-    def floor(self, replicas: int) -> int:
-        """Return what it takes for `minReplicas` of so many: the server refuses more than its max.
-
-        A floor at its max is the most that can be done; none at all would be the least.
-        """
-        return replicas if self.max_replicas is None else min(replicas, self.max_replicas)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}"

@@ -12,7 +12,7 @@ from functools import lru_cache
 from sys import intern
 from typing import Any
 
-from autoscaler.cluster.objects import Amounts, Pod, PolicySource, ReplicaSet, Rival, Workload
+from autoscaler.cluster.objects import HPA, Amounts, Pod, PolicySource, ReplicaSet, Rival, Workload
 from autoscaler.decide.facts import PodFacts, PodPhase, TargetRef
 from autoscaler.policy.quantity import parsed_quantity
 from autoscaler.strict import instant_of, text_of
@@ -153,7 +153,7 @@ def horizontal_pod_autoscaler(raw: Json) -> Rival:
     spec = raw.get("spec") or {}
     return _rival(
         raw,
-        kind="HorizontalPodAutoscaler",
+        kind=HPA,
         target=spec.get("scaleTargetRef") or {},
         min_replicas=_count(spec, "minReplicas", absent=1),
         max_replicas=_count(spec, "maxReplicas") or None,

@@ -29,14 +29,21 @@ class Rivals:
         self._claims: dict[tuple[str, str, str], Claim] = {}
 
     def put(self, seen: Rival) -> set[Claim]:
-        """Take in a rival; its status changes all the time, which is no news to its target."""
+        """Take in a rival; its status changes all the time, which is no news to its target.
+
+        How far its floor may go is.
+        """
         identity = (seen.kind, seen.namespace, seen.name)
         claim = Claim(seen.namespace, seen.target_group, seen.target_kind, seen.target_name)
         changed: set[Claim] = set()
         if self._claims.get(identity) != claim:
             changed = self.remove(seen) | {claim}
             self._claims[identity] = claim
-        self._claimants.setdefault(claim, {})[seen.kind, seen.name] = seen
+        claimants = self._claimants.setdefault(claim, {})
+        before = claimants.get((seen.kind, seen.name))
+        claimants[seen.kind, seen.name] = seen
+        if before is not None and before.max_replicas != seen.max_replicas:
+            changed |= {claim}
         return changed
 
     def remove(self, seen: Rival) -> set[Claim]:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from autoscaler.cluster.objects import Pod, PolicySource, ReplicaSet, Rival, Seen, Workload
+from autoscaler.cluster.objects import HPA, Pod, PolicySource, ReplicaSet, Rival, Seen, Workload
 from autoscaler.cluster.rivals import Claim, Rivals, claim_of
 from autoscaler.decide.facts import TargetRef, WorkloadFacts
 from autoscaler.ports import PolicyDocument
@@ -217,14 +217,15 @@ class Store:
         with self._lock:
             return self._workloads.get(target)
 
-    def rival(self, target: TargetRef, kind: str) -> Rival | None:
-        """Return the rival of one kind that claims the target."""
+    def hpa(self, target: TargetRef) -> Rival | None:
+        """Return the HPA that claims the target."""
         with self._lock:
-            return next((r for r in self._rivals.of(target) if r.kind == kind), None)
+            return next((r for r in self._rivals.of(target) if r.kind == HPA), None)
 
     def _facts_of(self, seen: Workload) -> WorkloadFacts:
         pods = self._pods(seen)
         template_hash = self._template_hash(seen)
+        hpa = self.hpa(seen.target)
         return WorkloadFacts(
             target=seen.target,
             spec_replicas=seen.spec_replicas,
@@ -242,6 +243,7 @@ class Store:
             lead_times=self._lead_times(seen.uid, pods, template_hash),
             replicas_manager=seen.replicas_manager,
             rival=next(map(str, self._rivals.of(seen.target)), None),
+            hpa_max_replicas=None if hpa is None else hpa.max_replicas,
         )
 
     def _pods(self, seen: Workload) -> list[Pod]:

@@ -1,4 +1,4 @@
-"""Between which numbers the answer must lie: the policy's, the schedule's.
+"""Between which numbers the answer must lie: the policy's, the schedule's, those of an HPA we feed.
 
 Bounds are the user's own word: they hold at once, whatever the rate and whatever is unknown.
 """
@@ -6,8 +6,10 @@ Bounds are the user's own word: they hold at once, whatever the rate and whateve
 from dataclasses import dataclass
 
 from autoscaler.decide.decision import Limit
+from autoscaler.decide.facts import WorkloadFacts
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.schedule import ScheduledBounds
+from autoscaler.policy.schema import Actuator, WorkloadPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +57,12 @@ def bounded_replicas(number: int, bounds: Bounds, *, current_replicas: int) -> L
     if number < bounds.low:
         return Limit(bounds.low_reason, number, bounds.low, bounds.low_detail)
     return None
+
+
+def highest_floor(workload: WorkloadFacts, policy: WorkloadPolicy) -> int | None:
+    """Return the most that the HPA takes for its `minReplicas`; None = nobody limits it.
+
+    The server refuses a floor above the HPA's own `maxReplicas`; one at it is the most that can be
+    done, and none at all would be the least.
+    """
+    return workload.hpa_max_replicas if policy.actuator is Actuator.HPA else None

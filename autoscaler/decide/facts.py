@@ -111,6 +111,8 @@ class WorkloadFacts:
     """Field manager that last wrote `spec.replicas`, from managedFields."""
     rival: str | None = None
     """`HorizontalPodAutoscaler shop/checkout` when another autoscaler claims the target."""
+    hpa_max_replicas: int | None = None
+    """`maxReplicas` of the HPA that claims the target; None where none does, or it does not say."""
     generation: int | None = None
     """Counts the writes of `spec`; None where nobody counts them."""
     routability: Routability | None = None

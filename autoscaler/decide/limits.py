@@ -1,7 +1,7 @@
 """The rules between a recommendation and a decision, each a step that may change the number.
 
 Order: pods that never come -> hold on doubt -> stabilize -> fewer steps -> cool down ->
-limit rate -> bounds -> doubted clock -> paused direction.
+limit rate -> bounds -> doubted clock -> paused direction -> what an HPA takes.
 A step returns the `Limit` it imposes, or None when it leaves the number alone.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from autoscaler.decide.bounds import bounded_replicas, bounds_in_force
+from autoscaler.decide.bounds import bounded_replicas, bounds_in_force, highest_floor
 from autoscaler.decide.churn import enough_for_now, kept_for_later, worth_waiting_for
 from autoscaler.decide.cooldown import cooldown_left, left_text
 from autoscaler.decide.decision import Limit, Recommendation
@@ -230,6 +230,14 @@ def not_paused(number: int, case: Case) -> Limit | None:
     return paused_direction(number, workload=case.workload, policy=case.policy)
 
 
+def capped_by_hpa(number: int, case: Case) -> Limit | None:
+    """Ask an HPA for no more than it takes, so that what is told is what is written."""
+    most = highest_floor(case.workload, case.policy)
+    if most is None or number <= most:
+        return None
+    return Limit(Reason.HPA_MAX_REPLICAS, number, most)
+
+
 def at_rest(number: int, case: Case) -> bool:
     """Whether no step has anything to say, as for most workloads most of the time.
 
@@ -242,6 +250,7 @@ def at_rest(number: int, case: Case) -> bool:
         and (workload.ready_replicas >= number or workload.pods is None)
         and not policy.schedule
         and policy.min_replicas <= number <= policy.max_replicas
+        and capped_by_hpa(number, case) is None
     )
 
 
@@ -256,4 +265,5 @@ STEPS: tuple[Step, ...] = (
     bounded,
     sure_of_time,
     not_paused,
+    capped_by_hpa,
 )

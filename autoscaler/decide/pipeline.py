@@ -15,7 +15,7 @@ from autoscaler.decide.decision import Decision, Limit, Recommendation
 from autoscaler.decide.doubt import VANISHED_WITHIN, busiest, clock_jumped, updated_doubts
 from autoscaler.decide.facts import Signal, WorkloadFacts
 from autoscaler.decide.lead_time import farthest_promise
-from autoscaler.decide.limits import STEPS, Case, at_rest
+from autoscaler.decide.limits import STEPS, Case, at_rest, capped_by_hpa
 from autoscaler.decide.pause import standstill
 from autoscaler.decide.rate_limits import LONGEST_PERIOD
 from autoscaler.decide.reason import Reason
@@ -122,12 +122,21 @@ def decide(
     stop = standstill(number, workload=workload, policy=policy)
     if stop is None or stop.after != current:
         stop = _contested(number, workload=workload, state=state, now=now) or stop
-    if stop is not None:
-        return Decision(current, stop.after, stop.reason, (stop,))
     case = Case(current, recommendation, workload, policy, state, now)
+    if stop is not None:
+        return _stopped(stop, case)
     if at_rest(number, case):
         return Decision(current, number, recommendation.reason)
     return damped(number, case)
+
+
+def _stopped(stop: Limit, case: Case) -> Decision:
+    """Stand still; a fixed count is written, so it is one that can be."""
+    decision = Decision(case.current, stop.after, stop.reason, (stop,))
+    capped = None if decision.stands_still else capped_by_hpa(stop.after, case)
+    if capped is None:
+        return decision
+    return Decision(case.current, capped.after, capped.reason, (stop, capped))
 
 
 def damped(number: int, case: Case) -> Decision:

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     CHURN_HOLD = "ChurnHold"
     SCHEDULE_FLOOR = "ScheduleFloor"
     SCHEDULE_CEILING = "ScheduleCeiling"
+    HPA_MAX_REPLICAS = "HpaMaxReplicas"
     PAUSED = "Paused"
     SCALE_IN_PAUSED = "ScaleInPaused"
     SCALE_OUT_PAUSED = "ScaleOutPaused"

@@ -55,6 +55,7 @@ _BY_REASON = {
     Reason.REPLICAS_CONTESTED: Attention.CONTESTED,
     Reason.TOO_MANY_REPLICAS: Attention.CAPPED,
     Reason.SCHEDULE_CEILING: Attention.CAPPED,
+    Reason.HPA_MAX_REPLICAS: Attention.CAPPED,
     Reason.PAUSED: Attention.PAUSED,
     Reason.PAUSED_REPLICAS: Attention.PAUSED,
     Reason.SCALE_IN_PAUSED: Attention.PAUSED,

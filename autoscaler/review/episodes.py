@@ -16,7 +16,7 @@ from autoscaler.review.attention import HOLDS
 from autoscaler.review.fields import DecisionFields
 from autoscaler.review.reading import who
 
-_CAPS = frozenset({Reason.TOO_MANY_REPLICAS, Reason.SCHEDULE_CEILING})
+_CAPS = frozenset({Reason.TOO_MANY_REPLICAS, Reason.SCHEDULE_CEILING, Reason.HPA_MAX_REPLICAS})
 _PAUSES = frozenset(
     {
         Reason.PAUSED,

@@ -9,7 +9,7 @@ import math
 from dataclasses import field
 from datetime import datetime
 
-from autoscaler.decide.bounds import bounds_in_force
+from autoscaler.decide.bounds import bounds_in_force, highest_floor
 from autoscaler.decide.decision import Decision, Limit, Proposal, Recommendation
 from autoscaler.decide.facts import (
     Capacity,
@@ -167,9 +167,11 @@ class DecisionRecord:
             self.spec.max_replicas,
             scheduled_bounds(self.spec.schedule, lead_time=lead, now=now),
         )
+        most = highest_floor(self.workload, self.spec)
+        highest = bounds.high if most is None else min(bounds.high, most)
         return {
-            "min_replicas": bounds.low,
-            "max_replicas": bounds.high,
+            "min_replicas": min(bounds.low, highest),
+            "max_replicas": highest,
             "scale_down_limit": max(
                 0, scale_down_limit(current, rules=behavior.scale_down, events=events, now=now)
             ),

@@ -43,6 +43,7 @@ _PHRASES = {
     Reason.PODS_NEVER_READY: "pods that never become ready make it {to}",
     Reason.SCHEDULE_FLOOR: "the schedule asks for at least {to}",
     Reason.SCHEDULE_CEILING: "the schedule caps it at {to}",
+    Reason.HPA_MAX_REPLICAS: "the HPA's own maxReplicas caps it at {to}",
     Reason.PAUSED: "paused at {to}",
     Reason.SCALE_IN_PAUSED: "scale-in is paused at {to}",
     Reason.SCALE_OUT_PAUSED: "scale-out is paused at {to}",

@@ -6,6 +6,7 @@ import pytest
 from kubernetes.client import ApiClient, Configuration
 
 from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
+from autoscaler.cluster.objects import HPA, Rival
 from autoscaler.cluster.resources import Kinds
 from autoscaler.cluster.scale import Scaler, refusal
 from autoscaler.decide.facts import TargetRef
@@ -116,3 +117,17 @@ def test_a_workload_that_is_no_target_any_more_is_forgotten(server: Hanging) -> 
     cluster.stop()
 
     assert CHECKOUT.name not in reachable_texts(cluster)
+
+
+def test_a_floor_above_what_its_hpa_takes_by_now_is_decided_again_and_never_cut(
+    server: Hanging,
+) -> None:
+    cluster = KubernetesCluster(ApiClient(Configuration(host=server.url)))
+    claim = ("Deployment", CHECKOUT.name, "apps")
+    cluster._store.put(Rival("shop", "by-hand", HPA, "1", *claim, max_replicas=8))
+
+    with pytest.raises(ScaleConflictError, match="HorizontalPodAutoscaler shop/by-hand is 8 now"):
+        cluster.patch_min_replicas(CHECKOUT, 9)
+    cluster.stop()
+
+    assert server.asked == []

@@ -158,6 +158,24 @@ def test_the_status_of_an_hpa_is_no_news_to_its_target(store: Store) -> None:
     assert facts(store) is before
 
 
+def test_how_far_the_floor_of_an_hpa_may_go_is_news_to_its_target(store: Store) -> None:
+    facts(store)
+    store.put(replace(HPA, max_replicas=8))
+    assert facts(store).hpa_max_replicas == 8
+
+    store.put(replace(HPA, max_replicas=30))
+    assert facts(store).hpa_max_replicas == 30
+
+    store.remove(HPA)
+    assert facts(store).hpa_max_replicas is None
+
+
+def test_the_most_that_a_scaled_object_says_is_no_hpa_s(store: Store) -> None:
+    store.put(replace(HPA, kind="ScaledObject", max_replicas=8))
+
+    assert facts(store).hpa_max_replicas is None
+
+
 def test_keda_is_named_before_the_hpa_it_made(store: Store) -> None:
     store.put(HPA)
     store.put(replace(HPA, kind="ScaledObject", name="so"))

@@ -4,6 +4,7 @@ Ten thousand examples of a dozen properties have to fit into minutes: a whole wo
 one seed, which hypothesis draws; `grown(seed)` brings a failing one back.
 """
 
+import math
 import os
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -13,7 +14,7 @@ from random import Random
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from autoscaler.decide.bounds import bounds_in_force
+from autoscaler.decide.bounds import bounds_in_force, highest_floor
 from autoscaler.decide.capacity import declared_capacity
 from autoscaler.decide.facts import (
     Capacity,
@@ -32,7 +33,7 @@ from autoscaler.decide.pipeline import reconciled
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.schedule import scheduled_bounds
 from autoscaler.decide.state import Order, ScaleEvent, TimestampedRecommendation, WorkloadState
-from autoscaler.policy.schema import WorkloadPolicy
+from autoscaler.policy.schema import Actuator, WorkloadPolicy
 from decide.worlds import NOW, RATE, TARGET, ago
 
 # The full count is for CI; at a desk a few hundred find what was just broken.
@@ -106,14 +107,22 @@ class World:
         policy = self.policy
         lead = lead_time(self.facts.lead_times, configured=policy.forecast.lead_time)
         scheduled = scheduled_bounds(policy.schedule, lead_time=lead, now=now)
-        return bounds_in_force(policy.min_replicas, policy.max_replicas, scheduled)
+        bounds = bounds_in_force(policy.min_replicas, policy.max_replicas, scheduled)
+        most = self.most_of_an_hpa
+        return replace(bounds, low=min(bounds.low, most), high=min(bounds.high, most))
+
+    @property
+    def most_of_an_hpa(self):
+        """The highest floor that may be written, without end where none is."""
+        most = highest_floor(self.facts, self.policy)
+        return math.inf if most is None else most
 
     @property
     def lowest_allowed(self):
         """Current, unless the user's own word, a ceiling or a fixed count, is below it."""
         fixed = self.facts.annotations.get("autoscaler/paused-replicas", "")
         if fixed.isdigit():
-            return min(int(fixed), self.facts.spec_replicas)
+            return min(int(fixed), self.facts.spec_replicas, self.most_of_an_hpa)
         return min(self.facts.spec_replicas, self.bounds().high)
 
     def with_policy(self, **update):
@@ -305,7 +314,11 @@ def grown(seed, proportional=False):
     random = Random(seed)
     policy, facts = _policy(random.randint(0, 999), proportional), _facts(random)
     signals = tuple(_signal(random, metric, facts) for metric in policy.metrics)
-    return World(signals, policy, facts, _state(random))
+    world = World(signals, policy, facts, _state(random))
+    if random.random() < 0.9:
+        return world
+    fed = world.with_policy(actuator=Actuator.HPA)
+    return fed.with_facts(hpa_max_replicas=random.choice((None, *[random.randint(1, 90)] * 4)))
 
 
 WORLDS = SEEDS.map(grown)

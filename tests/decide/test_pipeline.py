@@ -612,6 +612,61 @@ def test_rules_follow_each_other_and_the_record_holds_each():
     )
 
 
+FED = {"actuator": "hpa"}
+
+
+@pytest.mark.parametrize(
+    ("most", "annotations", "expected"),
+    [
+        pytest.param(12, {}, Limit(Reason.HPA_MAX_REPLICAS, 20, 12), id="it caps"),
+        pytest.param(
+            12,
+            {"autoscaler/paused-replicas": "30"},
+            Limit(Reason.HPA_MAX_REPLICAS, 30, 12),
+            id="a fixed count",
+        ),
+        pytest.param(
+            8,
+            {"autoscaler/paused-scale-out": "true"},
+            Limit(Reason.HPA_MAX_REPLICAS, 10, 8),
+            id="below what is there",
+        ),
+        pytest.param(
+            8,
+            {"autoscaler/paused": "true"},
+            Limit(Reason.PAUSED, 20, 10, "annotation autoscaler/paused"),
+            id="paused: nothing is written",
+        ),
+    ],
+)
+def test_the_floor_of_an_hpa_is_capped_where_its_own_maximum_is(most, annotations, expected):
+    facts = workload(10, hpa_max_replicas=most, annotations=annotations)
+    decision = decided(signal(2000), facts=facts, **FED)
+
+    assert decision.chain[-1] == expected
+    assert (decision.desired_replicas, decision.reason) == (expected.after, expected.reason)
+
+
+@pytest.mark.parametrize(
+    ("most", "fields"),
+    [
+        pytest.param(20, FED, id="just as many"),
+        pytest.param(None, FED, id="an HPA that says none"),
+        pytest.param(12, {}, id="replicas are ours to write"),
+    ],
+)
+def test_an_hpa_s_maximum_is_no_limit_otherwise(most, fields):
+    decision = decided(signal(2000), facts=workload(10, hpa_max_replicas=most), **fields)
+
+    assert (decision.desired_replicas, decision.chain) == (20, ())
+
+
+def test_a_workload_at_rest_above_the_maximum_of_its_hpa_is_not_at_rest():
+    decision = decided(signal(1000), facts=workload(10, hpa_max_replicas=8), **FED)
+
+    assert (decision.desired_replicas, decision.reason) == (8, Reason.HPA_MAX_REPLICAS)
+
+
 def test_what_a_cooldown_holds_asks_no_rate_limit():
     behavior = {"scaleUp": {"policies": [{"type": "Pods", "value": 4, "periodSeconds": 60}]}}
     recently = quiet(0, last_scale_up_at=ago(10))

@@ -11,6 +11,7 @@ from autoscaler.decide.limits import Case, at_rest
 from autoscaler.decide.pipeline import damped
 from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
 from autoscaler.decide.reason import Reason
+from autoscaler.policy.schema import Actuator
 from decide.strategies import (
     LOWER_BOUNDS,
     PROPORTIONAL_WORLDS,
@@ -62,9 +63,18 @@ def test_a_decision_lies_within_bounds_or_stands_still(world):
 
     within = bounds.low <= decision.desired_replicas <= bounds.high
     stands = (STANDSTILL | DIRECTION_PAUSED) & reasons(decision) and not decision.rescale
-    there = min(world.facts.spec_replicas, world.policy.max_replicas)
+    there = min(world.facts.spec_replicas, world.policy.max_replicas, world.most_of_an_hpa)
     doubted = Reason.CLOCK_JUMP_HOLD in reasons(decision) and decision.desired_replicas == there
     assert within or stands or doubted or decision.reason is Reason.PAUSED_REPLICAS
+
+
+@thorough
+@given(WORLDS, st.integers(1, 90))
+def test_no_hpa_is_asked_for_a_floor_above_its_own_maximum(world, most):
+    fed = world.with_policy(actuator=Actuator.HPA).with_facts(hpa_max_replicas=most)
+    decision = fed.decision
+
+    assert decision.desired_replicas <= most or decision.stands_still
 
 
 @thorough

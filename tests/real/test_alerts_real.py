@@ -88,6 +88,18 @@ def ours(name: str, values: str, /, **labels: str) -> dict[str, str]:
             id="at max",
         ),
         pytest.param(
+            [
+                *series("status_desired_replicas", "6x60"),
+                *series("spec_max_replicas", "9x60"),
+                *series("spec_min_replicas", "2x60"),
+                *series("reason", "1x60", reason="HpaMaxReplicas"),
+                *series("mode", "1x60", mode="ForecastAndScale"),
+            ],
+            "16m",
+            "AutoscalerAtMaxReplicas",
+            id="at the max of an HPA",
+        ),
+        pytest.param(
             series("reason", "1x60", reason="MetricsUnknownHold"),
             "11m",
             "AutoscalerMetricsUnknown",

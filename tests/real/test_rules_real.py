@@ -121,6 +121,27 @@ def test_with_actuator_hpa_its_min_replicas_is_the_predicted_floor(
     eventually(lambda: namespace.replicas("checkout") == 6, within=60, what="the HPA following")
 
 
+def test_a_floor_that_the_hpa_itself_caps_is_told_as_it_is_written(
+    start: Start,
+    plane: ControlPlane,
+    govern: Callable[..., None],
+    prometheus: PrometheusServer,
+    namespace: Namespace,
+    tmp_path: Path,
+) -> None:
+    rules = itertools.chain(*rules_of(plane, tmp_path, "hpa-actuator").values())
+    kubeconfig = account_with(plane, namespace.name, rules=list(rules))
+    namespace.apply(deployment("checkout", replicas=2), hpa("by-hand", maxReplicas=4))
+    govern(550.0, actuator="hpa")
+    daemon = start(prometheus, namespace, kubeconfig=kubeconfig)
+
+    record = daemon.wait_for("checkout", lambda r: r["rescaled"], what="a floor")
+
+    assert (record["desired_replicas"], record["reason"]) == (4, "HpaMaxReplicas")
+    assert "at least 4 replicas, 2 are there: the HPA's own maxReplicas" in record["message"]
+    assert plane.get("hpa", "by-hand", namespace.name)["spec"]["minReplicas"] == 4
+
+
 @pytest.mark.parametrize(
     ("annotations", "load", "reason", "replicas"),
     [

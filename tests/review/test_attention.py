@@ -72,6 +72,9 @@ REFUSED = {"rescaled": False, "not_rescaled_because": "403 Forbidden"}
         ),
         pytest.param(record(10, 10, (Reason.PAUSED, 8, 10)), Attention.PAUSED, id="paused"),
         pytest.param(
+            record(10, 12, (Reason.HPA_MAX_REPLICAS, 14, 12)), Attention.CAPPED, id="by an HPA"
+        ),
+        pytest.param(
             record(10, 12, (Reason.TOO_MANY_REPLICAS, 14, 12), trust=Trust.DEMOTED),
             Attention.CAPPED,
             id="the worst word counts",

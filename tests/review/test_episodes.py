@@ -61,6 +61,7 @@ def test_the_log_ends_for_all_when_its_last_line_was_written():
         ("demoted", record(trust=Trust.STALE)),
         ("held", record(10, 10, (Reason.SCALE_DOWN_STABILIZED, 8, 10))),
         ("capped", record(10, 12, (Reason.TOO_MANY_REPLICAS, 14, 12))),
+        ("capped", record(10, 12, (Reason.HPA_MAX_REPLICAS, 14, 12))),
         ("contested", record(10, 10, (Reason.REPLICAS_CONTESTED, 14, 10))),
         ("refused", record(10, 14, rescaled=False, not_rescaled_because="403 Forbidden")),
         ("paused", record(10, 10, (Reason.PAUSED, 14, 10))),
