@@ -123,6 +123,9 @@ class Doubt(StrEnum):
     """Why a sample cannot be trusted whole."""
 
     ABSENT = "absent"
+    """Prometheus answers, and has no series."""
+    NOT_SCRAPED = "not scraped"
+    """No series either, and scrape targets that may have had it are down."""
     NOT_A_NUMBER = "not a number"
     STALE = "stale"
     PARTIAL = "partial"

@@ -32,7 +32,7 @@ from autoscaler.decide.sizing import replicas_for
 from autoscaler.decide.state import WorkloadState
 from autoscaler.decide.total_metric import replicas_for_average_value, replicas_for_value
 from autoscaler.decide.usage_ratio import tolerances_of
-from autoscaler.decide.zero import replicas_around_zero
+from autoscaler.decide.zero import asleep, replicas_around_zero
 from autoscaler.policy.metric import MetricSpec, TargetType
 from autoscaler.policy.schema import WorkloadPolicy
 
@@ -68,6 +68,7 @@ def recommended(
     asked = [_proposed(*pair, case) for pair in zip(signals, policy.metrics, strict=True)]
     proposals = tuple(proposal for proposal, _ in asked)
     doubt = next((doubt for _, doubt in asked if doubt), None)
+    detail = _detail(signals)
     replicas = max((p.replicas for p in proposals if p.replicas is not None), default=None)
     if policy.min_replicas == 0:
         replicas = replicas_around_zero(
@@ -77,13 +78,15 @@ def recommended(
             idle_since=state.since(Reason.SCALED_TO_ZERO),
             now=now,
         )
+        if not replicas and asleep(signals, workload=workload, now=now):
+            replicas, doubt, detail = 0, None, ""
     more = replicas is not None and replicas > workload.spec_replicas
     return Recommendation(
         replicas,
         _reason(replicas, workload.spec_replicas, proposals, doubt),
         proposals,
         may_lower=doubt is None,
-        detail=_detail(signals),
+        detail=detail,
         keep_replicas=_kept(signals) if replicas else None,
         forecast_history=_history(signals, proposals),
         promised_for=_promised_for(signals, proposals),

@@ -3,12 +3,13 @@
 Only with `minReplicas: 0`, only when every metric is known, reads nothing, and the forecast
 expects nothing; it stays gone while nothing is measured and nothing expected, also when nothing is
 known, because most sources fall silent with the last pod.
+Such silence is no doubt: who was asked, and has no series, says what is to be expected.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from autoscaler.decide.facts import Signal, Trust
+from autoscaler.decide.facts import Doubt, Sample, Signal, Trust, WorkloadFacts
 from autoscaler.decide.measured import known_load
 
 # As long as the longest default hold: whoever came a moment ago may come again.
@@ -25,6 +26,26 @@ def idle(signals: Sequence[Signal], *, now: datetime) -> bool:
         and not _expected(signal)
         for signal in signals
     )
+
+
+def asleep(signals: Sequence[Signal], *, workload: WorkloadFacts, now: datetime) -> bool:
+    """Whether there are no pods, and nothing is unknown but what falls silent with them.
+
+    A source that does not answer, or is not scraped, is as unknown as ever.
+    """
+    if workload.spec_replicas or workload.ready_replicas:
+        return False
+    return all(_heard(signal.sample, now=now) or _ended(signal.sample) for signal in signals)
+
+
+def _heard(sample: Sample, *, now: datetime) -> bool:
+    return sample.doubt is None and known_load(sample, now=now) is not None
+
+
+def _ended(sample: Sample) -> bool:
+    """Whether a series is gone; one that was scraped too long ago may go on unseen."""
+    gone = sample.doubt is Doubt.STALE and sample.sampled_at is None
+    return sample.doubt is Doubt.ABSENT or gone
 
 
 def replicas_around_zero(

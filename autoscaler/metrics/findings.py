@@ -18,6 +18,7 @@ _MOST_GAPS = 0.1
 FIX = {
     Doubt.NOT_A_NUMBER: "look for a division by zero in the query, or an exporter that writes NaN",
     Doubt.STALE: "the exporter is no longer scraped: look at Prometheus's targets",
+    Doubt.NOT_SCRAPED: "look at Prometheus's targets that are down",
     Doubt.PARTIAL: "look at Prometheus's targets that are down, and pods it does not scrape",
     Doubt.DUPLICATED: "two scrape jobs read the same pods: pin one with labels.job",
     Doubt.WARNED: "a store behind Prometheus did not answer: the number is a lower bound",

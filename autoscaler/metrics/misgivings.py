@@ -59,6 +59,13 @@ def told_down(down: Sequence[Down]) -> str:
     return f"{len(down)} scrape targets are down, first {down[0].instance}" if down else ""
 
 
+def not_scraped(sample: Sample, down: Sequence[Down]) -> Sample:
+    """Return what no series amounts to where these targets, which may have had it, are down."""
+    if not down or sample.doubt not in {Doubt.ABSENT, Doubt.STALE}:
+        return sample
+    return replace(sample, doubt=Doubt.NOT_SCRAPED, detail=told_down(down))
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """What is known beside the rows: the time, the pods, the targets that are down."""
@@ -111,7 +118,8 @@ def beside_down(
     Those of the workload's own namespace are its pods, or other people's; elsewhere all are a
     gateway's that may have held some of its load.
     """
-    if not read or not sample.trusted:
+    absent = sample.doubt is Doubt.ABSENT
+    if not read or not (absent or sample.trusted):
         return sample
     facts = around.workloads.get(workload)
     pods = None if facts is None else facts.pods
@@ -123,6 +131,8 @@ def beside_down(
         or target.namespace != workload.namespace
         or target.is_a_pod_of(workload, pods)
     ]
+    if absent:
+        return not_scraped(sample, missed)
     detail = told_down(missed) if around.down_is_known else DOWN_UNKNOWN
     return replace(sample, doubt=Doubt.PARTIAL, detail=detail) if detail else sample
 

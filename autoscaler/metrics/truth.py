@@ -20,6 +20,7 @@ from autoscaler.metrics.misgivings import (
     DOWN_UNKNOWN,
     Circumstances,
     Down,
+    not_scraped,
     settled,
     told_down,
     with_doubt,
@@ -104,6 +105,8 @@ class Reading:
             sample = replace(sample, doubt=Doubt.DUPLICATED, detail=detail)
         elif sample.value is not None and (missing := self._missing(member, found)):
             sample = replace(sample, doubt=Doubt.PARTIAL, detail=missing)
+        elif sample.value is None and self._down and not self._group.source.per_pod:
+            sample = not_scraped(sample, self._down)
         return with_doubt(sample, self._around)
 
     def silent_pods(self, member: Member) -> list[str]:

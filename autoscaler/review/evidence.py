@@ -42,9 +42,27 @@ def evidence(line: DecisionFields) -> str:
         doubted = "; ".join(filter(None, map(_doubted, line["signals"])))
         told = f"{_NOTHING_ASKED.get(reason, str(reason))}{never}{detail}"
         return f"{told}: {doubted}" if doubted else told
+    if asleep(line):
+        return f"asleep, and {_silent(line)} without pods"
     ahead = _forecast_leads(leading, recommendation["reason"])
     told = f"{_load(leading, ahead=ahead)}{_needs(leading, line, ahead=ahead)}"
     return f"{told}{detail}{_unheard(leading, line)}"
+
+
+def asleep(line: DecisionFields) -> bool:
+    """Whether a workload has no pods, and metrics are silent as they are then."""
+    recommendation = line["recommendation"]
+    resting = line["current_replicas"] == 0 == recommendation["replicas"]
+    silent = any(signal["value"] is None for signal in line["signals"])
+    return resting and silent and recommendation["may_lower"]
+
+
+def _silent(line: DecisionFields) -> str:
+    """Return which metrics have no value."""
+    names = [signal["metric"] for signal in line["signals"] if signal["value"] is None]
+    return (
+        f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} silent, as is to be expected"
+    )
 
 
 def leading_signal(line: DecisionFields) -> SignalFields | None:

@@ -538,10 +538,8 @@ ABSENT, TINY, OLD = {"doubt": Doubt.ABSENT}, 9.0, {"age": timedelta(hours=5)}
         pytest.param(signal(0.0), 0, id="nothing at all"),
         pytest.param(signal(0.0, TINY), 0, id="a quantile that is not quite zero"),
         pytest.param(signal(None, TINY, **ABSENT), 0, id="nor with metrics that fell silent"),
-        pytest.param(signal(None, **ABSENT), None, id="silence alone"),
-        pytest.param(
-            signal(None, 120.0, **ABSENT, **OLD), None, id="nor a forecast of this morning"
-        ),
+        pytest.param(signal(None, **ABSENT), 0, id="silence alone"),
+        pytest.param(signal(None, 120.0, **ABSENT, **OLD), 0, id="nor a forecast of this morning"),
         pytest.param(signal(0.0, 50.0, trust=WARMING), 0, id="nor persistence of what was"),
     ],
 )
@@ -551,6 +549,57 @@ def test_zero_is_woken_by_a_request_or_by_the_forecast(woken_by, expected):
     assert got.replicas == expected
     woken = {Reason.WOKEN_FROM_ZERO, Reason.FORECAST_CARRIES_FLOOR}
     assert not expected or got.reason in woken
+
+
+OLD_FORECAST = {"trust": STALE, "skill": 0.3}
+ENDED = replace(signal(None), sample=Sample(None, doubt=Doubt.STALE))
+LONG_SILENT = replace(signal(None), sample=Sample(None, ago(400), doubt=Doubt.STALE))
+
+
+@pytest.mark.parametrize(
+    "heard",
+    [
+        pytest.param((signal(None, **ABSENT),), id="no series"),
+        pytest.param((ENDED,), id="a series that has just ended"),
+        pytest.param(
+            (signal(0.0), signal(None, **ABSENT)), id="beside a gateway that sees nothing"
+        ),
+        pytest.param(
+            (signal(None, 50.0, **ABSENT, **OLD_FORECAST),), id="an old forecast of one pod"
+        ),
+        pytest.param((signal(None, capacity=None, **ABSENT),), id="no capacity learned yet"),
+    ],
+)
+def test_who_sleeps_at_zero_and_falls_silent_is_in_no_doubt(heard):
+    got = recommended(*heard, minReplicas=0, spec=0)
+
+    assert (got.replicas, got.reason) == (0, Reason.DESIRED_WITHIN_RANGE)
+    assert (got.may_lower, got.detail) == (True, "")
+
+
+@pytest.mark.parametrize("doubt", [d for d in Doubt if d not in {Doubt.ABSENT, Doubt.STALE}])
+def test_any_other_doubt_is_one_also_of_who_sleeps(doubt):
+    silent, doubted = signal(None, **ABSENT), signal(None, doubt=doubt)
+
+    assert not recommended(doubted, minReplicas=0, spec=0).may_lower
+    assert not recommended(silent, doubted, minReplicas=0, spec=0).may_lower
+
+
+@pytest.mark.parametrize(
+    ("heard", "facts", "least"),
+    [
+        pytest.param(signal(None, **ABSENT), workload(1), 0, id="a pod is ordered"),
+        pytest.param(
+            signal(None, **ABSENT), workload(0, ready_replicas=1), 0, id="one serves still"
+        ),
+        pytest.param(signal(None, **ABSENT), workload(0), 1, id="zero was not allowed"),
+        pytest.param(LONG_SILENT, workload(0), 0, id="a series that nobody scrapes any more"),
+    ],
+)
+def test_silence_is_a_doubt_where_it_is_not_sleep(heard, facts, least):
+    got = recommended(heard, facts=facts, minReplicas=least)
+
+    assert (got.may_lower, got.reason) == (False, Reason.METRICS_UNKNOWN_HOLD)
 
 
 def test_the_youngest_forecast_that_has_a_say_counts():

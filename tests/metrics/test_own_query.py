@@ -320,6 +320,28 @@ def test_a_selector_that_lost_its_series_is_missed_for_an_hour(stub, reader_of):
     assert one == beside_another == (3.0, Doubt.PARTIAL, "no series any more: b")
 
 
+@pytest.mark.parametrize(
+    ("job", "doubt"),
+    [("gateway", Doubt.NOT_SCRAPED), ("another", Doubt.ABSENT)],
+)
+def test_a_query_without_series_is_not_absent_while_what_it_read_is_down(
+    stub, reader_of, job, doubt
+):
+    reader, asked = reader_of(stub.url), series("sum(hits)")
+    rows = [
+        row(3, autoscaler_part="0:load"),
+        row(NOW.timestamp(), autoscaler_part="0:at0"),
+        row(1, autoscaler_part="0:series0", job="gateway", namespace="edge"),
+    ]
+    stub.reply = lambda q: success([] if "up == 0" in q.promql else rows)
+    reader.newest(asked, now=NOW, workloads={})
+    down = [row(1, job=job, instance="10.0.0.7:9100", namespace="edge")]
+    stub.reply = lambda q: success(down if "up == 0" in q.promql else [])
+    [sample] = reader.newest(asked, now=NOW, workloads={})
+
+    assert (sample.value, sample.doubt) == (None, doubt)
+
+
 def scalars_alone(asked):
     """Refuse what is not put into `vector()`, as Prometheus does with a scalar beside others."""
     wrapped = "vector(25 + 25" in asked.promql

@@ -127,6 +127,28 @@ def test_a_pod_that_cannot_be_scraped_makes_its_workload_partial(sample_of, labe
     assert sample.doubt == doubt
 
 
+GATEWAY = request_rate(source="traefik")
+
+
+@pytest.mark.parametrize(
+    ("series", "job", "down", "doubt"),
+    [
+        pytest.param(GATEWAY, "traefik", "traefik", Doubt.NOT_SCRAPED, id="its gateway"),
+        pytest.param(GATEWAY, "traefik", "linkerd-proxy", Doubt.ABSENT, id="another job"),
+        pytest.param(LINKERD, "linkerd-proxy", "linkerd-proxy", Doubt.ABSENT, id="pods it has not"),
+    ],
+)
+def test_a_load_that_nobody_tells_is_not_absent_while_who_counts_it_is_down(
+    sample_of, series, job, down, doubt
+):
+    rows = [row(1, autoscaler_part="0:jobs", job=job)]
+    sample = sample_of(rows, series=series, down=[row(1, job=down, instance="10.0.0.7:9100")])
+
+    assert (sample.value, sample.doubt) == (None, doubt)
+    told = "1 scrape targets are down, first 10.0.0.7:9100"
+    assert sample.detail == (told if doubt is Doubt.NOT_SCRAPED else "no series")
+
+
 @pytest.mark.parametrize("beside", [[], [cpu()]], ids=["alone", "after another policy came"])
 def test_a_job_that_is_down_as_a_whole_was_read_before(stub, reader_of, beside):
     reader, rows = reader_of(stub.url), [*linkerd(), row(1, autoscaler_part="0:jobs", job="edge")]

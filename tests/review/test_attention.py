@@ -1,13 +1,33 @@
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from autoscaler.decide.facts import Doubt, Sample, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.review.attention import SEVERITY, Attention, attention_of
-from review.records import CHECKOUT, NOW, UNROUTABLE, decided, policy, record, signal, workload
+from review.records import (
+    CHECKOUT,
+    NOW,
+    UNROUTABLE,
+    decided,
+    forecast,
+    policy,
+    record,
+    signal,
+    workload,
+)
 
 REFUSED = {"rescaled": False, "not_rescaled_because": "403 Forbidden"}
+
+
+SILENT, UNANSWERED = (
+    signal(
+        sample=Sample(None, doubt=doubt),
+        forecast=forecast(40.0, trust=Trust.STALE, age=timedelta(hours=5)),
+    )
+    for doubt in (Doubt.ABSENT, Doubt.UNREACHABLE)
+)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +59,17 @@ REFUSED = {"rescaled": False, "not_rescaled_because": "403 Forbidden"}
             decided(signal(sample=Sample(None, doubt=Doubt.ABSENT), forecast=None)),
             Attention.UNKNOWN,
             id="blind",
+        ),
+        pytest.param(
+            decided(SILENT, current=0, spec=policy(minReplicas=0)), Attention.CALM, id="asleep"
+        ),
+        pytest.param(
+            decided(UNANSWERED, current=0, spec=policy(minReplicas=0)),
+            Attention.UNKNOWN,
+            id="asleep, and Prometheus does not answer",
+        ),
+        pytest.param(
+            decided(SILENT, current=1, spec=policy(minReplicas=0)), Attention.UNKNOWN, id="awake"
         ),
         pytest.param(
             decided(signal(capacity=None)),

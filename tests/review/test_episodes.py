@@ -2,11 +2,11 @@ from datetime import timedelta
 
 import pytest
 
-from autoscaler.decide.facts import Trust
+from autoscaler.decide.facts import Doubt, Sample, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.review.episodes import STATES, Episode, Moment, episodes, moment
 from autoscaler.review.which import which_policies
-from review.records import NOW, decided, record, signal
+from review.records import NOW, decided, forecast, policy, record, signal
 
 REASONS = frozenset({Reason.COOLDOWN_ACTIVE})
 
@@ -71,6 +71,18 @@ def test_each_state_is_told_from_a_line_and_not_from_a_calm_one(state, made):
     assert moment(made.as_dict(), state).holds
     assert not moment(record().as_dict(), state).holds
     assert set(STATES) >= {state}
+
+
+@pytest.mark.parametrize(
+    ("doubt", "states"),
+    [(Doubt.ABSENT, set()), (Doubt.UNREACHABLE, {"unknown", "demoted", "held"})],
+)
+def test_who_sleeps_in_silence_is_in_no_state_and_who_is_not_answered_is(doubt, states):
+    stale = forecast(40.0, trust=Trust.STALE, age=timedelta(hours=5))
+    silent = signal(sample=Sample(None, doubt=doubt), forecast=stale)
+    line = decided(silent, current=0, spec=policy(minReplicas=0)).as_dict()
+
+    assert {state for state in STATES if moment(line, state).holds} == states
 
 
 def test_a_capacity_that_is_not_known_makes_no_metric_unknown():

@@ -265,6 +265,25 @@ def test_every_doubt_is_told_of_the_metric_it_is_about(doubt, told):
     assert sentence(decided(doubted).as_dict()).endswith(told)
 
 
+def test_who_sleeps_says_so_instead_of_doubting_what_fell_silent():
+    told = sentence(decided(BLIND, current=0, spec=policy(minReplicas=0)).as_dict())
+
+    assert told == (
+        "kept 0 replicas: asleep, and requestRate linkerd is silent, as is to be expected "
+        "without pods."
+    )
+
+
+def test_who_sleeps_while_prometheus_does_not_answer_is_told_that():
+    away = signal(sample=Sample(None, doubt=Doubt.UNREACHABLE, detail="timed out"), forecast=None)
+    told = sentence(decided(away, current=0, spec=policy(minReplicas=0)).as_dict())
+
+    assert told == (
+        "kept 0 replicas: metrics are unknown, which never lowers: "
+        "requestRate linkerd has its source unreachable, timed out."
+    )
+
+
 def test_a_bound_under_unknown_metrics_is_told_with_them():
     told = sentence(decided(BLIND, current=70).as_dict())
 
