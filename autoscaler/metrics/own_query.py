@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _TOKEN = re.compile(
-    r"""(?P<space>\s+|\#[^\n]*)
+    r"""(?P<space>\s+|\#[^\n\r]*(?=\r?\n|\Z))
       | (?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`)
       | (?P<number>[0-9][0-9a-zA-Z_.]*(?:(?<=[eE])[-+][0-9]+)?|\.[0-9]+)
       | (?P<word>[a-zA-Z_:][a-zA-Z0-9_:]*)
@@ -22,6 +22,9 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _CLOSES = {")": "(", "]": "[", "}": "{"}
+# A quote outside a string token opens a string that never ends. A `#` outside a comment begins one
+# that for Prometheus ends at a carriage return, and for others at the end of the line.
+_NEVER_ALONE = {'"', "'", "`", "#"}
 _LABEL_LISTS = {"by", "without", "on", "ignoring", "group_left", "group_right"}
 _WORDS = _LABEL_LISTS | {"and", "or", "unless", "offset", "bool", "atan2", "inf", "nan"}
 _AGGREGATIONS = {
@@ -82,8 +85,8 @@ def _whole(tokens: list[_Token]) -> bool:
     """Whether every string ends and every bracket closes what was opened."""
     opened: list[str] = []
     for token in tokens:
-        if token.text in {'"', "'", "`"}:
-            return False  # a quote outside a string token opens a string that never ends
+        if token.text in _NEVER_ALONE:
+            return False
         if token.kind == "open":
             opened.append(token.text)
         elif token.kind == "close" and (not opened or opened.pop() != _CLOSES[token.text]):

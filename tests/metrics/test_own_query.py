@@ -30,6 +30,7 @@ from support.prometheus_stub import Reply, failure, row, success
         pytest.param("a and a unless b", [("a", None), ("b", None)], id="set operators, once each"),
         pytest.param("sum without (x) (topk(3, a))", [("a", None)], id="aggregations"),
         pytest.param("a @ end() or vector(0)", [("a", None)], id="or vector(0)"),
+        pytest.param("a # of\r\n+ b # all\r\n", [("a", None), ("b", None)], id="lines of Windows"),
     ],
 )  # fmt: skip
 def test_the_selectors_of_a_query_are_found(text, selectors):
@@ -48,6 +49,8 @@ def test_the_selectors_of_a_query_are_found(text, selectors):
         pytest.param('a{b="c}', id="an open string"),
         pytest.param('a)), "x", "", "", "") or label_replace(vector(0), "p", "2:load", "", "")',
                      id="tries to speak for another policy"),
+        pytest.param("a # \r) or (b", id="a comment that ends within its line"),
+        pytest.param("a # \r", id="a comment that ends before the line does"),
         pytest.param("", id="empty"),
         pytest.param("# nothing", id="only a comment"),
     ],

@@ -5,12 +5,17 @@ import shutil
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from urllib.error import HTTPError
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from autoscaler.metrics.own_query import examined
+from autoscaler.metrics.prometheus import PrometheusMetrics, PrometheusSettings
 from autoscaler.metrics.promql import Matcher, any_of, escaped_regex, labelled, quoted, selector
+from support.load_series import request_rate
 from support.processes import Process, free_port, wait_until
 
 VALUES = st.text(max_size=60) | st.text(alphabet="\"'`\\{}()[]|.*+?^$#,= \n\r\t\x00a1", max_size=60)
@@ -76,3 +81,58 @@ def test_a_selector_with_any_values_is_parsed_and_finds_nothing_else(prometheus_
     assert (
         ask(prometheus_url, f"count({selector('up', matchers)}) or vector(7)")[0]["value"][1] == "7"
     )
+
+
+# Closes the label_replace() around it, and says a row of the first query.
+FORGED = (
+    'vector(1) # {end}), "a", "b", "", "") or label_replace(label_replace(vector(10000), "a", "c", '
+    '"", ""), "autoscaler_part", "0:load", "", "") or label_replace((vector(2)'
+)
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n", "\x0b", "\x0c", "\x85", "\u2028"])
+def test_nobody_speaks_for_another_policy_whatever_ends_a_comment(prometheus_url, end):
+    reader = PrometheusMetrics(PrometheusSettings(prometheus_url))
+    both = [request_rate(query=text) for text in ("vector(7)", FORGED.format(end=end))]
+
+    [sample, _] = reader.newest(both, now=datetime.now(tz=UTC), workloads={})
+    reader.close()
+
+    assert sample.value == 7.0
+
+
+PIECES = (
+    "vector(1)",
+    "up",
+    ") or (",
+    "(",
+    ")",
+    "{",
+    "}",
+    '"',
+    "'",
+    "`",
+    "#",
+    "\n",
+    "\r",
+    "\\",
+    ",",
+)
+QUERIES = st.lists(st.sampled_from(PIECES), min_size=1, max_size=9).map("".join)
+
+
+@MANY
+@given(text=QUERIES)
+def test_a_query_that_is_whole_stays_within_its_parentheses(prometheus_url, text):
+    if not examined(text).whole:
+        return
+    beside = f'label_replace(({text}\n), "v", "mine", "", "")'
+    body = urllib.parse.urlencode({"query": beside}).encode()
+    try:
+        with urllib.request.urlopen(f"{prometheus_url}/api/v1/query", data=body, timeout=5) as said:
+            rows = json.load(said)["data"]["result"]
+    except HTTPError as refused:
+        refused.close()
+        return
+
+    assert all(row["metric"].get("v") == "mine" for row in rows)
