@@ -17,6 +17,10 @@ from autoscaler.policy.schema import WorkloadPolicy
 
 # Long enough to recognize what was written, short enough for one line of log.
 _LONGEST_VALUE = 80
+# A document of one KiB can hold ten thousand mistakes by its aliases, and each is kept as long as
+# it stands; nobody mends more than these at once.
+_MOST_TOLD = 20
+_LONGEST_COMPLAINT = 500
 
 # What is wanted, by pydantic's name of the error, in the words of YAML and not of Python.
 _WANTED = {
@@ -43,9 +47,18 @@ _WANTED = {
 
 
 def complaints(error: ValidationError) -> list[str]:
-    """Return one line per error, in the order of the schema."""
+    """Return one line per error, in the order of the schema; the first ones of very many."""
     found = error.errors(include_url=False)
-    return [_complaint(details) for details in found if not _follows_from_another(details, found)]
+    own = [details for details in found if not _follows_from_another(details, found)]
+    told = [_cut(_complaint(details)) for details in own[:_MOST_TOLD]]
+    n_more = len(own) - len(told)
+    return [*told, f"{n_more} more mistakes"] if n_more else told
+
+
+def _cut(complaint: str) -> str:
+    if len(complaint) <= _LONGEST_COMPLAINT:
+        return complaint
+    return f"{complaint[: _LONGEST_COMPLAINT - 3]}..."
 
 
 def _follows_from_another(details: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:

@@ -48,8 +48,10 @@ _FIELDS = (
 class Cron:
     """The minutes on which something recurs, in local wall-clock time."""
 
-    times: tuple[time, ...]
+    hours: tuple[int, ...]
     """Of every matching day, latest first."""
+    minutes: tuple[int, ...]
+    """Of every matching hour, latest first."""
     days: frozenset[int]
     months: frozenset[int]
     weekdays: frozenset[int]
@@ -64,11 +66,18 @@ class Cron:
                 day = day.replace(day=1) - _ONE_DAY
                 continue
             if self._falls_on(day):
-                for at in self.times:
-                    occurrence = datetime.combine(day, at)
-                    if occurrence <= start:
-                        yield occurrence
+                yield from self._on(day, start)
             day -= _ONE_DAY
+
+    def _on(self, day: date, start: datetime) -> Iterator[datetime]:
+        """Yield the occurrences of a matching day at or before `start`, latest first."""
+        for hour in self.hours:
+            if datetime.combine(day, time(hour)) > start:
+                continue
+            for minute in self.minutes:
+                occurrence = datetime.combine(day, time(hour, minute))
+                if occurrence <= start:
+                    yield occurrence
 
     def _falls_on(self, day: date) -> bool:
         in_month, in_week = day.day in self.days, day.isoweekday() % 7 in self.weekdays
@@ -94,7 +103,8 @@ def parsed_cron(text: str) -> Cron:
     )
     restricted = [not part.startswith("*") for part in (written[2], written[4])]
     cron = Cron(
-        tuple(time(h, m) for h in sorted(hours, reverse=True) for m in sorted(minutes)[::-1]),
+        tuple(sorted(hours, reverse=True)),
+        tuple(sorted(minutes, reverse=True)),
         days,
         months,
         frozenset(number % 7 for number in weekdays),

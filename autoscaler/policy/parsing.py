@@ -1,7 +1,7 @@
 """What does a document say: text in, a `WorkloadPolicy` out, or every mistake at once.
 
-A user who fixes one mistake only to be told the next stops reading; so all are listed, each with
-its source, its field path as written, the value, and what is allowed.
+A user who fixes one mistake only to be told the next stops reading; so all are listed (of very
+many the first), each with its source, its field path as written, the value, and what is allowed.
 """
 
 from typing import Any

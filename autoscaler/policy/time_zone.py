@@ -1,6 +1,7 @@
 """Which day is it where the load comes from: IANA time zones, checked once at the edge."""
 
 import difflib
+from functools import cache
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -12,12 +13,30 @@ def known_time_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder's name is an OSError
-        # An abbreviation says nothing: EST, which CEST looks like, is another continent's.
-        places = [zone for zone in available_timezones() if "/" in zone]
-        alike = difflib.get_close_matches(name, places, n=1)
+        alike = _alike(name)
         guess = f"; did you mean {alike[0]}?" if alike else " such as Europe/Berlin"
         raise ValueError(f"{name!r} is not an IANA time zone{guess}") from None
     return name
+
+
+@cache
+def _places() -> tuple[str, ...]:
+    """Return the zones that are places, read once: a folder of six hundred files.
+
+    An abbreviation says nothing: EST, which CEST looks like, is another continent's.
+    """
+    return tuple(zone for zone in available_timezones() if "/" in zone)
+
+
+def _alike(name: str) -> list[str]:
+    """Return the likeliest zone, if any, among those that begin alike or contain the name.
+
+    To compare with all of them takes ten milliseconds, and a policy may be wrong a hundred times.
+    """
+    written = name.lower()
+    begins = written[:2]
+    near = [z for z in _places() if z.lower().startswith(begins) or written in z.lower()]
+    return difflib.get_close_matches(name, near, n=1)
 
 
 TimeZone = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(known_time_zone)]

@@ -1,5 +1,6 @@
 """Five-field cron expressions as wall-clock minutes."""
 
+import tracemalloc
 from datetime import datetime
 from itertools import islice
 
@@ -70,3 +71,16 @@ def test_occurrences_go_backwards_without_a_gap():
 def test_a_wrong_expression_names_the_field(text, message):
     with pytest.raises(ValueError, match="(?s).*" + message.replace("*", r"\*")):
         parsed_cron(text)
+
+
+def test_thousands_of_expressions_of_every_minute_take_a_few_megabytes():
+    tracemalloc.start()
+    for day in range(1, 29):
+        for month in range(1, 13):
+            for week in range(4):
+                parsed_cron(f"* * {day} {month} {week}")
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    parsed_cron.cache_clear()
+
+    assert kept < 10 * 2**20

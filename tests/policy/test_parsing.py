@@ -212,6 +212,16 @@ def test_what_two_policies_have_different_is_not():
             id="an unknown time zone of a schedule",
         ),
         pytest.param(
+            "forecast: {timeZone: Berlin}",
+            "forecast.timeZone: 'Berlin' is not an IANA time zone; did you mean Europe/Berlin?",
+            id="a time zone by its city",
+        ),
+        pytest.param(
+            "forecast: {timeZone: Moon/Base}",
+            "forecast.timeZone: 'Moon/Base' is not an IANA time zone such as Europe/Berlin",
+            id="a time zone like no other",
+        ),
+        pytest.param(
             "maxReplicas: 4", "line 7, column 1: 'maxReplicas' stands twice", id="a key twice"
         ),
     ],
@@ -240,6 +250,23 @@ cooldown: {scaleDown: soon}
         "cooldown.scaleDown: 'soon' is not a duration such as 90s, 5m or 1h30m",
         "minReplicas 5 is above maxReplicas 4",
     ]
+
+
+def test_of_ten_thousand_mistakes_the_first_are_listed_and_the_others_counted():
+    entry = ", ".join(f"k{n}: 1" for n in range(90))
+    text = with_field(f"schedule: [&a {{{entry}}}{', *a' * 99}]")
+
+    told = complaints(text)
+
+    assert told[0].startswith("schedule[0].name: is required")
+    assert (len(told), told[-1]) == (21, "9280 more mistakes")
+
+
+def test_a_mistake_is_told_in_a_few_hundred_characters_however_long_it_is():
+    [told] = complaints(with_field(f"forecast: {{risk: {'9x' * 50_000}}}"))
+
+    assert told.startswith("forecast.risk: '9x9x")
+    assert len(told) == 500
 
 
 @pytest.mark.parametrize(
@@ -418,6 +445,24 @@ def test_a_target_that_hpa_does_not_take_is_refused(metric, complaint):
             "scaleTargetRef: apiVersion apps/v1 has no kind 'Deploymnt' to scale; apps/v1 has "
             "Deployment, StatefulSet, ReplicaSet, and a kind of another group needs its apiVersion",
             id="misspelt kind",
+        ),
+        pytest.param(
+            "{apiVersion: a.io/v1/namespaces/bank/tills/t/../.., kind: Till, name: checkout}",
+            "scaleTargetRef.apiVersion: 'a.io/v1/namespaces/bank/tills/t/../..' is no API "
+            "version such as apps/v1 or argoproj.io/v1alpha1",
+            id="a path to elsewhere",
+        ),
+        pytest.param(
+            "{apiVersion: x/../apps/v1, name: checkout}",
+            "scaleTargetRef.apiVersion: 'x/../apps/v1' is no API "
+            "version such as apps/v1 or argoproj.io/v1alpha1",
+            id="another way to the same",
+        ),
+        pytest.param(
+            '{apiVersion: a.io/v1, kind: "\\e[2J", name: checkout}',
+            r"scaleTargetRef.kind: '\x1b[2J' is no kind such as Deployment: letters, digits "
+            "and '-'",
+            id="what clears a terminal",
         ),
         pytest.param(
             "{name: 42}", "scaleTargetRef.name: 42 must be text; put it in quotes", id="42"
