@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
+from itertools import islice
 
 from kubernetes.client import ApiClient
 
@@ -35,6 +36,8 @@ _POLL_SECONDS = 0.05
 _FIRST_LIST_SECONDS = 2.0
 # A kind the server does not serve is asked for again this much later: its CRD may come.
 _ASK_AGAIN_SECONDS = 60.0
+# Each is a question to the API server that the reconcile waits for, and policies may name any kind.
+_MOST_KINDS_ASKED = 10
 
 
 class KubernetesCluster:
@@ -99,10 +102,7 @@ class KubernetesCluster:
         """Return what the watches know; kinds other than Deployment are watched once named."""
         if (keda := self._watch_keda()) is not None:
             keda.listing.wait_listed(_FIRST_LIST_SECONDS)
-        for api_version, kind in {(t.api_version, t.kind) for t in targets} - self._watched:
-            self._watch_kind(
-                next(t for t in targets if (t.api_version, t.kind) == (api_version, kind))
-            )
+        self._watch_kinds({(t.api_version, t.kind): t for t in targets})
         self._scaler.retain(targets)
         return self._store.workloads(targets)
 
@@ -174,11 +174,18 @@ class KubernetesCluster:
         self._ask_again_at[key] = now + _ASK_AGAIN_SECONDS
         return True
 
-    def _watch_kind(self, target: TargetRef) -> None:
+    def _watch_kinds(self, targets: Mapping[tuple[str, str], TargetRef]) -> None:
+        """Ask for a few of the kinds that are not watched yet, those first that never were."""
+        named = {*targets, (_KEDA.api_version, _KEDA.kind)}
+        asked = {key: at for key, at in self._ask_again_at.items() if key in named}
+        self._ask_again_at = asked
+        unknown = sorted(targets.keys() - self._watched, key=lambda key: asked.get(key, 0.0))
+        due = (key for key in unknown if self._due(key))
+        for key in islice(due, _MOST_KINDS_ASKED):
+            self._watch_kind(key, targets[key])
+
+    def _watch_kind(self, key: tuple[str, str], target: TargetRef) -> None:
         """Begin to watch the kind of `target`, if the server serves it with `scale`."""
-        key = (target.api_version, target.kind)
-        if not self._due(key):
-            return
         try:
             kind = self._kinds.of(target)
         except ScaleRefusedError as error:

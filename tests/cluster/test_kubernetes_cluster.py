@@ -1,0 +1,69 @@
+"""What is asked of the API server on behalf of policies that name whatever they like."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from kubernetes.client import ApiClient, Configuration
+
+from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
+from autoscaler.decide.facts import TargetRef
+from support.loopback import Handler, Loopback
+
+
+class Discovery(Loopback):
+    """Serves no kind at all, and counts who asks."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        discovery = self
+
+        class Answers(Handler):
+            def do_GET(self) -> None:
+                discovery.asked.append(self.path)
+                self.answer(json.dumps({"kind": "APIResourceList", "resources": []}).encode())
+
+        super().__init__(Answers)
+
+
+@pytest.fixture
+def discovery() -> Iterator[Discovery]:
+    with Discovery() as made:
+        yield made
+
+
+def named(n: int) -> list[TargetRef]:
+    """Return a target of each of `n` kinds that nobody serves."""
+    return [TargetRef("shop", "checkout", "Till", f"g{i}.example.com/v1") for i in range(n)]
+
+
+def test_a_cycle_asks_for_a_few_unknown_kinds_and_the_next_one_for_others(
+    discovery: Discovery,
+) -> None:
+    api = ApiClient(Configuration(host=discovery.url))
+    cluster = KubernetesCluster(api)
+    cluster.workloads([])  # asks for KEDA
+    asked = [_asked_for(cluster, discovery, named(15)) for _ in range(3)]
+    cluster.stop()
+
+    assert [len(paths) for paths in asked] == [10, 5, 0]
+    assert not asked[0] & asked[1]
+
+
+def _asked_for(
+    cluster: KubernetesCluster, discovery: Discovery, targets: list[TargetRef]
+) -> set[str]:
+    discovery.asked.clear()
+    cluster.workloads(targets)
+    return set(discovery.asked)
+
+
+def test_kinds_that_are_named_no_more_are_forgotten(discovery: Discovery) -> None:
+    api = ApiClient(Configuration(host=discovery.url))
+    cluster = KubernetesCluster(api)
+    for n in range(5):
+        cluster.workloads([TargetRef("shop", "checkout", f"Till{n}", "example.com/v1")])
+    kept = set(cluster._ask_again_at)
+    cluster.stop()
+
+    assert kept == {("example.com/v1", "Till4"), ("keda.sh/v1alpha1", "ScaledObject")}
