@@ -5,7 +5,9 @@ import shutil
 import socket
 import ssl
 import subprocess
+import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import HTTPError
@@ -102,6 +104,7 @@ def test_nothing_but_reading_is_possible(url, method):
         ("/static/page.js", 404),
         ("/api/policies?" + "&".join(f"a{n}=1" for n in range(30)), 400),
         ("/?" + "a" * 70_000, 414),
+        ("/api/policies?" + "q=%ff%00&offset=" + "9" * 16, 400),
     ],
 )
 def test_each_path_answers_and_nothing_else_does(url, path, status):
@@ -159,6 +162,42 @@ def test_who_connects_too_often_is_turned_away_and_the_others_are_served(url, mo
     assert eventually_served(url)
 
 
+def test_who_takes_every_connection_keeps_nobody_else_out(url, monkeypatch):
+    """A kubelet whose probes are not answered restarts us."""
+    monkeypatch.setattr(module, "MOST_CONNECTIONS", 4)
+    host, port = url.removeprefix("http://").split(":")
+    idle = [socket.create_connection((host, int(port)), timeout=10) for _ in range(4)]
+    wait_until_refused(url)
+
+    answered = [status_from("127.0.0.2", int(port)) for _ in range(3)]
+    for connection in idle:
+        connection.close()
+
+    assert answered == [200, 200, 200]
+
+
+def status_from(address, port):
+    """Ask for the page as another host."""
+    connection = http.client.HTTPConnection(
+        "127.0.0.1", port, timeout=10, source_address=(address, 0)
+    )
+    connection.request("GET", "/")
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+@pytest.mark.parametrize("target", ["http://[", "http://[/page.js?x=1"])
+def test_an_address_that_is_none_is_a_bad_request_and_no_traceback(url, caplog, target):
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as raw:
+        raw.sendall(f"GET {target} HTTP/1.1\r\n\r\n".encode())
+        first = raw.makefile("rb").readline()
+
+    assert b" 400 " in first
+    assert caplog.records == []
+
+
 def wait_until_refused(url):
     """Ask until the two idle connections have their threads; each question is a round trip."""
     for _ in range(200):
@@ -197,6 +236,39 @@ def test_a_route_that_fails_closes_one_connection_and_no_more():
             body_of(url + "/broken")
 
         assert body_of(url + "/fine") == b"fine"
+
+
+def test_one_answer_is_made_at_a_time_however_many_ask():
+    now, most = [], []
+
+    def slow(_query):
+        for _ in range(5):
+            now.append(1)
+            most.append(len(now))
+            time.sleep(0.002)
+            now.pop()
+            yield b"piece\n"
+
+    routes = {"/slow": lambda query: Answer(slow(query))}
+    with serving(routes) as url, ThreadPoolExecutor(8) as readers:
+        bodies = set(readers.map(body_of, [f"{url}/slow"] * 8))
+
+    assert bodies == {b"piece\n" * 5}
+    assert max(most) == 1
+
+
+def test_who_does_not_read_his_answer_keeps_nobody_from_theirs():
+    routes = {"/long": lambda _: Answer(b"x" * 2**16 for _ in range(2**10))}
+    with serving(routes | {"/fine": lambda _: Answer(b"fine")}) as url:
+        host, port = url.removeprefix("http://").split(":")
+        deaf = [socket.create_connection((host, int(port)), timeout=10) for _ in range(4)]
+        for connection in deaf:
+            connection.sendall(b"GET /long HTTP/1.1\r\n\r\n")
+            connection.recv(1)
+
+        assert body_of(f"{url}/fine") == b"fine"
+        for connection in deaf:
+            connection.close()
 
 
 def test_the_page_alone_is_served_to_this_machine_only(latest):
