@@ -4,6 +4,7 @@ A roster is compiled when the policies change, not at every cycle: each policy k
 position of the batch its own series begin.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,9 @@ from autoscaler.decide.facts import TargetRef
 from autoscaler.policy.metric import MetricSpec
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.ports import LoadSeries
+
+# A memory file gives each key the room of the longest, and a query may have ten thousand letters.
+_LONGEST_KEY = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,10 @@ def _series_key(target: TargetRef, metric: MetricSpec) -> str:
     what = metric.model_dump_json(
         by_alias=True, exclude={name: {"target"} for name in _SECTIONS}, exclude_none=True
     )
-    return f"{target.api_version}/{target.kind}/{target}/{what}"
+    key = f"{target.api_version}/{target.kind}/{target}/{what}"
+    if len(key) <= _LONGEST_KEY:
+        return key
+    return f"{target}/{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 _SECTIONS = ("request_rate", "resource", "container_resource", "pods", "object", "external")

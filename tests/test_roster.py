@@ -54,3 +54,17 @@ def test_the_same_metric_of_two_workloads_is_two_series():
     roster = compiled({CHECKOUT: ("a", policy("checkout")), SEARCH: ("b", policy("search"))})
 
     assert len(set(roster.series_keys)) == 2
+
+
+def asked(query):
+    [rate] = policy("checkout").model_dump(mode="json", by_alias=True)["metrics"]
+    rate["requestRate"] |= {"source": None, "query": query}
+    values = {"scaleTargetRef": {"name": "checkout"}, "maxReplicas": 10, "metrics": [rate]}
+    return compiled({CHECKOUT: ("a", WorkloadPolicy.model_validate(values))}).series_keys[0]
+
+
+def test_a_query_of_thousands_of_letters_is_told_from_others_by_a_short_key():
+    long = "a" * 9_000
+
+    assert asked(long) == asked(long) != asked(f"{long}b")
+    assert len(asked(long)) < 256
