@@ -85,7 +85,7 @@ class Daemon:
         *,
         interval: timedelta,
         record: Callable[[DecisionRecord], None],
-        cycle_ended: Callable[[datetime, timedelta], None] = lambda now, took: None,
+        cycle_ended: Callable[[CycleSummary, timedelta], None] = lambda summary, took: None,
         namespace: str | None = None,
         mandate: Mandate | None = None,
     ) -> None:
@@ -115,7 +115,7 @@ class Daemon:
         self.refresh_policies()
         self.accept_history()
         summary = self._reconciler.reconcile(self._roster, now=now)
-        self._cycle_ended(now, timedelta(seconds=time.perf_counter() - began))
+        self._cycle_ended(summary, timedelta(seconds=time.perf_counter() - began))
         return summary
 
     def refresh_policies(self) -> None:

@@ -45,6 +45,7 @@ class CycleSummary:
     rescaled: int = 0
     refused: int = 0
     broken: int = 0
+    """Policies whose turn ended in an error of ours."""
 
 
 class _Attempt(NamedTuple):

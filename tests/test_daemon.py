@@ -88,6 +88,22 @@ def test_the_last_policy_that_is_removed_leaves_metrics_and_page_too():
     assert reporting.latest.all() == []
 
 
+def test_a_policy_that_fails_in_the_loop_is_counted_for_prometheus():
+    bench, reporting = Bench(document()), Reporting(TICK)
+    bench.daemon._reconciler._record = reporting.record
+    bench.daemon._cycle_ended = reporting.cycle_ended
+    bench.cycle()
+
+    def fails(record):
+        raise RuntimeError("a bug of ours")
+
+    bench.daemon._reconciler._record = fails
+    bench.cycle(2)
+
+    told = b"".join(reporting.telemetry.registry.exposition()).decode()
+    assert "autoscaler_policy_failures_total 2.0\n" in told
+
+
 def test_history_is_read_before_the_first_cycle_and_steers_it():
     bench = Bench(document())
     bench.daemon.read_all_history()

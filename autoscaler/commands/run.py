@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from autoscaler import __version__
@@ -23,6 +23,7 @@ from autoscaler.daemon import Daemon, Mandate, SystemClock, World
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import AutoscalerError, FlagError
 from autoscaler.jobs import HistoryJob, serve
+from autoscaler.loop import CycleSummary
 from autoscaler.metrics.prometheus import PrometheusMetrics
 from autoscaler.metrics.witness import ReadinessWitness
 from autoscaler.review import log
@@ -67,10 +68,10 @@ class Reporting:
         if self.annotate is not None and (text := annotation_due(record)) is not None:
             self.annotate(record.target, {LAST_DECISION: text})
 
-    def cycle_ended(self, now: datetime, took: timedelta) -> None:
-        """Note that the cycle of `now` is done."""
-        self.latest.forget_gone(now)
-        self.telemetry.observe_cycle(took)
+    def cycle_ended(self, summary: CycleSummary, took: timedelta) -> None:
+        """Note that a cycle is done, and how it went."""
+        self.latest.forget_gone(summary.at)
+        self.telemetry.observe_cycle(took, broken=summary.broken)
         self._cycle_ended_at = time.monotonic()
 
     def alive(self) -> bool:

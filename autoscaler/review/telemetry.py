@@ -73,6 +73,11 @@ class Telemetry:
             buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 15, 30),
             registry=self.registry,
         )
+        self._failures = Counter(
+            "autoscaler_policy_failures_total",
+            "Turns of policies that ended in an error of ours; replicas stay as they are.",
+            registry=self.registry,
+        )
         self._counted: Tally[tuple[str, str]] = Tally()
         """Of the cycle under way: the library's own counter takes a lock for each."""
         build = Gauge("autoscaler_build_info", "Always 1.", ("version",), registry=self.registry)
@@ -85,9 +90,10 @@ class Telemetry:
         action = "none" if not record.rescaled else "scale_up" if change > 0 else "scale_down"
         self._counted[action, "internal" if record.refused else "none"] += 1
 
-    def observe_cycle(self, duration: timedelta) -> None:
-        """Record how long one reconcile took, and what was counted in it."""
+    def observe_cycle(self, duration: timedelta, *, broken: int = 0) -> None:
+        """Record how long one reconcile took, what was counted in it, and how many failed."""
         self._cycle.observe(duration.total_seconds())
+        self._failures.inc(broken)
         for labels, n in self._counted.items():
             self._reconciliations.labels(*labels).inc(n)
         self._counted.clear()

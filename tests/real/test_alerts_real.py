@@ -163,6 +163,12 @@ def ours(name: str, values: str, /, **labels: str) -> dict[str, str]:
             "AutoscalerScaleRefused",
             id="refused",
         ),
+        pytest.param(
+            [ours("policy_failures_total", "0+4x60")],
+            "30m",
+            "AutoscalerPolicyFailing",
+            id="failing",
+        ),
     ],
 )
 def test_an_alert_fires_on_what_it_is_for_and_says_whose_it_is(
@@ -225,6 +231,15 @@ def installed(namespace: str, name: str, values: str, **labels: str) -> dict[str
             "30m",
             "AutoscalerScaleRefused",
             id="refused",
+        ),
+        pytest.param(
+            [
+                installed("one", "policy_failures_total", "0+4x60"),
+                installed("two", "policy_failures_total", "0x60"),
+            ],
+            "30m",
+            "AutoscalerPolicyFailing",
+            id="failing",
         ),
         pytest.param(
             [
@@ -293,6 +308,9 @@ def test_an_installation_that_is_well_hides_none_that_is_not(
             "30m",
             "AutoscalerNobodyActs",
             id="one acts",
+        ),
+        pytest.param(
+            [ours("policy_failures_total", "7x60")], "30m", "AutoscalerPolicyFailing", id="long ago"
         ),
         pytest.param(
             [ours("role", "1x60", role="dry run")], "30m", "AutoscalerNobodyActs", id="dry run"

@@ -142,6 +142,16 @@ def test_a_cycle_counts_only_its_own_decisions(latest):
     assert scraped(telemetry)["autoscaler_reconciliations_total"][0][1] == 2
 
 
+def test_policies_that_fail_are_counted_from_none_on(latest):
+    telemetry = Telemetry(latest)
+    assert scraped(telemetry)["autoscaler_policy_failures_total"] == [({}, 0)]
+
+    for broken in (2, 0, 1):
+        telemetry.observe_cycle(timedelta(seconds=1), broken=broken)
+
+    assert scraped(telemetry)["autoscaler_policy_failures_total"] == [({}, 3)]
+
+
 def test_the_cycle_time_is_a_histogram(latest):
     telemetry = Telemetry(latest)
 
