@@ -8,7 +8,8 @@ not do is written here, in the list function it is given:
 - a connection that is dead without saying so is noticed by the bookmarks that fail to come;
 - who hears nothing, or is refused again and again, lists anew: a server that was restored from a
   backup has never heard of the version that we watch from;
-- a server that is busy (429) is left alone for as long as it says, and asked for nothing dearer;
+- a server that is busy (429) is left alone for as long as it says, and asked for nothing dearer
+  until it has been so for minutes: then what we know of it is too old;
 - a watch that ends at once is not opened again at once;
 - `stop` ends a request under way.
 """
@@ -47,6 +48,9 @@ _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
 # In a row, of a watch from one version: a quarter of a minute. Where nobody answers we wait.
 _MOST_REFUSALS = 5
+# Likewise by a server that is busy: about six minutes, as long as a watch lasts anyway. A list in
+# that time from each client hurts nobody, and one that is refused is tried twice a minute at most.
+_MOST_BUSY = 20
 GONE = 410
 # A list is the dearest that there is to ask of whoever has too much to do.
 BUSY = 429
@@ -138,8 +142,8 @@ class Listing:
                 if watch and error.status == GONE:
                     raise
                 self._report(error)
-                refused = error.status not in {0, BUSY}
-                if watch and refused and self._failures >= _MOST_REFUSALS:
+                most = _MOST_BUSY if error.status == BUSY else _MOST_REFUSALS
+                if watch and error.status and self._failures >= most:
                     raise ApiException(status=GONE, reason=error.reason) from error
         if watch:
             raise ApiException(status=0, reason="stopped")  # ends the informer's thread

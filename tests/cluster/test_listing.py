@@ -174,13 +174,63 @@ class Unhurried(threading.Event):
 
 def test_a_server_that_is_busy_is_asked_for_no_list_instead_of_a_watch(serve: Any) -> None:
     busy = (429, {"message": "too many requests, please try again later"})
-    server, listing = serve(*[busy] * 20, (200, b""))
+    server, listing = serve(*[busy] * 19, (200, b""))
     listing._stopping = Unhurried()
 
     listing(watch=True, resource_version="7").close()
 
-    assert len(server.asked) == 21
+    assert len(server.asked) == 20
     assert all("watch" in asked for asked in server.asked)
+
+
+def test_a_watch_that_is_told_for_minutes_that_the_server_is_busy_lists_anew(serve: Any) -> None:
+    server, listing = serve(*[(429, {"message": "busy"})] * 30)
+    listing._stopping = unhurried = Unhurried()
+
+    with pytest.raises(ApiException) as raised:
+        listing(watch=True, resource_version="7")
+    assert raised.value.status == GONE
+    assert len(server.asked) == 20
+    pauses = [wait for wait in unhurried.waits if wait > 1.0]
+    assert 180.0 < sum(pauses) < 600.0
+    assert min(pauses[-10:]) >= 15.0
+
+
+def test_a_server_that_is_busy_for_lists_too_is_asked_for_them_as_rarely(serve: Any) -> None:
+    busy = (429, {"message": "busy"})
+    server, listing = serve(*[busy] * 25, page("a"))
+    listing._stopping = unhurried = Unhurried()
+    with pytest.raises(ApiException):
+        listing(watch=True, resource_version="7")
+    before = len(unhurried.waits)
+
+    listed = listing()
+
+    assert [source.name for source in listed.items] == ["a"]
+    assert ["watch" in asked for asked in server.asked] == [True] * 20 + [False] * 6
+    assert min(unhurried.waits[before:]) >= 15.0
+
+
+def test_what_changed_while_every_watch_was_told_to_wait_is_seen_by_a_list(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing_module, "_FIRST_PAUSE_SECONDS", 0.0)
+    busy = (429, {"message": "busy"})
+    again = (page("a", "d", version="20"), (200, SILENCE))
+    server, listing = serve(page("a", "b"), *[busy] * 20, *again)
+    store = Store()
+    informer = Informer(listing._api, listing._resource, store)
+    monkeypatch.setattr(informer.listing, "_pause_if_hasty", lambda: None)
+    informer.start()
+
+    wait_until(lambda: len(server.asked) == 23, within=30, what="a watch from the new list on")
+    server.over.set()
+    informer.stop()
+
+    versions = [asked.get("resourceVersion") for asked in server.asked]
+    assert versions == [None, *[["7"]] * 20, None, ["20"]]
+    sources = [document.source for document in store.documents()]
+    assert sources == [f"ConfigMap shop/{name} key a" for name in ("a", "d")]
 
 
 @pytest.mark.parametrize(
