@@ -1,5 +1,7 @@
 """What happened, in one sentence for a person: the number first, then the one reason that decided.
 
+Rules that changed the number before it are told last, as overruled: of two holds in a row a reader
+cannot tell at three in the morning which one stands.
 It is told from the fields of a decision line alone, so a line read back from a log tells the same
 sentence, and every figure in it is a field; nothing is computed here but its form.
 """
@@ -62,7 +64,7 @@ _FIRST_STEP = {
 
 def sentence(line: DecisionFields) -> str:
     """Return what was done and why, on one line of bounded length."""
-    told = f"{_did(line)}: {_because(line)}{_unroutable(line)}"
+    told = f"{_did(line)}: {_because(line)}{_unroutable(line)}{_overruled(line)}"
     return f"{bounded(told, MESSAGE_LIMIT)}."
 
 
@@ -125,15 +127,21 @@ def _asked_of_hpa(line: DecisionFields) -> str:
 
 
 def _because(line: DecisionFields) -> str:
-    """Return the rules that shaped the number, the one in force last, then what was asked for."""
-    steps = "; then ".join(limit_phrase(limit) for limit in line["chain"])
-    if not steps:
+    """Return the rule whose number stands, then what was asked for."""
+    if not line["chain"]:
         return evidence(line)
-    return f"{steps}{_against_what_is_needed(line)}{evidence(line)}"
+    decided = limit_phrase(line["chain"][-1])
+    return f"{decided}{_against_what_is_needed(line)}{evidence(line)}"
+
+
+def _overruled(line: DecisionFields) -> str:
+    """Return the rules whose numbers do not stand, because a later one changed them again."""
+    earlier = "; ".join(map(limit_phrase, line["chain"][:-1]))
+    return f"; overruled: {earlier}" if earlier else ""
 
 
 def _against_what_is_needed(line: DecisionFields) -> str:
-    """Return on which side of the need the rules came out: two numbers follow each other here."""
+    """Return on which side of the need the rule came out: two numbers follow each other here."""
     needed, desired = line["recommendation"]["replicas"], line["desired_replicas"]
     if needed is None or needed == desired or leading_signal(line) is None:
         return "; "
