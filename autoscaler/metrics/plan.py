@@ -198,17 +198,22 @@ def source_of(metric: MetricSpec) -> tuple[NamedSource, dict[str, str]]:
     raise MetricUnavailableError(f"a metric of type {metric.type} needs a query")
 
 
+def _literal(text: str) -> str:
+    """Return a text of users' as a template of itself: every text of a counter is a template."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
 def _matchers(identifier: MetricIdentifier) -> tuple[tuple[str, Operator, str], ...]:
-    """Return the selector as matchers; braces are doubled because matchers are templates."""
+    """Return the selector as matchers."""
     return tuple(
-        (label, _EQUALS, value.replace("{", "{{").replace("}", "}}"))
+        (_literal(label), _EQUALS, _literal(value))
         for label, value in sorted(identifier.selector.items())
     )
 
 
 def _metric_of_pods(identifier: MetricIdentifier) -> NamedSource:
     counter = Counter(
-        identifier.name,
+        _literal(identifier.name),
         identity=("namespace", "pod"),
         matchers=(*_matchers(identifier), ("pod", "!=", "")),
         unit=(),
@@ -221,8 +226,8 @@ def _metric_of_pods(identifier: MetricIdentifier) -> NamedSource:
 
 def _metric_of_object(identifier: MetricIdentifier, kind: str) -> NamedSource:
     counter = Counter(
-        identifier.name,
-        identity=("namespace", kind.lower()),
+        _literal(identifier.name),
+        identity=("namespace", _literal(kind.lower())),
         key="{namespace}/{object}",
         matchers=_matchers(identifier),
         window=None,
@@ -234,7 +239,7 @@ def _metric_of_object(identifier: MetricIdentifier, kind: str) -> NamedSource:
 def _external_metric(identifier: MetricIdentifier) -> NamedSource:
     """Return a metric that belongs to no object: its row has no key, so nobody shares it."""
     counter = Counter(
-        identifier.name,
+        _literal(identifier.name),
         identity=(),
         key="",
         matchers=_matchers(identifier),

@@ -6,11 +6,16 @@ from random import Random
 import pytest
 import yaml
 
+from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import PolicyError
-from autoscaler.policy.book import PolicyBook
+from autoscaler.metrics.own_queries import dated
+from autoscaler.metrics.own_query import examined
+from autoscaler.metrics.plan import planned
+from autoscaler.policy.book import PolicyBook, policy_key
 from autoscaler.policy.document import PolicyDocument
 from autoscaler.policy.parsing import parsed_policy
 from autoscaler.policy.schema import WorkloadPolicy
+from autoscaler.roster import compiled
 from fuzz.hostile import TEXTS, edited, inputs, mutated, noise, value
 
 SOURCE = "ConfigMap shop/policies key checkout"
@@ -23,6 +28,8 @@ RULES = {
     "policies": [{"type": "Pods", "value": 4, "periodSeconds": 60}],
     "tolerance": "5%",
 }
+QUEUE = {"metric": {"name": "queue", "selector": {"a": "b"}}, "target": TARGET}
+INGRESS = QUEUE | {"describedObject": {"kind": "Ingress", "name": "shop"}}
 NIGHT = {"name": "sale", "start": "0 8 * * 1-5", "end": "0 18 * * 1-5", "minReplicas": 9}
 GOOD = [
     SMALL,
@@ -30,6 +37,8 @@ GOOD = [
     | {"metrics": [{"type": "RequestRate", "requestRate": {"query": "up", "target": TARGET}}]},
     SMALL
     | {"metrics": [{"type": "ContainerResource", "containerResource": CPU}], "minReplicas": 2},
+    SMALL | {"metrics": [{"type": "External", "external": QUEUE}]},
+    SMALL | {"metrics": [{"type": "Pods", "pods": QUEUE}, {"type": "Object", "object": INGRESS}]},
     SMALL | {"forecast": {"risk": "0.3%", "leadTime": "90s", "timeZone": "Europe/Berlin"}},
     SMALL | {"cooldown": {"scaleDown": "1h30m"}, "behavior": {"scaleDown": RULES}},
     SMALL | {"schedule": [NIGHT], "mode": "ForecastAndScale"},
@@ -62,6 +71,16 @@ def assert_sound(text: str) -> None:
     assert 0 <= policy.min_replicas <= policy.max_replicas <= 100_000
     assert policy.scale_target_ref.namespace in {None, "shop"}
     assert outcome(policy.model_dump_json(by_alias=True, exclude_none=True)) == policy
+    assert_asked_for(policy)
+
+
+def assert_asked_for(policy: WorkloadPolicy) -> None:
+    """What is done for all policies together fails for none."""
+    target = TargetRef(*policy_key(policy, namespace="shop"))
+    plan = planned(compiled({target: (SOURCE, policy)}).series)
+    asked = [group.newest_query() for group in plan.groups]
+    asked += [text for i, query in plan.queries.items() for text in dated(examined(query), i)]
+    assert asked or plan.impossible
 
 
 @pytest.mark.parametrize("text", YAML)

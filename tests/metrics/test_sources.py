@@ -12,7 +12,9 @@ from autoscaler.metrics.catalogue import pasteable, source_table
 from autoscaler.metrics.own_query import examined
 from autoscaler.metrics.plan import planned
 from autoscaler.metrics.sources import SOURCES
+from autoscaler.policy.metric import MetricSpec
 from autoscaler.policy.source_names import SOURCE_PARAMETERS
+from autoscaler.ports import LoadSeries
 from support.load_series import TARGET, cpu, request_rate
 
 # Measured by the types Resource and ContainerResource, not by a source of RequestRate.
@@ -79,6 +81,38 @@ def test_a_label_that_is_none_is_refused_for_its_policy_alone():
 
     assert list(plan.impossible) == [0]
     assert [member.index for group in plan.groups for member in group.members] == [1]
+
+
+def metric(kind, section):
+    value = {"type": kind, kind.lower(): section | {"target": {"averageValue": "1"}}}
+    return LoadSeries(TARGET, MetricSpec.model_validate(value))
+
+
+HOSTILE = ("{", "}", "{foo}", "{namespace.__class__}", "{namespace:>2000000000}", "{0}", "{{x}}")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_name_in_braces_is_no_template_and_refused_for_its_policy_alone(text):
+    named, selecting = {"name": text}, {"name": "queue", "selector": {text: "x"}}
+    described = {"kind": text, "name": "shop"}
+    bad = [
+        *(metric(kind, {"metric": named}) for kind in ("External", "Pods")),
+        *(metric(kind, {"metric": selecting}) for kind in ("External", "Pods")),
+        metric("Object", {"metric": {"name": "queue"}, "describedObject": described}),
+    ]
+
+    plan = planned([*bad, request_rate(source="linkerd")])
+
+    assert list(plan.impossible) == [0, 1, 2, 3, 4]
+    assert all(text in str(error) for error in plan.impossible.values())
+
+
+def test_the_value_of_a_selector_may_have_braces():
+    selecting = {"name": "queue", "selector": {"topic": "{foo}"}}
+
+    [group] = planned([metric("External", {"metric": selecting})]).groups
+
+    assert 'queue{topic="{foo}"}' in group.newest_query()
 
 
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "recording-rules.yaml"
