@@ -27,6 +27,8 @@ ScheduleTime = Annotated[str, Field(min_length=1, max_length=64)]
 Replicas = Annotated[WholeNumber, Field(ge=0, le=MOST_REPLICAS)]
 
 _ONE_OFF = "%Y-%m-%d %H:%M"
+# At either end of the calendar a wall-clock time has no instant in every zone.
+_FIRST_YEAR, _LAST_YEAR = 1970, 9998
 _MINUTE = timedelta(minutes=1)
 # No zone ever moved its clock by more at once; within it, wall-clock order is not time order.
 _LARGEST_SHIFT = timedelta(hours=3)
@@ -45,8 +47,11 @@ class ScheduleEntry(Section):
     @field_validator("start", "end")
     @classmethod
     def _is_an_instant_or_recurs(cls, text: str) -> str:
-        if one_off(text) is None:
+        at = one_off(text)
+        if at is None:
             parsed_cron(text)
+        elif not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+            raise ValueError(f"{text!r} is not in a year from {_FIRST_YEAR} to {_LAST_YEAR}")
         return text
 
     @model_validator(mode="after")

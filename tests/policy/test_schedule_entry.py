@@ -36,6 +36,16 @@ def wall(text):
             id="empty",
         ),
         pytest.param({"end": "0 8 * * 1-5"}, "start and end are both", id="same instant"),
+        pytest.param(
+            {"start": "0001-01-01 00:00", "end": "2026-11-27 08:00"},
+            "'0001-01-01 00:00' is not in a year from 1970 to 9998",
+            id="no instant in every zone",
+        ),
+        pytest.param(
+            {"start": "2026-11-27 08:00", "end": "9999-12-31 23:59"},
+            "'9999-12-31 23:59' is not in a year from 1970 to 9998",
+            id="the end of all time",
+        ),
         pytest.param({"minReplicas": None}, "give minReplicas, maxReplicas or both", id="no bound"),
         pytest.param({"minReplicas": True}, "true is not a whole number", id="a truth is no one"),
         pytest.param({"maxReplicas": 4}, "minReplicas 5 is above maxReplicas 4", id="crossed"),
