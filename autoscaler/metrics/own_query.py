@@ -75,10 +75,16 @@ def examined(text: str) -> OwnQuery:
 
 
 def _tokens(text: str) -> Iterator[_Token]:
+    """Yield the tokens up to one that makes the query no whole one.
+
+    What follows it could make a search for its end at each of ten thousand characters.
+    """
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup or "other"
         if kind != "space":
             yield _Token(kind, match.group())
+        if match.group() in _NEVER_ALONE:
+            return
 
 
 def _whole(tokens: list[_Token]) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -57,6 +58,15 @@ def test_the_selectors_of_a_query_are_found(text, selectors):
 )  # fmt: skip
 def test_a_query_that_is_not_whole_never_stands_beside_others(text):
     assert not examined(text).whole
+
+
+@pytest.mark.parametrize("piece", ['"\\', "'\\", "#"])
+def test_a_query_in_which_nothing_ends_is_told_at_once(piece):
+    began = time.perf_counter()
+    for _ in range(20):
+        examined(f"{piece * 5_000}\r")
+
+    assert time.perf_counter() - began < 2.0  # not 0.6 s each
 
 
 def series(*queries: str):
