@@ -79,13 +79,25 @@ def number_of(row: Mapping[str, Any]) -> float:
     """Return the number of a row of an instant answer: a pair whose second is text, nothing else.
 
     `float` alone would take `true`, `1_0` and the second letter of a text for numbers.
+    A native histogram is none: whoever exposes one under a counter's name has no load, and all
+    others in the answer have theirs.
     """
+    if "histogram" in row and "value" not in row:
+        return math.nan
     pair = row["value"]
     if type(pair) is not list or len(pair) != 2 or type(written := pair[1]) is not str:
         raise ValueError(f"value {pair!r} is not a pair of time and text")
     if "_" in written or not written.isascii():
         raise ValueError(f"value {written!r} is not a number")
     return float(written)
+
+
+def points_of(row: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+    """Return the points of a row of a range; none where all of them are native histograms."""
+    points: Sequence[Sequence[Any]] = (
+        row.get("values", ()) if "histograms" in row else row["values"]
+    )
+    return points
 
 
 def combined(one: float, other: float, *, part: str) -> float:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from autoscaler.errors import MetricUnavailableError
-from autoscaler.metrics.answers import row_key
+from autoscaler.metrics.answers import points_of, row_key
 from autoscaler.metrics.connection import Answer, Connection, Outcome, Question
 from autoscaler.metrics.grid import Grid, added, chunks, grid_between, placed
 from autoscaler.metrics.history_cache import HistoryCache
@@ -258,7 +258,7 @@ def group_rows(group: Group, result: Iterable[Any], *, grid: Grid) -> FloatArray
         counter = group.counters[int(part.partition(":")[0])]
         key = past_key(counter, labels) if counter.by_pod else row_key(counter, labels)
         rows = tables.setdefault(part, {})
-        placed_row = placed(row["values"], grid)
+        placed_row = placed(points_of(row), grid)
         for whose in {key, f"{key.rpartition('/')[0]}/"} if counter.by_pod else {key}:
             rows[whose] = added(rows, whose, placed_row)
     load = grid.empty(len(group.members))
@@ -281,5 +281,5 @@ def own_row(index: int, result: Sequence[Any], grid: Grid) -> FloatArray:
     for row in result:
         part = row["metric"].get(PART_LABEL, f"{index}:load")
         if part == f"{index}:load":
-            rows[""] = added(rows, "", placed(row["values"], grid))
+            rows[""] = added(rows, "", placed(points_of(row), grid))
     return rows.get("", np.full(grid.n_samples, np.nan))

@@ -55,6 +55,22 @@ def test_columns_end_on_the_grid_and_the_last_one_at_the_end(stub, read):
     assert np.diff(history.load[0]).tolist() == [1.0] * 59
 
 
+def test_native_histograms_in_the_place_of_a_counter_leave_a_gap(stub, read):
+    def reply(asked):
+        [at, _], *others = points(asked)
+        labels = {"autoscaler_part": "0:load", **WHO}
+        row = {"metric": labels, "values": others, "histograms": [[at, {"count": "1"}]]}
+        neighbour = {"metric": labels | {"deployment": "cart"}, "histograms": [[at, {}]]}
+        data = {"resultType": "matrix", "result": [row, neighbour]}
+        return Reply(body=json.dumps({"status": "success", "data": data}).encode())
+
+    stub.reply = reply
+    [load] = read(LINKERD).load
+
+    assert np.isnan(load[0])
+    assert np.isfinite(load[1:]).all()
+
+
 def test_a_span_shorter_than_a_step_has_no_past(stub, read):
     assert read(LINKERD, OWN, span=timedelta(seconds=30)).load.shape == (2, 0)
     assert stub.asked == []

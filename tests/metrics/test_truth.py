@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from autoscaler.decide.facts import Doubt
+from autoscaler.decide.facts import Doubt, TargetRef
 from support.load_series import NOW, TARGET, cpu, request_rate, workload
 from support.prometheus_stub import failure, row, success
 
@@ -45,6 +45,21 @@ def test_a_good_sample_has_value_age_and_the_number_of_series_behind_it(sample_o
     assert (sample.value, sample.n_series, sample.doubt) == (120.0, 6, None)
     assert NOW - sample.sampled_at == timedelta(seconds=10)
     assert sample.trusted
+
+
+HISTOGRAM = [T, {"count": "3", "sum": "6", "buckets": [[0, "1", "2", "3"]]}]
+
+
+def test_a_native_histogram_in_the_place_of_a_counter_is_its_own_workloads_trouble(stub, reader_of):
+    labels = {"autoscaler_part": "0:load", "namespace": "bank", "deployment": "till"}
+    rows = [{"metric": labels, "histogram": HISTOGRAM}, *linkerd()]
+    stub.reply = lambda asked: success([] if "up == 0" in asked.promql else rows)
+    till = request_rate(source="linkerd", target=TargetRef("bank", "till"))
+
+    bad, good = reader_of(stub.url).newest([till, LINKERD], now=NOW, workloads={})
+
+    assert (good.value, good.doubt) == (120.0, None)
+    assert (bad.value, bad.doubt) == (None, Doubt.NOT_A_NUMBER)
 
 
 @pytest.mark.parametrize(
