@@ -60,6 +60,9 @@ class ConsulAddress:
                     token = opened.read().strip()
             except OSError as error:
                 raise MetricUnavailableError(f"Consul token {file}: {error}") from error
+        if len(token.split()) > 1:  # a complaint about the header would quote it
+            where = file or "CONSUL_HTTP_TOKEN"
+            raise MetricUnavailableError(f"more than one word in {where}")
         return {"X-Consul-Token": token} if token else {}
 
     def options(self) -> dict[str, str]:

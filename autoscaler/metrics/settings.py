@@ -51,7 +51,10 @@ class PrometheusSettings:
         if self.headers_file is not None:
             headers.update(_parsed_headers(_secret(self.headers_file), self.headers_file))
         if self.token_file is not None:
-            headers["Authorization"] = f"Bearer {_secret(self.token_file).strip()}"
+            token = _secret(self.token_file).strip()
+            if len(token.split()) > 1:  # a complaint about the header would quote it
+                raise MetricUnavailableError(f"more than one word in {self.token_file}")
+            headers["Authorization"] = f"Bearer {token}"
         return headers
 
 

@@ -38,7 +38,8 @@ MOST_SIGNALS = 16
 
 # Text that comes back from a server may repeat the URL or the header it was asked with.
 _SECRET = re.compile(
-    r"(?i)(://)[^/@\s]+@|((?:authorization|bearer|token|password|api[-_]?key)\b[\"']?[=: ]+)"
+    r"(?i)(://)[^/@\s]+@|"
+    r"((?:authorization|bearer|token|password|api[-_]?key)\b[\\\"']*[=: ]+[\\\"']*)"
     r"(?:bearer +|basic +)?[^\s,;\"'}]+"
 )
 

@@ -125,6 +125,24 @@ def test_the_token_is_read_from_its_file_and_none_is_asked_without_it(
     assert ports(watch) == [9090]
 
 
+@pytest.mark.parametrize("from_file", [True, False])
+def test_a_token_of_several_words_is_refused_and_never_told(
+    consul, monkeypatch, tmp_path, from_file
+):
+    shown = "AccessorID: 1\nSecretID: 5ecret\n"  # as Consul's own command prints it
+    (tmp_path / "token").write_text(shown)
+    where = str(tmp_path / "token") if from_file else "CONSUL_HTTP_TOKEN"
+    monkeypatch.setenv("CONSUL_HTTP_TOKEN", shown)
+    if from_file:
+        monkeypatch.setenv("CONSUL_HTTP_TOKEN_FILE", where)
+    watch = watch_of(consul)
+
+    assert not watch.step()
+    with pytest.raises(MetricUnavailableError, match=f"more than one word in {where}$"):
+        watch.instances()
+    assert consul.asked == []
+
+
 def test_a_service_of_which_no_instance_passes_is_unknown(consul):
     service = servers_of(f"consul://{consul.address}/prometheus", timeout=TIMEOUT)
 

@@ -174,6 +174,15 @@ def test_token_and_headers_are_read_again_at_every_request(stub, reader_of, tmp_
     assert seen[0]["X-Scope-OrgID"] == "shop"
 
 
+def test_a_token_of_several_words_is_refused_and_never_told(stub, reader_of, tmp_path):
+    token = tmp_path / "token"
+    token.write_text('{\n  "access_token": "5ecret"\n}')
+
+    sample, _ = newest(reader_of(stub.url, token_file=token))
+
+    assert (sample.detail, stub.asked) == (f"more than one word in {token}", [])
+
+
 def test_a_missing_token_is_not_replaced_by_asking_without_one(stub, reader_of, tmp_path):
     sample, _ = newest(reader_of(stub.url, token_file=tmp_path / "gone"))
 

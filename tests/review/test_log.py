@@ -7,7 +7,7 @@ import pytest
 
 from autoscaler.decide.facts import TargetRef, Trust
 from autoscaler.decide.reason import Reason
-from autoscaler.review.fields import DECISION
+from autoscaler.review.fields import DECISION, bounded
 from autoscaler.review.log import HEARTBEAT, DecisionLog, configure, decision_line, log_event
 from review.records import CHECKOUT, NOW, record
 
@@ -139,6 +139,22 @@ def test_an_event_keeps_its_fields_bounded_on_one_line_and_without_credentials(s
     assert (line["msg"], line["n"], line["level"]) == ("x_refused", 3, "ERROR")
     assert line["error"].startswith("http://***@host y")
     assert len(line["error"]) == 1000
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        pytest.param("token=5ecret", "token=***", id="a parameter"),
+        pytest.param("Authorization: Bearer 5ecret", "Authorization: ***", id="a header"),
+        pytest.param('{"token": "5ecret"}', '{"token": "***"}', id="JSON"),
+        pytest.param("{'api_key': '5ecret'}", "{'api_key': '***'}", id="as Python shows it"),
+        pytest.param(r"{\"password\":\"5ecret\"}", r'{\"password\":\"***"}', id="JSON in JSON"),
+        pytest.param("https://me:5ecret@host/x", "https://***@host/x", id="an address"),
+        pytest.param("no token", "no token", id="the word alone"),
+    ],
+)
+def test_what_looks_like_a_credential_is_not_told(said, told):
+    assert bounded(said) == told
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
