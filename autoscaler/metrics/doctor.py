@@ -18,7 +18,7 @@ from autoscaler.decide.facts import Doubt, Sample, TargetRef, WorkloadFacts
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.answers import row_key
 from autoscaler.metrics.connection import Connection, Question
-from autoscaler.metrics.findings import ENOUGH_PAST, FIX, Finding, Level, of_past
+from autoscaler.metrics.findings import ENOUGH_PAST, Finding, Level, of_past
 from autoscaler.metrics.grid import FloatArray
 from autoscaler.metrics.own_query import examined
 from autoscaler.metrics.plan import Group, Plan, planned
@@ -27,6 +27,7 @@ from autoscaler.metrics.promql import Matcher, escaped_regex
 from autoscaler.metrics.settings import PrometheusSettings
 from autoscaler.metrics.workload_past import cores_requested, pods_metric
 from autoscaler.ports import LoadSeries
+from autoscaler.remedies import REMEDY
 from autoscaler.strict import MALFORMED
 
 _STEP = timedelta(minutes=5)
@@ -130,7 +131,7 @@ class Doctor:
             return Finding(Level.OK, "newest sample", says)
         level = Level.ERROR if sample.value is None else Level.WARNING
         says = f"{sample.doubt}: {sample.detail}"
-        fix = FIX.get(sample.doubt, "") if sample.doubt else ""
+        fix = REMEDY[sample.doubt] if sample.doubt else ""
         if sample.doubt is Doubt.ABSENT:
             fix = self._whereabouts(plan, now=now)
         return Finding(level, "newest sample", says, fix)

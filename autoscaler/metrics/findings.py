@@ -6,7 +6,6 @@ from enum import StrEnum
 
 import numpy as np
 
-from autoscaler.decide.facts import Doubt
 from autoscaler.metrics.grid import FloatArray
 from autoscaler.policy.quantity import duration_text
 
@@ -14,19 +13,6 @@ from autoscaler.policy.quantity import duration_text
 ENOUGH_PAST = timedelta(days=14)
 _ALMOST_ENOUGH = ENOUGH_PAST - timedelta(hours=4)
 _MOST_GAPS = 0.1
-
-FIX = {
-    Doubt.NOT_A_NUMBER: "look for a division by zero in the query, or an exporter that writes NaN",
-    Doubt.STALE: "the exporter is no longer scraped: look at Prometheus's targets",
-    Doubt.NOT_SCRAPED: "look at Prometheus's targets that are down",
-    Doubt.PARTIAL: "look at Prometheus's targets that are down, and pods it does not scrape",
-    Doubt.DUPLICATED: "two scrape jobs read the same pods: pin one with labels.job",
-    Doubt.WARNED: "a store behind Prometheus did not answer: the number is a lower bound",
-    Doubt.UNREACHABLE: "check the address, the network policy and the certificate",
-    Doubt.REFUSED: "check the token, and paste the query into Prometheus",
-    Doubt.CLOCK_SKEW: "synchronize the clocks of Prometheus and of this machine",
-    Doubt.FOREIGN: "several clusters share this Prometheus: pin one with labels.cluster",
-}
 
 
 class Level(StrEnum):

@@ -116,7 +116,10 @@ def _forecast_leads(signal: SignalFields, reason: Reason) -> bool:
 
 def _value(signal: SignalFields) -> str:
     value = "unknown" if signal["value"] is None else f"{signal['value']:.6g}"
-    return value if signal["doubt"] is None else f"{value} ({signal['doubt']})"
+    if signal["doubt"] is None:
+        return value
+    detail = f": {signal['detail']}" if signal["detail"] else ""
+    return f"{value} ({signal['doubt']}{detail})"
 
 
 def _needs(signal: SignalFields, line: DecisionFields, *, ahead: bool) -> str:

@@ -1,7 +1,9 @@
 """Why does this workload have so many replicas now: the newest line, and the last rescale."""
 
 from autoscaler.policy.quantity import share_text
+from autoscaler.remedies import REMEDY
 from autoscaler.review.answer import Answer, Lines, clock, number_text, seconds_text
+from autoscaler.review.evidence import asleep
 from autoscaler.review.fields import DecisionFields, SignalFields
 from autoscaler.review.level import level_of
 from autoscaler.review.reading import who
@@ -20,6 +22,7 @@ def why_now(lines: Lines) -> Answer:
 def chain_of_numbers(line: DecisionFields) -> tuple[str, ...]:
     """Return the way from the load to the decision, one step per line."""
     rows = [row for signal in line["signals"] for row in _signal_rows(signal)]
+    rows += [] if asleep(line) else _ways_out(line)
     rows += _routability_rows(line)
     asked = line["recommendation"]
     rows.append(_row("recommendation", number_text(asked["replicas"]), asked["reason"]))
@@ -50,6 +53,12 @@ def _signal_rows(signal: SignalFields) -> list[str]:
     return rows
 
 
+def _ways_out(line: DecisionFields) -> list[str]:
+    """Return what can be done about each doubt, once."""
+    doubts = dict.fromkeys(signal["doubt"] for signal in line["signals"])
+    return [f"{'way out':<22} {REMEDY[doubt]}" for doubt in doubts if doubt is not None]
+
+
 def _routability_rows(line: DecisionFields) -> list[str]:
     """Return what Consul says of the pods, where it is asked."""
     seen = line.get("routability")
@@ -68,6 +77,7 @@ def _quality(signal: SignalFields) -> str:
     parts = [f"{signal['series']} series"]
     parts += [] if age is None else [f"{seconds_text(age)} old"]
     parts += [] if doubt is None else [str(doubt)]
+    parts += [signal["detail"]] if doubt is not None and signal["detail"] else []
     return ", ".join(parts)
 
 

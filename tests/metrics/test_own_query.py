@@ -355,6 +355,26 @@ def test_a_query_without_series_is_not_absent_while_what_it_read_is_down(
     assert (sample.value, sample.doubt) == (None, doubt)
 
 
+def test_a_target_down_for_good_makes_a_query_partial_until_it_leaves_its_job(stub, reader_of):
+    reader, asked = reader_of(stub.url), series("sum(hits)")
+    down = row(1, job="app", instance="10.0.0.7:9100", namespace="edge")
+
+    def read(days, *targets):
+        now = NOW + timedelta(days=days)
+        rows = [
+            row(3, autoscaler_part="0:load"),
+            row(now.timestamp(), autoscaler_part="0:at0"),
+            row(1, autoscaler_part="0:series0", job="app", namespace="edge"),
+        ]
+        stub.reply = lambda q: success(targets if "up == 0" in q.promql else rows)
+        [sample] = reader.newest(asked, now=now, workloads={})
+        return sample.doubt, sample.detail
+
+    told = (Doubt.PARTIAL, "1 scrape targets are down, first 10.0.0.7:9100")
+    assert [read(0, down), read(30, down)] == [told, told]
+    assert read(31) == (None, "")
+
+
 def scalars_alone(asked):
     """Refuse what is not put into `vector()`, as Prometheus does with a scalar beside others."""
     wrapped = "vector(25 + 25" in asked.promql

@@ -112,6 +112,12 @@ def ours(name: str, values: str, /, **labels: str) -> dict[str, str]:
             id="unknown, and the forecast carries on",
         ),
         pytest.param(
+            series("reason", "1x400", reason="MetricsPartialHold"),
+            "361m",
+            "AutoscalerMetricsPartial",
+            id="partial",
+        ),
+        pytest.param(
             series("trust", "1x90", trust="Demoted"),
             "61m",
             "AutoscalerForecastDemoted",
@@ -290,6 +296,12 @@ def test_an_installation_that_is_well_hides_none_that_is_not(
             "40m",
             "AutoscalerAtMaxReplicas",
             id="only watched",
+        ),
+        pytest.param(
+            series("reason", "1x300 stale", reason="MetricsPartialHold"),
+            "400m",
+            "AutoscalerMetricsPartial",
+            id="partial for a while",
         ),
         pytest.param(
             series("mode", "1x400", mode="ForecastOnly"),

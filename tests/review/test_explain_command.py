@@ -4,9 +4,10 @@ from datetime import timedelta
 import pytest
 
 from autoscaler.cli import main
-from autoscaler.decide.facts import TargetRef, Trust
+from autoscaler.decide.facts import Doubt, Sample, TargetRef, Trust
 from autoscaler.decide.reason import Reason
-from review.records import NOW, UNROUTABLE, record, workload
+from autoscaler.remedies import REMEDY
+from review.records import NOW, UNROUTABLE, decided, policy, record, signal, workload
 
 SEARCH = TargetRef("api", "search")
 
@@ -63,6 +64,40 @@ def test_a_sentence_comes_first_and_then_the_chain_of_numbers(explained):
         "  ScaleDownStabilized    14 -> 20",
         "  decision               20 -> 20             nothing to write, 20 ready",
     ]
+
+
+DOWN = "1 scrape targets are down, first 10.0.0.7:9100"
+
+
+def test_a_target_that_is_down_for_good_is_named_with_the_way_out(explained):
+    some = signal(sample=Sample(480.0, NOW, 3, doubt=Doubt.PARTIAL, detail=DOWN), quantile=480.0)
+    _, out, _ = explained("shop/checkout", records=[decided(some)])
+
+    told, *rows = out.splitlines()
+    assert told.endswith(
+        "kept 10 replicas: more load may be there than is measured, so 10 stay, more than is "
+        f"needed: requestRate linkerd, now 480 (partial: {DOWN}), may reach 480 in 2m (risk 1%), "
+        "which needs 4 at 120 per pod."
+    )
+    assert (
+        f"  metric                 requestRate linkerd  3 series, 0s old, partial, {DOWN}" in rows
+    )
+    assert f"  way out                {REMEDY[Doubt.PARTIAL]}" in rows
+
+
+@pytest.mark.parametrize(
+    ("doubt", "told"), [(Doubt.ABSENT, False), (Doubt.UNREACHABLE, True)], ids=["asleep", "blind"]
+)
+def test_who_sleeps_needs_no_way_out_while_prometheus_answers(explained, doubt, told):
+    silent = signal(sample=Sample(None, doubt=doubt), forecast=None)
+    slept = decided(silent, current=0, spec=policy(minReplicas=0))
+    _, out, _ = explained("shop/checkout", records=[slept])
+
+    assert ("way out" in out) is told
+
+
+def test_every_doubt_has_a_way_out():
+    assert set(REMEDY) == set(Doubt)
 
 
 @pytest.mark.parametrize(
