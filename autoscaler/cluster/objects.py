@@ -6,13 +6,29 @@ A cluster of ten thousand workloads has fifty thousand pods; whole, they would b
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from autoscaler.decide.facts import PodFacts, TargetRef
 
 HPA = "HorizontalPodAutoscaler"
 
+# A pod that was already Ready when we came may have been unready in between, and its transition
+# time then says nothing about its start; longer than this is taken for such a pod.
+LONGEST_FOUND_LEAD_TIME = timedelta(minutes=15)
+
 Amounts = Mapping[tuple[str, str], float]
 """Cores or bytes by (container, resource)."""
+
+
+class Owner(NamedTuple):
+    """Who controls an object, for whom a uid counts in one namespace only.
+
+    Whoever may create pods may name anybody's uid; the garbage collector, too, looks for an owner
+    in the object's own namespace.
+    """
+
+    namespace: str
+    uid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +61,11 @@ class Workload:
     generation: int | None = None
     replicas_manager: str | None = None
 
+    @property
+    def as_owner(self) -> Owner:
+        """What its ReplicaSets, or pods, name as their owner."""
+        return Owner(self.namespace, self.uid)
+
 
 @dataclass(frozen=True, slots=True)
 class ReplicaSet:
@@ -58,6 +79,11 @@ class ReplicaSet:
     template_hash: str
     active: bool = True
     """False when it is kept for roll-backs only: no pods, none wanted."""
+
+    @property
+    def owner(self) -> Owner:
+        """Whose it is."""
+        return Owner(self.namespace, self.owner_uid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +100,20 @@ class Pod:
     found: bool = False
     """Whether it was there before we looked: what it went through until then is not known."""
     first_ready_at: datetime | None = None
+
+    @property
+    def owner(self) -> Owner:
+        """Whose it is: a ReplicaSet's, or a workload's."""
+        return Owner(self.namespace, self.owner_uid)
+
+    def served_first_at(self, *, found: bool) -> datetime | None:
+        """Return when it first served, if known; a `found` one may have served before."""
+        since = self.ready_since
+        if since is None or self.restarts:
+            return None
+        if found and since - self.facts.created_at > LONGEST_FOUND_LEAD_TIME:
+            return None
+        return since
 
     @property
     def lead_time(self) -> timedelta | None:

@@ -14,16 +14,22 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from autoscaler.cluster.objects import HPA, Pod, PolicySource, ReplicaSet, Rival, Seen, Workload
+from autoscaler.cluster.objects import (
+    HPA,
+    Owner,
+    Pod,
+    PolicySource,
+    ReplicaSet,
+    Rival,
+    Seen,
+    Workload,
+)
 from autoscaler.cluster.rivals import Claim, Rivals, claim_of
 from autoscaler.decide.facts import TargetRef, WorkloadFacts
 from autoscaler.ports import PolicyDocument
 
 # P90 needs tens of pods, not thousands; the newest say most about image and nodes of today.
 REMEMBERED_LEAD_TIMES = 50
-# A pod that was already Ready when we came may have been unready in between, and its transition
-# time then says nothing about its start; longer than this is taken for such a pod.
-LONGEST_FOUND_LEAD_TIME = timedelta(minutes=15)
 
 
 class _Start(NamedTuple):
@@ -44,14 +50,15 @@ class Store:
         self._documents: tuple[PolicyDocument, ...] | None = None
         self._sources: dict[tuple[str, str], PolicySource] = {}
         self._workloads: dict[TargetRef, Workload] = {}
-        self._targets: dict[str, TargetRef] = {}
+        self._targets: dict[Owner, TargetRef] = {}
         self._claimable: dict[Claim, TargetRef] = {}
         self._replica_sets: dict[str, ReplicaSet] = {}
-        self._replica_sets_of: dict[str, set[str]] = {}
-        self._pods_of: dict[str, dict[str, Pod]] = {}
+        self._replica_sets_of: dict[Owner, set[str]] = {}
+        self._pods_of: dict[Owner, dict[str, Pod]] = {}
         """By owner, then by name: of pods of one name the newest is there."""
-        self._owners: dict[str, str] = {}
-        self._starts_of: dict[str, deque[_Start]] = {}
+        self._siblings_of: dict[str, dict[str, Pod]] = {}
+        """The same by the uid of each pod."""
+        self._starts_of: dict[Owner, deque[_Start]] = {}
         self._rivals = Rivals()
 
     # Written by the watches.
@@ -91,7 +98,7 @@ class Store:
     def release(self, uid: str) -> None:
         """Forget a pod that nobody controls any more: somebody took its labels off to debug it."""
         with self._lock:
-            siblings = self._pods_of.get(self._owners.get(uid, ""), {})
+            siblings = self._siblings_of.get(uid, {})
             for pod in [pod for pod in siblings.values() if pod.uid == uid]:
                 self._remove_pod(pod)
 
@@ -101,7 +108,7 @@ class Store:
             # It was created again while nobody watched; a list tells of no deletion then.
             self._remove_workload(before)
         self._workloads[seen.target] = seen
-        self._targets[seen.uid] = seen.target
+        self._targets[seen.as_owner] = seen.target
         self._claimable[claim_of(seen.target)] = seen.target
         self._facts.pop(seen.target, None)
 
@@ -110,67 +117,67 @@ class Store:
         self._remove_replica_set(seen)
         if seen.active:
             self._replica_sets[seen.uid] = seen
-            self._replica_sets_of.setdefault(seen.owner_uid, set()).add(seen.uid)
-            self._changed(seen.owner_uid)
+            self._replica_sets_of.setdefault(seen.owner, set()).add(seen.uid)
+            self._changed(seen.owner)
 
     def _put_pod(self, pod: Pod, *, relisted: bool) -> None:
-        before = self._pods_of.get(pod.owner_uid, {}).get(pod.name)
+        before = self._pods_of.get(pod.owner, {}).get(pod.name)
         if before is not None and before.uid != pod.uid:
             # A StatefulSet's pod came again while nobody watched; a list tells of no deletion then.
             self._remove_pod(before)
             before = None
         found = before.found if before else relisted
         known = before.first_ready_at if before else None
-        first = known or _first_ready_at(pod, found=found)
-        siblings = self._pods_of.setdefault(pod.owner_uid, {})
+        first = known or pod.served_first_at(found=found)
+        siblings = self._pods_of.setdefault(pod.owner, {})
         siblings[pod.name] = replace(pod, found=found, first_ready_at=first)
-        self._owners[pod.uid] = pod.owner_uid
-        self._changed(pod.owner_uid)
+        self._siblings_of[pod.uid] = siblings
+        self._changed(pod.owner)
 
     def _remove_pod(self, pod: Pod) -> None:
-        siblings = self._pods_of.get(pod.owner_uid, {})
+        siblings = self._pods_of.get(pod.owner, {})
         last = siblings.get(pod.name)
         if last is None or last.uid != pod.uid:
             return  # deleted and created again: the newer one is already here
         del siblings[pod.name]
-        self._owners.pop(pod.uid, None)
+        self._siblings_of.pop(pod.uid, None)
         if not siblings:
-            self._pods_of.pop(pod.owner_uid, None)
-        uid = self._workload_uid(pod.owner_uid)
-        if last.lead_time is not None and last.first_ready_at and uid in self._targets:
-            starts = self._starts_of.setdefault(uid, deque(maxlen=REMEMBERED_LEAD_TIMES))
+            self._pods_of.pop(pod.owner, None)
+        workload = self._workload_of(pod.owner)
+        if last.lead_time is not None and last.first_ready_at and workload in self._targets:
+            starts = self._starts_of.setdefault(workload, deque(maxlen=REMEMBERED_LEAD_TIMES))
             starts.append(_Start(last.facts.template_hash, last.first_ready_at, last.lead_time))
-        self._changed(pod.owner_uid)
+        self._changed(pod.owner)
 
     def _remove_replica_set(self, seen: ReplicaSet) -> None:
         last = self._replica_sets.pop(seen.uid, None)
         if last is None:
             return
-        siblings = self._replica_sets_of[last.owner_uid]
+        siblings = self._replica_sets_of[last.owner]
         siblings.discard(seen.uid)
         if not siblings:
-            del self._replica_sets_of[last.owner_uid]
-        self._changed(last.owner_uid)
+            del self._replica_sets_of[last.owner]
+        self._changed(last.owner)
 
     def _remove_workload(self, seen: Workload) -> None:
         gone = self._workloads.get(seen.target)
         if gone is None or gone.uid != seen.uid:
             return  # deleted and created again: the newer one is already here
         del self._workloads[seen.target]
-        self._targets.pop(seen.uid, None)
+        self._targets.pop(seen.as_owner, None)
         self._claimable.pop(claim_of(seen.target), None)
-        self._starts_of.pop(seen.uid, None)
-        for uid in self._replica_sets_of.pop(seen.uid, ()):
+        self._starts_of.pop(seen.as_owner, None)
+        for uid in self._replica_sets_of.pop(seen.as_owner, ()):
             self._replica_sets.pop(uid, None)
         self._facts.pop(seen.target, None)
 
-    def _workload_uid(self, owner_uid: str) -> str:
+    def _workload_of(self, owner: Owner) -> Owner:
         """Return whose a pod is in the end: its ReplicaSet's owner, or its owner itself."""
-        owner = self._replica_sets.get(owner_uid)
-        return owner.owner_uid if owner else owner_uid
+        between = self._replica_sets.get(owner.uid)
+        return between.owner if between and between.namespace == owner.namespace else owner
 
-    def _changed(self, owner_uid: str) -> None:
-        target = self._targets.get(self._workload_uid(owner_uid))
+    def _changed(self, owner: Owner) -> None:
+        target = self._targets.get(self._workload_of(owner))
         if target is not None:
             self._facts.pop(target, None)
 
@@ -240,7 +247,7 @@ class Store:
             requests=seen.requests,
             limits=seen.limits,
             generation=seen.generation,
-            lead_times=self._lead_times(seen.uid, pods, template_hash),
+            lead_times=self._lead_times(seen.as_owner, pods, template_hash),
             replicas_manager=seen.replicas_manager,
             rival=next(map(str, self._rivals.of(seen.target)), None),
             hpa_max_replicas=None if hpa is None else hpa.max_replicas,
@@ -248,7 +255,8 @@ class Store:
 
     def _pods(self, seen: Workload) -> list[Pod]:
         """Return the pods the workload owns, directly or through its ReplicaSets, oldest first."""
-        owners = (seen.uid, *self._replica_sets_of.get(seen.uid, ()))
+        uids = (seen.uid, *self._replica_sets_of.get(seen.as_owner, ()))
+        owners = (Owner(seen.namespace, uid) for uid in uids)
         pods = [pod for owner in owners for pod in self._pods_of.get(owner, {}).values()]
         return sorted(pods, key=lambda pod: (pod.facts.created_at, pod.name))
 
@@ -256,14 +264,14 @@ class Store:
         """Return the current template's hash: the workload's own word, else by revision."""
         if seen.template_hash:
             return seen.template_hash
-        for uid in self._replica_sets_of.get(seen.uid, ()):
+        for uid in self._replica_sets_of.get(seen.as_owner, ()):
             replica_set = self._replica_sets[uid]
             if replica_set.revision == seen.revision:
                 return replica_set.template_hash
         return ""
 
     def _lead_times(
-        self, uid: str, pods: Sequence[Pod], template_hash: str
+        self, workload: Owner, pods: Sequence[Pod], template_hash: str
     ) -> tuple[timedelta, ...]:
         """Return how long recent pods of the current template took to serve, newest last."""
         starts = [
@@ -275,17 +283,7 @@ class Store:
         ]
         starts += [
             (start.ready_at, start.lead_time)
-            for start in self._starts_of.get(uid, ())
+            for start in self._starts_of.get(workload, ())
             if start.template_hash == template_hash
         ]
         return tuple(lead for _, lead in sorted(starts)[-REMEMBERED_LEAD_TIMES:])
-
-
-def _first_ready_at(pod: Pod, *, found: bool) -> datetime | None:
-    """Return when a pod first served, if known; a `found` one may have served before."""
-    since = pod.ready_since
-    if since is None or pod.restarts:
-        return None
-    if found and since - pod.facts.created_at > LONGEST_FOUND_LEAD_TIME:
-        return None
-    return since

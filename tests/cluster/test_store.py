@@ -6,8 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from autoscaler.cluster.objects import Pod, PolicySource, ReplicaSet, Rival, Workload
-from autoscaler.cluster.store import LONGEST_FOUND_LEAD_TIME, Store
+from autoscaler.cluster.objects import (
+    LONGEST_FOUND_LEAD_TIME,
+    Pod,
+    PolicySource,
+    ReplicaSet,
+    Rival,
+    Workload,
+)
+from autoscaler.cluster.store import Store
 from autoscaler.decide.facts import PodFacts, TargetRef, WorkloadFacts
 from support.endurance import reachable_texts
 
@@ -247,3 +254,28 @@ def test_documents_are_in_order_and_the_same_while_nothing_changes(store: Store)
 
     assert [d.text for d in documents] == ["3", "2", "1"]
     assert store.documents() is documents
+
+
+FOREIGN = [
+    pytest.param(replace(pod("a", after=4000), namespace="bank", uid="x"), id="a pod of its name"),
+    pytest.param(replace(pod("b", after=600), namespace="bank"), id="a pod of the ReplicaSet"),
+    pytest.param(replace(pod("c", owner="d1", after=9), namespace="bank"), id="of the Deployment"),
+    pytest.param(
+        replace(CURRENT, namespace="bank", uid="rs9", template_hash="forged"), id="a ReplicaSet"
+    ),
+]
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+@pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
+def test_who_names_an_owner_of_another_namespace_has_none(foreign: Pod, first: bool) -> None:
+    ours = [WORKLOAD, CURRENT, pod("a", after=30)]
+    store = Store(clock=lambda: NOW)
+    for seen in [foreign, *ours] if first else [*ours, foreign]:
+        store.put(seen)
+    there = facts(store)
+    store.remove(foreign)
+
+    assert [p.name for p in there.pods or ()] == ["a"]
+    assert (there.template_hash, seconds(store)) == ("new", [30])
+    assert facts(store) == there
