@@ -24,7 +24,7 @@ from autoscaler.decide.facts import TargetRef
 logger = logging.getLogger(__name__)
 
 REPORTER = "predictive-autoscaler"
-# The API server refuses longer notes.
+# The API server refuses longer notes; it counts bytes.
 LONGEST_NOTE = 1024
 # As client-go: an Event that repeats later than this is a new one.
 REPEAT_WINDOW_SECONDS = 600.0
@@ -159,7 +159,7 @@ def event_body(happening: Happening, *, name: str, instance: str) -> Json:
         "reportingInstance": instance,
         "action": "Scale",
         "reason": happening.reason,
-        "note": happening.message[:LONGEST_NOTE],
+        "note": happening.message.encode()[:LONGEST_NOTE].decode(errors="ignore"),
         "type": "Warning" if happening.warning else "Normal",
         "regarding": {
             "apiVersion": target.api_version,

@@ -331,6 +331,22 @@ def test_filter_and_state_buttons_narrow_the_table(chromium, latest):
         )
 
 
+def test_what_a_policy_calls_its_metric_is_shown_and_never_run(chromium):
+    """Who writes policies is not who looks at the page."""
+    hostile = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
+    latest = LatestRecords()
+    blind = Sample(None, doubt=Doubt.REFUSED, detail=hostile)
+    for k, sample in enumerate((Sample(300.0, NOW, 3), blind)):
+        one = signal(metric=f"External {hostile}", sample=sample, forecast=None)
+        latest.keep(decided(one, target=TargetRef("shop", f"w{k}")))
+    with visiting(chromium, latest) as visit:
+        for where in ("", "#/policy/shop/w0/Deployment", "#/policy/shop/w1/Deployment"):
+            page = visit.go(where)
+            page.get_by_text("onerror=alert(1)").first.wait_for(state="attached")
+
+            assert page.locator("main img, main script").count() == 0
+
+
 def test_by_keyboard_alone_one_gets_to_a_policy_and_back(chromium, latest):
     with visiting(chromium, latest) as visit:
         page = visit.go()
