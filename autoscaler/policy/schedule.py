@@ -30,6 +30,9 @@ _ONE_OFF = "%Y-%m-%d %H:%M"
 # At either end of the calendar a wall-clock time has no instant in every zone.
 _FIRST_YEAR, _LAST_YEAR = 1970, 9998
 _MINUTE = timedelta(minutes=1)
+# Two minutes of four thousand expressions. Minutes go by, so whatever may be kept will be: eight
+# times as many were 52 MiB after a few days.
+_INSTANTS_KEPT = 8192
 # No zone ever moved its clock by more at once; within it, wall-clock order is not time order.
 _LARGEST_SHIFT = timedelta(hours=3)
 
@@ -113,13 +116,13 @@ class Occurrence(NamedTuple):
     wall_clock: datetime
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=_INSTANTS_KEPT)
 def latest_start(text: str, time_zone: str, minute: datetime) -> Occurrence | None:
     """Return the latest start at or before a UTC minute; None = none yet."""
     return _latest(text, zone(time_zone), minute, last_of_both=False)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=_INSTANTS_KEPT)
 def latest_end(text: str, time_zone: str, minute: datetime) -> Occurrence | None:
     """Return the latest end at or before a UTC minute; None = none yet."""
     return _latest(text, zone(time_zone), minute, last_of_both=True)
