@@ -68,25 +68,21 @@ def recommended(
     asked = [_proposed(*pair, case) for pair in zip(signals, policy.metrics, strict=True)]
     proposals = tuple(proposal for proposal, _ in asked)
     doubt = next((doubt for _, doubt in asked if doubt), None)
-    detail = _detail(signals)
     replicas = max((p.replicas for p in proposals if p.replicas is not None), default=None)
     if policy.min_replicas == 0:
+        idle_since = state.since(Reason.SCALED_TO_ZERO)
         replicas = replicas_around_zero(
-            replicas,
-            signals,
-            current_replicas=workload.spec_replicas,
-            idle_since=state.since(Reason.SCALED_TO_ZERO),
-            now=now,
+            replicas, signals, workload=workload, idle_since=idle_since, now=now
         )
-        if not replicas and asleep(signals, workload=workload, now=now):
-            replicas, doubt, detail = 0, None, ""
+        if replicas == 0 and asleep(signals, workload=workload, now=now):
+            doubt = None
     more = replicas is not None and replicas > workload.spec_replicas
     return Recommendation(
         replicas,
         _reason(replicas, workload.spec_replicas, proposals, doubt),
         proposals,
         may_lower=doubt is None,
-        detail=detail,
+        detail=_detail(signals),
         keep_replicas=_kept(signals) if replicas else None,
         forecast_history=_history(signals, proposals),
         promised_for=_promised_for(signals, proposals),

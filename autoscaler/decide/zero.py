@@ -52,7 +52,7 @@ def replicas_around_zero(
     replicas: int | None,
     signals: Sequence[Signal],
     *,
-    current_replicas: int,
+    workload: WorkloadFacts,
     idle_since: datetime | None,
     now: datetime,
 ) -> int | None:
@@ -65,10 +65,13 @@ def replicas_around_zero(
     """
     if replicas is not None and replicas > 1:
         return replicas
-    if current_replicas == 0:
+    if workload.spec_replicas == 0:
         asked = any(known_load(signal.sample, now=now) for signal in signals)
         ahead = replicas == 1 and any(_expected(signal) for signal in signals)
-        return 1 if asked or ahead else replicas and 0
+        if asked or ahead:
+            return 1
+        nothing = replicas is not None or asleep(signals, workload=workload, now=now)
+        return 0 if nothing else None
     if replicas is None or (replicas == 1 and not idle(signals, now=now)):
         return replicas
     waited = idle_since is not None and now - idle_since >= IDLE_BEFORE_ZERO
