@@ -142,6 +142,26 @@ def test_a_floor_that_the_hpa_itself_caps_is_told_as_it_is_written(
     assert plane.get("hpa", "by-hand", namespace.name)["spec"]["minReplicas"] == 4
 
 
+def test_who_sleeps_is_calm_in_silence_and_in_doubt_once_prometheus_is_gone(
+    start: Start, prometheus: PrometheusServer, namespace: Namespace
+) -> None:
+    namespace.apply(deployment("checkout", replicas=0))
+    sleeper = rate_policy("checkout", minReplicas=0)
+    namespace.apply(policy_map("autoscaling", {"checkout.yaml": sleeper}))
+    daemon = start(prometheus, namespace)
+
+    asleep = daemon.wait_for(
+        "checkout", lambda r: r["reason"] == "DesiredWithinRange", what="sleep"
+    )
+    prometheus.stop()
+    blind = daemon.wait_for(
+        "checkout", lambda r: r["signals"][0]["doubt"] != "absent", what="doubt"
+    )
+
+    assert asleep["message"].startswith("kept 0 replicas: asleep, and RequestRate query is silent")
+    assert (blind["reason"], blind["desired_replicas"]) == ("MetricsUnknownHold", 0)
+
+
 @pytest.mark.parametrize(
     ("annotations", "load", "reason", "replicas"),
     [

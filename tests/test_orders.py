@@ -1,0 +1,107 @@
+"""What becomes of a decision: written, held back, refused, or never answered."""
+
+import pytest
+
+from autoscaler.decide.facts import TargetRef
+from autoscaler.errors import ScaleConflictError, ScaleRefusedError, ScaleUnansweredError
+from autoscaler.orders import Orders
+from autoscaler.roster import Governed
+from decide.worlds import TARGET, outcome, policy, signal, workload
+
+OUTCOME = outcome(signal(1500))
+MORE = OUTCOME.decision.desired_replicas
+
+
+def governed(**fields):
+    spec = policy(**{"mode": "ForecastAndScale"} | fields)
+    return Governed("shop/policies/checkout", TARGET, spec, slice(0, 1), ("rate",))
+
+
+class FakeCluster:
+    """Takes every write, or answers with the errors it was given."""
+
+    def __init__(self):
+        self.errors, self.written, self.events = [], [], []
+
+    def patch_scale(self, target, replicas, *, resource_version):
+        if self.errors:
+            raise self.errors.pop(0)
+        self.written.append(replicas)
+
+    def record_event(self, target, *, reason, message, warning=False):
+        self.events.append(reason)
+
+
+@pytest.fixture
+def cluster():
+    return FakeCluster()
+
+
+@pytest.mark.parametrize(
+    ("fields", "held_back", "because"),
+    [
+        pytest.param({}, "", "", id="written"),
+        pytest.param({}, "standby: another leads", "standby: another leads", id="a standby"),
+        pytest.param({"mode": "ForecastOnly"}, "", "mode is ForecastOnly", id="only watched"),
+        pytest.param({"mode": "ForecastOnly"}, "dry run", "mode is ForecastOnly", id="both"),
+    ],
+)
+def test_a_decision_is_written_unless_somebody_meant_it_not_to_be(
+    cluster, fields, held_back, because
+):
+    done = Orders(cluster).carry_out(governed(**fields), OUTCOME, held_back=held_back)
+
+    assert done == (not because, because)
+    assert cluster.written == [MORE] * (not because)
+    assert cluster.events == ["SuccessfulRescale"] * (not because)
+
+
+@pytest.mark.parametrize(
+    ("error", "because"),
+    [
+        pytest.param(ScaleRefusedError("403"), "403", id="refused"),
+        pytest.param(ScaleUnansweredError("504"), "unanswered: 504", id="not answered"),
+    ],
+)
+def test_who_did_not_write_says_why(cluster, error, because):
+    cluster.errors = [error]
+
+    assert Orders(cluster).carry_out(governed(), OUTCOME, held_back="") == (False, because)
+    assert cluster.events == []
+
+
+def test_a_lost_race_is_the_loop_s_to_decide_again(cluster):
+    cluster.errors = [ScaleConflictError("409")]
+
+    with pytest.raises(ScaleConflictError):
+        Orders(cluster).carry_out(governed(), OUTCOME, held_back="")
+
+
+@pytest.mark.parametrize(
+    ("later", "arrived"),
+    [
+        pytest.param(workload(MORE, resource_version="2"), OUTCOME, id="it shows"),
+        pytest.param(workload(10, resource_version="2"), None, id="it shows that it did not"),
+        pytest.param(workload(10), None, id="the watch is as it was"),
+    ],
+)
+def test_a_write_that_nobody_answered_arrived_when_the_object_says_so_and_once(
+    cluster, later, arrived
+):
+    cluster.errors = [ScaleUnansweredError("504")]
+    orders = Orders(cluster)
+    orders.carry_out(governed(), OUTCOME, held_back="")
+
+    assert orders.arrived(TARGET, later) is arrived
+    if arrived:
+        assert orders.arrived(TARGET, later) is None
+
+
+def test_of_a_workload_that_is_governed_no_more_nothing_is_remembered(cluster):
+    cluster.errors = [ScaleUnansweredError("504")]
+    orders = Orders(cluster)
+    orders.carry_out(governed(), OUTCOME, held_back="")
+    orders.forget(TARGET)
+    orders.forget(TargetRef("shop", "never-governed"))
+
+    assert orders.arrived(TARGET, workload(MORE, resource_version="2")) is None
