@@ -4,6 +4,7 @@ What is certainly wrong loses its value; what is a lower bound keeps it, which m
 recommendation and never lower it.
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -25,6 +26,12 @@ _POD_IS_NEW = timedelta(minutes=3)
 Place = tuple[str, str]
 # Prometheus warns per series; the first few say it all.
 _LONGEST_DETAIL = 200
+# PromQL remarks on expressions, too (a counter whose name does not end in `_total`), up to 2.52
+# among the warnings, and after the tenth it says how many more there are.
+_OF_NOBODY = re.compile(r"PromQL info|[0-9]+ more [a-z ]*annotations omitted")
+# Whose expression it warns of is not told, and one policy's must not keep all others from lowering.
+# What PromQL leaves out for it is absent, or a histogram, and so in doubt by itself.
+_OF_SOMEBODY = re.compile(rf"PromQL warning|{_OF_NOBODY.pattern}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +85,12 @@ class Circumstances:
     skew: timedelta = timedelta(0)
     scrape_interval: timedelta = SCRAPE_INTERVAL
 
-    def of(self, answer: Answer) -> "Circumstances":
-        """Return what is known beside the rows of one answer."""
+    def of(self, answer: Answer, *, shared: bool) -> "Circumstances":
+        """Return what is known beside the rows of one answer, `shared` by several series."""
+        passed_by = _OF_SOMEBODY if shared else _OF_NOBODY
+        warnings = tuple(told for told in answer.warnings if not passed_by.match(told))
         skew = timedelta(seconds=answer.skew_seconds)
-        return replace(self, warnings=answer.warnings, skew=skew)
+        return replace(self, warnings=warnings, skew=skew)
 
 
 def settled(pods: Iterable[PodFacts], *, now: datetime) -> list[PodFacts]:

@@ -5,6 +5,7 @@
 without load to whoever learns from it.
 """
 
+from collections import Counter as Tally
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -139,7 +140,8 @@ class PrometheusMetrics:
         """Yield the sample of each member of a group, all unknown when there is no answer."""
         if isinstance(answer, Answer):
             try:
-                yield from self._samples(group, answer.result, around.of(answer))
+                beside = around.of(answer, shared=len(group.members) > 1)
+                yield from self._samples(group, answer.result, beside)
             except MALFORMED as error:
                 answer = MetricUnavailableError(f"malformed answer: {error!r}")
         if isinstance(answer, MetricUnavailableError):
@@ -199,6 +201,7 @@ class PrometheusMetrics:
         samples: dict[int, Sample] = {}
         down = by_place(around.down)
         rows_of: dict[int, dict[str, list[Part]]] = {}
+        n_in = Tally(map(id, outcomes.values()))
         for index, outcome in outcomes.items():
             if isinstance(outcome, MetricUnavailableError):
                 samples[index] = unknown(outcome)
@@ -207,7 +210,8 @@ class PrometheusMetrics:
                 if id(outcome) not in rows_of:
                     rows_of[id(outcome)] = by_query(outcome.result, index)
                 rows = rows_of[id(outcome)].get(str(index), ())
-                samples[index] = self._own_sample(index, rows, around.of(outcome), down)
+                beside = around.of(outcome, shared=n_in[id(outcome)] > 1)
+                samples[index] = self._own_sample(index, rows, beside, down)
             except MALFORMED as error:
                 samples[index] = unknown(MetricUnavailableError(f"malformed answer: {error!r}"))
         return samples

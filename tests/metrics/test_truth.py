@@ -109,6 +109,44 @@ def test_what_may_be_too_little_keeps_its_value_and_may_not_lower(sample_of, row
     assert (sample.doubt, sample.trusted) == (doubt, doubt is None)
 
 
+QUANTILE = "PromQL warning: quantile value should be between 0 and 1, got 5 (1:10)"
+NAMED = 'PromQL info: metric might not be a counter, name does not end in _total: "x" (1:6)'
+STORE = "store 3: timed out"
+
+
+@pytest.mark.parametrize(
+    ("warnings", "doubts"),
+    [
+        pytest.param([NAMED], [None, None], id="a remark on a name"),
+        pytest.param([QUANTILE], [None, None], id="a warning of somebody's query"),
+        pytest.param([NAMED] * 10 + ["3 more annotations omitted"], [None, None], id="many"),
+        pytest.param([STORE], [Doubt.WARNED] * 2, id="a store that is away"),
+        pytest.param([QUANTILE, STORE], [Doubt.WARNED] * 2, id="that among others"),
+    ],
+)
+def test_what_promql_says_of_one_query_is_no_doubt_of_those_beside_it(
+    stub, reader_of, warnings, doubts
+):
+    rows = [row(n, autoscaler_part=f"{n}:load") for n in range(2)]
+    stub.reply = lambda asked: success([] if "up == 0" in asked.promql else rows, warnings=warnings)
+    both = [request_rate(query=text) for text in ("vector(0)", "quantile(5, vector(1))")]
+
+    samples = reader_of(stub.url).newest(both, now=NOW, workloads={})
+
+    assert [sample.doubt for sample in samples] == doubts
+
+
+@pytest.mark.parametrize(
+    ("warning", "doubt"), [(NAMED, None), (QUANTILE, Doubt.WARNED), (STORE, Doubt.WARNED)]
+)
+def test_of_a_query_that_is_asked_alone_it_is(sample_of, warning, doubt):
+    alone = request_rate(query="quantile(5, vector(1))")
+
+    sample = sample_of([row(1, autoscaler_part="0:load")], series=alone, warnings=[warning])
+
+    assert sample.doubt is doubt
+
+
 def test_warnings_of_a_partial_response_are_passed_on(sample_of):
     sample = sample_of(linkerd(), warnings=["store 3: timed out"])
 
