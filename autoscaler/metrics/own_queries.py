@@ -1,4 +1,4 @@
-"""How are the users' own queries asked together, and what do their answers amount to.
+"""How are the users' own queries asked together.
 
 Hundreds are joined into one question; when Prometheus finds it wrong, the halves are asked, until
 the one that is wrong stands alone with the reason.
@@ -7,18 +7,13 @@ One that is too heavy is found likewise, cycle by cycle (`suspects.py`).
 Who is refused as such (a token that is over) is refused whole, and asks again at the next cycle.
 """
 
-import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
-from autoscaler.decide.facts import Doubt, Sample
 from autoscaler.errors import MetricUnavailableError
-from autoscaler.metrics.answers import combined, number_of
 from autoscaler.metrics.connection import Answer, Outcome
-from autoscaler.metrics.misgivings import Place
-from autoscaler.metrics.own_query import FoundSelector, OwnQuery
+from autoscaler.metrics.own_query import OwnQuery
 from autoscaler.metrics.plan import PART_LABEL
 from autoscaler.metrics.promql import duration, labelled
 from autoscaler.metrics.source import PROBE
@@ -32,9 +27,6 @@ MOST_TOGETHER = 550
 _MOST_CHARACTERS = 1_000_000
 # What was wrong with a query a moment ago is wrong still: its text is the same.
 _REFUSED_FOR = timedelta(minutes=5)
-# A selector that lost its series may have lost its load or its exporter; an hour tells which.
-_MISSED_FOR = timedelta(hours=1)
-_ZERO = timedelta(0)
 # Of so few questions all may well be late for their own reasons.
 _FEW = 3
 
@@ -44,8 +36,14 @@ _NO_LOAD = {
     "string": "a text, not a number",
 }
 
-# A part of a query's answer by name, and the row that says it.
-Part = tuple[str, Mapping[str, Any]]
+
+class AsWritten(str):
+    """A query that is asked to hear what is wrong with it: at a time of which nothing is known.
+
+    What is said of it is the same then, and a range of every series is not sent.
+    """
+
+
 Ask = Callable[[Sequence[str]], Sequence[Outcome]]
 Form = Callable[[OwnQuery, int], list[str]]
 
@@ -144,6 +142,7 @@ class OwnQueries:
         `alive` says that others were answered: who got no answer then is a suspect.
         """
         outcomes, waiting = dict(begun.known), begun.batches
+        refused: dict[int, QueryWrongError] = {}
         alive = alive and not _overloaded(answers)
         while waiting:
             again: list[dict[int, OwnQuery]] = []
@@ -151,10 +150,12 @@ class OwnQueries:
                 if isinstance(outcome, QueryWrongError) and len(batch) > 1:
                     again += halves(batch)
                 elif isinstance(outcome, QueryWrongError) and (raw := _next_form(batch)):
+                    refused = {**dict.fromkeys(raw, outcome), **refused}
                     again.append(raw)
                 else:
-                    self._learn(batch, outcome, now=now, alive=alive)
-                    outcomes.update(dict.fromkeys(batch, outcome))
+                    told = _in_the_end(batch, outcome, refused)
+                    self._learn(batch, told, now=now, alive=alive)
+                    outcomes.update(dict.fromkeys(batch, told))
             waiting, alive = again, False  # what is left of the patience is no measure
             answers = ask(self.questions(waiting)) if waiting else ()
         return outcomes
@@ -162,7 +163,7 @@ class OwnQueries:
     def _question(self, batch: Mapping[int, OwnQuery]) -> str:
         if any(not query.whole for query in batch.values()):
             [query] = batch.values()
-            return query.text  # to be refused in Prometheus's own words
+            return AsWritten(query.text)  # to be refused in Prometheus's own words
         return "\nor ".join(e for index, query in batch.items() for e in self.form(query, index))
 
     def _learn(
@@ -225,64 +226,10 @@ def _next_form(batch: dict[int, OwnQuery]) -> dict[int, OwnQuery] | None:
     return {index: replace(query, whole=False) if query.scalar else replace(query, scalar=True)}
 
 
-def by_query(result: Sequence[Any], index: int) -> dict[str, list[Part]]:
-    """Return the rows of an answer by the number of the query that they are about.
-
-    Parameters
-    ----------
-    index
-        Of a query in it: whoever was asked as it is written stood alone, and has no label of ours.
-    """
-    found: dict[str, list[Part]] = {}
-    for row in result:
-        number, _, part = row["metric"].get(PART_LABEL, f"{index}:load").partition(":")
-        found.setdefault(number, []).append((part, row))
-    return found
-
-
-@dataclass(slots=True)
-class Behind:
-    """What stood behind a query since it is asked: it is missed where it is gone."""
-
-    read: set[Place] = field(default_factory=set)
-    """Scrape jobs, each with the namespace of what it scrapes."""
-    heard: dict[FoundSelector, datetime] = field(default_factory=dict)
-    """When each selector had a series last."""
-
-    def note(self, rows: Sequence[Part], query: OwnQuery, *, now: datetime) -> None:
-        """Remember what stands behind it now."""
-        labels = [(part, row["metric"]) for part, row in rows if part.startswith("series")]
-        self.read.update((of.get("job", ""), of.get("namespace", "")) for _, of in labels)
-        present = {part for part, _ in labels}
-        found = enumerate(query.selectors)
-        self.heard.update((each, now) for n, each in found if f"series{n}" in present)
-
-    def lost(self, *, now: datetime) -> str:
-        """Return which selectors have no series any more, in words; empty when each has."""
-        gone = [found.text for found, at in self.heard.items() if _ZERO < now - at < _MISSED_FOR]
-        return f"no series any more: {', '.join(gone)}" if gone else ""
-
-
-def sample_of(rows: Sequence[Part], query: OwnQuery, *, now: datetime) -> Sample:
-    """Return what the rows of one query amount to: their sum, no older than its oldest selector."""
-    parts: dict[str, float] = {}
-    for part, row in rows:
-        value = number_of(row)
-        parts[part] = combined(parts[part], value, part=part) if part in parts else value
-    load = parts.get("load")
-    ats = [value for part, value in parts.items() if part.startswith("at")]
-    at = datetime.fromtimestamp(min(ats), tz=UTC) if ats else None
-    n_series = int(sum(value for part, value in parts.items() if part.startswith("series")))
-    unknown = Sample(None, at, n_series)
-    if load is None or (query.selectors and not ats):
-        return replace(unknown, doubt=Doubt.ABSENT, detail="no series")
-    if not math.isfinite(load):
-        return replace(unknown, doubt=Doubt.NOT_A_NUMBER, detail=f"value {load}")
-    if load < 0:
-        return Sample(0.0, at or now, n_series, doubt=Doubt.PARTIAL, detail=f"negative: {load:g}")
-    sample = Sample(load, at or now, max(0, n_series))
-    for number, found in enumerate(query.selectors):
-        if found.window and f"at{number}" in parts and f"before{number}" not in parts:
-            detail = f"{found.text} is there for less than its window of {found.window}"
-            return replace(sample, doubt=Doubt.PARTIAL, detail=detail)
-    return sample
+def _in_the_end(
+    batch: Mapping[int, OwnQuery], outcome: Outcome, refused: Mapping[int, QueryWrongError]
+) -> Outcome:
+    """Return the first refusal of a query that is wrong only where there are samples."""
+    [index, *others] = batch
+    as_written = not others and not batch[index].whole and isinstance(outcome, Answer)
+    return refused.get(index, outcome) if as_written else outcome

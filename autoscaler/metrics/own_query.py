@@ -55,8 +55,11 @@ class OwnQuery:
 
     @property
     def expression(self) -> str:
-        """The query as a vector; a comment at its end ends with the line."""
-        return f"vector({self.text}\n)" if self.scalar else f"({self.text}\n)"
+        """The query as one row, for its rows are added up; a comment at its end ends with the line.
+
+        One that selects every series there is would otherwise be answered by all of them.
+        """
+        return f"vector({self.text}\n)" if self.scalar else f"sum({self.text}\n)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ without load to whoever learns from it.
 from collections import Counter as Tally
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -26,16 +26,14 @@ from autoscaler.metrics.misgivings import (
     with_doubt,
 )
 from autoscaler.metrics.own_queries import (
-    Behind,
+    AsWritten,
     OwnQueries,
-    Part,
     Round,
-    by_query,
     dated,
-    sample_of,
     unless_no_load,
 )
 from autoscaler.metrics.own_query import OwnQuery, examined
+from autoscaler.metrics.own_samples import Behind, Part, by_query, sample_of
 from autoscaler.metrics.plan import Group, Plan, planned
 from autoscaler.metrics.promql import Matcher, any_of, selector
 from autoscaler.metrics.settings import PrometheusSettings
@@ -51,6 +49,9 @@ _DOWN = "count by (job, instance, namespace, pod) (up == 0)"
 
 # More silent pods than this are one outage, not many pods: the first tell as much as all.
 _MOST_PODS_ASKED = 2_000
+
+# No Prometheus has a sample of that day, which was before the first one.
+_BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
 
 Workloads = Mapping[TargetRef, WorkloadFacts]
 
@@ -129,7 +130,7 @@ class PrometheusMetrics:
         for group, query in zip(self._plan.groups, self._queries, strict=True):
             questions.append(Question(query, at=now, read=partial(_table, group)))
         texts = self._own_queries.questions(own.batches)
-        questions += [Question(text, at=now) for text in texts]
+        questions += [_own_question(text, now=now) for text in texts]
         down, *answers = self._connection.ask(questions, deadline=deadline)
         n_groups = len(self._plan.groups)
         return down, answers[:n_groups], list(map(unless_no_load, answers[n_groups:]))
@@ -192,7 +193,7 @@ class PrometheusMetrics:
         """Return the samples of the users' own queries."""
 
         def ask(texts: Sequence[str]) -> list[Outcome]:
-            questions = [Question(text, at=around.now) for text in texts]
+            questions = [_own_question(text, now=around.now) for text in texts]
             return list(map(unless_no_load, self._connection.ask(questions, deadline=deadline)))
 
         outcomes = self._own_queries.finished(
@@ -231,6 +232,10 @@ class PrometheusMetrics:
             sample = replace(sample, doubt=Doubt.PARTIAL, detail=lost)
         sample = beside_down(sample, target, around, read=behind.read, down=down)
         return with_doubt(sample, around)
+
+
+def _own_question(text: str, *, now: datetime) -> Question:
+    return Question(text, at=_BEFORE_ALL if isinstance(text, AsWritten) else now)
 
 
 def _table(group: Group, rows: Iterable[Any]) -> Table:

@@ -14,6 +14,7 @@ from autoscaler.policy.base import Section
 from autoscaler.policy.quantity import Quantity, WholeNumber
 from autoscaler.policy.source_names import checked_source
 
+_LINE_END = re.compile(r"\r\n?")
 _OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 
@@ -27,10 +28,15 @@ def object_name(name: str) -> str:
     return name
 
 
+def plain_lines(text: str) -> str:
+    """Return a text whose lines end with what everybody takes for an end."""
+    return _LINE_END.sub("\n", text)
+
+
 # Kubernetes refuses longer names; a longer PromQL query than this is a mistake or an attack.
 Name = Annotated[str, Field(min_length=1, max_length=253)]
 ObjectName = Annotated[Name, AfterValidator(object_name)]
-Query = Annotated[str, Field(min_length=1, max_length=10_000)]
+Query = Annotated[str, Field(min_length=1, max_length=10_000), AfterValidator(plain_lines)]
 Labels = Annotated[dict[Name, Annotated[str, Field(max_length=1024)]], Field(max_length=32)]
 
 

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -166,6 +166,19 @@ def test_a_query_that_answers_no_load_is_refused_alone(stub, reader_of, kind, re
     assert (good.value, wrong.value, wrong.doubt) == (0.0, None, Doubt.REFUSED)
     assert wrong.detail.startswith(f"the query answers {detail}")
     assert len(stub.asked) - asked_first == 2  # the good one, and targets down
+
+
+def test_what_is_wrong_is_asked_of_a_day_before_all_samples(stub, reader_of):
+    """A range of every series there is would be sent whole, to be refused by its kind."""
+    stub.reply = lambda asked: (
+        failure(400, "bad_data", "no") if "every" in asked.promql else rows_of(asked.promql)
+    )
+
+    reader_of(stub.url).newest(series("a", "every[1d]"), now=NOW, workloads={})
+
+    times = {asked.promql: float(asked.parameters["time"]) for asked in stub.asked}
+    assert times.pop("every[1d]") == datetime(2000, 1, 1, tzinfo=UTC).timestamp()
+    assert set(times.values()) == {NOW.timestamp()}
 
 
 def test_who_is_not_let_in_is_refused_whole_and_asks_again_at_once(stub, reader_of):

@@ -313,6 +313,12 @@ def test_an_alias_bomb_is_refused_before_it_is_built():
     assert complaints(bomb) == ["line 5, column 10: expands to over 20000 values"]
 
 
+def test_the_lines_of_a_query_end_as_everybody_reads_them():
+    text = GOOD.replace("source: linkerd", r'query: "a # of\r\n+ b # all\r+ c"')
+
+    assert parsed(text).metrics[0].query == "a # of\n+ b # all\n+ c"
+
+
 def test_a_plain_anchor_is_still_welcome():
     text = GOOD + "behavior: {scaleUp: &rules {selectPolicy: Min}, scaleDown: *rules}\n"
 

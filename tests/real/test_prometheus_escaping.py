@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from autoscaler.metrics.own_queries import bare, dated
 from autoscaler.metrics.own_query import examined
 from autoscaler.metrics.prometheus import PrometheusMetrics, PrometheusSettings
 from autoscaler.metrics.promql import Matcher, any_of, escaped_regex, labelled, quoted, selector
@@ -99,6 +100,16 @@ def test_nobody_speaks_for_another_policy_whatever_ends_a_comment(prometheus_url
     reader.close()
 
     assert sample.value == 7.0
+
+
+@pytest.mark.parametrize("form", [dated, bare])
+def test_a_query_of_many_series_is_answered_by_their_sum_alone(prometheus_url, form):
+    two = "vector(1) or label_replace(vector(2), 'a', 'b', '', '')"
+
+    [row] = ask(prometheus_url, "\nor ".join(form(examined(two), 0)))
+
+    assert row["metric"] == {"autoscaler_part": "0:load"}
+    assert row["value"][1] == "3"
 
 
 PIECES = (
