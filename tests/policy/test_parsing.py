@@ -262,6 +262,12 @@ def test_of_ten_thousand_mistakes_the_first_are_listed_and_the_others_counted():
     assert (len(told), told[-1]) == (21, "9280 more mistakes")
 
 
+def test_a_key_adds_no_line_and_clears_no_screen():
+    [told] = complaints(with_field(r'"a\n\e[2Jbank: maxReplicas": 1'))
+
+    assert told.startswith(r"a\n\x1b[2Jbank: maxReplicas: no such field; ")
+
+
 def test_a_mistake_is_told_in_a_few_hundred_characters_however_long_it_is():
     [told] = complaints(with_field(f"forecast: {{risk: {'9x' * 50_000}}}"))
 
