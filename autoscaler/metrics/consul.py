@@ -25,7 +25,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.transport import cause_of
-from autoscaler.strict import MALFORMED
+from autoscaler.strict import MALFORMED, text_of
 
 # Consul waits up to wait / 16 longer than it was told, to spread its answers.
 _WAIT = timedelta(seconds=60)
@@ -237,10 +237,10 @@ def _host(address: str) -> str:
 def _instance(entry: Mapping[str, Any]) -> Instance:
     service = entry["Service"]
     return Instance(
-        service.get("Address") or entry["Node"]["Address"],
+        text_of(service.get("Address") or entry["Node"]["Address"]),
         int(service["Port"]),
         str(service.get("ID", "")),
-        dict(service.get("Meta") or {}),
+        {text_of(key): text_of(value) for key, value in (service.get("Meta") or {}).items()},
     )
 
 

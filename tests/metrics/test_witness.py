@@ -1,5 +1,6 @@
 """Ready in Kubernetes against passing in Consul."""
 
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -198,6 +199,29 @@ def test_an_answer_that_is_malformed_is_unknown(consul, watching, body):
     consul.body = body
 
     assert watching.seen(0, "a").passing is None
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        {"Meta": {"pod-name": ["a"]}},
+        {"Meta": {"pod-name": {}}},
+        {"Meta": {"pod-name": 7}},
+        {"Meta": {"pod-name": "a", "k8s-namespace": []}},
+        {"Meta": ["pod-name"]},
+        {"Address": ["10.0.0.2"]},
+    ],
+)
+def test_an_instance_whose_names_are_no_text_is_unknown_and_ends_no_cycle(
+    consul, watching, service
+):
+    entry = {"Service": {"Address": "10.0.0.2", "Port": 80, **service}}
+    consul.body = json.dumps([entry, entry]).encode()
+
+    seen = watching.seen(0, "a", "b")
+
+    assert seen.passing is None
+    assert "malformed answer" in seen.detail
 
 
 def test_consul_being_away_is_unknown(consul):
