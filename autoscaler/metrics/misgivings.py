@@ -15,6 +15,7 @@ from autoscaler.decide.measured import MOST_CLOCK_SKEW
 from autoscaler.metrics.connection import Answer
 from autoscaler.metrics.ownership import owner_name
 from autoscaler.metrics.source import SCRAPE_INTERVAL
+from autoscaler.strict import text_of
 
 # A series that is silent for four scrapes is not being scraped.
 _STALE_AFTER_SCRAPES = 4.0
@@ -47,7 +48,7 @@ class Down:
     def of(cls, labels: Mapping[str, str]) -> "Down":
         """Return the target that a row of `up` stands for."""
         names = ("job", "instance", "namespace", "pod")
-        return cls(*(labels.get(name, "") for name in names))
+        return cls(*(text_of(labels.get(name, "")) for name in names))
 
     def is_a_pod_of(self, workload: TargetRef, pods: tuple[PodFacts, ...] | None) -> bool:
         """Whether this is one of the workload's pods, by owner or else by name."""

@@ -158,7 +158,8 @@ class PrometheusMetrics:
         if not names:
             return {}
         up = f"count by (job, pod) ({selector('up', [Matcher('pod', '=~', any_of(names))])})"
-        [outcome] = self._connection.ask([Question(up, at=around.now)], deadline=deadline)
+        asked = Question(up, at=around.now, read=_jobs_of)
+        [outcome] = self._connection.ask([asked], deadline=deadline)
         if isinstance(outcome, MetricUnavailableError):
             detail = "some ready pods are silent, and whether they are scraped is not known"
             return {
@@ -167,12 +168,8 @@ class PrometheusMetrics:
             }
         if not outcome.result:
             return {}  # `up` carries no pod here: who is scraped cannot be told
-        jobs_of: dict[str, set[str]] = {}
-        for row in outcome.result:
-            labels = row["metric"]
-            jobs_of.setdefault(labels.get("pod", ""), set()).add(labels.get("job", ""))
         return {
-            index: unscraped(samples[index], missed(pods, jobs, jobs_of))
+            index: unscraped(samples[index], missed(pods, jobs, outcome.result))
             for index, (pods, jobs) in silent.items()
         }
 
@@ -232,6 +229,15 @@ class PrometheusMetrics:
             sample = replace(sample, doubt=Doubt.PARTIAL, detail=lost)
         sample = beside_down(sample, target, around, read=behind.read, down=down)
         return with_doubt(sample, around)
+
+
+def _jobs_of(rows: Iterable[Any]) -> dict[str, set[str]]:
+    """Return which jobs scrape each pod."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        labels = row["metric"]
+        found.setdefault(labels.get("pod", ""), set()).add(labels.get("job", ""))
+    return found
 
 
 def _own_question(text: str, *, now: datetime) -> Question:

@@ -256,6 +256,30 @@ def test_where_who_is_scraped_cannot_be_asked_a_silent_pod_may_not_lower(stub, r
     assert "whether they are scraped is not known" in sample.detail
 
 
+@pytest.mark.parametrize("rows", [[7], [{"metric": []}], [{}], [{"metric": {"pod": ["a"]}}]])
+def test_a_malformed_answer_to_who_is_scraped_is_none(stub, reader_of, rows):
+    stub.reply = lambda asked: success(
+        rows if "up{" in asked.promql else [] if "up == 0" in asked.promql else linkerd(emitters=1)
+    )
+
+    [sample] = reader_of(stub.url).newest([LINKERD], now=NOW, workloads=workload(*OURS))
+
+    assert (sample.value, sample.doubt) == (120.0, Doubt.PARTIAL)
+    assert "whether they are scraped is not known" in sample.detail
+
+
+@pytest.mark.parametrize("rows", [[7], [{"metric": []}], [{}], [{"metric": {"job": ["a"]}}]])
+def test_a_malformed_answer_to_who_is_down_is_none(stub, reader_of, rows):
+    loads = [*linkerd(), row(7, autoscaler_part="1:load")]
+    stub.reply = lambda asked: success(rows if "up == 0" in asked.promql else loads)
+    both = [LINKERD, request_rate(query="vector(7)")]
+
+    named, own = reader_of(stub.url).newest(both, now=NOW, workloads={})
+
+    assert (named.value, named.doubt) == (120.0, Doubt.PARTIAL)
+    assert own.value == 7.0
+
+
 def test_when_nobody_knows_who_is_down_nobody_may_lower(stub, reader_of):
     stub.reply = lambda asked: (
         failure(422, "execution", "no") if "up == 0" in asked.promql else success(linkerd())
