@@ -28,6 +28,7 @@ from autoscaler.metrics.plan import PART_LABEL, Group, past_key, planned
 from autoscaler.metrics.settings import PrometheusSettings
 from autoscaler.metrics.transport import QueryTooHeavyError, QueryWrongError
 from autoscaler.ports import FloatArray, History, LoadSeries
+from autoscaler.strict import MALFORMED
 
 logger = logging.getLogger(__name__)
 
@@ -276,10 +277,13 @@ def group_rows(group: Group, result: Iterable[Any], *, grid: Grid) -> FloatArray
 
 
 def own_row(index: int, result: Sequence[Any], grid: Grid) -> FloatArray:
-    """Return the past of one query: the sum of its rows."""
+    """Return the past of one query: the sum of its rows; raise when they are none."""
     rows: dict[str, FloatArray] = {}
-    for row in result:
-        part = row["metric"].get(PART_LABEL, f"{index}:load")
-        if part == f"{index}:load":
-            rows[""] = added(rows, "", placed(points_of(row), grid))
+    try:
+        for row in result:
+            part = row["metric"].get(PART_LABEL, f"{index}:load")
+            if part == f"{index}:load":
+                rows[""] = added(rows, "", placed(points_of(row), grid))
+    except MALFORMED as error:
+        raise MetricUnavailableError(f"malformed answer: {error!r}") from error
     return rows.get("", np.full(grid.n_samples, np.nan))

@@ -55,6 +55,27 @@ def test_columns_end_on_the_grid_and_the_last_one_at_the_end(stub, read):
     assert np.diff(history.load[0]).tolist() == [1.0] * 59
 
 
+@pytest.mark.parametrize("series", [LINKERD, OWN], ids=["named", "own"])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [7],
+        [{}],
+        [{"metric": []}],
+        [{"metric": {"autoscaler_part": "0:load"}}],
+        [{"metric": {"autoscaler_part": "0:load"}, "values": 7}],
+        [{"metric": {"autoscaler_part": "0:load"}, "values": [["x", "y"]]}],
+    ],
+)
+def test_a_malformed_past_is_none_and_asked_for_again_later(stub, read, series, rows):
+    data = {"resultType": "matrix", "result": rows}
+    body = json.dumps({"status": "success", "data": data}).encode()
+    stub.reply = lambda _: Reply(body=body)
+
+    with pytest.raises(MetricUnavailableError, match="malformed answer"):
+        read(series)
+
+
 def test_native_histograms_in_the_place_of_a_counter_leave_a_gap(stub, read):
     def reply(asked):
         [at, _], *others = points(asked)
