@@ -159,7 +159,7 @@ def event_body(happening: Happening, *, name: str, instance: str) -> Json:
         "reportingInstance": instance,
         "action": "Scale",
         "reason": happening.reason,
-        "note": happening.message.encode()[:LONGEST_NOTE].decode(errors="ignore"),
+        "note": happening.message.encode(errors="replace")[:LONGEST_NOTE].decode(errors="ignore"),
         "type": "Warning" if happening.warning else "Normal",
         "regarding": {
             "apiVersion": target.api_version,
