@@ -21,6 +21,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from models.budget import RiskBudget
 from models.network import LEVELS, MEDIAN, at_risk
 from models.pulse import OFFSET
 from models.scoring import ABOVE, pinball, rarity
@@ -90,6 +91,7 @@ class Experts:
 
     def __init__(self, table: Table, *, n_pending: int) -> None:
         self.table = table
+        self.budget = RiskBudget(table)
         for name in ("stretch", "usual_spread", "n_followed", "body_lift", "trend_lift"):
             table.column(name)
         for name in ("steady", "trend", "risk_heard"):
@@ -120,9 +122,10 @@ class Experts:
         # What is spent now depends on the risk that is usually asked, so that less never asks less.
         spread = _tail(levels, usual)
         spent = self._spent(rows, spread)
-        raw = at_risk(levels, self._asked(rows, risk) * spent)
+        asked = self._asked(rows, risk) * spent
+        raw, careful = at_risk(levels, asked), at_risk(levels, asked * self._left(rows))
         median = levels[:, MEDIAN]
-        net = median + np.exp(table["stretch"][rows]) * np.maximum(raw - median, 0.0)
+        net = median + np.exp(table["stretch"][rows]) * np.maximum(careful - median, 0.0)
         tail = _scaled(raw, level)
         body = _scaled(levels[:, _NINTH_DECILE], level)
         shift = tail - _scaled(at_risk(levels, usual * spent), level)
@@ -130,7 +133,7 @@ class Experts:
         steady = _scaled(table["steady"][rows], level)
         trend = table["trend"][rows] + table["trend_lift"][rows]
         others = np.stack([steady, body + table["body_lift"][rows], trend])
-        others = np.where(new, tail, others + shift)
+        others = np.where(new, tail, others + shift) + _scaled(careful, level) - tail
         log = np.vstack([_scaled(net, level), others])
         mixed = _load((self._weights(rows, level) * log).sum(axis=0), level)
         mixed = np.maximum(mixed, median)
@@ -176,7 +179,7 @@ class Experts:
     ) -> None:
         """Score the promises of a slot against the loads that came; `over` is of their mean."""
         table = self.table
-        asked = self._asked(rows, risk)
+        asked = self._asked(rows, risk) * self._left(rows)
         due = table["due_expert"][:, slot, rows].astype(np.float64)
         wrong = rarity(risk) * ((peak > due * ABOVE) - asked)
         stretch = table["stretch"][rows] + _STRETCH_GAIN * wrong[NET]
@@ -193,11 +196,16 @@ class Experts:
         moved = table["asked"][rows] - _ASKED_GAIN * (over - risk) / risk
         least, most = _ASKED_FIRST - _ASKED_RANGE, _ASKED_FIRST + _ASKED_RANGE
         table["asked"][rows] = np.clip(moved, least, most)
+        self.budget.learn(rows, over=over, risk=risk)
 
     def _asked(self, rows: IntArray, risk: FloatArray) -> FloatArray:
         """Return the risk that each expert is asked for: the stated one of one that is alone."""
         more = np.where(self._alone(rows), 0.0, self.table["asked"][rows])
         return np.minimum(risk * np.exp(more), _MOST_ASKED)
+
+    def _left(self, rows: IntArray) -> FloatArray:
+        """Return the share of the asked risk that is left after what was broken lately."""
+        return np.where(self._alone(rows), 1.0, self.budget.left(rows))
 
     def _alone(self, rows: IntArray) -> NDArray[np.bool_]:
         """Whether too little was scored for anybody but the network to speak."""

@@ -207,3 +207,12 @@ def test_what_ends_with_the_same_step_is_scored_in_turn():
     assert (last - first)[scored].tolist() == [
         int(at % 4 == 0) for at in last[scored].astype(int).tolist()
     ]
+
+
+def test_after_many_broken_promises_everybody_says_more_and_only_for_a_while():
+    calm = said(fresh(n_scored=1000.0, steady=120.0, trend=np.log(130.0)))
+    after = said(fresh(n_scored=1000.0, steady=120.0, trend=np.log(130.0), broken_lately=6.0))
+
+    assert (after.each > calm.each).all()
+    assert after.mixed[0] > calm.mixed[0]
+    assert (after.raw, after.tail, after.shift) == (calm.raw, calm.tail, calm.shift)
