@@ -8,7 +8,7 @@ import queue
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -115,6 +115,7 @@ class Daemon:
         self.refresh_policies()
         self.accept_history()
         summary = self._reconciler.reconcile(self._roster, now=now)
+        summary = replace(summary, policy_problems=len(self._book.problems))
         self._cycle_ended(summary, timedelta(seconds=time.perf_counter() - began))
         return summary
 

@@ -104,6 +104,19 @@ def test_a_policy_that_fails_in_the_loop_is_counted_for_prometheus():
     assert "autoscaler_policy_failures_total 2.0\n" in told
 
 
+def test_an_edit_that_is_refused_is_told_to_prometheus_until_it_is_mended():
+    bench, reporting = Bench(document()), Reporting(TICK)
+    bench.daemon._cycle_ended = reporting.cycle_ended
+    told = []
+    for least in (2, "few", 3):
+        bench.edit(document(least=least))
+        bench.cycle()
+        text = b"".join(reporting.telemetry.registry.exposition()).decode()
+        told += [line for line in text.splitlines() if line.startswith("autoscaler_policy_prob")]
+
+    assert told == [f"autoscaler_policy_problems {n}" for n in ("0.0", "1.0", "0.0")]
+
+
 def test_history_is_read_before_the_first_cycle_and_steers_it():
     bench = Bench(document())
     bench.daemon.read_all_history()

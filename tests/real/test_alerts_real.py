@@ -175,6 +175,9 @@ def ours(name: str, values: str, /, **labels: str) -> dict[str, str]:
             "AutoscalerPolicyFailing",
             id="failing",
         ),
+        pytest.param(
+            [ours("policy_problems", "2x60")], "30m", "AutoscalerPolicyRefused", id="garbage"
+        ),
     ],
 )
 def test_an_alert_fires_on_what_it_is_for_and_says_whose_it_is(
@@ -246,6 +249,15 @@ def installed(namespace: str, name: str, values: str, **labels: str) -> dict[str
             "30m",
             "AutoscalerPolicyFailing",
             id="failing",
+        ),
+        pytest.param(
+            [
+                installed("one", "policy_problems", "1x60"),
+                installed("two", "policy_problems", "0x60"),
+            ],
+            "30m",
+            "AutoscalerPolicyRefused",
+            id="garbage",
         ),
         pytest.param(
             [
@@ -323,6 +335,9 @@ def test_an_installation_that_is_well_hides_none_that_is_not(
         ),
         pytest.param(
             [ours("policy_failures_total", "7x60")], "30m", "AutoscalerPolicyFailing", id="long ago"
+        ),
+        pytest.param(
+            [ours("policy_problems", "1x20 0x40")], "30m", "AutoscalerPolicyRefused", id="mended"
         ),
         pytest.param(
             [ours("role", "1x60", role="dry run")], "30m", "AutoscalerNobodyActs", id="dry run"

@@ -152,6 +152,16 @@ def test_policies_that_fail_are_counted_from_none_on(latest):
     assert scraped(telemetry)["autoscaler_policy_failures_total"] == [({}, 3)]
 
 
+def test_policies_that_are_refused_are_told_until_they_are_mended(latest):
+    telemetry = Telemetry(latest)
+    told = []
+    for problems in (2, 0):
+        telemetry.observe_cycle(timedelta(seconds=1), policy_problems=problems)
+        told += scraped(telemetry)["autoscaler_policy_problems"]
+
+    assert told == [({}, 2), ({}, 0)]
+
+
 def test_the_cycle_time_is_a_histogram(latest):
     telemetry = Telemetry(latest)
 
