@@ -115,7 +115,7 @@ class Daemon:
         self.refresh_policies()
         self.accept_history()
         summary = self._reconciler.reconcile(self._roster, now=now)
-        summary = replace(summary, policy_problems=len(self._book.problems))
+        summary = replace(summary, policy_problems=self._book.problems)
         self._cycle_ended(summary, timedelta(seconds=time.perf_counter() - began))
         return summary
 

@@ -46,7 +46,7 @@ class CycleSummary:
     refused: int = 0
     broken: int = 0
     """Policies whose turn ended in an error of ours."""
-    policy_problems: int = 0
+    policy_problems: frozenset[str] = frozenset()
     """What is wrong with policies as they are written: edits refused, workloads claimed twice."""
 
 

@@ -71,9 +71,8 @@ class Reporting:
     def cycle_ended(self, summary: CycleSummary, took: timedelta) -> None:
         """Note that a cycle is done, and how it went."""
         self.latest.forget_gone(summary.at)
-        self.telemetry.observe_cycle(
-            took, broken=summary.broken, policy_problems=summary.policy_problems
-        )
+        self.latest.policy_problems = summary.policy_problems
+        self.telemetry.observe_cycle(took, broken=summary.broken)
         self._cycle_ended_at = time.monotonic()
 
     def alive(self) -> bool:

@@ -25,6 +25,8 @@ from autoscaler.review.routes import Query, whole_number
 _FRESH_SECONDS = 2.0
 DEFAULT_PAGE, MOST_PER_PAGE = 50, 500
 _LONGEST_FILTER = 253
+# Whoever breaks more policies at once knows what it was after reading some.
+_MOST_PROBLEMS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +83,19 @@ class Overview:
         return {
             "at": _newest(entries),
             "held_back": self._latest.held_back(),
+            "policy_problems": self._problems(),
             "total": len(entries),
             "matched": len(matched),
             "offset": offset,
             "counts": Counter(str(entry.attention) for entry in entries),
             "policies": list(self._rows(shown, trend=_trend_wanted(query))),
         }
+
+    def _problems(self) -> list[str]:
+        """Return what is wrong with policies as they are written; of very many the first."""
+        told = sorted(self._latest.policy_problems)
+        more = len(told) - _MOST_PROBLEMS
+        return told if more <= 0 else [*told[:_MOST_PROBLEMS], f"and {more} more, see the log"]
 
     def _index(self) -> list[_Entry]:
         with self._lock:

@@ -78,11 +78,12 @@ class Telemetry:
             "Turns of policies that ended in an error of ours; replicas stay as they are.",
             registry=self.registry,
         )
-        self._problems = Gauge(
+        problems = Gauge(
             "autoscaler_policy_problems",
             "Policies refused as they are written; the last good version of each stays in force.",
             registry=self.registry,
         )
+        problems.set_function(lambda: len(latest.policy_problems))
         self._counted: Tally[tuple[str, str]] = Tally()
         """Of the cycle under way: the library's own counter takes a lock for each."""
         build = Gauge("autoscaler_build_info", "Always 1.", ("version",), registry=self.registry)
@@ -95,13 +96,10 @@ class Telemetry:
         action = "none" if not record.rescaled else "scale_up" if change > 0 else "scale_down"
         self._counted[action, "internal" if record.refused else "none"] += 1
 
-    def observe_cycle(
-        self, duration: timedelta, *, broken: int = 0, policy_problems: int = 0
-    ) -> None:
+    def observe_cycle(self, duration: timedelta, *, broken: int = 0) -> None:
         """Record how long one reconcile took, what was counted in it, and what went wrong."""
         self._cycle.observe(duration.total_seconds())
         self._failures.inc(broken)
-        self._problems.set(policy_problems)
         for labels, n in self._counted.items():
             self._reconciliations.labels(*labels).inc(n)
         self._counted.clear()

@@ -67,11 +67,23 @@ async function refreshOverview(asked) {
   document.title = "Autoscaler";
   $("held-back").hidden = !overview.held_back;
   $("held-back").textContent = `This replica writes nothing: ${overview.held_back}.`;
+  showProblems(overview.policy_problems);
   showCounts(overview.counts, overview.total);
   showEmpty(overview);
   showRows(overview.policies);
   showPages(overview);
   return overview.at;
+}
+
+function showProblems(problems) {
+  $("policy-problems").hidden = !problems.length;
+  $("policy-problems").replaceChildren(
+    ...problems.map((problem) => {
+      const line = document.createElement("li");
+      line.textContent = `A policy is refused: ${problem}`;
+      return line;
+    }),
+  );
 }
 
 function showCounts(counts, total) {
