@@ -8,7 +8,7 @@ import queue
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -115,9 +115,12 @@ class Daemon:
         self.refresh_policies()
         self.accept_history()
         summary = self._reconciler.reconcile(self._roster, now=now)
-        summary = replace(summary, policy_problems=self._book.problems)
         self._cycle_ended(summary, timedelta(seconds=time.perf_counter() - began))
         return summary
+
+    def policy_problems(self) -> frozenset[str]:
+        """Return what is wrong with policies as they are written."""
+        return self._book.problems
 
     def refresh_policies(self) -> None:
         """Compile the roster again if a policy or our shards changed; report problems."""

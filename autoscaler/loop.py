@@ -46,8 +46,6 @@ class CycleSummary:
     refused: int = 0
     broken: int = 0
     """Policies whose turn ended in an error of ours."""
-    policy_problems: frozenset[str] = frozenset()
-    """What is wrong with policies as they are written: edits refused, workloads claimed twice."""
 
 
 class _Attempt(NamedTuple):
@@ -214,9 +212,8 @@ class Reconciler:
         outcome = reconciled(
             signals, workload=workload, policy=governed.policy, state=state, now=now
         )
-        held_back = self._was_held_back
         try:
-            done = self._orders.carry_out(governed, outcome, held_back=held_back)
+            done = self._orders.carry_out(governed, outcome, held_back=self._was_held_back)
         except ScaleConflictError as conflict:
             contested = f"{Reason.REPLICAS_CONTESTED}: {conflict}"
             return _Attempt(workload, outcome, False, contested, overtaken=True)

@@ -106,7 +106,7 @@ def test_a_policy_that_fails_in_the_loop_is_counted_for_prometheus():
 
 def test_an_edit_that_is_refused_is_told_to_prometheus_until_it_is_mended():
     bench, reporting = Bench(document()), Reporting(TICK)
-    bench.daemon._cycle_ended = reporting.cycle_ended
+    reporting.latest.policy_problems = bench.daemon.policy_problems
     told = []
     for least in (2, "few", 3):
         bench.edit(document(least=least))

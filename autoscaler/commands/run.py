@@ -71,7 +71,6 @@ class Reporting:
     def cycle_ended(self, summary: CycleSummary, took: timedelta) -> None:
         """Note that a cycle is done, and how it went."""
         self.latest.forget_gone(summary.at)
-        self.latest.policy_problems = summary.policy_problems
         self.telemetry.observe_cycle(took, broken=summary.broken)
         self._cycle_ended_at = time.monotonic()
 
@@ -114,6 +113,7 @@ def main(arguments: argparse.Namespace) -> int:
             namespace=arguments.own_namespace or connection.namespace,
             mandate=mandate,
         )
+        reporting.latest.policy_problems = daemon.policy_problems
         if arguments.annotate and not arguments.dry_run:
             reporting.annotate = cluster.annotate
         with _remembering(daemon, arguments):

@@ -83,7 +83,7 @@ def status_table(overview: dict[str, Any], *, wide: bool = False) -> str:
     """Return the overview as aligned columns, without lines around them, as kubectl prints."""
     held_back = overview.get("held_back")
     told = [f"This replica writes nothing: {held_back}."] if held_back else []
-    told += [f"A policy is refused: {each}" for each in overview.get("policy_problems", [])]
+    told += overview.get("policy_problems", [])
     return "\n".join([*_lines(overview, wide=wide), *told])
 
 

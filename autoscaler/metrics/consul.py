@@ -24,6 +24,7 @@ import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.settings import one_word
 from autoscaler.metrics.transport import cause_of
 from autoscaler.strict import MALFORMED, text_of
 
@@ -57,12 +58,10 @@ class ConsulAddress:
         if file:
             try:
                 with open(file, encoding="utf-8") as opened:
-                    token = opened.read().strip()
+                    token = opened.read()
             except OSError as error:
                 raise MetricUnavailableError(f"Consul token {file}: {error}") from error
-        if len(token.split()) > 1:  # a complaint about the header would quote it
-            where = file or "CONSUL_HTTP_TOKEN"
-            raise MetricUnavailableError(f"more than one word in {where}")
+        token = one_word(token, where=file or "CONSUL_HTTP_TOKEN")
         return {"X-Consul-Token": token} if token else {}
 
     def options(self) -> dict[str, str]:

@@ -51,11 +51,17 @@ class PrometheusSettings:
         if self.headers_file is not None:
             headers.update(_parsed_headers(_secret(self.headers_file), self.headers_file))
         if self.token_file is not None:
-            token = _secret(self.token_file).strip()
-            if len(token.split()) > 1:  # a complaint about the header would quote it
-                raise MetricUnavailableError(f"more than one word in {self.token_file}")
+            token = one_word(_secret(self.token_file), where=self.token_file)
             headers["Authorization"] = f"Bearer {token}"
         return headers
+
+
+def one_word(token: str, *, where: Path | str) -> str:
+    """Return a token; raise where it is none, for the client's complaint would quote it."""
+    token = token.strip()
+    if len(token.split()) > 1:
+        raise MetricUnavailableError(f"more than one word in {where}")
+    return token
 
 
 def _secret(path: Path) -> str:

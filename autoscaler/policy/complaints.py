@@ -50,15 +50,13 @@ def complaints(error: ValidationError) -> list[str]:
     """Return one line per error, in the order of the schema; the first ones of very many."""
     found = error.errors(include_url=False)
     own = [details for details in found if not _follows_from_another(details, found)]
-    told = [_cut(_complaint(details)) for details in own[:_MOST_TOLD]]
+    told = [_cut(_complaint(details), _LONGEST_COMPLAINT) for details in own[:_MOST_TOLD]]
     n_more = len(own) - len(told)
     return [*told, f"{n_more} more mistakes"] if n_more else told
 
 
-def _cut(complaint: str) -> str:
-    if len(complaint) <= _LONGEST_COMPLAINT:
-        return complaint
-    return f"{complaint[: _LONGEST_COMPLAINT - 3]}..."
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 def _follows_from_another(details: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
@@ -88,7 +86,7 @@ def _printable(key: str) -> str:
 def shown(value: Any) -> str:
     """Return a value on one line, cut to what identifies it."""
     text = _YAML_WORDS[value] if value is None or isinstance(value, bool) else repr(value)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
+    return _cut(text, _LONGEST_VALUE)
 
 
 def _complaint(details: ErrorDetails) -> str:

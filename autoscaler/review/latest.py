@@ -24,8 +24,8 @@ class LatestRecords:
         self.history = History()
         self.held_back: Callable[[], str] = lambda: ""
         """Why this replica writes nothing now, empty when it does (`Mandate.held_back`)."""
-        self.policy_problems: frozenset[str] = frozenset()
-        """What is wrong with policies as they are written (`PolicyBook.problems`)."""
+        self.policy_problems: Callable[[], frozenset[str]] = frozenset
+        """What is wrong with policies as they are written (`Daemon.policy_problems`)."""
         self._swept_at: datetime | None = None
 
     def keep(self, record: DecisionRecord) -> None:

@@ -92,10 +92,11 @@ class Overview:
         }
 
     def _problems(self) -> list[str]:
-        """Return what is wrong with policies as they are written; of very many the first."""
-        told = sorted(self._latest.policy_problems)
-        more = len(told) - _MOST_PROBLEMS
-        return told if more <= 0 else [*told[:_MOST_PROBLEMS], f"and {more} more, see the log"]
+        """Return a sentence for each policy that is refused as it is written; the first of many."""
+        problems = sorted(self._latest.policy_problems())
+        told = [f"A policy is refused: {problem}" for problem in problems[:_MOST_PROBLEMS]]
+        n_more = len(problems) - len(told)
+        return [*told, f"{n_more} more are refused, see the log."] if n_more else told
 
     def _index(self) -> list[_Entry]:
         with self._lock:

@@ -83,7 +83,7 @@ class Telemetry:
             "Policies refused as they are written; the last good version of each stays in force.",
             registry=self.registry,
         )
-        problems.set_function(lambda: len(latest.policy_problems))
+        problems.set_function(lambda: len(latest.policy_problems()))
         self._counted: Tally[tuple[str, str]] = Tally()
         """Of the cycle under way: the library's own counter takes a lock for each."""
         build = Gauge("autoscaler_build_info", "Always 1.", ("version",), registry=self.registry)

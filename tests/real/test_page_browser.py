@@ -377,12 +377,12 @@ def test_a_replica_that_writes_nothing_says_why(chromium, latest):
 
 def test_a_policy_that_is_refused_is_told_as_it_is_written_until_it_is_mended(chromium, latest):
     problem = "shop/sale: minReplicas: '<b>few</b>' is no whole number\nthe last good version stays"
-    latest.policy_problems = frozenset({problem})
+    latest.policy_problems = lambda: frozenset({problem})
     with visiting(chromium, latest) as visit:
         told = visit.go().locator("#policy-problems li")
         expect(told).to_have_text(f"A policy is refused: {problem}")
         visit.keep("refused policy")
-        latest.policy_problems = frozenset()
+        latest.policy_problems = frozenset
         expect(told).to_have_count(0)
         expect(visit.page.locator("#policy-problems")).to_be_hidden()
 

@@ -155,7 +155,7 @@ def test_policies_that_fail_are_counted_from_none_on(latest):
 def test_policies_that_are_refused_are_told_until_they_are_mended(latest):
     telemetry, told = Telemetry(latest), []
     for problems in ({"a: minReplicas: few", "b: no YAML"}, set()):
-        latest.policy_problems = frozenset(problems)
+        latest.policy_problems = lambda problems=problems: frozenset(problems)
         told += scraped(telemetry)["autoscaler_policy_problems"]
 
     assert told == [({}, 2), ({}, 0)]

@@ -80,7 +80,7 @@ function showProblems(problems) {
   $("policy-problems").replaceChildren(
     ...problems.map((problem) => {
       const line = document.createElement("li");
-      line.textContent = `A policy is refused: ${problem}`;
+      line.textContent = problem;
       return line;
     }),
   );
