@@ -64,21 +64,28 @@ class _Ticket:
         self.deadline = deadline
         self._lock = threading.Lock()
         self._session: Session | None = None
-        self._abandoned = False
+        self._asked = False
 
-    def carried_by(self, session: Session | None) -> None:
-        """Note who carries the question now; raise when nobody waits for it any more."""
+    def taken_by(self, session: Session) -> bool:
+        """Note who carries the question now; False when nobody waits for it any more."""
         with self._lock:
-            self._session = session
-            if self._abandoned and session is not None:
-                raise MetricUnavailableError("abandoned")
+            if time.monotonic() >= self.deadline:
+                return False
+            self._session, self._asked = session, True
+            return True
 
-    def abandon(self) -> None:
-        """Give up: cut the connection if the question is under way."""
+    def brought(self) -> None:
+        """Note that nobody carries it now."""
         with self._lock:
-            self._abandoned, self.deadline = True, 0.0
+            self._session = None
+
+    def abandon(self) -> bool:
+        """Give up: cut the connection if the question is under way; return whether it ever was."""
+        with self._lock:
+            self.deadline = 0.0
             if self._session is not None:
                 self._session.cut()
+            return self._asked
 
 
 class Connection:
@@ -124,10 +131,9 @@ class Connection:
         for future, ticket, done in zip(asked, tickets, in_time, strict=True):
             if done:
                 outcomes.append(_outcome(future))
-            elif future.cancel():
-                outcomes.append(MetricUnavailableError(f"not asked within {self._timeout:g} s"))
+            elif future.cancel() or not ticket.abandon():
+                outcomes.append(self._not_asked())
             else:
-                ticket.abandon()
                 late = f"timed out: no answer within {self._timeout:g} s"
                 outcomes.append(QueryTooHeavyError(late))
         return outcomes
@@ -137,6 +143,10 @@ class Connection:
         self._threads.shutdown(wait=False)
         for ticket in list(self._under_way):
             ticket.abandon()
+
+    def _not_asked(self) -> MetricUnavailableError:
+        """Return what became of a question for which no connection was free: it may be light."""
+        return MetricUnavailableError(f"not asked within {self._timeout:g} s")
 
     def _answered(self, ticket: _Ticket) -> Answer:
         """Ask until answered, refused, or out of time."""
@@ -159,7 +169,8 @@ class Connection:
         # One of several servers may hang: leave time for the others.
         session.allow((ticket.deadline - time.monotonic()) / min(n_servers, _ATTEMPTS))
         session.read = ticket.question.read
-        ticket.carried_by(session)
+        if not ticket.taken_by(session):
+            raise self._not_asked()
         try:
             result = _sent(client, ticket.question)
         except QueryRefusedError:
@@ -168,7 +179,7 @@ class Connection:
             self._fail_over.failed(url)
             raise
         finally:
-            ticket.carried_by(None)
+            ticket.brought()
         self._fail_over.answered(url)
         envelope = session.taken()
         warnings = envelope.get("warnings") or []

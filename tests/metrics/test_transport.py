@@ -12,8 +12,9 @@ import requests
 
 from autoscaler.decide.facts import Doubt
 from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.connection import Connection, Question
 from autoscaler.metrics.settings import PrometheusSettings
-from autoscaler.metrics.transport import _skew
+from autoscaler.metrics.transport import QueryTooHeavyError, _skew
 from support.load_series import NOW, request_rate
 from support.prometheus_stub import Reply, failure, success
 from support.tls import TlsServer
@@ -114,6 +115,17 @@ def test_a_question_for_which_no_connection_was_free_says_that_it_was_not_asked(
 
     assert {sample.doubt for sample in samples} == {Doubt.UNREACHABLE}
     assert {sample.detail for sample in samples} == {"not asked within 0.5 s"}
+
+
+def test_a_question_taken_up_when_its_time_is_over_was_not_asked_and_is_not_too_heavy(stub):
+    connection = Connection(PrometheusSettings(stub.url))
+
+    outcomes = connection.ask([Question("up", NOW)] * 8, deadline=time.monotonic())
+    connection.close()
+
+    assert {str(outcome) for outcome in outcomes} == {"not asked within 10 s"}
+    assert not any(isinstance(outcome, QueryTooHeavyError) for outcome in outcomes)
+    assert stub.asked == []
 
 
 @pytest.mark.parametrize("date", [None, "yesterday", "", "Thu, 99 Nov 2026 08:00:00 GMT"])
