@@ -18,7 +18,7 @@ from autoscaler.decide.facts import ForecastFacts, Sample, TargetRef, WorkloadFa
 from autoscaler.decide.lead_time import hold_seconds, lead_time_of, metric_age_of
 from autoscaler.forecast_facts import Horizon, forecast_facts
 from autoscaler.missing_pasts import HISTORY, LONGEST_GAP, STEP, MissingPasts, Span
-from autoscaler.policy.quantity import duration_text
+from autoscaler.policy.quantity import seconds_text
 from autoscaler.ports import History, LoadSeries
 from autoscaler.review.log import log_event
 from autoscaler.roster import Roster
@@ -111,7 +111,7 @@ class Forecasts:
         """
         age = now.timestamp() - path.stat().st_mtime if path.exists() else None
         if age is not None and age > LONGEST_GAP.total_seconds():
-            raise SnapshotError(f"{path}: is {duration_text(timedelta(seconds=round(age)))} old")
+            raise SnapshotError(f"{path}: is {seconds_text(age)} old")
         rows = self._engine.load(path)
         self._row_of = {key.removeprefix(_UNREAD): row for key, row in rows.items()}
         self._unread = {key.removeprefix(_UNREAD) for key in rows if key.startswith(_UNREAD)}

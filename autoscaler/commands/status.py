@@ -17,7 +17,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 
 from autoscaler.errors import FlagError, LogError, why_not
-from autoscaler.review.answer import seconds_text
+from autoscaler.policy.quantity import seconds_text
 
 _TIMEOUT_SECONDS = 10
 # An answer of 500 policies is 350 kB; more than this is not the daemon's.

@@ -22,12 +22,12 @@ import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from autoscaler.decide.cooldown import seconds_text
 from autoscaler.decide.decision import Decision, Limit, Proposal
 from autoscaler.decide.facts import ForecastFacts, Signal, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.sizing import replicas_for
 from autoscaler.decide.state import WorkloadState
+from autoscaler.policy.quantity import seconds_text
 
 # What a scale-in must have been able to save of the whole workload, in stabilization windows.
 WORTH = 0.25
@@ -57,7 +57,7 @@ def kept_for_later(
     if missing <= _NOTHING:
         return None
     left = missing / (1.0 - number / current_replicas)
-    told = f"worth one in {seconds_text(left)}, if the surplus lasts"
+    told = f"worth one in {seconds_text(left.total_seconds())}, if the surplus lasts"
     return Limit(Reason.CHURN_HOLD, number, current_replicas, told)
 
 

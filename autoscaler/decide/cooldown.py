@@ -5,33 +5,29 @@ A burst overrides the scale-out cooldown; nothing overrides the scale-in one.
 """
 
 from datetime import datetime, timedelta
-from functools import lru_cache
 
-from autoscaler.policy.quantity import duration_text
+from autoscaler.decide.reason import Reason
+from autoscaler.decide.state import WorkloadState
+from autoscaler.policy.schema import Cooldown
 
 _NONE = timedelta(0)
 
 
-def cooldown_left(
-    *, last_rescale_at: datetime | None, cooldown: timedelta, now: datetime
+def scale_in_cooldown_left(cooldown: Cooldown, *, state: WorkloadState, now: datetime) -> timedelta:
+    """Return how long a scale-in still has to wait, zero when it need not."""
+    return _left(state.last_scale_down_at, cooldown.scale_down, now)
+
+
+def scale_out_cooldown_left(
+    cooldown: Cooldown, *, state: WorkloadState, now: datetime
 ) -> timedelta:
-    """Return how long rescales in this direction still have to wait, zero when they need not."""
+    """Return how long a scale-out still has to wait, zero when it need not; a burst need not."""
+    if state.since(Reason.BURST_HOLD) is not None:
+        return _NONE
+    return _left(state.last_scale_up_at, cooldown.scale_up, now)
+
+
+def _left(last_rescale_at: datetime | None, cooldown: timedelta, now: datetime) -> timedelta:
     if last_rescale_at is None:
         return _NONE
-    left = last_rescale_at + cooldown - now
-    return left if left > _NONE else _NONE
-
-
-def left_text(left: timedelta) -> str:
-    """Return the time left for a record, to the second."""
-    return f"{seconds_text(left)} left"
-
-
-def seconds_text(span: timedelta) -> str:
-    """Return a span for a record, to the second."""
-    return _text(round(span.total_seconds()))
-
-
-@lru_cache(maxsize=1024)  # of all that wait most wait for the same few instants
-def _text(seconds: int) -> str:
-    return duration_text(timedelta(seconds=seconds))
+    return max(last_rescale_at + cooldown - now, _NONE)

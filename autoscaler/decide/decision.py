@@ -7,6 +7,7 @@ from dataclasses import field
 from datetime import timedelta
 
 from autoscaler.decide.reason import Reason
+from autoscaler.policy.quantity import seconds_text
 from autoscaler.value import value
 
 _HANDS_OFF = frozenset({Reason.PAUSED, Reason.SCALING_DISABLED, Reason.REPLICAS_CONTESTED})
@@ -20,6 +21,11 @@ class Limit:
     before: int
     after: int
     detail: str = ""
+
+
+def left_text(left: timedelta) -> str:
+    """Return for how long a rule still holds, for the detail of its `Limit`."""
+    return f"{seconds_text(left.total_seconds())} left"
 
 
 @value(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from autoscaler.decide.bounds import bounded_replicas, bounds_in_force, highest_floor
 from autoscaler.decide.churn import enough_for_now, kept_for_later, worth_waiting_for
-from autoscaler.decide.cooldown import cooldown_left, left_text
-from autoscaler.decide.decision import Limit, Recommendation
+from autoscaler.decide.cooldown import scale_in_cooldown_left, scale_out_cooldown_left
+from autoscaler.decide.decision import Limit, Recommendation, left_text
 from autoscaler.decide.doubt import forgotten_for, hold_left, longest_say, restart_hold_left
 from autoscaler.decide.facts import ENDED, WorkloadFacts
 from autoscaler.decide.lead_time import lead_time_of
@@ -156,16 +156,8 @@ def cooled_down(number: int, case: Case) -> Limit | None:
     """Wait for the cooldown of the direction; a burst does not wait to grow."""
     if number == case.current:
         return None
-    cooldown, state = case.policy.cooldown, case.state
-    if number < case.current:
-        last, span = state.last_scale_down_at, cooldown.scale_down
-    elif state.doubts and state.since(Reason.BURST_HOLD) is not None:
-        return None
-    else:
-        last, span = state.last_scale_up_at, cooldown.scale_up
-    if last is None or not span:
-        return None
-    left = cooldown_left(last_rescale_at=last, cooldown=span, now=case.now)
+    cooldown_left = scale_in_cooldown_left if number < case.current else scale_out_cooldown_left
+    left = cooldown_left(case.policy.cooldown, state=case.state, now=case.now)
     return Limit(Reason.COOLDOWN_ACTIVE, number, case.current, left_text(left)) if left else None
 
 

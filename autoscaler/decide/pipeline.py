@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 from autoscaler.decide.churn import idle_share_after, surplus_at
 from autoscaler.decide.contention import back_off_left, reversed_order, with_reversal
-from autoscaler.decide.cooldown import left_text
-from autoscaler.decide.decision import Decision, Limit, Recommendation
+from autoscaler.decide.decision import Decision, Limit, Recommendation, left_text
 from autoscaler.decide.doubt import VANISHED_WITHIN, busiest, clock_jumped, updated_doubts
 from autoscaler.decide.facts import Signal, WorkloadFacts
 from autoscaler.decide.lead_time import farthest_promise

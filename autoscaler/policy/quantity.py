@@ -8,6 +8,7 @@ Kubernetes API reference, "Quantity"; Go `time.ParseDuration` (the forms users k
 import math
 import re
 from datetime import timedelta
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
@@ -115,6 +116,16 @@ def duration_text(duration: timedelta) -> str:
     if rest or not text:
         text += f"{rest.total_seconds():.6f}".rstrip("0").rstrip(".") + "s"
     return text
+
+
+def seconds_text(seconds: float) -> str:
+    """Return a span of time as a duration to the second: 89.7 -> `1m30s`."""
+    return _whole_seconds_text(round(seconds))
+
+
+@lru_cache(maxsize=1024)  # of all that wait most wait for the same few instants
+def _whole_seconds_text(seconds: int) -> str:
+    return duration_text(timedelta(seconds=seconds))
 
 
 def share_text(share: float) -> str:

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from autoscaler.policy.quantity import duration_text
 from autoscaler.review.fields import DecisionFields
 
 Lines = Sequence[DecisionFields]
@@ -33,11 +32,6 @@ def moment_text(moment: datetime) -> str:
 def clock(line: DecisionFields) -> str:
     """Return when a line was decided, in words of the log."""
     return moment_text(at(line))
-
-
-def seconds_text(seconds: float) -> str:
-    """Return a span of time, to the second."""
-    return duration_text(timedelta(seconds=round(seconds)))
 
 
 def number_text(value: float | None) -> str:

@@ -10,8 +10,9 @@ from itertools import pairwise
 
 from autoscaler.decide.reason import Reason
 from autoscaler.errors import LogError
+from autoscaler.policy.quantity import seconds_text
 from autoscaler.policy.schema import Actuator
-from autoscaler.review.answer import Answer, Lines, at, clock, moment_text, seconds_text, times
+from autoscaler.review.answer import Answer, Lines, at, clock, moment_text, times
 from autoscaler.review.fields import DecisionFields
 from autoscaler.review.log import decision_line
 from autoscaler.review.reading import who

@@ -3,13 +3,12 @@
 Self-contained: no script, nothing from another host, and every figure is one of the replay's.
 """
 
-from datetime import timedelta
 from html import escape
 from importlib.resources import files
 
 import numpy as np
 
-from autoscaler.policy.quantity import duration_text, share_text
+from autoscaler.policy.quantity import seconds_text, share_text
 from autoscaler.review.picture import frontier_chart, style, utc, whole_chart, worst_chart
 from autoscaler.review.verdict import (
     Replayed,
@@ -88,7 +87,7 @@ def _share(share: float | None) -> str:
 
 
 def _per_day(share: float) -> str:
-    return duration_text(timedelta(seconds=round(share * 86_400)))
+    return seconds_text(share * 86_400)
 
 
 def _frontier(run: Replayed) -> str:
@@ -137,8 +136,8 @@ def _worst(run: Replayed) -> str:
 
 def _worst_told(run: Replayed, worst: WorstHour, *, whose: str) -> str:
     begin = _moment(float(run.seconds[worst.first]))
-    slow = duration_text(timedelta(seconds=round(worst.slow_seconds)))
-    startup = duration_text(timedelta(seconds=round(run.startup_seconds)))
+    slow = seconds_text(worst.slow_seconds)
+    startup = seconds_text(run.startup_seconds)
     before = "nobody knows what it needed"
     if worst.load_before is not None:
         before = f"it needed {worst.load_before:.1f}"
@@ -152,7 +151,7 @@ def _worst_told(run: Replayed, worst: WorstHour, *, whose: str) -> str:
 def _ours_meanwhile(run: Replayed, theirs: WorstHour) -> str:
     hour = slice(theirs.first, theirs.last + 1)
     seconds = int(slow_ticks(run, run.ready)[hour].sum()) * run.tick_seconds
-    return f"Our pods were slow for {duration_text(timedelta(seconds=seconds))} of that hour."
+    return f"Our pods were slow for {seconds_text(seconds)} of that hour."
 
 
 def _to_paste(run: Replayed, policy_yaml: str) -> str:

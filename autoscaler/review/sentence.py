@@ -6,10 +6,8 @@ It is told from the fields of a decision line alone, so a line read back from a 
 sentence, and every figure in it is a field; nothing is computed here but its form.
 """
 
-from datetime import timedelta
-
 from autoscaler.decide.reason import Reason
-from autoscaler.policy.quantity import duration_text
+from autoscaler.policy.quantity import seconds_text
 from autoscaler.policy.schema import Actuator, Mode
 from autoscaler.ports import UNANSWERED, held_back_as
 from autoscaler.review.answer import times
@@ -88,7 +86,7 @@ def _unroutable(line: DecisionFields) -> str:
     seen = line.get("routability")
     if seen is None or not seen["alarming"]:
         return ""
-    lasted = duration_text(timedelta(seconds=round(seen["unroutable_seconds"])))
+    lasted = seconds_text(seen["unroutable_seconds"])
     return f"; not routable for {lasted}: {seen['detail']} in Consul"
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from autoscaler.review.answer import Answer, seconds_text, times
+from autoscaler.policy.quantity import seconds_text
+from autoscaler.review.answer import Answer, times
 from autoscaler.review.episodes import Episode
 
 

@@ -1,8 +1,8 @@
 """Why does this workload have so many replicas now: the newest line, and the last rescale."""
 
-from autoscaler.policy.quantity import share_text
+from autoscaler.policy.quantity import seconds_text, share_text
 from autoscaler.remedies import REMEDY
-from autoscaler.review.answer import Answer, Lines, clock, number_text, seconds_text
+from autoscaler.review.answer import Answer, Lines, clock, number_text
 from autoscaler.review.evidence import asleep
 from autoscaler.review.fields import DecisionFields, SignalFields
 from autoscaler.review.level import level_of

@@ -5,10 +5,12 @@ from random import Random
 
 import pytest
 
-from autoscaler.decide.cooldown import cooldown_left
+from autoscaler.decide.cooldown import scale_in_cooldown_left, scale_out_cooldown_left
 from autoscaler.decide.hpa_steps import downscale_stabilized_replicas
+from autoscaler.decide.reason import Reason
 from autoscaler.decide.stabilization import last_asked, stabilized_replicas
-from autoscaler.decide.state import TimestampedRecommendation, telling
+from autoscaler.decide.state import TimestampedRecommendation, WorkloadState, telling
+from autoscaler.policy.schema import Cooldown
 from decide.worlds import NOW, ago
 
 
@@ -109,7 +111,21 @@ def test_a_number_that_stays_is_remembered_once():
 )
 def test_a_cooldown_says_how_long_it_still_lasts(last, left):
     at = None if last is None else ago(last)
+    state = WorkloadState(ago(9999), last_scale_up_at=at, last_scale_down_at=at)
+    both = Cooldown(scale_up=timedelta(minutes=5), scale_down=timedelta(minutes=5))
 
-    assert cooldown_left(last_rescale_at=at, cooldown=timedelta(minutes=5), now=NOW) == timedelta(
-        seconds=left
+    assert scale_in_cooldown_left(both, state=state, now=NOW) == timedelta(seconds=left)
+    assert scale_out_cooldown_left(both, state=state, now=NOW) == timedelta(seconds=left)
+
+
+def test_a_burst_overrides_the_scale_out_cooldown_and_nothing_the_scale_in_one():
+    state = WorkloadState(
+        ago(9999),
+        last_scale_up_at=NOW,
+        last_scale_down_at=NOW,
+        doubts=tuple((doubt, NOW) for doubt in Reason),
     )
+    both = Cooldown(scale_up=timedelta(minutes=5), scale_down=timedelta(minutes=5))
+
+    assert scale_out_cooldown_left(both, state=state, now=NOW) == timedelta(0)
+    assert scale_in_cooldown_left(both, state=state, now=NOW) == timedelta(minutes=5)
