@@ -17,12 +17,12 @@ from autoscaler.decide.decision import Limit, Recommendation, left_text
 from autoscaler.decide.doubt import forgotten_for, hold_left, longest_say, restart_hold_left
 from autoscaler.decide.facts import ENDED, WorkloadFacts
 from autoscaler.decide.lead_time import lead_time_of
-from autoscaler.decide.pause import paused_direction
 from autoscaler.decide.pod_metric import PER_POD
 from autoscaler.decide.rate_limits import scale_down_limit, scale_out_limit
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.schedule import NO_SCHEDULE, ScheduledBounds, scheduled_bounds
 from autoscaler.decide.stabilization import last_asked, stabilized_replicas
+from autoscaler.decide.standstill import paused_direction
 from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.schema import WorkloadPolicy
 

@@ -15,10 +15,10 @@ from autoscaler.decide.doubt import VANISHED_WITHIN, busiest, clock_jumped, upda
 from autoscaler.decide.facts import Signal, WorkloadFacts
 from autoscaler.decide.lead_time import farthest_promise
 from autoscaler.decide.limits import STEPS, Case, at_rest, capped_by_hpa
-from autoscaler.decide.pause import standstill
 from autoscaler.decide.rate_limits import LONGEST_PERIOD
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.recommend import recommended
+from autoscaler.decide.standstill import standstill
 from autoscaler.decide.state import Order, TimestampedRecommendation, WorkloadState, telling
 from autoscaler.decide.zero import idle
 from autoscaler.policy.behavior import Behavior

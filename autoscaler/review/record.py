@@ -21,11 +21,11 @@ from autoscaler.decide.facts import (
     WorkloadFacts,
 )
 from autoscaler.decide.lead_time import lead_time_of
-from autoscaler.decide.pause import paused_direction
 from autoscaler.decide.rate_limits import scale_down_limit, scale_out_limit
 from autoscaler.decide.reason import ROUTINE, Reason
 from autoscaler.decide.schedule import scheduled_bounds
 from autoscaler.decide.sizing import shown
+from autoscaler.decide.standstill import paused_direction
 from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.schema import Actuator, Mode, WorkloadPolicy
 from autoscaler.ports import held_back_as
