@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from models.contract import FloatArray, Window
+from models.contract import FloatArray, Forecaster, Window
 from models.persistence import Persistence, peaks, steps_of
 
 _DAY_SECONDS, _HOUR_SECONDS = 86_400, 3_600
@@ -24,7 +24,7 @@ _MOST_EXAMPLES = 10_000
 _UNKNOWN = -1.0
 
 
-class BoostedTrees:
+class BoostedTrees(Forecaster):
     """Quantile regression by gradient boosting, fitted to all series together.
 
     Inputs are loads before, relative to the mean of the last hour, and the time of day; the answer

@@ -7,10 +7,10 @@ from typing import Self
 
 import numpy as np
 
-from models.contract import FloatArray, NotEnoughHistoryError, Window
+from models.contract import FloatArray, Forecaster, NotEnoughHistoryError, Window
 
 
-class Persistence:
+class Persistence(Forecaster):
     """Quantiles of past rises over the same window, added to the newest load.
 
     References

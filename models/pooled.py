@@ -8,12 +8,12 @@ from typing import Self
 
 import numpy as np
 
-from models.contract import FloatArray, NotEnoughHistoryError, Window
+from models.contract import FloatArray, Forecaster, NotEnoughHistoryError, Window
 from models.engine import ForecastEngine
 from models.horizon import LEAST_RISK, MOST_RISK
 
 
-class Pooled:
+class Pooled(Forecaster):
     """The pooled quantile network, calibrated on each series' own past.
 
     Every series has a row of the engine for each risk that is usual; other levels take the nearest.

@@ -7,13 +7,13 @@ from typing import Self
 
 import numpy as np
 
-from models.contract import FloatArray, Window
+from models.contract import FloatArray, Forecaster, Window
 from models.persistence import Persistence, peaks, quantiles_of, steps_of
 
 _DAY_SECONDS = 86_400
 
 
-class SeasonalNaive:
+class SeasonalNaive(Forecaster):
     """The maximum over the same window one season ago, plus quantiles of past errors.
 
     References

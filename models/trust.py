@@ -1,7 +1,4 @@
-"""Whether a series' forecast steers: `Warming`, `Trusted`, `Demoted`, `Stale`, as array codes.
-
-A batch answers with integers; `TRUST_NAMES[code]` is the word that users read.
-"""
+"""Whether a series' forecast steers: `Warming`, `Trusted`, `Demoted`, `Stale`, as array codes."""
 
 from enum import IntEnum
 
@@ -13,6 +10,3 @@ class Trust(IntEnum):
     TRUSTED = 1
     DEMOTED = 2
     STALE = 3
-
-
-TRUST_NAMES = ("Warming", "Trusted", "Demoted", "Stale")

@@ -116,7 +116,7 @@ class FakeCluster:
     def scaled_by_hpa(self, target, replicas):
         self.replicas[target], self.version = replicas, self.version + 1
 
-    def record_event(self, target, *, reason, message, warning=False):
+    def record_event(self, target, *, reason, message):
         self.events.append((target.name, reason, message))
 
 

@@ -28,7 +28,7 @@ class FakeCluster:
             raise self.errors.pop(0)
         self.written.append(replicas)
 
-    def record_event(self, target, *, reason, message, warning=False):
+    def record_event(self, target, *, reason, message):
         self.events.append(reason)
 
 

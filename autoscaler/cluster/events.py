@@ -42,7 +42,6 @@ class Happening:
     uid: str
     reason: str
     message: str
-    warning: bool
     at: datetime
 
 
@@ -78,11 +77,9 @@ class EventRecorder:
                 return
             self._thread.join(_FLUSH_SECONDS)
 
-    def record(
-        self, target: TargetRef, *, uid: str, reason: str, message: str, warning: bool
-    ) -> None:
+    def record(self, target: TargetRef, *, uid: str, reason: str, message: str) -> None:
         """Queue one Event; never waits, never raises."""
-        happening = Happening(target, uid, reason, message, warning, datetime.now(tz=UTC))
+        happening = Happening(target, uid, reason, message, datetime.now(tz=UTC))
         try:
             self._waiting.put_nowait(happening)
         except queue.Full:
@@ -160,7 +157,7 @@ def event_body(happening: Happening, *, name: str, instance: str) -> Json:
         "action": "Scale",
         "reason": happening.reason,
         "note": happening.message.encode(errors="replace")[:LONGEST_NOTE].decode(errors="ignore"),
-        "type": "Warning" if happening.warning else "Normal",
+        "type": "Normal",
         "regarding": {
             "apiVersion": target.api_version,
             "kind": target.kind,

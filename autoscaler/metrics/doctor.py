@@ -52,11 +52,6 @@ class Diagnosis:
     past: FloatArray = field(default_factory=lambda: np.empty(0))
     """The recorded load of a fortnight by five minutes, NaN where unknown; empty = unread."""
 
-    @property
-    def healthy(self) -> bool:
-        """Whether the load can be trusted."""
-        return not any(finding.level is Level.ERROR for finding in self.findings)
-
 
 class Doctor:
     """Asks one Prometheus about the series of policies."""

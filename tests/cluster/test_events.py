@@ -7,7 +7,7 @@ from support.load_series import NOW
 
 def test_a_note_is_cut_where_the_server_would_refuse_it_which_counts_bytes() -> None:
     target = TargetRef("shop", "checkout")
-    happening = Happening(target, "uid", "SuccessfulRescale", "a" + "負荷" * 300, False, NOW)
+    happening = Happening(target, "uid", "SuccessfulRescale", "a" + "負荷" * 300, NOW)
 
     note = event_body(happening, name="checkout.1", instance="here")["note"]
 

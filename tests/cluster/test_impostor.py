@@ -155,7 +155,7 @@ def test_a_token_that_cannot_be_read_ends_no_thread(impostor: Impostor, error: E
 
 def test_an_event_that_could_not_be_counted_is_posted_anew(impostor: Impostor) -> None:
     recorder = EventRecorder(impostor.api)
-    happening = Happening(CHECKOUT, "uid", "SuccessfulRescale", "New size: 4", False, NOW)
+    happening = Happening(CHECKOUT, "uid", "SuccessfulRescale", "New size: 4", NOW)
     impostor.body = b"{}"
     recorder._posting(happening)
     recorder._posting(happening)

@@ -11,7 +11,6 @@ import math
 import os
 import random
 import resource
-import sys
 import time
 import types
 from collections import Counter
@@ -81,7 +80,6 @@ class Day:
     policies: int
     cpu_seconds: float
     resident_mib: float
-    allocated_blocks: int
 
 
 @dataclass(slots=True)
@@ -348,7 +346,6 @@ class Endurance:
             len(self.cluster.documents),
             cpu,
             resident_mib(),
-            sys.getallocatedblocks(),
         )
 
 

@@ -1,6 +1,5 @@
 """Objects of the tests' cluster: workloads, policies, pods that are Ready when a test says so."""
 
-import json
 import threading
 import time
 from collections.abc import Mapping
@@ -165,8 +164,3 @@ class StandInKubelet:
         for pod in self._namespace.pods():
             if not is_ready(pod) and pod.metadata.creation_timestamp <= due:
                 self._namespace.mark_ready(pod)
-
-
-def pretty(value: object) -> str:
-    """Return a value as readable JSON, for messages."""
-    return json.dumps(value, indent=1, default=str)
