@@ -2,38 +2,23 @@
 
     recommendation = max over metrics of max(predictive, reactive)
 
-Predictive is the forecast's risk quantile over what one pod carries.
-Reactive is a floor: what is measured now must be carried in any case.
-A trusted forecast needs no tolerance, which would only keep replicas that neither forecast nor
-measurement wants; without a trusted forecast HPA's own formula speaks, tolerance included, beside
-the quantile of mere persistence.
-Unknown load may hold or raise, never lower.
+What each metric asks for is `one_metric.py`'s business; the largest wins, and one doubt among them
+forbids lowering.
+With it go the reason a person would give, and what the rules that damp it read of the forecasts.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from autoscaler.decide.churn import enough_replicas
 from autoscaler.decide.decision import Proposal, Recommendation
-from autoscaler.decide.facts import Capacity, ForecastFacts, Signal, Trust, WorkloadFacts
+from autoscaler.decide.facts import ForecastFacts, Signal, Trust, WorkloadFacts
 from autoscaler.decide.lead_time import farthest_promise
-from autoscaler.decide.measured import known_load
-from autoscaler.decide.pod_metric import (
-    counts_every_ready_pod,
-    hpa_proposal,
-    knows_every_ready_pod,
-    load_without_booting,
-)
+from autoscaler.decide.one_metric import proposed
 from autoscaler.decide.reason import Reason
-from autoscaler.decide.replica_calculator import ReplicaCalculationError
 from autoscaler.decide.sizing import replicas_for
 from autoscaler.decide.state import WorkloadState
-from autoscaler.decide.total_metric import replicas_for_average_value, replicas_for_value
-from autoscaler.decide.usage_ratio import tolerances_of
 from autoscaler.decide.zero import asleep, replicas_around_zero
-from autoscaler.policy.metric import MetricSpec, TargetType
 from autoscaler.policy.schema import WorkloadPolicy
 
 _TRUST_DETAIL = {
@@ -42,14 +27,6 @@ _TRUST_DETAIL = {
     Trust.DEMOTED: "forecast demoted",
     Trust.STALE: "forecast stale",
 }
-
-
-class _Case(NamedTuple):
-    """The facts every signal of one workload shares."""
-
-    workload: WorkloadFacts
-    policy: WorkloadPolicy
-    now: datetime
 
 
 def recommended(
@@ -64,8 +41,10 @@ def recommended(
 
     `signals` are one per entry of `policy.metrics`, in that order.
     """
-    case = _Case(workload, policy, now)
-    asked = [_proposed(*pair, case) for pair in zip(signals, policy.metrics, strict=True)]
+    asked = [
+        proposed(signal, metric, workload=workload, policy=policy, now=now)
+        for signal, metric in zip(signals, policy.metrics, strict=True)
+    ]
     proposals = tuple(proposal for proposal, _ in asked)
     doubt = next((doubt for _, doubt in asked if doubt), None)
     replicas = max((p.replicas for p in proposals if p.replicas is not None), default=None)
@@ -89,135 +68,6 @@ def recommended(
         enough_replicas=enough_replicas(signals, proposals) if more else None,
         busy_pods=_busy_pods(proposals, workload),
     )
-
-
-def _proposed(signal: Signal, metric: MetricSpec, case: _Case) -> tuple[Proposal, Reason | None]:
-    """Return what one signal asks for, and the doubt that forbids lowering on its word."""
-    load = known_load(signal.sample, now=case.now)
-    capacity, forecast = signal.capacity, signal.forecast
-    if capacity is None:
-        return _without_capacity(signal, metric, load, case)
-    predictive = _predictive(forecast, capacity, case.policy, measured=load is not None)
-    if load is None:
-        carried = predictive is not None
-        unknown = Reason.FORECAST_CARRIES_FLOOR if carried else Reason.METRICS_UNKNOWN_HOLD
-        return Proposal(signal.metric, predictive, None), unknown
-    trusted = forecast is not None and forecast.trust is Trust.TRUSTED and predictive is not None
-    whole = True
-    if signal.sample.by_pod is not None:
-        reactive, ratio, whole = _reactive_by_pod(
-            signal, metric, (load, capacity), case, trusted=trusted
-        )
-        whole = whole and knows_every_ready_pod(case.workload)
-    else:
-        reactive, ratio = _reactive(load, capacity, case, trusted=trusted)
-    whole = whole and signal.sample.doubt is None
-    doubt = None if whole else Reason.METRICS_PARTIAL_HOLD
-    return Proposal(signal.metric, predictive, reactive, ratio), doubt
-
-
-def _predictive(
-    forecast: ForecastFacts | None, capacity: Capacity, policy: WorkloadPolicy, *, measured: bool
-) -> int | None:
-    """Return what the forecast asks for: its quantile, or that of persistence without trust.
-
-    Blind, only a forecast that was worth its trust may ask for anything, for a bounded time.
-    """
-    if forecast is None:
-        return None
-    trusted = forecast.trust is Trust.TRUSTED
-    speaks = True
-    if trusted or not measured:
-        worth_it = trusted or _was_trusted(forecast)
-        speaks = worth_it and forecast.age <= policy.forecast.carries_for
-    level = forecast.level(measured=measured)
-    return replicas_for(level, capacity) if speaks and math.isfinite(level) else None
-
-
-def _was_trusted(forecast: ForecastFacts) -> bool:
-    """Whether a forecast lacks nothing but fresh samples: it did beat persistence."""
-    return forecast.trust is Trust.STALE and forecast.skill is not None and forecast.skill > 0.0
-
-
-def _reactive(
-    load: float, capacity: Capacity, case: _Case, *, trusted: bool
-) -> tuple[int, float | None]:
-    """Return what the measured load asks for, and how far it is from what is there."""
-    existing = case.workload.status_replicas
-    behavior = case.policy.behavior
-    if trusted and behavior.scale_up.tolerance is None and behavior.scale_down.tolerance is None:
-        ratio = load / (capacity.per_pod * existing) if existing else None
-        return replicas_for(load, capacity), ratio
-    tolerances = tolerances_of(behavior, default=0.0) if trusted else tolerances_of(behavior)
-    proposal = replicas_for_average_value(
-        load, target=capacity.per_pod, current_replicas=existing, tolerances=tolerances
-    )
-    return proposal.replicas, proposal.usage_ratio if existing else None
-
-
-def _reactive_by_pod(
-    signal: Signal,
-    metric: MetricSpec,
-    load_and_capacity: tuple[float, Capacity],
-    case: _Case,
-    *,
-    trusted: bool,
-) -> tuple[int | None, float | None, bool]:
-    """Return the same where each pod is measured, and whether it may lower.
-
-    What booting pods burn is no load; where HPA has no answer, the total may raise, never lower.
-    HPA reckons in whole per cents, rounded down: of pods that use 1.8 % it takes away nearly half
-    too many, so that no step in goes below what the total needs.
-    """
-    load, capacity = load_and_capacity
-    served = load_without_booting(signal.sample, load, metric, workload=case.workload, now=case.now)
-    answered = True
-    if not trusted:
-        tolerances = tolerances_of(case.policy.behavior)
-        try:
-            proposal = hpa_proposal(
-                signal.sample, metric, workload=case.workload, tolerances=tolerances, now=case.now
-            )
-        except ReplicaCalculationError:
-            answered = False
-        else:
-            if proposal is not None:
-                replicas, current = proposal.replicas, case.workload.spec_replicas
-                whole = replicas >= current or _counts_all(signal, metric, case)
-                if replicas < current and served is not None:
-                    replicas = max(replicas, min(replicas_for(served, capacity), current))
-                return replicas, proposal.usage_ratio, whole
-    if served is None:
-        return None, None, False
-    replicas, ratio = _reactive(served, capacity, case, trusted=trusted)
-    return replicas, ratio, answered and _counts_all(signal, metric, case)
-
-
-def _counts_all(signal: Signal, metric: MetricSpec, case: _Case) -> bool:
-    return counts_every_ready_pod(signal.sample, metric, workload=case.workload, now=case.now)
-
-
-def _without_capacity(
-    signal: Signal, metric: MetricSpec, load: float | None, case: _Case
-) -> tuple[Proposal, Reason | None]:
-    """Size a `Value` target, which needs no capacity; anything else waits until it is learned."""
-    target = metric.target
-    if target is None or target.type is not TargetType.VALUE:
-        return Proposal(signal.metric, None, None), Reason.CAPACITY_UNKNOWN_HOLD
-    if load is None:
-        return Proposal(signal.metric, None, None), Reason.METRICS_UNKNOWN_HOLD
-    if case.workload.spec_replicas and not case.workload.ready_replicas:
-        # HPA multiplies by ready pods: none would make any load at all ask for nothing.
-        return Proposal(signal.metric, None, None), Reason.PODS_NOT_READY_HOLD
-    proposal = replicas_for_value(
-        load,
-        target=target.amount,
-        current_replicas=case.workload.spec_replicas,
-        ready_replicas=case.workload.ready_replicas,
-        tolerances=tolerances_of(case.policy.behavior),
-    )
-    doubt = None if signal.sample.doubt is None else Reason.METRICS_PARTIAL_HOLD
-    return Proposal(signal.metric, None, proposal.replicas, proposal.usage_ratio), doubt
 
 
 def _history(signals: Sequence[Signal], proposals: Sequence[Proposal]) -> timedelta | None:
