@@ -57,6 +57,16 @@ def number_of(value: Any) -> float:
     return float(value)
 
 
+def decimal_of(text: str) -> float:
+    """Return a number as every language writes it; raise `ValueError`.
+
+    `float` alone would take `1_0`, which may well be a mistyped `1.0`, and digits of any alphabet.
+    """
+    if "_" in text or not text.isascii():
+        raise ValueError(f"{text!r} is not a number")
+    return float(text)
+
+
 def count_of(value: Any) -> int:
     """Return a whole number that is not negative; raise `TypeError` or `ValueError`."""
     if whole_of(value) < 0:

@@ -66,6 +66,10 @@ def test_a_flag_on_the_command_line_wins_over_the_environment(monkeypatch):
     [
         pytest.param(["run", "--interval", "soon"], "'soon' is not a duration", id="duration"),
         pytest.param(["demo", "--days", "-1"], "'-1' is not a number above 0", id="days"),
+        pytest.param(["demo", "--days", "1_0"], "'1_0' is not a number above 0", id="Python's 10"),
+        pytest.param(["demo", "--days", "\uff11"], "is not a number above 0", id="wide digit"),
+        pytest.param(["demo", "--days", "nan"], "'nan' is not a number above 0", id="not a number"),
+        pytest.param(["demo", "--risk", "1_0%"], "'1_0%' is not a share", id="not 1.0%"),
         pytest.param(["demo", "--risk", "much"], "'much' is not a share", id="risk"),
         pytest.param(["run", "--metrics-port", "99999"], "not a port from 0", id="port"),
         pytest.param([], "required: COMMAND", id="no command"),

@@ -21,6 +21,7 @@ from autoscaler.policy.quantity import (
     parsed_quantity,
     parsed_risk,
 )
+from autoscaler.strict import decimal_of
 
 # More history than this no Prometheus keeps by the minute, and no forecast looks at.
 MOST_DAYS = 366
@@ -179,7 +180,7 @@ def _startup(text: str) -> timedelta:
 
 def _positive(text: str) -> float:
     try:
-        number = float(text)
+        number = decimal_of(text)
     except ValueError:
         number = 0.0
     if not 0 < number < float("inf"):

@@ -7,6 +7,7 @@ from typing import Any
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.plan import PART_LABEL
 from autoscaler.metrics.source import CLUSTER_LABEL, Counter
+from autoscaler.strict import decimal_of
 
 Rows = dict[str, float]
 
@@ -78,7 +79,7 @@ _NONE: Rows = {}
 def number_of(row: Mapping[str, Any]) -> float:
     """Return the number of a row of an instant answer: a pair whose second is text, nothing else.
 
-    `float` alone would take `true`, `1_0` and the second letter of a text for numbers.
+    `float` alone would take `true` and the second letter of a text for numbers.
     A native histogram is none: whoever exposes one under a counter's name has no load, and all
     others in the answer have theirs.
     """
@@ -87,9 +88,7 @@ def number_of(row: Mapping[str, Any]) -> float:
     pair = row["value"]
     if type(pair) is not list or len(pair) != 2 or type(written := pair[1]) is not str:
         raise ValueError(f"value {pair!r} is not a pair of time and text")
-    if "_" in written or not written.isascii():
-        raise ValueError(f"value {written!r} is not a number")
-    return float(written)
+    return decimal_of(written)
 
 
 def points_of(row: Mapping[str, Any]) -> Sequence[Sequence[Any]]:

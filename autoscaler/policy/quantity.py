@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
+from autoscaler.strict import decimal_of
+
 _QUANTITY = re.compile(
     r"([+-]?(?:[0-9]{1,15}(?:\.[0-9]{0,12})?|\.[0-9]{1,12}))"
     r"(?:([eE][+-]?[0-9]{1,2})|([numkMGTPE]|[KMGTPE]i))?"
@@ -89,7 +91,7 @@ def parsed_share(value: Any) -> float:
         raise ValueError(f"{_written(value)} is not a share such as 1% or 0.01")
     try:
         text = str(value).strip()
-        share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+        share = decimal_of(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
         raise ValueError(f"{value!r} is not a share such as 1% or 0.01") from None
     if not 0 <= share <= 1:
@@ -151,11 +153,11 @@ Risk = Annotated[float, BeforeValidator(parsed_risk), PlainSerializer(_written_s
 Share = Annotated[float, BeforeValidator(parsed_share), PlainSerializer(_written_share)]
 
 
-def refused_bool(value: Any) -> Any:
-    """Refuse `true` where a number is wanted; Python would read it as 1."""
-    if isinstance(value, bool):
+def refused_look_alike(value: Any) -> Any:
+    """Refuse `true` and `1_0` where a number is wanted; Python would read them as 1 and 10."""
+    if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
         raise ValueError(f"{_written(value)} is not a whole number")
     return value
 
 
-WholeNumber = Annotated[int, BeforeValidator(refused_bool)]
+WholeNumber = Annotated[int, BeforeValidator(refused_look_alike)]

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscaler.errors import TraceError, why_not
+from autoscaler.strict import decimal_of
 from autoscaler.unpacked import unpacked
 
 FloatArray = NDArray[np.float64]
@@ -113,9 +114,9 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _number(text: str, field: str, complaint: str) -> float:
-    """Return a finite number >= 0 as every language writes it (Python would take `1_000`)."""
+    """Return a finite number >= 0."""
     try:
-        number = float(text) if text.isascii() and "_" not in text else math.nan
+        number = decimal_of(text)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):

@@ -113,6 +113,9 @@ def test_what_two_policies_have_different_is_not():
             id="snake case is not how the field is written",
         ),
         pytest.param(
+            "minReplicas: 1_0", "minReplicas: '1_0' is not a whole number", id="Python's 10"
+        ),
+        pytest.param(
             "minReplicas: true", "minReplicas: true is not a whole number", id="true is not 1"
         ),
         pytest.param(

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from autoscaler.policy.quantity import parsed_duration, parsed_quantity
+from autoscaler.policy.quantity import parsed_duration, parsed_quantity, parsed_share
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,25 @@ def test_what_is_a_duration(written, seconds):
 def test_what_is_not_wholly_a_duration_is_none(text):
     with pytest.raises(ValueError, match="is not a duration"):
         parsed_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "share"),
+    [("1%", 0.01), ("0.3 %", 0.003), (" 5% ", 0.05), ("1e-2", 0.01), ("100%", 1.0), (0.01, 0.01)],
+)
+def test_what_is_a_share(written, share):
+    assert parsed_share(written) == share
+
+
+@pytest.mark.parametrize(
+    "text", ["", "%", "1%%", "one%", "0x1%", "1_0%", "0.0_1", "\uff11%", "\u0661%", "1\u00a0%"]
+)
+def test_what_is_not_wholly_a_share_is_none(text):
+    with pytest.raises(ValueError, match="is not a share"):
+        parsed_share(text)
+
+
+@pytest.mark.parametrize("text", ["nan", "nan%", "inf%", "1e400", "1e400%", "-1%", "101%"])
+def test_a_share_is_between_nothing_and_all(text):
+    with pytest.raises(ValueError, match="is not between 0% and 100%"):
+        parsed_share(text)
