@@ -11,7 +11,6 @@ import ssl
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -228,15 +227,14 @@ def _error_of(status: int) -> type[MetricUnavailableError]:
 
 def _skew(response: requests.Response, *, between: tuple[float, float]) -> float:
     """Return by how many seconds the server's clock is ahead; 0 when within what we can tell."""
-    written = response.headers.get("Date")
     try:
-        server = parsedate_to_datetime(written) if written else None
-    except ValueError:
+        server = parsedate_to_datetime(response.headers.get("Date", ""))
+        stamp = server.timestamp()  # whole seconds, rounded down
+    except MALFORMED:
         return 0.0
-    if not isinstance(server, datetime):
+    if server.tzinfo is None:  # -0000: what zone it is of is not known
         return 0.0
     sent_at, received_at = between
-    stamp = server.timestamp()  # whole seconds, rounded down
     if stamp + 1 < sent_at:
         return stamp + 1 - sent_at
     return max(0.0, stamp - received_at)

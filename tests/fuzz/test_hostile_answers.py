@@ -15,7 +15,7 @@ from autoscaler.decide.facts import Sample
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.connection import Answer, Outcome, Question
 from autoscaler.metrics.prometheus import PrometheusMetrics, PrometheusSettings
-from autoscaler.metrics.transport import _envelope
+from autoscaler.metrics.transport import _envelope, _skew
 from fuzz.hostile import edited, inputs, mutated
 from support.load_series import NOW, cpu, request_rate, workload
 from support.prometheus_stub import row, success
@@ -124,3 +124,13 @@ def test_spoilt_text_is_unknown_or_numbers(reader, kind, chance: Random):
     body = text.encode("utf-8", "surrogatepass")
 
     assert_no_trusted_nonsense(sample_of(reader, kind, body), body)
+
+
+@inputs(8_000)
+def test_a_spoilt_date_is_none_or_one_on_the_calendar(chance: Random):
+    fragments = ("+9999", "-0000", "9" * 30, ":", ",", "(", "GMT", "0", "1e9", "\u0661")
+    date = edited("Fri, 27 Nov 2026 08:00:00 GMT", fragments, chance)
+
+    skew_seconds = _skew(SimpleNamespace(headers={"Date": date}), between=(T, T + 1))
+
+    assert abs(timedelta(seconds=skew_seconds)) < timedelta(days=366 * 10_000)

@@ -10,9 +10,10 @@ from datetime import timedelta
 import pytest
 import requests
 
-from autoscaler.decide.facts import Doubt
+from autoscaler.decide.facts import Doubt, Sample
 from autoscaler.errors import MetricUnavailableError
-from autoscaler.metrics.connection import Connection, Question
+from autoscaler.metrics.connection import Answer, Connection, Question
+from autoscaler.metrics.misgivings import Circumstances, with_doubt
 from autoscaler.metrics.settings import PrometheusSettings
 from autoscaler.metrics.transport import QueryTooHeavyError, _skew
 from support.load_series import NOW, request_rate
@@ -128,12 +129,36 @@ def test_a_question_taken_up_when_its_time_is_over_was_not_asked_and_is_not_too_
     assert stub.asked == []
 
 
-@pytest.mark.parametrize("date", [None, "yesterday", "", "Thu, 99 Nov 2026 08:00:00 GMT"])
+@pytest.mark.parametrize(
+    "date",
+    [
+        *(None, "", " ", ",", "yesterday", "Thu, 99 Nov 2026 08:00:00 GMT"),
+        *("27 Nov 99999 08:00:00 GMT", "27 Nov -2026 08:00:00 GMT", "0 Jan 0 00:00:00 GMT"),
+        f"27 Nov {'9' * 30} 08:00:00 GMT",
+        f"{'9' * 30} Nov 2026 08:00:00 GMT",
+        f"27 Nov 2026 {'9' * 30}:00:00 GMT",
+        f"27 Nov 2026 08:00:00 +{'9' * 30}",
+        "27 Nov 2026 08:00:00 +9999",
+        "27 Nov 2026 08:00:00 -0000",
+    ],
+)
 def test_a_date_that_is_none_says_nothing_of_the_clock(date):
     response = requests.Response()
     response.headers = requests.structures.CaseInsensitiveDict({"Date": date} if date else {})
 
     assert _skew(response, between=(100.0, 101.0)) == 0.0
+
+
+@pytest.mark.parametrize("year", ["0001", "1000", "9999"])
+def test_a_clock_that_is_centuries_away_is_a_doubt(year):
+    response = requests.Response()
+    response.headers["Date"] = f"Fri, 27 Nov {year} 08:00:00 GMT"
+    skew_seconds = _skew(response, between=(NOW.timestamp(), NOW.timestamp() + 1))
+    fresh = Sample(120.0, NOW, 1)
+
+    sample = with_doubt(fresh, Circumstances(NOW, {}).of(Answer([], (), skew_seconds), shared=True))
+
+    assert sample.doubt is Doubt.CLOCK_SKEW
 
 
 def test_it_recovers_at_the_next_cycle(stub, reader_of):
