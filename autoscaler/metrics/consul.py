@@ -119,6 +119,13 @@ class ConsulWatch:
         self._instances: list[Instance] | None = None
         self._error = "not asked yet"
         self._answered_at = -float("inf")
+        self.asked_at = 0.0
+        """When the last question was asked, in monotonic seconds; 0 = never."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the last question was not answered."""
+        return bool(self.asked_at and self._error)
 
     def instances(self, *, within: timedelta | None = None) -> list[Instance]:
         """Return the passing instances as last heard; raise when nothing was ever heard.
@@ -140,6 +147,7 @@ class ConsulWatch:
         With no time to wait the question carries no index: Consul takes a wait of zero for its
         default of five minutes.
         """
+        self.asked_at = time.monotonic()
         try:
             index, instances = self._asked(wait)
         except (OSError, HTTPError, MetricUnavailableError, *MALFORMED) as error:
@@ -169,6 +177,7 @@ class ConsulWatch:
         if seconds:
             parameters |= {"index": str(self._index), "wait": f"{seconds:.0f}s"}
         patience = self._timeout + seconds * _JITTER
+        until = time.monotonic() + patience
         asking = self._session or requests.Session()
         try:
             with asking.get(
@@ -180,7 +189,7 @@ class ConsulWatch:
                 stream=True,
                 verify=os.environ.get("CONSUL_CACERT") or True,
             ) as response:
-                body = _body(response, until=time.monotonic() + patience)
+                body = _body(response, until=until)
         finally:
             if asking is not self._session:
                 asking.close()

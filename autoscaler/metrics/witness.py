@@ -12,6 +12,7 @@ elsewhere ready pods and passing instances are only counted.
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -127,6 +128,9 @@ class ReadinessWitness:
 
     `witnessed` never waits: one thread asks Consul about one service after the other, from the
     first service on that a policy names.
+    A datacenter that does not answer takes little time from all others: in a round each has as long
+    as one question may take, and after them so have all services together whose last question
+    failed. Whom a round leaves out comes first in the next.
     """
 
     def __init__(self, consul_url: str | None = None, *, timeout: timedelta = _TIMEOUT) -> None:
@@ -182,18 +186,30 @@ class ReadinessWitness:
         """Ask no more; a question under way ends with its timeout."""
         self._stop.set()
 
-    def ask(self, *, pause: Callable[[float], object] = lambda seconds: None) -> None:
-        """Ask about every service once."""
-        for watch in tuple(self._watches.values()):
+    def ask(
+        self,
+        *,
+        share: timedelta = timedelta.max,
+        pause: Callable[[float], object] = lambda seconds: None,
+    ) -> None:
+        """Ask about every service once, as long as the `share` of its datacenter lasts."""
+        took: defaultdict[tuple[bool, str | None], timedelta] = defaultdict(timedelta)
+        turns = sorted(self._watches.items(), key=lambda item: (item[1].failed, item[1].asked_at))
+        for address, watch in turns:
+            whose = (watch.failed, None if watch.failed else address.datacenter)
+            if took[whose] >= share:
+                continue
             if self._stop.is_set():
                 return
+            began = time.monotonic()
             heard = watch.step(wait=timedelta(0))
             pause(_BETWEEN_SECONDS if heard else _AFTER_ERROR_SECONDS)
+            took[whose] += timedelta(seconds=time.monotonic() - began)
 
     def _run(self) -> None:
         while not self._stop.is_set():
             began = time.monotonic()
-            self.ask(pause=self._stop.wait)
+            self.ask(share=self._timeout, pause=self._stop.wait)
             self._stop.wait(max(0.0, _ROUND_SECONDS - (time.monotonic() - began)))
 
     def _address(self, service: ConsulService) -> ConsulAddress:

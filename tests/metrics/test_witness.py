@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -245,6 +246,57 @@ def test_tag_and_datacenter_are_asked_for(consul):
     Watching(consul.address, tag="v2", datacenter="dc2").seen(0, "a")
 
     assert (consul.asked[0]["tag"], consul.asked[0]["dc"]) == ("v2", "dc2")
+
+
+@pytest.fixture
+def far_and_near(consul: ConsulStub) -> ReadinessWitness:
+    """Return a witness of five services in each of two datacenters, asked when it is told to."""
+    witness = ReadinessWitness(consul.address, timeout=SECOND)
+    witness._thread = threading.current_thread()
+    witness.follow(
+        {
+            TargetRef("shop", f"{where}-{i}"): ConsulService(service=f"s{i}", datacenter=where)
+            for where in ("far", "near")
+            for i in range(5)
+        }
+    )
+    return witness
+
+
+def asked_in_a_round(witness: ReadinessWitness, consul: ConsulStub) -> Counter[str]:
+    consul.asked.clear()
+    witness.ask(share=SECOND)
+    return Counter(question["dc"] for question in consul.asked)
+
+
+def test_a_silent_datacenter_takes_little_of_a_round_and_no_answer_from_the_others(
+    consul, far_and_near
+):
+    consul.silent = "far"
+
+    asked = [asked_in_a_round(far_and_near, consul) for _ in range(2)]
+
+    # At first one of those that were not asked yet, then also one of those that failed.
+    assert asked == [{"near": 5, "far": 1}, {"near": 5, "far": 2}]
+    near = [watch for each, watch in far_and_near._watches.items() if each.datacenter == "near"]
+    assert all(watch.instances(within=timedelta(minutes=1)) == [] for watch in near)
+
+
+def test_a_datacenter_that_answers_again_is_asked_about_all_its_services(consul, far_and_near):
+    consul.silent = "far"
+    asked_in_a_round(far_and_near, consul)
+    consul.silent = None
+
+    assert asked_in_a_round(far_and_near, consul) == {"near": 5, "far": 5}
+
+
+def test_whom_a_round_has_no_time_for_comes_first_in_the_next(consul, far_and_near):
+    consul.silent = "far"
+    for _ in range(3):
+        asked_in_a_round(far_and_near, consul)
+
+    silent = [watch for each, watch in far_and_near._watches.items() if each.datacenter == "far"]
+    assert sum(watch.failed for watch in silent) == 3
 
 
 def test_a_thousand_services_are_asked_by_one_thread(consul):

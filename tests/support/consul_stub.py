@@ -26,7 +26,10 @@ class ConsulStub(Loopback):
         self.token: str | None = None
         self.body: bytes | None = None
         self.asked: list[Mapping[str, str]] = []
+        self.silent: str | None = None
+        """The datacenter whose questions are left without an answer."""
         self.changed = threading.Condition()
+        self.stopped = threading.Event()
         stub = self
 
         class Answers(Handler):
@@ -67,10 +70,18 @@ class ConsulStub(Loopback):
             self.index += 1
             self.changed.notify_all()
 
+    def stop(self) -> None:
+        """Answer no more."""
+        self.stopped.set()
+        super().stop()
+
     def tell(self, handler: Handler) -> None:
         """Answer one request; one with an index waits for a change, at most a second."""
         parameters = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(handler.path).query))
         self.asked.append(parameters)
+        if self.silent is not None and parameters.get("dc") == self.silent:
+            self.stopped.wait()
+            return
         with self.changed:
             if parameters.get("index") == str(self.index):
                 self.changed.wait(1.0)  # of whatever was asked for; zero would be five minutes
