@@ -38,6 +38,7 @@ class PolicySource:
     namespace: str
     name: str
     data: Mapping[str, str]
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,10 +47,10 @@ NO_TEXT = "binaryData, not UTF-8 text"
 
 def policy_source(raw: Json) -> PolicySource:
     """Return the documents of a ConfigMap; what is no text is one that will be refused by name."""
-    meta, data = raw["metadata"], raw.get("data") or {}
-    texts = {text_of(key): text_of(text) for key, text in data.items()}
-    texts |= {text_of(key): NO_TEXT for key in raw.get("binaryData") or {}}
-    return PolicySource(text_of(meta["namespace"]), text_of(meta["name"]), texts)
+    meta, binary = raw["metadata"], dict.fromkeys(raw.get("binaryData") or {}, NO_TEXT)
+    texts = {text_of(k): text_of(v) for k, v in {**(raw.get("data") or {}), **binary}.items()}
+    created_at = instant(meta.get("creationTimestamp"))
+    return PolicySource(text_of(meta["namespace"]), text_of(meta["name"]), texts, created_at)
 
 
 def workload(raw: Json, *, kind: str, api_version: str) -> Workload:

@@ -194,9 +194,11 @@ class Store:
         with self._lock:
             if self._documents is None:
                 self._documents = tuple(
-                    PolicyDocument(f"ConfigMap {namespace}/{name} key {key}", text, namespace)
-                    for (namespace, name), source in sorted(self._sources.items())
-                    for key, text in sorted(source.data.items())
+                    PolicyDocument(
+                        f"ConfigMap {namespace}/{name} key {key}", text, namespace, seen.created_at
+                    )
+                    for (namespace, name), seen in sorted(self._sources.items())
+                    for key, text in sorted(seen.data.items())
                 )
             return self._documents
 

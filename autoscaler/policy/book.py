@@ -9,6 +9,7 @@ Only what changed is read again: ten thousand unchanged documents cost one compa
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from autoscaler.errors import PolicyError
@@ -19,6 +20,7 @@ from autoscaler.policy.warnings import warnings_of
 
 # What kubectl does with a manifest that names no namespace.
 _NAMESPACE_OF_FILES = "default"
+_NEWEST = datetime.max.replace(tzinfo=UTC)
 
 
 class PolicyKey(NamedTuple):
@@ -59,12 +61,17 @@ class _Entry:
         return policy_key(policy, namespace=self.document.namespace)
 
     @property
-    def precedence(self) -> int:
-        """0 for who keeps the workload it governs, 1 for who moves to another, 2 for newcomers."""
-        if self.in_force is None:
-            return 2
-        stays = self.says is None or self.key(self.says).claim == self.key(self.in_force).claim
-        return 0 if stays else 1
+    def precedence(self) -> tuple[int, datetime, str]:
+        """Who comes first: who keeps the workload it governs, who moves to another, newcomers.
+
+        Among equals the oldest ConfigMap does: after a restart all are newcomers, and who comes
+        first must not be a matter of names.
+        """
+        rank = 2
+        if self.in_force is not None:
+            stays = self.says is None or self.key(self.says).claim == self.key(self.in_force).claim
+            rank = 0 if stays else 1
+        return rank, self.document.created_at or _NEWEST, self.document.source
 
 
 class PolicyBook:
@@ -122,7 +129,7 @@ class PolicyBook:
         return _Entry(document, says, None, in_force)
 
     def _with(self, entries: dict[tuple[str | None, str], _Entry]) -> "PolicyBook":
-        """Settle who governs what: who governs already stays, newcomers in order of their source.
+        """Settle who governs what: who governs already stays, newcomers in order of their age.
 
         A document that moves to another workload gives up its old one first, and gets it back
         when the new one is taken.
@@ -130,7 +137,7 @@ class PolicyBook:
         book = PolicyBook(own_namespace=self._own_namespace)
         owners: dict[tuple[str, str, str], tuple[str, WorkloadPolicy, PolicyKey]] = {}
         problems = {entry.problem for entry in entries.values() if entry.problem}
-        in_order = sorted(entries.items(), key=lambda item: (item[1].precedence, item[0][1]))
+        in_order = sorted(entries.items(), key=lambda item: item[1].precedence)
         for identity, entry in in_order:
             settled = entry.in_force
             for wanted in (entry.says, entry.in_force):

@@ -1,6 +1,7 @@
 """One policy as it was written, before anybody asked whether it makes sense."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +14,5 @@ class PolicyDocument:
     source: str
     text: str
     namespace: str | None = None
+    created_at: datetime | None = None
+    """When its ConfigMap was created; None = not known, as of a file."""

@@ -14,6 +14,7 @@ from autoscaler.cluster.objects import (
     Rival,
     Workload,
 )
+from autoscaler.cluster.parsing import policy_source
 from autoscaler.cluster.store import Store
 from autoscaler.decide.facts import PodFacts, TargetRef, WorkloadFacts
 from support.endurance import reachable_texts
@@ -254,6 +255,13 @@ def test_documents_are_in_order_and_the_same_while_nothing_changes(store: Store)
 
     assert [d.text for d in documents] == ["3", "2", "1"]
     assert store.documents() is documents
+
+
+def test_a_document_is_as_old_as_its_config_map(store: Store) -> None:
+    meta = {"namespace": "shop", "name": "a", "creationTimestamp": "2026-11-23T08:00:00Z"}
+    store.put(policy_source({"metadata": meta, "data": {"x": "1", "y": "2"}}))
+
+    assert [document.created_at for document in store.documents()] == [NOW, NOW]
 
 
 FOREIGN = [

@@ -1,5 +1,8 @@
 """Which policies are in force after good edits, bad edits and contested ones."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
 from autoscaler.policy.book import PolicyBook, PolicyKey
@@ -11,13 +14,14 @@ KEY = PolicyKey("shop", "checkout", "Deployment", "apps/v1")
 
 
 def document(
-    *, name: str = "checkout", most: object = 60, source: str = "shop/a", namespace: str = "shop"
+    *, name: str = "checkout", most: object = 60, source: str = "shop/a", day: int | None = None
 ) -> PolicyDocument:
     text = (
         f"scaleTargetRef: {{name: {name}}}\nmaxReplicas: {most}\n"
         "metrics: [{type: RequestRate, requestRate: {source: linkerd}}]\n"
     )
-    return PolicyDocument(source, text, namespace)
+    created_at = None if day is None else datetime(2026, 11, day, tzinfo=UTC)
+    return PolicyDocument(source, text, "shop", created_at)
 
 
 def book(*documents: PolicyDocument) -> PolicyBook:
@@ -84,7 +88,33 @@ def test_the_owner_stays_when_a_second_policy_claims_its_workload():
     assert after.problems == {CONTESTED.format("a", "b")}
 
 
-def test_of_two_newcomers_the_first_by_source_governs_whatever_their_order():
+def test_of_two_newcomers_as_after_a_restart_the_older_config_map_governs_whatever_its_name():
+    older, newer = document(source="shop/b", day=3), document(source="shop/a", day=4)
+
+    both = [book(older, newer), book(newer, older)]
+
+    assert [in_force(each) for each in both] == [{"checkout": ("shop/b", 60)}] * 2
+    assert both[0].problems == {CONTESTED.format("a", "b")}
+
+
+def test_an_older_config_map_takes_no_workload_that_is_governed():
+    newer = document(source="shop/b", day=4)
+
+    after = book(newer).updated([document(source="shop/a", day=3), newer])
+
+    assert in_force(after) == {"checkout": ("shop/b", 60)}
+
+
+def test_the_daemons_own_namespace_and_a_tenant_are_told_apart_by_age_alone():
+    plain = document(source="own/z", day=3)
+    text = plain.text.replace("{name:", "{namespace: shop, name:")
+    own = replace(plain, text=text, namespace="autoscaler")
+
+    assert in_force(book(document(day=4), own)) == {"checkout": ("own/z", 60)}
+    assert in_force(book(document(day=2), own)) == {"checkout": ("shop/a", 60)}
+
+
+def test_of_two_newcomers_of_one_age_the_first_by_source_governs_whatever_their_order():
     pair = [document(source="shop/b"), document(source="shop/a")]
 
     assert in_force(book(*pair)) == in_force(book(*pair[::-1])) == {"checkout": ("shop/a", 60)}
