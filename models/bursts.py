@@ -76,8 +76,11 @@ class Bursts:
         return np.asarray(moment.index < self.table["burst_until"][moment.rows])
 
 
-def odd(moment: Moment, first: IntArray, last: IntArray) -> BoolArray:
-    """Return whether steps first..last, shape (k, n_lanes), touch a burst that came only once."""
+def touch_a_crowd(moment: Moment, first: IntArray, last: IntArray) -> BoolArray:
+    """Return whether steps first..last, shape (k, n_lanes), touch a burst that came only once.
+
+    One that came again at its time of day is a rhythm.
+    """
     begins, ends = moment.burst_from, moment.burst_to
     known = begins >= 0
     apart = (begins[:, None] - begins[None] + _SAME_TIME_STEPS) % _DAY_STEPS

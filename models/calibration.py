@@ -194,10 +194,13 @@ class Calibration:
         ):
             table[name][rows] += gain_mean * (value - table[name][rows])
         self.experts.learn(slot, rows, peak, over=over, risk=risk)
-        skill = self.skill(rows)
-        enough = n >= _LEAST_SCORED
-        demoted = table["demoted"][rows].astype(np.bool_)
-        table["demoted"][rows] = np.where(
+        self._demote(rows)
+
+    def _demote(self, rows: IntArray) -> None:
+        """Take trust from who does not beat persistence, and give it back to who does."""
+        skill, enough = self.skill(rows), self.table["n_scored"][rows] >= _LEAST_SCORED
+        demoted = self.table["demoted"][rows].astype(np.bool_)
+        self.table["demoted"][rows] = np.where(
             demoted, ~(skill > _RESTORE_ABOVE), enough & (skill < _DEMOTE_BELOW)
         )
 

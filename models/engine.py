@@ -16,7 +16,7 @@ from models.answer import answered
 from models.batch import ForecastBatch, concatenated, nothing_known
 from models.calibration import Calibration
 from models.codec import known_loads
-from models.features import N_DAYS, MinuteView, inputs, minute_view
+from models.features import MinuteView, inputs, minute_view
 from models.horizon import USUAL_AGE_SECONDS, Asked, horizon_of
 from models.memory import Memory
 from models.moment import Moment, moment_of
@@ -27,7 +27,7 @@ from models.snapshot import load_state, save_state
 from models.table import Table
 from models.trust import Trust
 from models.weeks import Weeks
-from models.zones import day_shift
+from models.zones import Zones
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -72,9 +72,8 @@ class ForecastEngine:
         self.pulse = Pulse(self.table)
         self.weeks = Weeks(self.table, self.memory)
         self.calibration = Calibration(self.table, self.memory)
-        self.table.column("day_shift", N_DAYS, dtype=np.int16)
+        self.zones = Zones(self.table)
         self.prior = pooled_prior() if prior is None else prior
-        self._zones: dict[int, str] = {}
         self._version = 0
         self._views: tuple[int, dict[bytes, MinuteView]] = (0, {})
 
@@ -92,8 +91,7 @@ class ForecastEngine:
         """Give rows back."""
         self._version += 1
         self.table.remove(rows)
-        for row in np.asarray(rows).tolist():
-            self._zones.pop(row, None)
+        self.zones.forget(rows)
 
     def backfill(
         self,
@@ -220,14 +218,11 @@ class ForecastEngine:
 
         Everything else is learnt from each promise as its window passes, not in hourly batches.
         """
-        for row in np.asarray(rows).tolist():
-            zone = self._zones.get(row)
-            if zone is not None:
-                self.table["day_shift"][:, row] = day_shift(zone, int(now_seconds // 900))
+        self.zones.follow(rows, now_seconds=now_seconds)
 
     def set_time_zone(self, rows: IntArray, names: Sequence[str]) -> None:
         """Tell in which IANA zone the days and weeks of these rows run."""
-        self._zones.update(zip(np.asarray(rows).tolist(), names, strict=True))
+        self.zones.tell(rows, names)
 
     def save(self, path: Path, *, rows_by_key: Mapping[str, int]) -> None:
         """Write the whole state, and whose row is which, to a file; raise `SnapshotError`."""

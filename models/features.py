@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bursts import odd
+from models.bursts import touch_a_crowd
 from models.horizon import USUAL_AGE_SECONDS, Horizon
 from models.memory import BLOCK_SECONDS, Memory
 from models.moment import Moment
@@ -231,7 +231,8 @@ def _daily_columns(
     highest, smooth = _window(memory, moment, first, last)
     ok = np.isfinite(view.days_ago) & np.isfinite(view.offset) & np.isfinite(highest)
     # Against fewer days nobody can tell a crowd from the first days of a rhythm.
-    ok &= ~(odd(moment, first, last) & (ok.sum(axis=0) >= _DAYS_TO_TELL))
+    can_tell = ok.sum(axis=0) >= _DAYS_TO_TELL
+    ok &= ~(touch_a_crowd(moment, first, last) & can_tell)
     some = ok.any(axis=0)
     level, anchor = moment.level, relative(moment.blocks[0], moment.level)
     then = relative(np.where(ok, view.days_ago, level), level)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.bursts import Bursts, odd
+from models.bursts import Bursts, touch_a_crowd
 from models.engine import ForecastEngine
 from models.features import inputs, minute_view
 from models.horizon import Asked, horizon_of
@@ -99,7 +99,7 @@ def test_only_bursts_without_a_rhythm_are_left_out_of_earlier_days(bursts, windo
     moment = with_bursts(moment, begins, ends)
     first, last = (np.array([[step]]) for step in window)
 
-    assert odd(moment, first, last)[0, 0] == expected
+    assert touch_a_crowd(moment, first, last)[0, 0] == expected
 
 
 def with_bursts(moment, begins, ends):
