@@ -15,13 +15,12 @@ loads = st.one_of(
 few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def answer(y, *, now=None, risk=0.01, lead=120.0):
+def answer(y, *, now=None, risk=0.01):
     engine = ForecastEngine()
     rows = engine.add(1)
     engine.backfill(rows, np.array([y]), end_seconds=END)
-    return engine.predict(
-        rows=rows, now_seconds=now, lead_seconds=lead, hold_seconds=15.0, risk=risk
-    )
+    asked = {"lead_seconds": 120.0, "hold_seconds": 15.0, "risk": risk}
+    return engine.predict(rows=np.repeat(rows, np.size(risk)), now_seconds=now, **asked)
 
 
 @few
@@ -58,9 +57,10 @@ def test_a_gap_at_the_end_keeps_the_forecast_alive_and_says_how_old_it_is(y, n_m
 @few
 @given(st.lists(st.floats(1.0, 1e3), min_size=30, max_size=60))
 def test_less_risk_never_asks_for_less(y):
-    quantiles = [answer(y, risk=risk).quantile[0] for risk in (0.3, 0.1, 0.03, 0.01, 0.003)]
+    quantiles = answer(y, risk=np.array([0.3, 0.1, 0.03, 0.01, 0.003])).quantile
 
-    assert quantiles == sorted(quantiles)
+    # Where all are cut to the same bound, each rounds it for itself.
+    assert (np.diff(quantiles) >= -1e-6 * quantiles[1:]).all()
 
 
 @pytest.mark.parametrize("events_a_minute", [1.0, 10.0, 100.0])

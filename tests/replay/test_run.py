@@ -2,7 +2,6 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import pytest
 
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.replay.run import replay
@@ -38,17 +37,6 @@ def test_one_decision_per_tick_beside_the_frontier():
     assert result.replicas.min() >= 1
     assert result.ours.cost < 2.0
     assert result.scores is not None
-
-
-@pytest.mark.parametrize("share", [0.1, 0.37, 0.5, 0.77, 0.93])
-def test_a_replay_cut_short_decides_the_same_until_there(share):
-    whole = recorded()
-    end = whole.start_seconds + share * 86400
-    full = replay(policy(), whole, compare=False)
-    cut = replay(policy(), whole.cut(end), compare=False)
-
-    n = int((end - whole.start_seconds) // 15)
-    np.testing.assert_array_equal(full.replicas[:n], cut.replicas[:n])
 
 
 def test_days_run_in_the_policy_s_time_zone_when_its_clock_is_set_forward():
