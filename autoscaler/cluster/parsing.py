@@ -4,17 +4,14 @@ Pure; a field the server left out has the meaning the API reference gives to its
 Ownership is `ownerReferences` with `controller: true`, never a label selector: selectors overlap.
 """
 
-import math
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from datetime import datetime
-from functools import lru_cache
 from sys import intern
 from typing import Any
 
-from autoscaler.cluster.objects import HPA, Amounts, Pod, PolicySource, ReplicaSet, Rival, Workload
+from autoscaler.cluster.containers import limits, requests
+from autoscaler.cluster.objects import HPA, Pod, PolicySource, ReplicaSet, Rival, Workload
 from autoscaler.decide.facts import PodFacts, PodPhase, TargetRef
-from autoscaler.policy.quantity import parsed_quantity
 from autoscaler.strict import instant_of, text_of
 
 Json = Mapping[str, Any]
@@ -38,7 +35,6 @@ _COUNTS_UPDATED = frozenset({"Deployment", "StatefulSet", "Rollout"})
 _TELLS_GENERATION = frozenset({"Deployment", "StatefulSet"})
 # Pods of these are never a scale target's.
 _NEVER_SCALED = frozenset({"DaemonSet", "Job", "Node"})
-_COUNTED_RESOURCES = ("cpu", "memory")
 _PHASES = {phase.value: phase for phase in PodPhase}
 _NEVER = 2**62
 # As a policy it is refused in these words, and the last good version stays in force.
@@ -205,49 +201,6 @@ def replicas_manager(managed_fields: Iterable[Json]) -> str | None:
     return max(owners)[1] or None if owners else None
 
 
-def requests(pod_spec: Json) -> Amounts:
-    """Return cores and bytes by (container, resource); a limit without a request is the request."""
-    found: dict[tuple[str, str], float] = {}
-    for container in _running_containers(pod_spec):
-        resources = container.get("resources") or {}
-        declared = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
-        for name in _COUNTED_RESOURCES:
-            if name in declared:
-                # An amount we cannot read is not declared, as far as sizing by it goes.
-                with suppress(ValueError):
-                    found[_common(container["name"]), name] = _amount(declared[name])
-    return _shared(tuple(found.items()))
-
-
-def limits(pod_spec: Json) -> Amounts:
-    """Return cores and bytes by (container, resource), infinite where a container has no limit.
-
-    So a sum over containers is a limit only where each of them has one.
-    """
-    found: dict[tuple[str, str], float] = {}
-    for container in _running_containers(pod_spec):
-        declared = (container.get("resources") or {}).get("limits") or {}
-        for name in _COUNTED_RESOURCES:
-            limit = math.inf
-            with suppress(ValueError):
-                limit = _amount(declared[name]) if name in declared else limit
-            found[_common(container.get("name") or ""), name] = limit
-    return _shared(tuple(found.items()))
-
-
-@lru_cache(maxsize=16_384)  # pods say what their template does, and many templates say the same
-def _shared(found: tuple[tuple[tuple[str, str], float], ...]) -> Amounts:
-    return dict(found)
-
-
-def _running_containers(pod_spec: Json) -> Iterable[Json]:
-    """Return the containers that run as long as the pod: its own, and sidecars among the init."""
-    always_on = (
-        c for c in pod_spec.get("initContainers") or () if c.get("restartPolicy") == "Always"
-    )
-    return (*(pod_spec.get("containers") or ()), *always_on)
-
-
 def instant(text: str | None) -> datetime | None:
     """Return a Kubernetes timestamp, timezone-aware."""
     return None if not text else instant_of(text)
@@ -256,13 +209,6 @@ def instant(text: str | None) -> datetime | None:
 def _common(value: Any) -> str:
     """Return a text that many objects say, kept once for all of them."""
     return intern(text_of(value))
-
-
-def _amount(value: Any) -> float:
-    amount = parsed_quantity(value)
-    if amount < 0:
-        raise ValueError(f"{value!r} is negative")
-    return amount
 
 
 def _phase(text: str | None) -> PodPhase:

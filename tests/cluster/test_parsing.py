@@ -1,6 +1,5 @@
 """What is read out of a Kubernetes object, one row per rule."""
 
-import math
 from datetime import UTC, datetime
 
 import pytest
@@ -129,58 +128,6 @@ def test_the_generation_an_older_argo_writes_as_a_hash_is_no_rollout() -> None:
     raw = deployment({"observedGeneration": "6b8f4d9c"}, generation=5)
 
     assert not parsing.rollout_in_progress(raw, kind="Rollout")
-
-
-@pytest.mark.parametrize(
-    ("resources", "expected"),
-    [
-        pytest.param({"requests": {"cpu": "250m"}}, {("app", "cpu"): 0.25}, id="request"),
-        pytest.param({"limits": {"cpu": "2"}}, {("app", "cpu"): 2.0}, id="limit alone"),
-        pytest.param(
-            {"limits": {"cpu": "2"}, "requests": {"cpu": "1"}}, {("app", "cpu"): 1.0}, id="both"
-        ),
-        pytest.param(
-            {"requests": {"memory": "64Mi", "gpu": "1"}}, {("app", "memory"): 2.0**26}, id="memory"
-        ),
-        pytest.param({"requests": {"cpu": "9" * 30}}, {}, id="unreadable is not declared"),
-        pytest.param({}, {}, id="nothing"),
-    ],
-)
-def test_a_request_defaults_to_its_limit_as_in_kubernetes(
-    resources: dict[str, object], expected: dict[tuple[str, str], float]
-) -> None:
-    spec = {"containers": [{"name": "app", "resources": resources}]}
-
-    assert parsing.requests(spec) == expected
-
-
-@pytest.mark.parametrize(
-    ("resources", "cores"),
-    [
-        pytest.param({"limits": {"cpu": "500m"}, "requests": {"cpu": "1"}}, 0.5, id="limit"),
-        pytest.param({"requests": {"cpu": "1"}}, math.inf, id="a request limits nothing"),
-        pytest.param({"limits": {"cpu": "9" * 30}}, math.inf, id="unreadable limits nothing"),
-        pytest.param(None, math.inf, id="nothing"),
-    ],
-)
-def test_a_container_without_a_limit_is_unlimited(
-    resources: dict[str, object] | None, cores: float
-) -> None:
-    spec = {"containers": [{"name": "app", "resources": resources}]}
-
-    assert parsing.limits(spec) == {("app", "cpu"): cores, ("app", "memory"): math.inf}
-
-
-def test_a_container_without_a_name_limits_nothing_and_breaks_nothing() -> None:
-    assert parsing.limits({"containers": [{}]})["", "cpu"] == math.inf
-
-
-def test_an_init_container_that_stays_counts_one_that_ends_does_not() -> None:
-    cpu = {"requests": {"cpu": "1"}}
-    stays = {"name": "proxy", "restartPolicy": "Always", "resources": cpu}
-    ends = {"name": "migrate", "resources": cpu}
-
-    assert parsing.requests({"initContainers": [stays, ends]}) == {("proxy", "cpu"): 1.0}
 
 
 @pytest.mark.parametrize(

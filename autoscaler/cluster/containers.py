@@ -1,0 +1,73 @@
+"""What do the containers of a pod request, and what may they use at most: cores and bytes.
+
+Pods say what their template does, and many templates say the same, so equal amounts are one object.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import lru_cache
+from sys import intern
+from typing import Any
+
+from autoscaler.cluster.objects import Amounts
+from autoscaler.policy.quantity import parsed_quantity
+from autoscaler.strict import text_of
+
+Json = Mapping[str, Any]
+
+_COUNTED = ("cpu", "memory")
+
+
+def requests(pod_spec: Json) -> Amounts:
+    """Return cores and bytes by (container, resource); a limit without a request is the request."""
+    found: dict[tuple[str, str], float] = {}
+    for container in _running_containers(pod_spec):
+        resources = container.get("resources") or {}
+        declared = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+        for name in _COUNTED:
+            if name in declared:
+                # An amount we cannot read is not declared, as far as sizing by it goes.
+                with suppress(ValueError):
+                    found[_common(container["name"]), name] = _amount(declared[name])
+    return _shared(tuple(found.items()))
+
+
+def limits(pod_spec: Json) -> Amounts:
+    """Return cores and bytes by (container, resource), infinite where a container has no limit.
+
+    So a sum over containers is a limit only where each of them has one.
+    """
+    found: dict[tuple[str, str], float] = {}
+    for container in _running_containers(pod_spec):
+        declared = (container.get("resources") or {}).get("limits") or {}
+        for name in _COUNTED:
+            limit = math.inf
+            with suppress(ValueError):
+                limit = _amount(declared[name]) if name in declared else limit
+            found[_common(container.get("name") or ""), name] = limit
+    return _shared(tuple(found.items()))
+
+
+@lru_cache(maxsize=16_384)
+def _shared(found: tuple[tuple[tuple[str, str], float], ...]) -> Amounts:
+    return dict(found)
+
+
+def _running_containers(pod_spec: Json) -> Iterable[Json]:
+    """Return the containers that run as long as the pod: its own, and sidecars among the init."""
+    always_on = (
+        c for c in pod_spec.get("initContainers") or () if c.get("restartPolicy") == "Always"
+    )
+    return (*(pod_spec.get("containers") or ()), *always_on)
+
+
+def _common(value: Any) -> str:
+    return intern(text_of(value))
+
+
+def _amount(value: Any) -> float:
+    amount = parsed_quantity(value)
+    if amount < 0:
+        raise ValueError(f"{value!r} is negative")
+    return amount
