@@ -62,7 +62,7 @@ _BY_REASON = {
     Reason.SCALE_OUT_PAUSED: Attention.PAUSED,
     Reason.SCALING_DISABLED: Attention.PAUSED,
 }
-_BY_TRUST = {
+_BY_TRUST: dict[str, Attention] = {
     Trust.STALE: Attention.STALE,
     Trust.DEMOTED: Attention.DEMOTED,
     Trust.WARMING: Attention.WARMING,
@@ -74,19 +74,10 @@ def attention_of(record: DecisionRecord) -> Attention:
     decision, trust = record.decision, record.trust
     if trust is Trust.TRUSTED and not decision.chain and _quiet(record):
         return Attention.CALM
-    words = _of_state(record)
-    if trust is not Trust.STALE or not _asleep(record):
-        words.append(_BY_TRUST.get(trust, Attention.CALM))
+    words = [*_of_state(record), _BY_TRUST.get(trust, Attention.CALM)]
     words.append(_BY_REASON.get(decision.reason, Attention.CALM))
     words += [_BY_REASON.get(limit.reason, Attention.CALM) for limit in decision.chain]
     return min(words, key=SEVERITY.__getitem__)
-
-
-def _asleep(record: DecisionRecord) -> bool:
-    """Whether there are no pods, and nothing is in doubt: no news is then to be expected."""
-    needed = record.recommendation
-    there = record.decision.current_replicas
-    return record.workload is not None and there == needed.replicas == 0 and needed.may_lower
 
 
 def _quiet(record: DecisionRecord) -> bool:

@@ -13,7 +13,6 @@ from autoscaler.decide.facts import Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.ports import held_back_as
 from autoscaler.review.attention import HOLDS
-from autoscaler.review.evidence import asleep
 from autoscaler.review.fields import DecisionFields
 from autoscaler.review.reading import who
 
@@ -52,7 +51,7 @@ def _unknown(line: DecisionFields) -> bool:
 
 
 STATES: dict[str, Callable[[DecisionFields], bool]] = {
-    "demoted": lambda line: line["trust"] in {Trust.DEMOTED, Trust.STALE} and not asleep(line),
+    "demoted": lambda line: line["trust"] in {Trust.DEMOTED, Trust.STALE},
     "held": lambda line: bool(reasons_of(line) & HOLDS),
     "capped": lambda line: bool(reasons_of(line) & _CAPS),
     "contested": lambda line: Reason.REPLICAS_CONTESTED in reasons_of(line),

@@ -11,7 +11,7 @@ from autoscaler.decide.reason import Reason
 from autoscaler.decide.sizing import replicas_for
 from autoscaler.decide.zero import IDLE_BEFORE_ZERO
 from autoscaler.policy.quantity import duration_text, share_text
-from autoscaler.review.fields import DecisionFields, SignalFields
+from autoscaler.review.fields import ASLEEP, DecisionFields, SignalFields
 from autoscaler.review.level import level_of
 
 # Where these decide, no measured figure is to blame.
@@ -42,19 +42,11 @@ def evidence(line: DecisionFields) -> str:
         doubted = "; ".join(filter(None, map(_doubted, line["signals"])))
         told = f"{_NOTHING_ASKED.get(reason, str(reason))}{never}{detail}"
         return f"{told}: {doubted}" if doubted else told
-    if asleep(line):
+    if line["trust"] == ASLEEP:
         return f"asleep, and {_silent(line)} without pods"
     ahead = _forecast_leads(leading, recommendation["reason"])
     told = f"{_load(leading, ahead=ahead)}{_needs(leading, line, ahead=ahead)}"
     return f"{told}{detail}{_unheard(leading, line)}"
-
-
-def asleep(line: DecisionFields) -> bool:
-    """Whether a workload has no pods, and metrics are silent as they are then."""
-    recommendation = line["recommendation"]
-    resting = line["current_replicas"] == 0 == recommendation["replicas"]
-    silent = any(signal["value"] is None for signal in line["signals"])
-    return resting and silent and recommendation["may_lower"]
 
 
 def _silent(line: DecisionFields) -> str:

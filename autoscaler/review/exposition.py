@@ -100,7 +100,7 @@ _PER_SIGNAL: tuple[tuple[str, str, Callable[[Signal], float | None]], ...] = (
 
 # States as words: one series each, 1 for the word in force.
 _STATES: tuple[tuple[str, str, Callable[[DecisionRecord], str]], ...] = (
-    ("trust", "Trust in force: the least trusted forecast.", lambda r: str(r.trust)),
+    ("trust", "Trust in force: the least trusted forecast, or Asleep.", lambda r: str(r.trust)),
     ("reason", "The last rule that changed the number.", lambda r: str(r.decision.reason)),
     ("mode", "Whether decisions are carried out.", lambda r: str(r.mode)),
     ("attention", "What a person should know first.", lambda r: str(attention_of(r))),

@@ -9,7 +9,7 @@ closed, so that a forgotten field shows up in a test.
 """
 
 import re
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, Final, Literal, NotRequired
 
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
 
@@ -23,6 +23,10 @@ from autoscaler.policy.schema import Actuator, Mode
 # Counts the changes of the fields below: a field added, renamed or given another meaning.
 # 2: routability. 3: actuator.
 SCHEMA_VERSION = 3
+# Of a workload without pods, whose metrics are silent as they are then: there is no load to know,
+# so no forecast of it is stale.
+ASLEEP: Final = "Asleep"
+WorkloadTrust = Trust | Literal["Asleep"]
 # Longer texts come from outside (an error body, a query): the rest of them explains nothing.
 TEXT_LIMIT = 200
 # Sixteen signals of a hostile source still fit 16 KiB, where container runtimes split lines;
@@ -199,7 +203,7 @@ class DecisionFields(TypedDict):
             Actuator, Field(description="What is written: replicas, or an HPA's floor. Version 3.")
         ]
     ]
-    trust: Annotated[Trust, Field(description="The least trusted of the signals' forecasts.")]
+    trust: Annotated[WorkloadTrust, Field(description="The least trusted forecast, or Asleep.")]
     current_replicas: Annotated[Count, Field(description="spec.replicas as it was read.")]
     ready_replicas: Annotated[Count | None, Field(description="Pods that serve.")]
     routability: NotRequired[

@@ -26,7 +26,11 @@ _RECORD_KEY = "decision_record"
 # A field of an ordinary event: an error body may be long, a log line should not be.
 _FIELD_LIMIT = 1000
 _BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
-_TRUST_COLOURS = {Trust.TRUSTED: "\x1b[32m", Trust.DEMOTED: "\x1b[33m", Trust.STALE: "\x1b[31m"}
+_TRUST_COLOURS: dict[str, str] = {
+    Trust.TRUSTED: "\x1b[32m",
+    Trust.DEMOTED: "\x1b[33m",
+    Trust.STALE: "\x1b[31m",
+}
 
 
 class JsonFormatter(logging.Formatter):

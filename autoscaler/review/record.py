@@ -30,6 +30,7 @@ from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.schema import Actuator, Mode, WorkloadPolicy
 from autoscaler.ports import held_back_as
 from autoscaler.review.fields import (
+    ASLEEP,
     POLICY_LIMIT,
     SCHEMA_VERSION,
     SIGNAL_TEXT_LIMIT,
@@ -41,6 +42,7 @@ from autoscaler.review.fields import (
     RecommendationFields,
     RoutabilityFields,
     SignalFields,
+    WorkloadTrust,
     bounded,
 )
 from autoscaler.review.sentence import sentence
@@ -102,13 +104,18 @@ class DecisionRecord:
         )
 
     @property
-    def trust(self) -> Trust:
-        """The least trusted of the signals' forecasts; `Warming` without any."""
+    def trust(self) -> WorkloadTrust:
+        """The least trusted of the signals' forecasts; `Warming` without any, `Asleep` at rest."""
+        asked = self.recommendation
+        resting = self.decision.current_replicas == 0 == asked.replicas and asked.may_lower
+        if resting and any(signal.sample.value is None for signal in self.signals):
+            return ASLEEP
         if len(self.signals) == 1:  # asked for in every cycle of every policy
             forecast = self.signals[0].forecast
             return Trust.WARMING if forecast is None else forecast.trust
         known = {s.forecast.trust for s in self.signals if s.forecast is not None}
-        return next((t for t in _LEAST_TRUSTED_FIRST if t in known), Trust.WARMING)
+        least_first = (Trust.STALE, Trust.DEMOTED, Trust.WARMING, Trust.TRUSTED)
+        return next((t for t in least_first if t in known), Trust.WARMING)
 
     @property
     def unroutable(self) -> bool:
@@ -192,9 +199,6 @@ class DecisionRecord:
         """Return one proposal per signal; None where the rules stopped before asking it."""
         given = self.recommendation.proposals
         return given if len(given) == len(self.signals) else (None,) * len(self.signals)
-
-
-_LEAST_TRUSTED_FIRST = (Trust.STALE, Trust.DEMOTED, Trust.WARMING, Trust.TRUSTED)
 
 
 def record_of_missing(

@@ -11,6 +11,7 @@ from typing import Any
 from autoscaler.decide.facts import Signal, Trust
 from autoscaler.decide.measured import known_load
 from autoscaler.decide.reason import Reason
+from autoscaler.review.fields import ASLEEP
 from autoscaler.review.record import DecisionRecord
 
 # A chart of more signals is not read; the record has them all.
@@ -23,7 +24,7 @@ _NO_COUNT, _MOST_COUNT = -1, 2**31 - 1
 _NAN = float("nan")
 # The largest number of four bytes: a hostile metric may hold more, and must not stop the cycle.
 _MOST_FLOAT = 3.4e38
-_REASONS, _TRUSTS = tuple(Reason), tuple(Trust)
+_REASONS, _TRUSTS = tuple(Reason), (*Trust, ASLEEP)
 _REASON_CODE = {reason: code for code, reason in enumerate(_REASONS)}
 _TRUST_CODE = {trust: code for code, trust in enumerate(_TRUSTS)}
 

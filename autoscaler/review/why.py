@@ -3,8 +3,7 @@
 from autoscaler.policy.quantity import seconds_text, share_text
 from autoscaler.remedies import REMEDY
 from autoscaler.review.answer import Answer, Lines, clock, number_text
-from autoscaler.review.evidence import asleep
-from autoscaler.review.fields import DecisionFields, SignalFields
+from autoscaler.review.fields import ASLEEP, DecisionFields, SignalFields
 from autoscaler.review.level import level_of
 from autoscaler.review.reading import who
 
@@ -22,7 +21,7 @@ def why_now(lines: Lines) -> Answer:
 def chain_of_numbers(line: DecisionFields) -> tuple[str, ...]:
     """Return the way from the load to the decision, one step per line."""
     rows = [row for signal in line["signals"] for row in _signal_rows(signal)]
-    rows += [] if asleep(line) else _ways_out(line)
+    rows += [] if line["trust"] == ASLEEP else _ways_out(line)
     rows += _routability_rows(line)
     asked = line["recommendation"]
     rows.append(_row("recommendation", number_text(asked["replicas"]), asked["reason"]))

@@ -158,6 +158,7 @@ def test_who_sleeps_is_calm_in_silence_and_in_doubt_once_prometheus_is_gone(
         "checkout", lambda r: r["signals"][0]["doubt"] != "absent", what="doubt"
     )
 
+    assert asleep["trust"] == "Asleep"
     assert asleep["message"].startswith("kept 0 replicas: asleep, and RequestRate query is silent")
     assert (blind["reason"], blind["desired_replicas"]) == ("MetricsUnknownHold", 0)
 

@@ -64,6 +64,15 @@ SILENT, UNANSWERED = (
             decided(SILENT, current=0, spec=policy(minReplicas=0)), Attention.CALM, id="asleep"
         ),
         pytest.param(
+            decided(
+                signal(sample=Sample(None, doubt=Doubt.ABSENT), forecast=None),
+                current=0,
+                spec=policy(minReplicas=0),
+            ),
+            Attention.CALM,
+            id="asleep, and never heard of",
+        ),
+        pytest.param(
             decided(UNANSWERED, current=0, spec=policy(minReplicas=0)),
             Attention.UNKNOWN,
             id="asleep, and Prometheus does not answer",

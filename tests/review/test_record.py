@@ -1,5 +1,6 @@
 import json
 import math
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,13 @@ from autoscaler.decide.decision import Limit, Proposal, Recommendation
 from autoscaler.decide.facts import Doubt, Sample, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import ScaleEvent, WorkloadState
-from autoscaler.review.fields import DECISION, SCHEMA_VERSION, SIGNAL_TEXT_LIMIT, decision_schema
+from autoscaler.review.fields import (
+    ASLEEP,
+    DECISION,
+    SCHEMA_VERSION,
+    SIGNAL_TEXT_LIMIT,
+    decision_schema,
+)
 from autoscaler.review.log import decision_line
 from autoscaler.review.sentence import sentence
 from review.records import (
@@ -220,6 +227,31 @@ def test_of_several_forecasts_the_least_trusted_is_told(each, told):
     signals = tuple(signal(forecast=forecast(trust=trust)) for trust in each)
 
     assert record(signals=signals).trust is told
+
+
+@pytest.mark.parametrize(
+    ("doubt", "current", "told"),
+    [
+        pytest.param(Doubt.ABSENT, 0, ASLEEP, id="no pods, no load to know"),
+        pytest.param(Doubt.ABSENT, 1, Trust.STALE, id="a pod serves, and should be heard of"),
+        pytest.param(Doubt.NOT_SCRAPED, 0, Trust.STALE, id="requests may arrive unseen"),
+        pytest.param(Doubt.UNREACHABLE, 0, Trust.STALE, id="nobody answers"),
+    ],
+)
+def test_who_sleeps_in_silence_has_no_stale_forecast(doubt, current, told):
+    stale = forecast(40.0, trust=Trust.STALE, age=timedelta(hours=5))
+    silent = signal(sample=Sample(None, doubt=doubt), forecast=stale)
+
+    made = decided(silent, current=current, spec=policy(minReplicas=0))
+
+    VALIDATOR.validate(made.as_dict())
+    assert (made.trust, made.as_dict()["trust"]) == (told, told)
+
+
+def test_who_sleeps_and_is_heard_of_is_trusted_as_its_forecast_is():
+    heard = signal(sample=Sample(0.0, NOW, 1), forecast=forecast(0.0))
+
+    assert decided(heard, current=0, spec=policy(minReplicas=0)).trust is Trust.TRUSTED
 
 
 def test_a_workload_that_is_woken_by_one_pod_stays_within_the_limits_told():
