@@ -13,7 +13,8 @@ REMEDY = {
     Doubt.NOT_SCRAPED: "bring back the scrape targets that are down, or take those that are gone "
     "for good out of their job",
     Doubt.PARTIAL: "bring back the scrape targets that are down, or take those that are gone for "
-    "good out of their job; have pods scraped that are not",
+    "good out of their job; have pods scraped that are not; name a statsd counter that may rest by "
+    "a query, whose zero is believed",
     Doubt.DUPLICATED: "two scrape jobs read the same pods: pin one with labels.job",
     Doubt.WARNED: "a store behind Prometheus did not answer: the number is a lower bound",
     Doubt.UNREACHABLE: "check the address, the network policy and the certificate",

@@ -118,6 +118,28 @@ def ours(name: str, values: str, /, **labels: str) -> dict[str, str]:
             id="partial",
         ),
         pytest.param(
+            [
+                *series("reason", "1x400", reason="MetricsPartialHold"),
+                *series("load", "0x400", metric="RequestRate statsd"),
+                *series("status_current_replicas", "9x400"),
+                *series("spec_min_replicas", "2x400"),
+            ],
+            "361m",
+            "AutoscalerMetricsPartial",
+            id="a zero that keeps nine",
+        ),
+        pytest.param(
+            [
+                *series("reason", "1x400", reason="MetricsPartialHold"),
+                *series("load", "7x400", metric="RequestRate linkerd"),
+                *series("status_current_replicas", "2x400"),
+                *series("spec_min_replicas", "2x400"),
+            ],
+            "361m",
+            "AutoscalerMetricsPartial",
+            id="partial at the least, where more may come than is seen",
+        ),
+        pytest.param(
             series("trust", "1x90", trust="Demoted"),
             "61m",
             "AutoscalerForecastDemoted",
@@ -314,6 +336,18 @@ def test_an_installation_that_is_well_hides_none_that_is_not(
             "400m",
             "AutoscalerMetricsPartial",
             id="partial for a while",
+        ),
+        pytest.param(
+            [
+                *series("reason", "1x600", reason="MetricsPartialHold"),
+                *series("load", "0x600", metric="RequestRate statsd"),
+                *series("load", "0.2x600", metric="ContainerResource app cpu"),
+                *series("status_current_replicas", "2x600"),
+                *series("spec_min_replicas", "2x600"),
+            ],
+            "600m",
+            "AutoscalerMetricsPartial",
+            id="a statsd sender that rests all night, at the least",
         ),
         pytest.param(
             series("mode", "1x400", mode="ForecastOnly"),
