@@ -140,7 +140,7 @@ def _f32(array: NDArray[np.generic]) -> F32Array:
 
 
 @cache
-def pooled_prior(path: Path = PRIOR) -> tuple[Network, ...]:
+def pooled_prior() -> tuple[Network, ...]:
     """Return the shipped members."""
-    with np.load(path, allow_pickle=False) as arrays:
+    with np.load(PRIOR, allow_pickle=False) as arrays:
         return loaded(dict(arrays))

@@ -14,7 +14,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -161,14 +161,11 @@ class ConsulWatch:
             self._index = 0 if index < self._index else max(1, index)
         return True
 
-    def follow(
-        self, stop: threading.Event, *, pause: Callable[[float], object] | None = None
-    ) -> None:
+    def follow(self, stop: threading.Event) -> None:
         """Repeat `step` until told to stop, never faster than Consul can bear."""
-        rest = pause or stop.wait
         while not stop.is_set():
             heard = self.step()
-            rest(_LEAST_BETWEEN_SECONDS if heard else _PAUSE_AFTER_ERROR_SECONDS)
+            stop.wait(_LEAST_BETWEEN_SECONDS if heard else _PAUSE_AFTER_ERROR_SECONDS)
 
     def _asked(self, wait: timedelta) -> tuple[int, list[Instance]]:
         address = self._address

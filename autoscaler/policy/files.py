@@ -32,7 +32,7 @@ class CheckedFiles:
     warnings: tuple[str, ...]
 
 
-def checked_files(paths: Sequence[Path], *, own_namespace: str | None = None) -> CheckedFiles:
+def checked_files(paths: Sequence[Path]) -> CheckedFiles:
     """Read and check policy files and folders, as `autoscaler validate` does; never raises."""
     found: list[PolicyDocument] = []
     problems: list[str] = []
@@ -40,7 +40,7 @@ def checked_files(paths: Sequence[Path], *, own_namespace: str | None = None) ->
         documents_there, wrong = _read(path)
         found += documents_there
         problems += wrong
-    book = PolicyBook(own_namespace=own_namespace).updated(found)
+    book = PolicyBook().updated(found)
     policies = dict(sorted(book.policies.values(), key=lambda named: named[0]))
     problems += sorted(book.problems)
     return CheckedFiles(policies, tuple(problems), tuple(sorted(book.warnings)))

@@ -74,7 +74,6 @@ def replay(
     startup_seconds: float = DEFAULT_STARTUP_SECONDS,
     risk: float | None = None,
     compare: bool = True,
-    progress: Progress | None = None,
 ) -> ReplayResult:
     """Play a recording to our controller; `risk` None takes the policy's.
 
@@ -82,7 +81,7 @@ def replay(
     """
     accepted = policy.forecast.risk if risk is None else risk
     job = Job(policy, trace, startup_seconds, (accepted,))
-    return replays(job, compare=compare, progress=progress)[0]
+    return replays(job, compare=compare)[0]
 
 
 def replays(

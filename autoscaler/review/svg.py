@@ -54,13 +54,14 @@ class Axis:
         return [value for value in values if self.low <= value <= self.high]
 
 
-def time_ticks(low: float, high: float, n: int = 8) -> list[float]:
-    """Return about `n` round moments (unix seconds, UTC)."""
-    step = next((s for s in _TIME_STEPS if (high - low) / s <= n), 28 * 86_400)
+def time_ticks(low: float, high: float) -> list[float]:
+    """Return at most about eight round moments (unix seconds, UTC)."""
+    step = next((s for s in _TIME_STEPS if (high - low) / s <= _MOST_TICKS), 28 * 86_400)
     first = math.ceil(low / step) * step
     return [float(t) for t in range(int(first), int(high) + 1, step)]
 
 
+_MOST_TICKS = 8
 _TIME_STEPS = (
     *(15, 60, 300, 600, 900, 1800, 3600, 2 * 3600, 3 * 3600, 6 * 3600, 12 * 3600),
     *(86_400, 2 * 86_400, 7 * 86_400, 14 * 86_400),
