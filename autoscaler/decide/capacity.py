@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from functools import lru_cache
 
-from autoscaler.decide.facts import ENDED, Capacity, CapacitySource, WorkloadFacts
+from autoscaler.decide.facts import Capacity, CapacitySource, WorkloadFacts
 from autoscaler.policy.metric import MetricSpec, MetricType, TargetType
 
 
@@ -41,7 +41,7 @@ def requested_per_pod(metric: MetricSpec, workload: WorkloadFacts) -> float | No
     pods = workload.pods or ()
     if all(pod.requests is workload.requests for pod in pods):
         return declared
-    serving = (pod.requests for pod in pods if not pod.deleted and pod.phase not in ENDED)
+    serving = (pod.requests for pod in pods if pod.goes_on)
     given = [amount for requests in serving if (amount := _per_pod(requests, metric))]
     if workload.rollout_in_progress:
         return min([*given, declared] if declared else given, default=None)

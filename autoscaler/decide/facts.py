@@ -36,7 +36,7 @@ class PodPhase(StrEnum):
 
 
 # Pods that stay listed and are none any more: evicted ones lie about for days.
-ENDED = frozenset({PodPhase.SUCCEEDED, PodPhase.FAILED})
+_ENDED = frozenset({PodPhase.SUCCEEDED, PodPhase.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,16 @@ class PodFacts:
     ready_transition_at: datetime | None = None
     template_hash: str = ""
     requests: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is, or will be, of use: neither being deleted nor ended."""
+        return not self.deleted and self.phase not in _ENDED
+
+    @property
+    def serves(self) -> bool:
+        """Whether it is ready, and goes on."""
+        return self.ready and self.goes_on
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from autoscaler.decide.churn import enough_for_now, kept_for_later, worth_waitin
 from autoscaler.decide.cooldown import scale_in_cooldown_left, scale_out_cooldown_left
 from autoscaler.decide.decision import Limit, Recommendation, left_text
 from autoscaler.decide.doubt import forgotten_for, hold_left, longest_say, restart_hold_left
-from autoscaler.decide.facts import ENDED, WorkloadFacts
+from autoscaler.decide.facts import WorkloadFacts
 from autoscaler.decide.lead_time import lead_time_of
 from autoscaler.decide.pod_metric import PER_POD
 from autoscaler.decide.rate_limits import scale_down_limit, scale_out_limit
@@ -56,7 +56,7 @@ def made_up_for(number: int, case: Case) -> Limit | None:
     workload = case.workload
     if workload.ready_replicas >= number or workload.pods is None:
         return None
-    pods = [pod for pod in workload.pods if not pod.deleted and pod.phase not in ENDED]
+    pods = [pod for pod in workload.pods if pod.goes_on]
     late = [
         pod.created_at
         for pod in pods

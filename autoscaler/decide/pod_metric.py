@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from datetime import datetime
 
-from autoscaler.decide.facts import ENDED, PodFacts, Sample, WorkloadFacts
+from autoscaler.decide.facts import PodFacts, Sample, WorkloadFacts
 from autoscaler.decide.pod_classes import (
     CPU_INITIALIZATION_PERIOD_SECONDS,
     MeasuredPod,
@@ -85,8 +85,7 @@ def knows_every_ready_pod(workload: WorkloadFacts) -> bool:
     """
     if workload.pods is None:
         return True
-    ready = sum(pod.ready and not pod.deleted and pod.phase not in ENDED for pod in workload.pods)
-    return ready >= workload.ready_replicas
+    return sum(pod.serves for pod in workload.pods) >= workload.ready_replicas
 
 
 def counts_every_ready_pod(
@@ -104,7 +103,7 @@ def counts_every_ready_pod(
     return not any(
         _usage(by_pod, pod) is None or (timing and _boots(pod, timing, now))
         for pod in workload.pods
-        if pod.ready and not pod.deleted and pod.phase not in ENDED
+        if pod.serves
     )
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from autoscaler.decide.doubt import forgotten_for, restart_hold_left
-from autoscaler.decide.facts import ENDED, WorkloadFacts
+from autoscaler.decide.facts import WorkloadFacts
 from autoscaler.decide.lead_time import farthest_promise, lead_time_of
 from autoscaler.decide.learned_capacity import CapacityFit
 from autoscaler.decide.pipeline import remembered_for
@@ -85,7 +85,7 @@ def growth_seen(
 
     The API server's clock may be ahead of ours; no pod came later than now.
     """
-    pods = [p for p in workload.pods or () if not p.deleted and p.phase not in ENDED]
+    pods = [pod for pod in workload.pods or () if pod.goes_on]
     young = sorted(min(pod.created_at, now) for pod in pods if pod.created_at > since)
     if workload.rollout_in_progress or len(young) == len(pods):
         return ()
