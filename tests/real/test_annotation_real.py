@@ -1,6 +1,5 @@
 """The last decision on the Deployment, written with the RBAC of `components/annotation` alone."""
 
-import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 
 from autoscaler.review.annotation import LAST_DECISION, LONGEST
-from support.accounts import account_with, rules_of
+from support.accounts import account_with, granted
 from support.control_plane import ControlPlane
 from support.daemon import RunningDaemon
 from support.prometheus_server import PrometheusServer
@@ -28,8 +27,7 @@ Eventually = Callable[..., None]
 @pytest.fixture
 def account(plane: ControlPlane, namespace: Namespace, tmp_path: Path) -> Path:
     """A kubeconfig with what the cluster-wide overlay and the component grant."""
-    rules = itertools.chain(*rules_of(plane, tmp_path, "annotation").values())
-    return account_with(plane, namespace.name, rules=list(rules))
+    return account_with(plane, namespace.name, rules=granted(plane, tmp_path, "annotation"))
 
 
 @pytest.fixture
@@ -87,8 +85,8 @@ def test_the_last_decision_is_on_a_stateful_set_and_changes_nothing_else_of_it(
     tmp_path: Path,
     eventually: Eventually,
 ) -> None:
-    granted = rules_of(plane, tmp_path, "annotation", "statefulsets").values()
-    account = account_with(plane, namespace.name, rules=list(itertools.chain(*granted)))
+    rules = granted(plane, tmp_path, "annotation", "statefulsets")
+    account = account_with(plane, namespace.name, rules=rules)
     prometheus.exporter.set("load", 550.0, {"app": "basket"})
     prometheus.wait_scraped("load")
     namespace.apply(*governed_stateful_set("basket"))

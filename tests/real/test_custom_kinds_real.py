@@ -4,7 +4,6 @@ They come from an extension API server (`support.extension_api` says why not fro
 real one asks after it has authenticated and authorized us.
 """
 
-import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from autoscaler.cluster.api import connect
 from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError
-from support.accounts import account_with, rules_of
+from support.accounts import account_with, granted
 from support.control_plane import ControlPlane
 from support.daemon import RunningDaemon
 from support.extension_api import CustomKind, ExtensionApi
@@ -156,12 +155,11 @@ def test_without_the_permission_the_watch_says_that_it_may_not_see_scaled_object
     caplog: pytest.LogCaptureFixture,
     verb: str,
 ) -> None:
-    granted = itertools.chain(*rules_of(plane, tmp_path).values())
     rules = [
         rule | {"verbs": [v for v in rule["verbs"] if v != verb]}
         if "scaledobjects" in rule["resources"]
         else rule
-        for rule in granted
+        for rule in granted(plane, tmp_path)
     ]
     api = connect(account_with(plane, namespace.name, rules=rules)).client
     cluster = KubernetesCluster(api, namespace=namespace.name)
@@ -180,7 +178,7 @@ def test_without_the_permission_the_watch_says_that_it_may_not_see_scaled_object
 def account_for_rollouts(
     plane: ControlPlane, namespace: Namespace, tmp_path: Path, *, without: str = ""
 ) -> Path:
-    rules = [*itertools.chain(*rules_of(plane, tmp_path).values()), *ROLLOUT_RULES]
+    rules = [*granted(plane, tmp_path), *ROLLOUT_RULES]
     kept = [rule for rule in rules if without not in rule["resources"]]
     return account_with(plane, namespace.name, rules=kept)
 

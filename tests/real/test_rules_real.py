@@ -1,6 +1,5 @@
 """Rules that need somebody else on stage: other writers, HPAs, pauses, rollouts, other kinds."""
 
-import itertools
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +11,7 @@ import pytest
 
 from autoscaler import recollection
 from autoscaler.decide.lead_time import DEFAULT_CYCLE, DEFAULT_METRIC_AGE
-from support.accounts import account_with, rules_of
+from support.accounts import account_with, granted
 from support.control_plane import ControlPlane
 from support.daemon import RunningDaemon
 from support.prometheus_server import PrometheusServer
@@ -111,8 +110,8 @@ def test_with_actuator_hpa_its_min_replicas_is_the_predicted_floor(
     def min_replicas() -> int:
         return int(plane.get("hpa", "by-hand", namespace.name)["spec"]["minReplicas"])
 
-    rules = itertools.chain(*rules_of(plane, tmp_path, "hpa-actuator").values())
-    kubeconfig = account_with(plane, namespace.name, rules=list(rules))
+    rules = granted(plane, tmp_path, "hpa-actuator")
+    kubeconfig = account_with(plane, namespace.name, rules=rules)
     namespace.apply(deployment("checkout", replicas=2), hpa("by-hand"))
     govern(550.0, actuator="hpa")
     start(prometheus, namespace, kubeconfig=kubeconfig)
@@ -129,8 +128,8 @@ def test_a_floor_that_the_hpa_itself_caps_is_told_as_it_is_written(
     namespace: Namespace,
     tmp_path: Path,
 ) -> None:
-    rules = itertools.chain(*rules_of(plane, tmp_path, "hpa-actuator").values())
-    kubeconfig = account_with(plane, namespace.name, rules=list(rules))
+    rules = granted(plane, tmp_path, "hpa-actuator")
+    kubeconfig = account_with(plane, namespace.name, rules=rules)
     namespace.apply(deployment("checkout", replicas=2), hpa("by-hand", maxReplicas=4))
     govern(550.0, actuator="hpa")
     daemon = start(prometheus, namespace, kubeconfig=kubeconfig)
@@ -270,8 +269,8 @@ def test_a_stateful_set_is_scaled_by_the_same_path(
     tmp_path: Path,
     eventually: Eventually,
 ) -> None:
-    rules = itertools.chain(*rules_of(plane, tmp_path, "statefulsets").values())
-    kubeconfig = account_with(plane, namespace.name, rules=list(rules))
+    rules = granted(plane, tmp_path, "statefulsets")
+    kubeconfig = account_with(plane, namespace.name, rules=rules)
     prometheus.exporter.set("load", 550.0, {"app": "basket"})
     namespace.apply(*governed_stateful_set("basket"))
     daemon = start(prometheus, namespace, kubeconfig=kubeconfig)

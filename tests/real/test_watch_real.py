@@ -231,12 +231,13 @@ def test_an_event_is_on_the_deployment_and_repeats_are_counted(
     assert datetime.now(tz=UTC) - event.event_time < timedelta(minutes=1)
 
 
-def test_an_event_that_cannot_be_written_is_no_error(
-    cluster: KubernetesCluster, target: TargetRef
+def test_an_event_that_cannot_be_written_is_told_and_no_error(
+    cluster: KubernetesCluster, eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
     nowhere = TargetRef("no-such-namespace", "checkout")
 
     cluster.record_event(nowhere, reason="SuccessfulRescale", message="New size: 4")
+    eventually(lambda: "event_lost" in caplog.text, within=20, what="an Event lost")
 
 
 def test_an_hpa_on_the_target_is_named_and_forgotten_when_it_goes(

@@ -1,5 +1,6 @@
 """Service accounts with less, or other, than what `deploy/` grants by default."""
 
+import itertools
 import shutil
 from pathlib import Path
 
@@ -27,9 +28,7 @@ def account_that_may_scale(plane: ControlPlane, namespace: str, *, only: str) ->
     return plane.service_account_kubeconfig(namespace, "limited")
 
 
-def rules_of(
-    plane: ControlPlane, folder: Path, *components: str
-) -> dict[str, list[dict[str, list[str]]]]:
+def rules_of(plane: ControlPlane, folder: Path, *components: str) -> dict[str, list[Rule]]:
     """Return the rules of both ClusterRoles after adding components, by role."""
     shutil.copytree(DEPLOY, folder / "deploy", dirs_exist_ok=True)
     mine = folder / "mine"
@@ -41,6 +40,11 @@ def rules_of(
     (mine / "kustomization.yaml").write_text(yaml.safe_dump(document))
     rendered = yaml.safe_load_all(plane.kubectl("kustomize", str(mine)))
     return {o["metadata"]["name"]: o["rules"] for o in rendered if o["kind"] == "ClusterRole"}
+
+
+def granted(plane: ControlPlane, folder: Path, *components: str) -> list[Rule]:
+    """Return all that is granted after adding components."""
+    return list(itertools.chain(*rules_of(plane, folder, *components).values()))
 
 
 def account_with(
