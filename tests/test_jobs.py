@@ -43,16 +43,13 @@ def test_a_source_without_history_is_told_and_tried_again(caplog):
 
 def test_the_jobs_run_until_they_are_told_to_stop_and_finish_the_cycle():
     (bench, _), stop = without_history(), threading.Event()
-    done = []
+    governed = []
 
-    def record(_):
-        stop.set()
-        done.append(len(bench.cluster.events))
-
-    bench.daemon._reconciler._record = record
+    bench.daemon._reconciler._record = lambda record: stop.set()
+    bench.daemon._cycle_ended = lambda summary, took: governed.append(summary.governed)
     serve(bench.daemon, interval=TICK, stop=stop)
 
-    assert done
+    assert governed == [1]
 
 
 def test_a_source_that_failed_is_left_alone_for_a_while():
