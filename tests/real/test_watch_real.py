@@ -119,11 +119,14 @@ def test_policies_are_seen_edited_and_gone(
     eventually(lambda: len(cluster.policies()) == 2, within=30, what="two documents")
     unchanged = cluster.policies()
     assert cluster.policies() is unchanged
+    created_at = unchanged[0].created_at
+    assert created_at is not None
 
     namespace.apply(policy_map("autoscaling", {"a.yaml": "a: 2"}))
     eventually(lambda: len(cluster.policies()) == 1, within=30, what="one document")
     document = cluster.policies()[0]
     assert (document.text, document.namespace) == ("a: 2", namespace.name)
+    assert document.created_at == created_at
     assert document.source == f"ConfigMap {namespace.name}/autoscaling key a.yaml"
 
     namespace.delete("configmap", "autoscaling")
