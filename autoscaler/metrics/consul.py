@@ -121,6 +121,8 @@ class ConsulWatch:
         self._answered_at = -float("inf")
         self.asked_at = 0.0
         """When the last question was asked, in monotonic seconds; 0 = never."""
+        self.silent = False
+        """Whether it was not answered in all the time there was."""
 
     @property
     def failed(self) -> bool:
@@ -153,7 +155,9 @@ class ConsulWatch:
         except (OSError, HTTPError, MetricUnavailableError, *MALFORMED) as error:
             with self._lock:
                 self._error, self._index = _said(error), 0
+            self.silent = time.monotonic() - self.asked_at >= self._timeout
             return False
+        self.silent = False
         with self._lock:
             self._instances, self._error = instances, ""
             self._answered_at = time.monotonic()

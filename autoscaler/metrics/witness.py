@@ -130,7 +130,7 @@ class ReadinessWitness:
     first service on that a policy names.
     A datacenter that does not answer takes little time from all others: in a round each has as long
     as one question may take, and after them so have all services together whose last question
-    failed. Whom a round leaves out comes first in the next.
+    failed, or whose datacenter was silent. Whom a round leaves out comes first in the next.
     """
 
     def __init__(self, consul_url: str | None = None, *, timeout: timedelta = _TIMEOUT) -> None:
@@ -194,9 +194,14 @@ class ReadinessWitness:
     ) -> None:
         """Ask about every service once, as long as the `share` of its datacenter lasts."""
         took: defaultdict[tuple[bool, str | None], timedelta] = defaultdict(timedelta)
-        turns = sorted(self._watches.items(), key=lambda item: (item[1].failed, item[1].asked_at))
-        for address, watch in turns:
-            whose = (watch.failed, None if watch.failed else address.datacenter)
+        watches = self._watches.items()
+        silent = {address.datacenter for address, watch in watches if watch.silent}
+        turns = [
+            (watch.failed or address.datacenter in silent, address, watch)
+            for address, watch in watches
+        ]
+        for doubtful, address, watch in sorted(turns, key=lambda turn: (turn[0], turn[2].asked_at)):
+            whose = (doubtful, None if doubtful else address.datacenter)
             if took[whose] >= share:
                 continue
             if self._stop.is_set():

@@ -276,8 +276,7 @@ def test_a_silent_datacenter_takes_little_of_a_round_and_no_answer_from_the_othe
 
     asked = [asked_in_a_round(far_and_near, consul) for _ in range(2)]
 
-    # At first one of those that were not asked yet, then also one of those that failed.
-    assert asked == [{"near": 5, "far": 1}, {"near": 5, "far": 2}]
+    assert asked == [{"near": 5, "far": 1}] * 2
     near = [watch for each, watch in far_and_near._watches.items() if each.datacenter == "near"]
     assert all(watch.instances(within=timedelta(minutes=1)) == [] for watch in near)
 
@@ -297,6 +296,13 @@ def test_whom_a_round_has_no_time_for_comes_first_in_the_next(consul, far_and_ne
 
     silent = [watch for each, watch in far_and_near._watches.items() if each.datacenter == "far"]
     assert sum(watch.failed for watch in silent) == 3
+
+
+def test_a_service_that_is_refused_leaves_its_datacenter_in_its_turn(consul, far_and_near):
+    consul.status = 403
+    asked_in_a_round(far_and_near, consul)
+
+    assert asked_in_a_round(far_and_near, consul) == {"near": 5, "far": 5}
 
 
 def test_a_thousand_services_are_asked_by_one_thread(consul):
