@@ -1,8 +1,9 @@
 """Fewer, larger steps: every rescale starts or ends pods, and the next one often undoes it.
 
-In: what the forecast needs again soon is kept, and a step waits until it is worth taking: until the
-share of the pods that were too many, summed over the time they were, comes to a quarter of the
-stabilization window for the whole workload, a minute and a quarter by default.
+In: what the forecast needs again soon is kept, where it was asked for that.
+A step waits until it is worth taking: until the share of the pods that were too many, summed over
+the time they were, comes to a quarter of the stabilization window for the whole workload, a minute
+and a quarter by default.
 A tenth too many then waits for twelve minutes, a half for two and a half; a surplus that ends was
 not worth it, and who asks for no window does not wait at all.
 On a load's first day less is worth it: what is too many then is often a young forecast's mistake,

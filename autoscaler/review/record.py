@@ -5,26 +5,16 @@ only when somebody asks, because most cycles of most policies are never read.
 The dictionary is the documented log line: field names are stable, `schema` counts their changes.
 """
 
-import math
 from dataclasses import field
 from datetime import datetime
 
 from autoscaler.decide.bounds import bounds_in_force, highest_floor
-from autoscaler.decide.decision import Decision, Limit, Proposal, Recommendation
-from autoscaler.decide.facts import (
-    Capacity,
-    Doubt,
-    ForecastFacts,
-    Signal,
-    TargetRef,
-    Trust,
-    WorkloadFacts,
-)
+from autoscaler.decide.decision import Decision, Proposal, Recommendation
+from autoscaler.decide.facts import Doubt, Signal, TargetRef, Trust, WorkloadFacts
 from autoscaler.decide.lead_time import lead_time_of
 from autoscaler.decide.rate_limits import scale_down_limit, scale_out_limit
 from autoscaler.decide.reason import ROUTINE, Reason
 from autoscaler.decide.schedule import scheduled_bounds
-from autoscaler.decide.sizing import shown
 from autoscaler.decide.standstill import paused_direction
 from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.schema import Actuator, Mode, WorkloadPolicy
@@ -33,17 +23,16 @@ from autoscaler.review.fields import (
     ASLEEP,
     POLICY_LIMIT,
     SCHEMA_VERSION,
-    SIGNAL_TEXT_LIMIT,
     BoundsFields,
-    CapacityFields,
     DecisionFields,
-    ForecastFields,
-    LimitFields,
-    RecommendationFields,
-    RoutabilityFields,
-    SignalFields,
     WorkloadTrust,
     bounded,
+)
+from autoscaler.review.line import (
+    limit_fields,
+    recommendation_fields,
+    routability_fields,
+    signal_fields,
 )
 from autoscaler.review.sentence import sentence
 from autoscaler.value import value
@@ -145,13 +134,13 @@ class DecisionRecord:
             "trust": self.trust,
             "current_replicas": self.decision.current_replicas,
             "ready_replicas": self.workload.ready_replicas if self.workload else None,
-            "routability": _routability_fields(self.workload),
+            "routability": routability_fields(self.workload),
             "signals": [
-                _signal_fields(signal, proposal, self.at)
+                signal_fields(signal, proposal, self.at)
                 for signal, proposal in zip(self.signals, self._proposals(), strict=True)
             ],
-            "recommendation": _recommendation_fields(self.recommendation),
-            "chain": [_limit_fields(limit) for limit in self.decision.chain],
+            "recommendation": recommendation_fields(self.recommendation),
+            "chain": [limit_fields(limit) for limit in self.decision.chain],
             "bounds": self._bounds(),
             "desired_replicas": self.decision.desired_replicas,
             "reason": self.decision.reason,
@@ -216,84 +205,3 @@ def record_of_missing(
         decision=Decision(0, 0, Reason.TARGET_NOT_FOUND),
         rescaled=False,
     )
-
-
-def _rounded(value: float | None) -> float | None:
-    """Return six digits of what is known; the usage of no pods is infinite, which JSON is not."""
-    return shown(value) if value is not None and math.isfinite(value) else None
-
-
-def _signal_fields(signal: Signal, proposal: Proposal | None, at: datetime) -> SignalFields:
-    sample = signal.sample
-    age = None if sample.sampled_at is None else (at - sample.sampled_at).total_seconds()
-    return {
-        "metric": bounded(signal.metric, SIGNAL_TEXT_LIMIT),
-        "value": _rounded(sample.value),
-        "age_seconds": _rounded(age),
-        "series": sample.n_series,
-        "doubt": sample.doubt,
-        "detail": bounded(sample.detail, SIGNAL_TEXT_LIMIT),
-        "capacity": None if signal.capacity is None else _capacity_fields(signal.capacity),
-        "forecast": None if signal.forecast is None else _forecast_fields(signal.forecast),
-        "usage_ratio": None if proposal is None else _rounded(proposal.usage_ratio),
-        "predictive_replicas": None if proposal is None else proposal.predictive,
-        "reactive_replicas": None if proposal is None else proposal.reactive,
-    }
-
-
-def _capacity_fields(capacity: Capacity) -> CapacityFields:
-    return {
-        "per_pod": shown(capacity.per_pod),
-        "source": capacity.source,
-        "low": _rounded(capacity.low),
-        "high": _rounded(capacity.high),
-    }
-
-
-def _forecast_fields(forecast: ForecastFacts) -> ForecastFields:
-    return {
-        "lead_time_seconds": shown(forecast.lead_time.total_seconds()),
-        "hold_seconds": shown(forecast.hold.total_seconds()),
-        "median": shown(forecast.median),
-        "quantile": shown(forecast.quantile),
-        "reactive_quantile": shown(forecast.reactive_quantile),
-        "scale_in_quantile": _rounded(forecast.scale_in_quantile),
-        "risk": shown(forecast.risk),
-        "trust": forecast.trust,
-        "skill": _rounded(forecast.skill),
-        "coverage": _rounded(forecast.coverage),
-        "burst": forecast.burst,
-        "age_seconds": shown(forecast.age.total_seconds()),
-    }
-
-
-def _routability_fields(workload: WorkloadFacts | None) -> RoutabilityFields | None:
-    if workload is None or workload.routability is None:
-        return None
-    seen = workload.routability
-    return {
-        "passing": seen.passing,
-        "unroutable_seconds": shown(seen.unroutable_for.total_seconds()),
-        "delay_seconds": shown(seen.delay.total_seconds()),
-        "alarming": seen.alarming,
-        "detail": bounded(seen.detail, SIGNAL_TEXT_LIMIT),
-    }
-
-
-def _recommendation_fields(recommendation: Recommendation) -> RecommendationFields:
-    return {
-        "replicas": recommendation.replicas,
-        "reason": recommendation.reason,
-        "may_lower": recommendation.may_lower,
-        "detail": bounded(recommendation.detail),
-        "keep_replicas": recommendation.keep_replicas,
-    }
-
-
-def _limit_fields(limit: Limit) -> LimitFields:
-    return {
-        "reason": limit.reason,
-        "from": limit.before,
-        "to": limit.after,
-        "detail": bounded(limit.detail),
-    }
