@@ -1,12 +1,15 @@
 """Backing off from somebody who insists on another number."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from autoscaler.decide.contention import back_off_left, reversed_order, with_reversal
+from autoscaler.decide.decision import Limit
+from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import Order
-from decide.worlds import NOW, ago, quiet, workload
+from decide.worlds import HIGH, NOW, ago, decided, outcome, quiet, workload
 
 
 @pytest.mark.parametrize(
@@ -53,3 +56,36 @@ def test_only_the_last_reversals_are_remembered():
         reverted = with_reversal(reverted, now=NOW)
 
     assert len(reverted) == 6
+
+
+def test_a_count_that_is_overwritten_twice_is_left_alone_for_a_while():
+    contested = replace(quiet(0), order=Order(15, ago(60), "1"), reverted_at=(ago(400),))
+    facts = workload(10, resource_version="3", replicas_manager="argocd-controller")
+    first = outcome(HIGH, facts=facts, state=contested)
+
+    assert first.decision.chain == (
+        Limit(Reason.REPLICAS_CONTESTED, 15, 10, "overwritten by argocd-controller, 5m left"),
+    )
+    later = outcome(HIGH, facts=facts, state=first.state_if_held, now=NOW + timedelta(minutes=5))
+    assert later.decision.desired_replicas == 15
+
+
+def test_one_change_by_another_hand_is_just_a_new_start():
+    state = replace(quiet(0), order=Order(12, ago(60), "1"))
+
+    assert (
+        decided(HIGH, facts=workload(10, resource_version="2"), state=state).desired_replicas == 15
+    )
+
+
+def test_a_watch_that_is_late_is_no_contention():
+    state = replace(quiet(0), order=Order(15, ago(15), "1"), reverted_at=(ago(60),))
+
+    assert outcome(HIGH, state=state).state_if_held.reverted_at == (ago(60),)
+
+
+def test_what_was_given_to_an_hpa_contradicts_nobody_later():
+    state = replace(quiet(0), order=Order(15, ago(60), "1"), reverted_at=(ago(400),))
+    by_hpa = outcome(HIGH, facts=workload(10, resource_version="3"), state=state, actuator="hpa")
+
+    assert by_hpa.state_if_held.order is None

@@ -1,17 +1,18 @@
-"""Stabilization windows, cooldowns and the memory they read."""
+"""Stabilization windows and the memory they read."""
 
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
 import pytest
 
-from autoscaler.decide.cooldown import scale_in_cooldown_left, scale_out_cooldown_left
+from autoscaler.decide.decision import Decision, Limit
+from autoscaler.decide.facts import Trust
 from autoscaler.decide.hpa_steps import downscale_stabilized_replicas
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.stabilization import last_asked, stabilized_replicas
-from autoscaler.decide.state import TimestampedRecommendation, WorkloadState, telling
-from autoscaler.policy.schema import Cooldown
-from decide.worlds import NOW, ago
+from autoscaler.decide.state import TimestampedRecommendation, telling
+from decide.worlds import HIGH, LOW, NOW, ago, decided, outcome, quiet, signal
 
 
 def history(*age_and_replicas):
@@ -100,32 +101,60 @@ def test_a_number_that_stays_is_remembered_once():
     assert telling(earlier, 4, NOW - timedelta(minutes=5)) == ()
 
 
+def test_the_highest_recommendation_of_the_window_wins_and_says_for_how_long():
+    past = tuple(TimestampedRecommendation(ago(age), n) for age, n in ((135, 6), (15, 4)))
+    decision = decided(LOW, state=replace(quiet(), recommendations=past))
+
+    held = Limit(Reason.SCALE_DOWN_STABILIZED, 3, 6, "2m45s left")
+    assert decision == Decision(10, 6, Reason.SCALE_DOWN_STABILIZED, (held,))
+
+
 @pytest.mark.parametrize(
-    ("last", "left"),
+    ("minutes", "ahead", "trust", "desired"),
     [
-        pytest.param(None, 0, id="never rescaled"),
-        pytest.param(299, 1, id="one second left"),
-        pytest.param(300, 0, id="just over"),
-        pytest.param(9000, 0, id="long over"),
+        pytest.param(9, 10, Trust.TRUSTED, 10, id="its time is still to come"),
+        pytest.param(10, 10, Trust.TRUSTED, 3, id="its time has come"),
+        pytest.param(4, 2, Trust.TRUSTED, 10, id="the window is longer"),
+        pytest.param(9, 10, Trust.DEMOTED, 3, id="nobody trusts it"),
+        pytest.param(31, 1440, Trust.TRUSTED, 3, id="farther than anybody can look"),
     ],
 )
-def test_a_cooldown_says_how_long_it_still_lasts(last, left):
-    at = None if last is None else ago(last)
-    state = WorkloadState(ago(9999), last_scale_up_at=at, last_scale_down_at=at)
-    both = Cooldown(scale_up=timedelta(minutes=5), scale_down=timedelta(minutes=5))
+def test_what_a_forecast_asked_for_is_not_given_back_before_its_time(
+    minutes, ahead, trust, desired
+):
+    asked = (TimestampedRecommendation(ago(60 * minutes), 10), TimestampedRecommendation(ago(0), 3))
+    state = replace(quiet(), recommendations=asked)
+    lower = signal(300, 300, lead_time=timedelta(minutes=ahead), trust=trust)
 
-    assert scale_in_cooldown_left(both, state=state, now=NOW) == timedelta(seconds=left)
-    assert scale_out_cooldown_left(both, state=state, now=NOW) == timedelta(seconds=left)
+    held = decided(lower, state=state)
+
+    assert held.desired_replicas == desired
+    longer = ", as long as the forecast looks ahead" if ahead > 5 else ""
+    assert desired == 3 or held.chain[-1].detail == f"1m left{longer}"
 
 
-def test_a_burst_overrides_the_scale_out_cooldown_and_nothing_the_scale_in_one():
-    state = WorkloadState(
-        ago(9999),
-        last_scale_up_at=NOW,
-        last_scale_down_at=NOW,
-        doubts=tuple((doubt, NOW) for doubt in Reason),
-    )
-    both = Cooldown(scale_up=timedelta(minutes=5), scale_down=timedelta(minutes=5))
+def test_a_forecast_without_a_say_keeps_nothing_for_its_time():
+    without_capacity = signal(300, 300, capacity=None, lead_time=timedelta(minutes=10))
 
-    assert scale_out_cooldown_left(both, state=state, now=NOW) == timedelta(0)
-    assert scale_in_cooldown_left(both, state=state, now=NOW) == timedelta(minutes=5)
+    assert outcome(without_capacity).recommendation.promised_for == timedelta(0)
+
+
+def test_what_a_forecast_asked_for_is_remembered_while_nobody_trusts_it():
+    state = quiet()
+    for minute, trust in enumerate([Trust.TRUSTED] * 7 + [Trust.DEMOTED] + [Trust.TRUSTED] * 2):
+        quantile = 1000 if minute == 0 else 300
+        now = NOW + minute * timedelta(minutes=1)
+        one = signal(300, quantile, lead_time=timedelta(minutes=10), trust=trust)
+        one = replace(one, sample=replace(one.sample, sampled_at=now))
+        got = outcome(one, state=state, now=now)
+        state = got.state_if_held
+
+    assert got.decision.reason is Reason.SCALE_DOWN_STABILIZED
+
+
+def test_a_scale_out_window_says_for_how_long_it_holds():
+    past = (TimestampedRecommendation(ago(50), 11), TimestampedRecommendation(ago(20), 12))
+    state = replace(quiet(), recommendations=past)
+    decision = decided(HIGH, state=state, behavior={"scaleUp": {"stabilizationWindowSeconds": 60}})
+
+    assert decision.chain == (Limit(Reason.SCALE_UP_STABILIZED, 15, 11, "10s left"),)

@@ -113,3 +113,14 @@ def outcome(*signals, spec=10, state=None, now=NOW, facts=None, **policy_fields)
 
 def decided(*signals, **fields):
     return outcome(*signals, **fields).decision
+
+
+def recommended(*signals, **fields):
+    return outcome(*signals, **fields).recommendation
+
+
+def reasons(decision):
+    return [limit.reason for limit in decision.chain]
+
+
+LOW, HIGH = signal(300, 300), signal(1500)

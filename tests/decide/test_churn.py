@@ -1,0 +1,193 @@
+"""Fewer, larger steps, where a forecast sizes the workload."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from autoscaler.decide.decision import Decision, Limit
+from autoscaler.decide.facts import PodFacts, Trust
+from autoscaler.decide.reason import Reason
+from decide.worlds import LONG_AGO, LOW, NOW, WORTH, ago, decided, outcome, quiet, signal, workload
+
+FAST = {"scaleUp": {"policies": [{"type": "Pods", "value": 1000, "periodSeconds": 15}]}}
+
+
+def test_replicas_needed_again_soon_are_kept():
+    decision = decided(signal(300, 300, scale_in_quantile=680.0))
+
+    assert decision == Decision(
+        10, 7, Reason.CHURN_HOLD, (Limit(Reason.CHURN_HOLD, 3, 7, "needed again soon"),)
+    )
+
+
+def cycles_until_a_scale_in(load, *, state=None):
+    """How many cycles of 15 s ten pods stay, once windows and cooldowns are over."""
+    state = quiet(0, surplus=timedelta(0)) if state is None else state
+    for cycle in range(1000):
+        now = NOW + timedelta(seconds=15 * cycle)
+        seen = signal(load, load)
+        step = outcome(
+            replace(seen, sample=replace(seen.sample, sampled_at=now)), state=state, now=now
+        )
+        if step.decision.rescale:
+            return cycle
+        state = step.state_if_held
+    return None
+
+
+@pytest.mark.parametrize(
+    ("load", "cycles"),
+    [
+        pytest.param(900, 50, id="a tenth too many: twelve and a half minutes"),
+        pytest.param(500, 10, id="a half: two and a half"),
+        pytest.param(100, 6, id="nearly all: a little under one and a half"),
+        pytest.param(1000, None, id="none: never"),
+    ],
+)
+def test_a_scale_in_waits_until_it_is_worth_a_quarter_of_the_window_of_the_whole(load, cycles):
+    assert cycles_until_a_scale_in(load) == cycles
+
+
+@pytest.mark.parametrize(
+    ("window", "seconds", "desired"), [(0, 0, 5), (260, 64, 10), (260, 65, 5), (300, 74, 10)]
+)
+def test_the_wait_is_measured_in_stabilization_windows(window, seconds, desired):
+    waited = quiet(0, surplus=timedelta(seconds=seconds))
+    behavior = {"scaleDown": {"stabilizationWindowSeconds": window}}
+
+    assert decided(signal(500, 500), state=waited, behavior=behavior).desired_replicas == desired
+
+
+@pytest.mark.parametrize(
+    ("history", "least"),
+    [
+        pytest.param(timedelta(days=14), 1.0, id="long known"),
+        pytest.param(timedelta(days=1), 1.0, id="a day: the whole wait"),
+        pytest.param(timedelta(hours=6), 0.25, id="a quarter of a day: a quarter of the wait"),
+        pytest.param(timedelta(0), 0.0, id="new: none"),
+    ],
+)
+def test_on_its_first_day_a_forecast_waits_for_less(history, least):
+    load = signal(500, 500, history=history)
+    short = max(timedelta(0), least * WORTH - timedelta(seconds=1))
+
+    assert decided(load, state=quiet(0, surplus=least * WORTH)).desired_replicas == 5
+    waits = decided(load, state=quiet(0, surplus=short)).reason is Reason.CHURN_HOLD
+    assert waits == (least > 0)
+
+
+def test_a_scale_in_that_waits_says_for_how_long():
+    decision = decided(signal(500, 500), state=quiet(0, surplus=timedelta(seconds=45)))
+
+    assert decision.chain == (
+        Limit(Reason.CHURN_HOLD, 5, 10, "worth one in 1m, if the surplus lasts"),
+    )
+
+
+def test_a_surplus_that_ends_was_not_worth_it():
+    waited = outcome(signal(900, 900), state=quiet(0, surplus=timedelta(seconds=100))).state_if_held
+    over = outcome(signal(1000, 1000), state=waited).state_if_held
+
+    assert waited.surplus == timedelta(seconds=100)
+    assert waited.idle_share == pytest.approx(0.1)
+    assert (over.surplus, over.idle_share) == (timedelta(0), 0.0)
+
+
+def test_a_surplus_goes_on_while_the_cooldown_waits_and_ends_with_a_rescale():
+    worth, cooldown = quiet(0, last_scale_down_at=ago(10)), {"cooldown": {"scaleDown": "5m"}}
+    cooling = outcome(LOW, state=worth, **cooldown)
+
+    assert cooling.decision.reason is Reason.COOLDOWN_ACTIVE
+    assert cooling.state_if_held.surplus == WORTH
+    assert cooling.state_if_held.idle_share == pytest.approx(0.7)
+    lowered = outcome(LOW)
+    assert lowered.state_if_held.surplus == WORTH
+    assert lowered.state_if_rescaled.surplus == timedelta(0)
+
+
+def test_a_cycle_that_came_late_adds_a_minute_at_most():
+    state = quiet(0, surplus=timedelta(0), idle_share=0.5)
+    late = outcome(signal(500, 500), state=replace(state, seen_at=ago(100)))
+
+    assert late.state_if_held.surplus == timedelta(seconds=30)
+
+
+def test_without_a_forecast_a_scale_in_waits_no_longer_than_hpa_s():
+    alone = replace(LOW, forecast=None)
+
+    assert decided(alone, state=quiet(0, surplus=timedelta(0))).desired_replicas == 3
+
+
+# With a quantile of 1,200 at 1 %, 1,147 is exceeded at 2 %; at 10 %, 1,071 at 20 %.
+NOISE = {"median": 900.0}
+
+
+@pytest.mark.parametrize(
+    ("there", "fields", "desired"),
+    [
+        pytest.param(11, {}, 12, id="the risk is more than doubled"),
+        pytest.param(12, {}, 12, id="all that is asked for is there"),
+        pytest.param(11, {"risk": 0.1}, 11, id="at a higher risk, twice it is further off"),
+        pytest.param(10, {"risk": 0.25}, 10, id="twice a quarter is the median"),
+        pytest.param(9, {"risk": 0.5}, 12, id="measured load is not, whatever the risk"),
+        pytest.param(11, {"risk": 0.1, "burst": True}, 12, id="a burst"),
+        pytest.param(11, {"risk": 0.1, "trust": Trust.DEMOTED}, 12, id="no trust"),
+        pytest.param(11, {"risk": 0.1, "median": 1300.0}, 12, id="a median above the quantile"),
+        pytest.param(0, {"risk": 0.1}, 12, id="from zero, anything is more"),
+    ],
+)
+def test_nothing_is_added_before_the_risk_is_twice_the_stated_one(there, fields, desired):
+    state = quiet(12, doubts=((Reason.SCALED_TO_ZERO, ago(60)),)) if not there else quiet(12)
+    load = signal(980, 1200, **(NOISE | {"reactive_quantile": 1200.0} | fields))
+
+    assert (
+        decided(load, spec=there, state=state, minReplicas=0, behavior=FAST).desired_replicas
+        == desired
+    )
+
+
+def test_what_is_enough_for_now_is_told():
+    decision = decided(signal(980, 1200, **NOISE, risk=0.1), spec=11, state=quiet(12))
+
+    told = "with them the risk is less than twice the stated one"
+    assert decision == Decision(
+        11, 11, Reason.CHURN_HOLD, (Limit(Reason.CHURN_HOLD, 12, 11, told),)
+    )
+
+
+def test_of_two_metrics_each_is_given_what_it_cannot_spare():
+    spared, short = signal(980, 1200, **NOISE, risk=0.1), signal(980, 1500)
+
+    decision = decided(spared, short, spec=11, state=quiet(12))
+    assert decision.desired_replicas == 15
+
+
+@pytest.mark.parametrize(
+    ("load", "history"),
+    [
+        pytest.param(None, timedelta(days=14), id="the load is not known"),
+        pytest.param(980, timedelta(0), id="the forecast is new: nothing waits"),
+    ],
+)
+def test_nothing_is_spared_on_doubt(load, history):
+    blind = signal(load, 1200, **NOISE, risk=0.1, history=history)
+
+    assert decided(blind, spec=11, state=quiet(12)).desired_replicas == 12
+
+
+def test_nothing_is_spared_where_no_scale_in_waits():
+    no_window = {"scaleDown": {"stabilizationWindowSeconds": 0}}
+    decision = decided(
+        signal(980, 1200, **NOISE, risk=0.1), spec=11, state=quiet(12), behavior=no_window
+    )
+
+    assert decision.desired_replicas == 12
+
+
+def test_pods_that_never_come_are_made_up_for_beyond_what_is_enough():
+    pods = [PodFacts(f"pod-{i}", LONG_AGO, ready=i > 0) for i in range(11)]
+    facts = workload(11, pods=tuple(pods), ready_replicas=10)
+    decision = decided(signal(980, 1200, **NOISE, risk=0.1), facts=facts, state=quiet(12))
+
+    assert decision.desired_replicas == 13

@@ -1,0 +1,271 @@
+"""What holds scale-in, since when, and until when at the latest."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from autoscaler.decide.reason import Reason
+from autoscaler.decide.state import TimestampedRecommendation, WorkloadState
+from decide.worlds import (
+    HIGH,
+    LONG_AGO,
+    LOW,
+    NOW,
+    ago,
+    decided,
+    events,
+    outcome,
+    quiet,
+    signal,
+    workload,
+)
+
+AGES_AGO = WorkloadState(
+    LONG_AGO,
+    (TimestampedRecommendation(ago(240), 9),),
+    seen_at=ago(15),
+    busiest=((ago(300), 9.0),),
+)
+
+
+@pytest.mark.parametrize(("minutes", "desired"), [(9, 10), (10, 3)])
+def test_a_restart_forgets_what_a_forecast_asked_for_and_holds_as_long(minutes, desired):
+    state = replace(quiet(3, 3), started_at=ago(60 * minutes))
+    lower = signal(300, 300, lead_time=timedelta(minutes=10))
+
+    assert decided(lower, state=state).desired_replicas == desired
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        pytest.param(WorkloadState(ago(299), seen_at=ago(15)), Reason.RESTART_HOLD, id="restart"),
+        pytest.param(
+            quiet(0, doubts=((Reason.BURST_HOLD, ago(60)),)), Reason.BURST_HOLD, id="burst"
+        ),
+        pytest.param(
+            quiet(0, doubts=((Reason.LOAD_VANISHED_HOLD, ago(60)),)),
+            Reason.LOAD_VANISHED_HOLD,
+            id="vanished",
+        ),
+        pytest.param(replace(quiet(0), seen_at=ago(-60)), Reason.CLOCK_JUMP_HOLD, id="clock back"),
+        pytest.param(
+            replace(quiet(0), seen_at=ago(3600)), Reason.CLOCK_JUMP_HOLD, id="clock forward"
+        ),
+        pytest.param(quiet(0, last_scale_down_at=ago(299)), Reason.COOLDOWN_ACTIVE, id="cooldown"),
+    ],
+)
+def test_a_memory_that_holds(state, reason):
+    decision = decided(LOW, state=state)
+
+    assert (decision.desired_replicas, decision.reason) == (10, reason)
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        pytest.param({"rollout_in_progress": True}, Reason.ROLLOUT_HOLD, id="rollout"),
+        pytest.param({"ready_replicas": 2}, Reason.PODS_NOT_READY_HOLD, id="too few serve"),
+    ],
+)
+def test_a_cluster_that_holds(facts, reason):
+    decision = decided(LOW, facts=workload(10, **facts))
+
+    assert (decision.desired_replicas, decision.reason) == (10, reason)
+    assert decided(HIGH, facts=workload(10, **facts)).desired_replicas == 15
+
+
+@pytest.mark.parametrize(
+    ("doubt", "age", "desired"),
+    [
+        pytest.param(Reason.ROLLOUT_HOLD, 1799, 10, id="a rollout holds for half an hour"),
+        pytest.param(Reason.ROLLOUT_HOLD, 1800, 3, id="a stuck one no longer"),
+        pytest.param(Reason.PODS_NOT_READY_HOLD, 899, 10, id="unready pods for a quarter"),
+        pytest.param(Reason.PODS_NOT_READY_HOLD, 900, 3, id="and no longer"),
+    ],
+)
+def test_a_hold_is_bounded_in_time(doubt, age, desired):
+    facts = workload(10, rollout_in_progress=doubt is Reason.ROLLOUT_HOLD)
+    if doubt is Reason.PODS_NOT_READY_HOLD:
+        facts = replace(facts, ready_replicas=2)
+
+    assert (
+        decided(LOW, facts=facts, state=quiet(0, doubts=((doubt, ago(age)),))).desired_replicas
+        == desired
+    )
+
+
+def test_a_restart_forgets_the_cooldown_and_therefore_waits_for_it():
+    state = replace(quiet(3), started_at=ago(400))
+
+    assert decided(LOW, state=state, cooldown={"scaleDown": "401s"}).reason is Reason.RESTART_HOLD
+    assert decided(LOW, state=state, cooldown={"scaleDown": "400s"}).desired_replicas == 3
+
+
+def test_a_second_jump_of_the_clock_begins_its_hold_anew():
+    jumped = replace(quiet(0, doubts=((Reason.CLOCK_JUMP_HOLD, ago(299)),)), seen_at=ago(-60))
+
+    assert outcome(LOW, state=jumped).state_if_held.since(Reason.CLOCK_JUMP_HOLD) == NOW
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        pytest.param(300, None, id="five minutes late is late"),
+        pytest.param(301, NOW, id="more is a jump"),
+        pytest.param(-5, None, id="five seconds back is a correction"),
+        pytest.param(-6, NOW, id="more is a jump too"),
+    ],
+)
+def test_what_counts_as_a_jump_of_the_clock(seconds, expected):
+    after = outcome(LOW, state=replace(quiet(0), seen_at=ago(seconds))).state_if_held
+
+    assert after.since(Reason.CLOCK_JUMP_HOLD) == expected
+
+
+def test_a_restart_with_its_history_read_back_needs_no_hold():
+    state = replace(quiet(3, 3), started_at=NOW, recovered=True)
+
+    assert decided(LOW, state=state).desired_replicas == 3
+
+
+def test_metrics_that_contradict_each_other_hold():
+    decision = decided(signal(0.0, 10), signal(600, 600))
+
+    assert (decision.desired_replicas, decision.reason) == (10, Reason.METRICS_CONTRADICT_HOLD)
+
+
+def test_a_load_that_vanishes_holds_and_a_load_that_sinks_does_not():
+    gone, less = signal(2.0, 2.0), signal(200, 200)
+
+    assert decided(gone, state=quiet(9)).reason is Reason.LOAD_VANISHED_HOLD
+    assert decided(less, state=quiet(9)).reason is Reason.SCALE_DOWN_STABILIZED
+
+
+def test_a_load_that_came_back_and_vanishes_again_holds_anew():
+    vanished = ((Reason.LOAD_VANISHED_HOLD, ago(590)),)
+    gone, again = signal(2.0, 2.0), quiet(9, doubts=vanished)
+    still = replace(quiet(2), doubts=vanished)
+
+    assert outcome(gone, state=again).state_if_held.since(Reason.LOAD_VANISHED_HOLD) == NOW
+    assert outcome(gone, state=still).state_if_held.since(Reason.LOAD_VANISHED_HOLD) == ago(590)
+
+
+def test_the_busiest_of_five_minutes_is_remembered_and_an_unknown_load_forgets_nothing():
+    lately = ((ago(310), 9.0), (ago(200), 5.0), (ago(100), 2.0), (ago(50), 1.0))
+
+    def remembered(load):
+        return outcome(signal(load, 2.0), state=quiet(3, busiest=lately)).state_if_held.busiest
+
+    assert remembered(200.0) == ((ago(200), 5.0), (NOW, 2.0))
+    assert remembered(None) == lately
+
+
+@pytest.mark.parametrize(
+    ("gone", "before"),
+    [
+        pytest.param(signal(2.0, 2.0), quiet(2), id="of two pods one is noise"),
+        pytest.param(signal(2.0, 460.0), quiet(9), id="not while more than half is expected"),
+        pytest.param(signal(2.0, 2.0), WorkloadState(LONG_AGO), id="nor from what was assumed"),
+        pytest.param(signal(2.0, 2.0), AGES_AGO, id="nor from a load of five minutes ago"),
+        pytest.param(
+            signal(50, 50), quiet(9, busiest=((ago(60), 4.0),)), id="nor below what noise asks for"
+        ),
+        pytest.param(
+            signal(2.0, 2.0), replace(quiet(1), busiest=((ago(60), 9.0),)), id="nor without a need"
+        ),
+    ],
+)
+def test_what_is_no_vanished_load(gone, before):
+    first = outcome(gone, state=before)
+    again = outcome(gone, state=first.state_if_held)
+
+    assert again.state_if_held.since(Reason.LOAD_VANISHED_HOLD) is None
+
+
+def test_a_load_of_three_pods_may_vanish_down_to_half_of_them():
+    assert decided(signal(2.0, 400.0), state=quiet(8)).reason is Reason.LOAD_VANISHED_HOLD
+    assert decided(signal(2.0, 2.0), state=quiet(3)).reason is Reason.LOAD_VANISHED_HOLD
+
+
+def test_as_many_ready_as_needed_are_enough():
+    assert decided(LOW, facts=workload(10, ready_replicas=3)).desired_replicas == 3
+
+
+def test_a_jumped_clock_still_holds_a_cycle_later():
+    state = quiet(0, doubts=((Reason.CLOCK_JUMP_HOLD, ago(299)),))
+
+    assert decided(LOW, state=state).reason is Reason.CLOCK_JUMP_HOLD
+    over = quiet(0, doubts=((Reason.CLOCK_JUMP_HOLD, ago(300)),))
+    assert decided(LOW, state=over).desired_replicas == 3
+
+
+def test_a_jumped_clock_has_not_brought_on_what_a_forecast_asked_for():
+    ahead = signal(300, 300, lead_time=timedelta(minutes=10))
+    reasons = [
+        decided(ahead, state=quiet(0, doubts=((Reason.CLOCK_JUMP_HOLD, ago(age)),))).reason
+        for age in (599, 600)
+    ]
+
+    assert reasons == [Reason.CLOCK_JUMP_HOLD, Reason.ALL_BELOW_TARGET]
+
+
+@pytest.mark.parametrize(
+    ("clocks", "age"),
+    [
+        pytest.param((3600,), 300, id="ahead"),
+        pytest.param((-3600, 0), 0, id="behind, and right again"),
+        pytest.param((60,), 360, id="a late cycle is no jump"),
+    ],
+)
+def test_a_rollout_s_hold_is_as_old_after_a_clock_jumped_as_before(clocks, age):
+    facts = workload(10, rollout_in_progress=True)
+    state = replace(quiet(3), doubts=((Reason.ROLLOUT_HOLD, ago(300)),), seen_at=ago(0))
+    for skew in clocks:
+        now = NOW + timedelta(seconds=skew)
+        state = outcome(LOW, facts=facts, state=state, now=now).state_if_held
+
+    assert state.since(Reason.ROLLOUT_HOLD) == now - timedelta(seconds=age)
+
+
+def test_a_clock_that_is_set_back_a_day_holds_for_one_window_and_no_longer():
+    tomorrow = NOW + timedelta(days=1)
+    state = WorkloadState(
+        tomorrow, seen_at=tomorrow, last_scale_down_at=tomorrow, last_scale_up_at=tomorrow
+    )
+    desired = {}
+    for seconds in range(0, 555, 15):
+        now = NOW + timedelta(seconds=seconds)
+        fresh = replace(LOW, sample=replace(LOW.sample, sampled_at=now))
+        step = outcome(fresh, state=state, now=now)
+        state, desired[seconds] = step.state_if_held, step.decision.desired_replicas
+
+    # Five minutes, and until seven of ten pods too many were so for a quarter of that of all ten.
+    assert {n for seconds, n in desired.items() if seconds < 420} == {10}
+    assert desired[420] == 3
+
+
+def test_after_a_clock_was_set_back_nothing_lies_in_the_future():
+    later = NOW + timedelta(days=1)
+    state = WorkloadState(
+        later,
+        (TimestampedRecommendation(later, 3),),
+        events((-86_400, 5)),
+        last_scale_up_at=later,
+        last_scale_down_at=later,
+        doubts=((Reason.BURST_HOLD, later),),
+        reverted_at=(later,),
+        busiest=((later, 2.5),),
+    )
+
+    assert state.as_of(NOW) == WorkloadState(
+        NOW,
+        (TimestampedRecommendation(NOW, 3),),
+        events((0, 5)),
+        last_scale_up_at=NOW,
+        last_scale_down_at=NOW,
+        doubts=((Reason.BURST_HOLD, NOW),),
+        reverted_at=(NOW,),
+        busiest=((NOW, 2.5),),
+    )

@@ -1,0 +1,118 @@
+"""Pods that never become ready are made up for, once and by at most a quarter."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from autoscaler.decide.facts import Capacity, CapacitySource, PodFacts, PodPhase, Sample
+from autoscaler.decide.reason import Reason
+from autoscaler.decide.state import WorkloadState
+from decide.worlds import LONG_AGO, LOW, NOW, ago, decided, outcome, quiet, signal, workload
+
+
+def stuck(n_stuck, *, age):
+    """Ten pods of which some were created so long ago and are still not ready."""
+    return tuple(
+        PodFacts(f"pod-{i}", ago(age) if i < n_stuck else LONG_AGO, ready=i >= n_stuck)
+        for i in range(10)
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_stuck", "age", "load", "expected"),
+    [
+        pytest.param(2, 899, 1000, 10, id="pods already ordered count"),
+        pytest.param(2, 900, 1000, 12, id="but not for ever"),
+        pytest.param(9, 900, 1000, 13, id="at most a quarter more"),
+        pytest.param(2, 900, 800, 10, id="only where too few serve"),
+    ],
+)
+def test_pods_that_never_become_ready_are_made_up_for(n_stuck, age, load, expected):
+    facts = workload(10, ready_replicas=10 - n_stuck, pods=stuck(n_stuck, age=age))
+    held = quiet(0, last_scale_down_at=ago(1))
+
+    assert decided(signal(load), facts=facts, state=held).desired_replicas == expected
+
+
+def test_where_so_many_are_needed_younger_pods_make_up_for_nothing():
+    pods = tuple(replace(p, created_at=ago(3600)) if p.ready else p for p in stuck(2, age=90_000))
+    facts = workload(10, ready_replicas=8, pods=pods)
+
+    assert decided(signal(1000), facts=facts).desired_replicas == 12
+    assert decided(signal(900, 1000), facts=facts).desired_replicas == 12
+
+
+def test_pods_that_are_leaving_are_not_made_up_for():
+    leaving = tuple(replace(pod, deleted=True) for pod in stuck(2, age=900))
+    facts = workload(10, ready_replicas=8, pods=leaving)
+
+    assert decided(signal(1000), facts=facts).desired_replicas == 10
+
+
+def test_pods_that_ended_are_not_made_up_for():
+    evicted = tuple(replace(pod, phase=PodPhase.FAILED) for pod in stuck(2, age=900))
+    facts = workload(10, ready_replicas=8, pods=evicted)
+
+    assert decided(signal(1000), facts=facts).desired_replicas == 10
+
+
+CPU = {"name": "cpu", "target": {"averageUtilization": 50}}
+
+
+BY_CPU = {"metrics": [{"type": "Resource", "resource": CPU}]}
+
+
+HALF_A_CORE = Capacity(0.5, CapacitySource.REQUEST)
+
+
+def unmeasured(pods, now):
+    return Sample(None, now)
+
+
+def on_target(pods, now):
+    """What HPA answers with "as many as now", whatever that is."""
+    by_pod = {pod.name: 0.5 for pod in pods if pod.ready}
+    return Sample(0.5 * len(by_pod), now, len(by_pod), by_pod)
+
+
+@pytest.mark.parametrize("measured", [unmeasured, on_target])
+def test_what_is_made_up_for_is_so_once_and_not_at_every_cycle(measured):
+    old = {"started_at": LONG_AGO, "ready_transition_at": LONG_AGO, "requests": {("app", "cpu"): 1}}
+    state, pods = WorkloadState(LONG_AGO), tuple(replace(p, **old) for p in stuck(5, age=900))
+    for cycle in range(100):
+        now, n = NOW + timedelta(seconds=15 * cycle), len(pods)
+        one = replace(signal(0.0, capacity=HALF_A_CORE), sample=measured(pods, now))
+        facts = workload(n, pods=pods, ready_replicas=5)
+        step = outcome(one, facts=facts, state=state, now=now, **BY_CPU)
+        state = step.state_after(rescaled=step.decision.rescale)
+        more = range(step.decision.desired_replicas - n)
+        new = PodFacts("new", now, PodPhase.PENDING, ready=False, requests=old["requests"])
+        pods += tuple(replace(new, name=f"new-{cycle}-{i}") for i in more)
+
+    assert len(pods) == 13
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"cooldown": {"scaleDown": "30m"}}, id="cooldown"),
+        pytest.param(
+            {
+                "behavior": {
+                    "scaleDown": {
+                        "stabilizationWindowSeconds": 0,
+                        "policies": [{"type": "Pods", "value": 9, "periodSeconds": 1800}],
+                    }
+                }
+            },
+            id="period of a rate limit",
+        ),
+    ],
+)
+@pytest.mark.parametrize(("left", "desired"), [(1, 10), (0, 3)])
+def test_a_clock_that_jumped_on_has_ended_no_cooldown(fields, left, desired):
+    jumped = ((Reason.CLOCK_JUMP_HOLD, ago(1800 - left)),)
+    state = quiet(0, last_scale_down_at=ago(7200), doubts=jumped)
+
+    assert decided(LOW, state=state, **fields).desired_replicas == desired

@@ -1,0 +1,111 @@
+"""Pauses, fixed counts and rivals."""
+
+from dataclasses import replace
+
+import pytest
+
+from autoscaler.decide.decision import Limit
+from autoscaler.decide.reason import Reason
+from decide.worlds import HIGH, LOW, ago, decided, outcome, quiet, reasons, workload
+
+
+def test_a_pause_of_one_direction_outlives_a_bound():
+    facts = workload(10, annotations={"autoscaler/paused-scale-in": "true"})
+    decision = decided(LOW, facts=facts, state=quiet(10), maxReplicas=5)
+
+    assert reasons(decision)[-2:] == [Reason.TOO_MANY_REPLICAS, Reason.SCALE_IN_PAUSED]
+    assert decision.desired_replicas == 10
+
+
+@pytest.mark.parametrize(
+    ("annotations", "wanted", "expected"),
+    [
+        pytest.param({"paused": "true"}, HIGH, (10, Reason.PAUSED), id="paused"),
+        pytest.param({"paused": ""}, HIGH, (10, Reason.PAUSED), id="any word pauses"),
+        pytest.param({"paused": "False"}, HIGH, (15, Reason.METRIC_ABOVE_TARGET), id="but false"),
+        pytest.param({"paused-scale-in": "true"}, LOW, (10, Reason.SCALE_IN_PAUSED), id="no less"),
+        pytest.param(
+            {"paused-scale-in": "true"}, HIGH, (15, Reason.METRIC_ABOVE_TARGET), id="more is fine"
+        ),
+        pytest.param(
+            {"paused-scale-out": "true"}, HIGH, (10, Reason.SCALE_OUT_PAUSED), id="no more"
+        ),
+        pytest.param(
+            {"paused-scale-out": "true"}, LOW, (3, Reason.ALL_BELOW_TARGET), id="less is fine"
+        ),
+        pytest.param(
+            {"paused-replicas": "7"}, HIGH, (7, Reason.PAUSED_REPLICAS), id="a fixed count"
+        ),
+        pytest.param(
+            {"paused-replicas": "seven"}, HIGH, (10, Reason.PAUSED), id="a typing error pauses"
+        ),
+        pytest.param(
+            {"paused-replicas": "100001"}, HIGH, (10, Reason.PAUSED), id="one more than may be"
+        ),
+        pytest.param(
+            {"paused-replicas": "9" * 9}, HIGH, (10, Reason.PAUSED), id="a count beyond all counts"
+        ),
+        pytest.param(
+            {"paused-replicas": "9" * 5000}, HIGH, (10, Reason.PAUSED), id="or beyond all reading"
+        ),
+    ],
+)
+def test_a_pause_is_respected(annotations, wanted, expected):
+    facts = workload(10, annotations={f"autoscaler/{k}": v for k, v in annotations.items()})
+    decision = decided(wanted, facts=facts)
+
+    assert (decision.desired_replicas, decision.reason) == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "wanted", "expected"),
+    [
+        pytest.param("paused", HIGH, (10, Reason.PAUSED), id="whole"),
+        pytest.param("pausedScaleIn", LOW, (10, Reason.SCALE_IN_PAUSED), id="no less"),
+        pytest.param("pausedScaleIn", HIGH, (15, Reason.METRIC_ABOVE_TARGET), id="more is fine"),
+        pytest.param("pausedScaleOut", HIGH, (10, Reason.SCALE_OUT_PAUSED), id="no more"),
+        pytest.param("pausedScaleOut", LOW, (3, Reason.ALL_BELOW_TARGET), id="less is fine"),
+    ],
+)
+def test_a_policy_pauses_as_an_annotation_does(field, wanted, expected):
+    lifted = {f"autoscaler/{name}": "false" for name in ("paused-scale-in", "paused-scale-out")}
+    decision = decided(wanted, facts=workload(10, annotations=lifted), **{field: True})
+
+    assert (decision.desired_replicas, decision.reason) == expected
+
+
+def test_a_paused_policy_goes_on_remembering():
+    paused = outcome(LOW, paused=True, state=quiet(7))
+
+    assert paused.decision.reason is Reason.PAUSED
+    assert [r.replicas for r in paused.state_if_held.recommendations] == [7, 3]
+
+
+AT_SEVEN = {"autoscaler/paused-replicas": "7"}
+
+
+def test_a_rival_is_not_fought_and_does_not_disturb_a_dry_run():
+    facts = workload(10, rival="HorizontalPodAutoscaler shop/checkout")
+
+    assert decided(HIGH, facts=facts, mode="ForecastAndScale").reason is Reason.REPLICAS_CONTESTED
+    assert decided(HIGH, facts=facts).desired_replicas == 15
+
+
+def test_a_fixed_count_fights_no_rival_either():
+    facts = workload(10, rival="HorizontalPodAutoscaler shop/checkout", annotations=AT_SEVEN)
+
+    assert decided(HIGH, facts=facts, mode="ForecastAndScale").chain == (
+        Limit(
+            Reason.REPLICAS_CONTESTED, 15, 10, "governed by HorizontalPodAutoscaler shop/checkout"
+        ),
+    )
+    assert decided(HIGH, facts=facts).desired_replicas == 7
+
+
+def test_a_fixed_count_that_is_overwritten_is_left_alone_for_a_while():
+    contested = replace(quiet(0), reverted_at=(ago(400), ago(60)))
+    facts = workload(10, annotations=AT_SEVEN)
+
+    assert decided(HIGH, facts=facts, state=contested).reason is Reason.REPLICAS_CONTESTED
+    there = decided(HIGH, facts=workload(7, annotations=AT_SEVEN), state=contested)
+    assert there.reason is Reason.PAUSED_REPLICAS
