@@ -1,4 +1,6 @@
+import contextlib
 import json
+import os
 import re
 import socket
 import subprocess
@@ -457,6 +459,26 @@ def test_a_demo_whose_reader_goes_away_ends_without_a_word():
 
     assert json.loads(ran.stdout)["msg"] == "scale_decision"
     assert re.fullmatch(r"the page: http://\S+\n", ran.stderr)
+
+
+def test_on_a_terminal_no_bar_stands_in_front_of_a_line_of_the_demo():
+    ours, theirs = os.openpty()
+    command = [AUTOSCALER, "demo", "--port", "0", "--days", "0.02"]
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        told = read_to_the_end(ours)
+
+    assert "-> 9" in told
+    assert "living" not in told
+
+
+def read_to_the_end(terminal):
+    """Return what is written to a terminal until its other side is closed."""
+    told = b""
+    with open(terminal, "rb", buffering=0) as stream, contextlib.suppress(OSError):
+        while piece := stream.read(65536):
+            told += piece
+    return told.decode()
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ def _live(daemon: Daemon, scene: Scene, witness: Witness, *, speed: float | None
     """Run a cycle per tick and move the clock on, as fast as asked."""
     cycles = int((scene.end - scene.clock.now()) / TICK)
     per_learn = LEARN_EVERY // TICK
-    with progress_bar("living") as advance:
+    with progress_bar("living", prints_lines=True) as advance:
         for cycle in range(cycles):
             daemon.cycle()
             witness.count_tick()

@@ -8,6 +8,7 @@ Everything else the daemon says goes through the same formatter: a log is one st
 
 import json
 import logging
+import os
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any, TextIO
@@ -97,6 +98,12 @@ def _presentable(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _colours_wanted(stream: TextIO) -> bool:
+    """Whether somebody sees them and did not refuse them (https://no-color.org)."""
+    refused = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not refused
+
+
 class _EndsWithItsReader(logging.StreamHandler[TextIO]):
     """Raises where nobody reads any more, instead of a traceback per line."""
 
@@ -117,7 +124,9 @@ def configure(
     chosen = stream or sys.stdout
     handler = (_EndsWithItsReader if ends_with_reader else logging.StreamHandler)(chosen)
     json_wanted = log_format == "json"
-    handler.setFormatter(JsonFormatter() if json_wanted else TextFormatter(colour=chosen.isatty()))
+    handler.setFormatter(
+        JsonFormatter() if json_wanted else TextFormatter(colour=_colours_wanted(chosen))
+    )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)  # libraries speak only when something is wrong

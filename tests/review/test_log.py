@@ -118,7 +118,9 @@ def test_the_text_line_is_aligned_and_holds_the_json_message(stream):
     )
 
 
-def test_colours_appear_on_a_terminal_only(stream):
+def test_colours_appear_on_a_terminal_only(stream, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
     terminal = Terminal()
     configure(log_format="text", level=logging.INFO, stream=terminal)
     DecisionLog().write(record(10, 14))
@@ -128,6 +130,17 @@ def test_colours_appear_on_a_terminal_only(stream):
     assert "\x1b[" in terminal.getvalue()
     assert "\x1b[" not in stream.getvalue()
     assert decision_line(record(10, 14).as_dict()) == stream.getvalue().rstrip("\n")
+
+
+@pytest.mark.parametrize(("variable", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_colours_that_nobody_wants_are_left_out_on_a_terminal_too(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    terminal = Terminal()
+    configure(log_format="text", level=logging.INFO, stream=terminal)
+
+    DecisionLog().write(record(10, 14))
+
+    assert "\x1b[" not in terminal.getvalue()
 
 
 def test_an_event_keeps_its_fields_bounded_on_one_line_and_without_credentials(stream):
