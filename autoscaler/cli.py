@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
         prog="autoscaler",
         description="A predictive horizontal autoscaler for Kubernetes.",
         epilog="Every flag is also an environment variable: --interval is AUTOSCALER_INTERVAL. "
-        "Exit codes: 0 done, 1 failed and said why, 2 wrong input, 130 interrupted.",
+        f"{flags.EXIT_CODES}",
     )
     top.add_argument("--version", action="version", version=f"autoscaler {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -54,24 +54,14 @@ def parser() -> argparse.ArgumentParser:
 def _run(command: argparse.ArgumentParser) -> None:
     flag(command, "--kubeconfig", metavar="FILE", help="kubeconfig; default: in-cluster account")
     _prometheus(command)
-    flag(
-        command,
-        "--memory-file",
-        metavar="FILE",
-        help="what was learned and decided, left there at the end and taken up at the next start",
-    )
+    flag(command, "--memory-file", metavar="FILE", help="carries what was learned over a restart")
     _consul(command)
     flag(command, "--namespace", metavar="N", help="watch one namespace; default: all")
     flag(command, "--own-namespace", metavar="N", help="whose policies may name other namespaces")
     flag(command, "--interval", type=flags.span, default="15s", help="between reconciles")
     flag(command, "--once", action=flags.Switch, help="reconcile once and exit")
     flag(command, "--dry-run", action=flags.Switch, help="write nothing, and hold no Lease")
-    flag(
-        command,
-        "--annotate",
-        action=flags.Switch,
-        help="keep the last decision as an annotation of each workload that is scaled",
-    )
+    flag(command, "--annotate", action=flags.Switch, help="annotate workloads with their decisions")
     flag(command, "--leader-elect", action=flags.Switch, help="write only while holding a Lease")
     flag(
         command, "--shards", type=flags.n_shards, default="0", help="spread policies over replicas"
@@ -125,7 +115,7 @@ def _prometheus(command: argparse.ArgumentParser) -> None:
         "--prometheus-history-url",
         type=url_of(*flags.PROMETHEUS_SCHEMES),
         metavar="URL",
-        help="a server that keeps longer",
+        help="where the past is read: a server that keeps longer",
     )
     flag(
         command,
@@ -143,7 +133,7 @@ def _consul(command: argparse.ArgumentParser) -> None:
         command,
         "--consul-url",
         metavar="URL",
-        help="of policies that name a Consul service; default: CONSUL_HTTP_ADDR, or this host",
+        help="Consul, for policies that name a service; default: CONSUL_HTTP_ADDR, or this host",
     )
 
 
@@ -192,10 +182,21 @@ def _demo(command: argparse.ArgumentParser) -> None:
 
 def _replay(command: argparse.ArgumentParser) -> None:
     flag(command, "--policy", metavar="P.yaml", required=True, help="whose decisions are played")
-    flag(command, "--trace", metavar="T.csv[.gz]", nargs="+", help="header: timestamp,value")
+    flag(command, "--trace", metavar="T.csv[.gz]", nargs="+", help=flags.TRACE)
     flag(command, "--days", type=flags.days, help="instead of a trace: so much Prometheus history")
-    flag(command, "--startup", type=flags.startups, default="120s", help="one or several: 30s,120s")
-    flag(command, "--risk", type=flags.risks, help="one or several; default: the policy's")
+    flag(
+        command,
+        "--startup",
+        type=flags.startups,
+        default="120s",
+        help="until a pod is ready; one or several: 30s,120s",
+    )
+    flag(
+        command,
+        "--risk",
+        type=flags.risks,
+        help="accepted chance of being short; one or several: 0.3%,1%; default: the policy's",
+    )
     flag(
         command,
         "--workers",
@@ -219,7 +220,7 @@ def _validate(command: argparse.ArgumentParser) -> None:
 def _recommend(command: argparse.ArgumentParser) -> None:
     flag(command, "--name", metavar="NAME", required=True, help="of the Deployment")
     flag(command, "--namespace", metavar="N", help="of the Deployment; Prometheus needs it")
-    flag(command, "--trace", metavar="T.csv[.gz]", help="timestamp,value; default: Prometheus")
+    flag(command, "--trace", metavar="T.csv[.gz]", help=f"{flags.TRACE}; default: Prometheus")
     flag(command, "--days", type=flags.days, default="14", help="of Prometheus history")
     flag(
         command,
@@ -251,7 +252,7 @@ def _explain(command: argparse.ArgumentParser) -> None:
         "--log",
         metavar="FILE|URL",
         default="-",
-        help="or the daemon; default: standard input",
+        help="a log, or the daemon's address; default: standard input",
     )
     flag(command, "--since", metavar="T", help="what happened since (09:00, 2h, RFC 3339; UTC)")
     flag(command, "--until", metavar="T", help="and until; default: the end of the log")
@@ -272,7 +273,7 @@ def _status(command: argparse.ArgumentParser) -> None:
         default="http://localhost:8080",
         help="of the daemon",
     )
-    flag(command, "--attention", metavar="STATE", help="only those of this STATE")
+    flag(command, "--attention", metavar="STATE", help=f"only those that are {flags.STATES}")
     flag(command, "--limit", type=flags.limit, default="50", help="policies shown, at most 500")
     flag(command, "--watch", action=flags.Switch, help="ask again every --interval")
     flag(command, "--interval", type=flags.span, default="5s", help="of --watch")

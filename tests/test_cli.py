@@ -11,6 +11,7 @@ import pytest
 
 from autoscaler.cli import main, parser
 from autoscaler.policy.files import checked_files
+from autoscaler.review.attention import Attention
 
 COMMANDS = (
     "demo",
@@ -98,6 +99,9 @@ def test_a_flag_on_the_command_line_wins_over_the_environment(monkeypatch):
         pytest.param(["status", "--url", "http://[::1"], "is no URL: Invalid IPv6", id="bracket"),
         pytest.param(["status", "--url", "file:///etc/passwd"], "begins with none of", id="file"),
         pytest.param(["run", "--prometheus-url", "dns+srv://"], "names no server", id="no name"),
+        pytest.param(
+            ["validate", "--shwo", "p"], "--shwo (see autoscaler validate --help)", id="no flag"
+        ),
         pytest.param(["status", "--limit", "1e9"], "'1e9' is not a number from 1 to 500", id="all"),
         pytest.param(
             ["recommend", "--name", "a", "--source", "linkred"],
@@ -218,6 +222,23 @@ def test_what_a_command_does_stands_on_one_line_of_the_list_and_in_its_own_help(
 
     (told,) = re.findall(rf"^    {command} +(.*)$", everything, re.MULTILINE)
     assert f"\n\n{told[0].upper()}{told[1:]}.\n\n" in own
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_the_help_says_what_the_exit_codes_mean(capsys, command):
+    with pytest.raises(SystemExit):
+        parser().parse_args([*command.split(), "--help"])
+
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.endswith("0 done, 1 failed and said why, 2 wrong input, 130 interrupted.")
+
+
+def test_the_help_of_status_names_every_state(capsys):
+    with pytest.raises(SystemExit):
+        parser().parse_args(["status", "--help"])
+
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"that are {', '.join(Attention)}".replace(", calm", " or calm") in told
 
 
 def test_a_taken_port_is_told_with_the_way_out(capsys):

@@ -33,6 +33,16 @@ PROMETHEUS_SCHEMES = ("http", "https", "dns+srv", "consul")
 # `[AUTOSCALER_PROMETHEUS_HISTORY_MATCHERS]` in a help is not broken.
 _LONGEST_WORD = 42
 
+EXIT_CODES = "Exit codes: 0 done, 1 failed and said why, 2 wrong input, 130 interrupted."
+
+TRACE = "CSV with the header timestamp,value: unix seconds, load"
+
+# Those of `review/attention.py`; a help does not wait for all that this imports.
+STATES = (
+    "refused, not found, contested, metrics unknown, not routable, capped, forecast stale, "
+    "forecast demoted, pods starting, held, paused, forecast warming or calm"
+)
+
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _YES, _NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 
@@ -77,7 +87,14 @@ class OneLineParser(argparse.ArgumentParser):
     """Says what is wrong with a command line in one line; the usage is for `--help`."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{"formatter_class": HelpFormatter, **options})
+        super().__init__(**{"formatter_class": HelpFormatter, "epilog": EXIT_CODES, **options})
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse all there is; what a command does not know is told with its own help."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown
 
     def error(self, message: str) -> NoReturn:
         """Exit with 2."""
