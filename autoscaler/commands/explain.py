@@ -64,7 +64,7 @@ def _answer(
     if start >= end:
         raise LogError(
             f"nothing lies between {start:%F %T} and {end:%F %T}; "
-            f"the log holds {at(lines[0]):%F %T} to {newest:%F %T}"
+            f"the log holds {at(lines[0]):%F %T} to {newest:%F %T} (UTC)"
         )
     question = without_the_cooldown if arguments.without else what_happened
     return question(lines, start=start, end=end)

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from contextlib import suppress
+from datetime import datetime
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any
@@ -18,6 +19,7 @@ from urllib.parse import urlencode
 
 from autoscaler.errors import FlagError, LogError, why_not
 from autoscaler.policy.quantity import seconds_text
+from autoscaler.review.answer import moment_text
 
 _TIMEOUT_SECONDS = 10
 # An answer of 500 policies is 350 kB; more than this is not the daemon's.
@@ -102,9 +104,17 @@ def _lines(overview: dict[str, Any], *, wide: bool) -> list[str]:
         "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    if len(policies) < overview["matched"]:
-        lines.append(f"{len(policies)} of {overview['matched']} policies; --limit shows more")
-    return lines
+    return [*lines, _counted(overview)]
+
+
+def _counted(overview: dict[str, Any]) -> str:
+    """Return how many are shown, and of when: a table of a daemon that hangs looks like any."""
+    n_shown, n_matched = len(overview["policies"]), overview["matched"]
+    more = n_shown < n_matched
+    counted = f"{n_shown} of {n_matched}" if more else f"{n_shown}"
+    decided = moment_text(datetime.fromisoformat(overview["at"]))
+    noun = "policy" if n_matched == 1 else "policies"
+    return f"{counted} {noun}, decided {decided} UTC{'; --limit shows more' if more else ''}"
 
 
 def _cells(policy: dict[str, Any]) -> list[str]:

@@ -146,4 +146,4 @@ def _reasons_told(spoken: dict[Reason, float]) -> str:
 
 def _span_told(known: Lines, start: datetime, end: datetime) -> str:
     late = f" (the log begins at {clock(known[0])})" if at(known[0]) > start else ""
-    return f"Between {moment_text(start)} and {moment_text(end)}{late}"
+    return f"Between {moment_text(start)} and {moment_text(end)} UTC{late}"

@@ -16,7 +16,7 @@ from datetime import UTC
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 
 from pydantic import ValidationError
@@ -111,7 +111,12 @@ def opened(source: str, *, target: str = "") -> Iterator[Iterable[str]]:
     except (OSError, EOFError, zlib.error, HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error
         told = why_not(reason) if isinstance(reason, Exception) else reason
-        raise LogError(f"{source}: {told}") from error
+        hint = "; does the daemon, or a port-forward, run?" if _unreached(error) else ""
+        raise LogError(f"{source}: {told}{hint}") from error
+
+
+def _unreached(error: Exception) -> bool:
+    return isinstance(error, URLError) and not isinstance(error, HTTPError)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ def why_now(lines: Lines) -> Answer:
     """Answer from the lines of one target, oldest first, at least one."""
     newest = lines[-1]
     did = next((line for line in reversed(lines) if line["rescaled"]), None)
-    told = f"At {clock(newest)} {who(newest)} {newest['message']}"
+    told = f"At {clock(newest)} UTC {who(newest)} {newest['message']}"
     if did is not None and did is not newest:
         told += f" The last rescale was at {clock(did)}: {did['message']}"
     return Answer(told, chain_of_numbers(newest), {"decision": newest, "last_rescale": did})

@@ -53,9 +53,9 @@ def test_a_sentence_comes_first_and_then_the_chain_of_numbers(explained):
 
     assert code == 0
     assert out.splitlines() == [
-        "At 2026-11-23 09:00:00 shop/checkout kept 20 replicas: the scale-down stabilization "
-        "window holds 20, more than is needed: requestRate linkerd, now 1200, may reach 1600 in 2m "
-        "(risk 1%), which needs 14 at 120 per pod.",
+        "At 2026-11-23 09:00:00 UTC shop/checkout kept 20 replicas: the scale-down "
+        "stabilization window holds 20, more than is needed: requestRate linkerd, now 1200, may "
+        "reach 1600 in 2m (risk 1%), which needs 14 at 120 per pod.",
         "  metric                 requestRate linkerd  3 series, 30s old",
         "  measured               1200                 asks for 10",
         "  forecast               1280 to 1600         in 2m, risk 1%, Trusted, asks for 14",
@@ -105,32 +105,32 @@ def test_every_doubt_has_a_way_out():
     [
         pytest.param(
             ["checkout"],
-            "At 2026-11-23 09:20:00 shop/checkout kept 12 replicas",
+            "At 2026-11-23 09:20:00 UTC shop/checkout kept 12 replicas",
             id="why now, by name alone",
         ),
         pytest.param(
             ["shop/checkout", "--since", "09:05", "--until", "09:15"],
-            "Between 2026-11-23 09:05:00 and 2026-11-23 09:15:00 shop/checkout went from 10 to 14 "
-            "replicas in 1 rescale (1 out, 0 in), at most 14 and at least 10; limited by "
+            "Between 2026-11-23 09:05:00 and 2026-11-23 09:15:00 UTC shop/checkout went from 10 to "
+            "14 replicas in 1 rescale (1 out, 0 in), at most 14 and at least 10; limited by "
             "CooldownActive for 4m.",
             id="a window",
         ),
         pytest.param(
             ["shop/checkout", "--since", "2h"],
-            "Between 2026-11-23 07:20:00 and 2026-11-23 09:20:00 (the log begins at "
+            "Between 2026-11-23 07:20:00 and 2026-11-23 09:20:00 UTC (the log begins at "
             "2026-11-23 09:00:00) shop/checkout went from 10 to 12 replicas in 2 rescales",
             id="longer than the log, and it says so",
         ),
         pytest.param(
             ["shop/checkout", "--without", "cooldown"],
-            "Between 2026-11-23 09:00:00 and 2026-11-23 09:20:00 the cooldown held shop/checkout "
-            "for 5m; without it, it would have gone to 12 replicas at 2026-11-23 09:11:00 instead "
-            "of staying at 14 (each cycle taken by itself).",
+            "Between 2026-11-23 09:00:00 and 2026-11-23 09:20:00 UTC the cooldown held "
+            "shop/checkout for 5m; without it, it would have gone to 12 replicas at 2026-11-23 "
+            "09:11:00 instead of staying at 14 (each cycle taken by itself).",
             id="without the cooldown",
         ),
         pytest.param(
             ["search", "--without", "cooldown", "--since", "1h"],
-            "Between 2026-11-23 08:20:00 and 2026-11-23 09:20:00 (the log begins at "
+            "Between 2026-11-23 08:20:00 and 2026-11-23 09:20:00 UTC (the log begins at "
             "2026-11-23 09:20:00) the cooldown changed nothing for api/search.",
             id="no cooldown was there",
         ),
@@ -195,7 +195,7 @@ def test_yesterday_is_the_day_before_the_log_ends(explained):
         "checkout", "--since", "yesterday 09:00", "--until", "yesterday 09:30", records=early
     )
 
-    assert out.startswith("Between 2026-11-22 09:00:00 and 2026-11-22 09:30:00 shop/checkout went")
+    assert out.startswith("Between 2026-11-22 09:00:00 and 2026-11-22 09:30:00 UTC shop/check")
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_clock_time_is_the_last_one_before_the_log_ends(explained, since, unti
 
     _, out, _ = explained("checkout", "--since", since, "--until", until, records=early)
 
-    assert out.startswith("Between 2026-11-{} and 2026-11-{} shop/checkout".format(*between))
+    assert out.startswith("Between 2026-11-{} and 2026-11-{} UTC shop/checkout".format(*between))
 
 
 def test_json_holds_the_sentence_and_the_decisions(explained):

@@ -135,6 +135,11 @@ def test_what_cannot_be_read_is_named(source, error):
         names_in(source)
 
 
+def test_a_daemon_that_does_not_answer_is_told_with_what_to_look_at():
+    with pytest.raises(LogError, match="refused; does the daemon, or a port-forward, run"):
+        names_in("http://127.0.0.1:1")
+
+
 def test_a_log_without_an_answer_says_what_it_has_instead():
     reading = Reading()
     assert list(read_decisions([OTHER, LINE[:-40]], target="shop/checkout", reading=reading)) == []

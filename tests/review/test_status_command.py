@@ -44,6 +44,7 @@ def test_it_is_a_table_as_kubectl_prints_them(url, capsys):
         "Deployment/shop/gone",
         "Deployment/shop/checkout",
         "Deployment/shop/calm",
+        "3 policies, decided 2026-11-23 09:00:00 UTC",
     ]
     assert re.split(" {3,}", lines[0])[1:] == COLUMNS
     assert re.split(" {3,}", lines[1])[4:9] == ["<unknown>"] * 5
@@ -71,7 +72,7 @@ def test_json_is_what_the_daemon_answered(url, capsys, latest):
     ("arguments", "expected"),
     [
         (["nobody"], "No policy matches."),
-        (["--limit", "1"], "1 of 3 policies; --limit shows more"),
+        (["--limit", "1"], "1 of 3 policies, decided 2026-11-23 09:00:00 UTC; --limit shows more"),
     ],
 )
 def test_what_is_not_shown_is_said(url, capsys, arguments, expected):
@@ -94,7 +95,7 @@ def test_a_replica_that_writes_nothing_says_why(n_records):
     lines = status_table(Overview(latest).page({})).splitlines()
 
     assert lines[-1] == "This replica writes nothing: standby: alpha leads."
-    assert len(lines) == 2 + n_records
+    assert len(lines) == 2 + 2 * n_records
 
 
 @pytest.mark.parametrize("n_records", [0, 1])
@@ -108,7 +109,7 @@ def test_a_policy_that_is_refused_is_told_below_those_in_force(n_records):
 
     lines = status_table(Overview(latest).page({})).splitlines()
 
-    assert lines[1 + n_records :] == [
+    assert lines[1 + 2 * n_records :] == [
         "A policy is refused: shop/sale[cart]: minReplicas: 'few' is no whole number"
     ]
 
