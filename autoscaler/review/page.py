@@ -28,6 +28,7 @@ _STATIC = {
     "/hpa.js": ("hpa.js", "text/javascript; charset=utf-8"),
     "/format.js": ("format.js", "text/javascript; charset=utf-8"),
     "/paths.js": ("paths.js", "text/javascript; charset=utf-8"),
+    "/readout.js": ("readout.js", "text/javascript; charset=utf-8"),
     "/sparkline.js": ("sparkline.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }

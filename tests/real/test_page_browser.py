@@ -170,14 +170,61 @@ def test_hover_tells_the_numbers_of_the_record(chromium, latest):
 
     one = line["signals"][0]
     assert sentence == line["message"]
-    assert float(told["Load"]) == one["value"]
-    assert told["Forecast in 2m"].split(" to ") == [
-        f"{one['forecast'][key]:.6g}" for key in ("median", "quantile")
-    ]
+    assert told["Load"] == f"{one['value']:.6g} requests/s"
+    median, quantile = (f"{one['forecast'][key]:.6g}" for key in ("median", "quantile"))
+    assert told["Forecast in 2m"] == f"{median} to {quantile} requests/s"
     assert told["Ready / ordered"] == f"{line['ready_replicas']} / {line['current_replicas']}"
     assert told["Desired"] == str(line["desired_replicas"])
-    assert float(told["Ready pods carry"]) == line["ready_replicas"] * one["capacity"]["per_pod"]
+    carried = line["ready_replicas"] * one["capacity"]["per_pod"]
+    assert told["Ready pods carry"] == f"{carried:.6g} requests/s"
     assert (told["Reason"], told["Trust"]) == (line["reason"], line["trust"])
+
+
+def test_every_line_and_mark_of_the_chart_is_named(chromium, latest):
+    latest.keep(record(19, 25, at=NOW + 481 * TICK))
+    latest.keep(record(25, 19, at=NOW + 482 * TICK))
+    with visiting(chromium, latest) as visit:
+        page = visit.go(POLICY)
+        page.get_by_role("button", name="All", exact=True).click()
+        drawn = page.eval_on_selector_all("#chart [class]", "all => all.map(e => e.classList[0])")
+        named = page.eval_on_selector_all(".legend li", "all => all.map(e => e.className)")
+        words = page.locator("#chart text").all_text_contents()
+
+    # The edge of the band, the grid, and what the pointer does name themselves.
+    others = {"level", "grid", "title", "now", "cursor", "chosen"}
+    assert {f"key-{name}" for name in drawn if name not in others} == set(named)
+    assert {"UTC", "now"} <= set(words)
+
+
+def test_without_a_cursor_the_chart_is_told_as_a_whole(chromium, latest):
+    rows = latest.history.columns(CHECKOUT)
+    with visiting(chromium, latest) as visit:
+        page = visit.go(POLICY)
+        page.get_by_role("button", name="All", exact=True).click()
+        told, readout = shown(page, "readout"), page.locator("#readout")
+        expect(readout).to_have_attribute("aria-live", "off")
+        page.locator("#chart").focus()
+        page.keyboard.press("End")
+        expect(readout).to_have_attribute("aria-live", "polite")
+
+    low, high = (f"{f(rows['value.0']):.6g}" for f in (min, max))
+    assert told == {
+        "Shown, UTC": "11-23 09:00:00 to 11-23 10:59:45",
+        "Load": f"{low} to {high} requests/s",
+        "Ready replicas": f"{min(rows['ready'])} to {max(rows['ready'])}",
+        "Desired replicas": f"{min(rows['desired'])} to {max(rows['desired'])}",
+    }
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_the_lines_of_the_last_hour_are_named_at_every_width(chromium, latest, width):
+    with visiting(chromium, latest, width=width) as visit:
+        keys = visit.go().locator("caption")
+        expect(keys).to_be_in_viewport()
+        expect(keys).to_have_text("Last hour: load what the ready pods carry")
+        box = keys.bounding_box()
+
+    assert box["width"] > 300
 
 
 UNITS = [
@@ -240,9 +287,9 @@ def test_the_pointer_reads_any_moment_of_the_past(chromium, latest):
 
     rows = latest.history.columns(CHECKOUT)
     moments = [time.strftime("%m-%d %H:%M:%S", time.gmtime(t)) for t in rows["time"]]
-    index = moments.index(told["Time"])
+    index = moments.index(told["Time, UTC"])
     assert 150 < index < 330
-    assert float(told["Load"]) == rows["value.0"][index]
+    assert told["Load"] == f"{rows['value.0'][index]:.6g} requests/s"
     assert told["Desired"] == str(rows["desired"][index])
 
 
@@ -274,7 +321,9 @@ def test_a_daemon_that_answers_but_decides_no_more_is_told(chromium, latest):
         page = visit.go()
         visit.page.clock.fast_forward(130_000)
 
-        expect(page.locator("#live")).to_contain_text("No new decision for 2m; last decided 11-23")
+        live = page.locator("#live")
+        expect(live).to_contain_text("No new decision for 2m; last decided 11-23")
+        expect(live).to_have_class("stale")
 
 
 def test_a_new_decision_appears_by_itself(chromium, latest):
@@ -310,11 +359,14 @@ def test_zoom_by_drag_by_key_and_back(chromium, latest):
         page.mouse.move(box["x"] + 420, box["y"] + 80)
         page.mouse.up()
         dragged = page.locator("#chart").text_content()
+        pressed = page.locator(".ranges [aria-pressed=true]")
+        expect(pressed).to_have_count(0)
         page.locator("#chart").focus()
         page.keyboard.press("Escape")
 
         assert dragged != everything
         assert page.locator("#chart").text_content() == everything
+        expect(pressed).to_have_text("All")
 
 
 def test_filter_and_state_buttons_narrow_the_table(chromium, latest):
@@ -496,13 +548,13 @@ def test_during_a_demo_the_page_lives(chromium):
         page.get_by_role("button", name="6 h").click()
         page.locator("#chart").focus()
         page.keyboard.press("End")
-        seen = shown(page, "readout")["Time"]
+        seen = shown(page, "readout")["Time, UTC"]
         visit.keep("demo")
         live(daemon, scene)
         expect(page.locator("#live")).to_contain_text(f"{scene.clock.now() - demo.TICK:%H:%M:%S}")
         page.keyboard.press("End")
 
-        assert shown(page, "readout")["Time"] > seen
+        assert shown(page, "readout")["Time, UTC"] > seen
 
 
 def test_the_picture_of_the_readme_is_made_by_its_command(chromium):

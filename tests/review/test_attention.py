@@ -1,5 +1,7 @@
+import re
 from dataclasses import replace
 from datetime import timedelta
+from importlib.resources import files
 
 import pytest
 
@@ -129,3 +131,10 @@ def test_the_most_urgent_word_that_applies(made, expected):
 def test_every_word_has_a_rank_and_calm_is_last():
     assert sorted(SEVERITY, key=SEVERITY.__getitem__) == list(Attention)
     assert max(Attention, key=SEVERITY.__getitem__) is Attention.CALM
+
+
+def test_the_page_says_what_every_word_means():
+    page = (files("autoscaler.review") / "static" / "page.html").read_text(encoding="utf-8")
+    overview = page.partition('<section id="policy"')[0]
+
+    assert re.findall(r"<dt>(.+)</dt>", overview)[: len(Attention)] == list(Attention)

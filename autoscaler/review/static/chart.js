@@ -10,10 +10,12 @@ const LOAD_SHARE = 0.58;
 const HELD_SHARE = 0.01; // of the time shown: how long what is in force now is drawn beyond the newest row
 
 export class Chart {
-  /** @param onCursor told the index of the row under the cursor, null when there is none */
-  constructor(host, onCursor) {
-    this.host = host;
-    this.onCursor = onCursor;
+  /**
+   * @param onCursor told the index of the row under the cursor, null when there is none
+   * @param onSpan told how many of the last minutes are shown, 0 for all, null once zoomed
+   */
+  constructor(host, onCursor, onSpan) {
+    Object.assign(this, { host, onCursor, onSpan });
     this.svg = host.appendChild(svg("svg", { "aria-hidden": "true" }));
     this.rows = null;
     this.view = null; // [from, to] in seconds once zoomed; null follows the newest
@@ -33,7 +35,14 @@ export class Chart {
   last(minutes) {
     this.view = null;
     this.follow = minutes * 60;
+    this.onSpan(minutes);
     this.draw();
+  }
+
+  /** Forget what was shown: another policy comes. */
+  leave() {
+    Object.assign(this, { rows: null, cursor: null, view: null });
+    this.onSpan(this.follow / 60);
   }
 
   column(name) {
@@ -65,7 +74,7 @@ export class Chart {
     this.drawLoad(load, from, to, width);
     this.drawReplicas(replicas, from, to, width);
     this.drawMarks(replicas, from, to);
-    this.line("now", this.rows.time.at(-1), height);
+    this.drawNow(width, height);
     this.cursorLine = this.svg.appendChild(svg("line", { class: "cursor", y1: TOP, y2: height - BOTTOM, visibility: "hidden" }));
     this.choice = this.svg.appendChild(svg("rect", { class: "chosen", y: TOP, height: height - TOP - BOTTOM, width: 0 }));
     this.placeCursor();
@@ -145,9 +154,10 @@ export class Chart {
     this.svg.append(svg("path", { class: name, d, "clip-path": "url(#plot)" }));
   }
 
-  line(name, t, height) {
-    const x = this.x(t);
-    if (x >= LEFT) this.svg.append(svg("line", { class: name, x1: x, x2: x, y1: TOP, y2: height - BOTTOM }));
+  drawNow(width, height) {
+    const x = this.x(this.rows.time.at(-1));
+    if (x < LEFT || x > width - RIGHT) return;
+    this.svg.append(svg("line", { class: "now", x1: x, x2: x, y1: TOP, y2: height - BOTTOM }), label(x, TOP - 6, "now", "middle"));
   }
 
   yAxis(box, most, width, title, finest = 0) {
@@ -165,6 +175,7 @@ export class Chart {
   }
 
   timeAxis(from, to, width, height) {
+    this.svg.append(label(2, height - 6, "UTC", "start"));
     const room = Math.max(2, Math.floor((width - LEFT - RIGHT) / 90));
     const step = TIME_STEPS.find((s) => (to - from) / s <= room) ?? 7 * 86400;
     for (let t = Math.ceil(from / step) * step; t <= to; t += step) {
@@ -207,6 +218,7 @@ export class Chart {
     const t = this.rows.time;
     if (to - from < 60) return;
     this.view = [Math.max(from, t[0]), Math.min(to, t.at(-1) + 3600)];
+    this.onSpan(null);
     this.draw();
   }
 

@@ -16,8 +16,12 @@ export function unitOf(metric) {
 
 /** A load with its unit, where both are known. */
 export function load(value, metric) {
-  const unit = value === null || value === undefined ? "" : unitOf(metric);
-  return unit ? `${number(value)} ${unit}` : number(value);
+  return inUnit(number(value), unitOf(metric));
+}
+
+/** Numbers with their unit; what is unknown has none. */
+export function inUnit(text, unit) {
+  return unit && /\d/.test(text) ? `${text} ${unit}` : text;
 }
 
 export function percent(share) {

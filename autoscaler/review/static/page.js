@@ -2,6 +2,7 @@
 
 import { Chart } from "./chart.js";
 import { clock, duration, element, load, loudness, number, percent, seconds, unitOf } from "./format.js";
+import { readout } from "./readout.js";
 import { sparkline } from "./sparkline.js";
 
 const POLL_MS = 5000, RETRY_MS = 10000, PAGE_SIZE = 50, MOST_POINTS = 6000, FIRST_CHANGES = 20;
@@ -40,6 +41,7 @@ function calm(at) {
   const decided = `decided ${moment(at)} UTC`, fresh = at !== freshAt;
   if (fresh) { freshAt = at; freshSince = performance.now(); }
   const still = performance.now() - freshSince;
+  $("live").classList.toggle("stale", still >= STALE_MS);
   const text = still < STALE_MS ? `Live, ${decided}` : `No new decision for ${duration(Math.floor(still / 60000) * 60)}; last ${decided}`;
   if ($("live").textContent !== text) $("live").textContent = text;
   if (!fresh) return;
@@ -55,6 +57,7 @@ function trouble(error) {
   $("trouble").textContent = what + known;
   $("trouble").hidden = false;
   $("live").textContent = "Not live";
+  $("live").classList.add("stale");
 }
 
 // ---------------------------------------------------------------- overview
@@ -198,7 +201,7 @@ async function refreshPolicy(asked) {
   showFacts(newest);
   showChain(newest);
   showChanges(told.changes);
-  chart ??= new Chart($("chart"), showReadout);
+  chart ??= new Chart($("chart"), showReadout, pressRange);
   chart.unit = unitOf(newest.signals[state.signal]?.metric);
   chart.show(state.rows, told.changes, state.signal, newest.bounds);
   return newest.time;
@@ -278,22 +281,8 @@ function changeItem(line) {
 }
 
 function showReadout(index) {
-  const rows = state.rows, k = state.signal;
-  if (index === null || !rows) { $("readout").replaceChildren(element("div", {}, element("dt", { text: "At the cursor" }), element("dd", { text: "–" }))); return; }
-  const at = (name) => rows[`${name}.${k}`]?.[index];
-  const carried = rows.ready[index] === null || at("per_pod") == null ? null : rows.ready[index] * at("per_pod");
-  list($("readout"), [
-    ["Time", clock(rows.time[index], { day: true })],
-    ["Load", number(at("value"))],
-    [`Forecast in ${duration(at("lead_time_seconds"))}`, `${number(at("median"))} to ${number(at("level"))}`],
-    ["Ready pods carry", number(carried)],
-    ["Ready / ordered", `${number(rows.ready[index])} / ${rows.current[index]}`],
-    ["Recommended", number(rows.recommended[index])],
-    ["Desired", number(rows.desired[index])],
-    ["HPA: ready / ordered", `${number(chart.hpa.ready[index])} / ${number(chart.hpa.ordered[index])}`],
-    ["Reason", rows.reason[index]],
-    ["Trust", rows.trust[index]],
-  ]);
+  $("readout").setAttribute("aria-live", index === null ? "off" : "polite");
+  list($("readout"), readout(chart, index));
 }
 
 /** Fill a description list, changing only what is new: a screen reader reads no more than that. */
@@ -308,6 +297,13 @@ function list(host, pairs) {
   });
 }
 
+/** Press the button of the time that is shown: none of them is once it was zoomed. */
+function pressRange(minutes) {
+  for (const button of document.querySelectorAll(".ranges button")) {
+    button.setAttribute("aria-pressed", String(button.dataset.minutes === String(minutes)));
+  }
+}
+
 // ---------------------------------------------------------------- where we are
 
 function show(id) {
@@ -319,7 +315,7 @@ function route() {
   const [namespace, name, kind] = names.map(decodeURIComponent);
   state.target = page === "policy" && name ? { namespace, name, kind: kind ?? "Deployment" } : null;
   Object.assign(state, { rows: null, allChanges: false, signal: 0 });
-  if (chart) Object.assign(chart, { rows: null, cursor: null, view: null });
+  chart?.leave();
   $("changes").replaceChildren();
   $("main").setAttribute("aria-busy", "true");
   $("back").hidden = !state.target;
@@ -347,7 +343,6 @@ $("metric").addEventListener("change", () => choose({ signal: Number($("metric")
 document.querySelector(".ranges").addEventListener("click", (event) => {
   const minutes = event.target.dataset.minutes;
   if (minutes === undefined || !chart) return;
-  for (const button of document.querySelectorAll(".ranges button")) button.setAttribute("aria-pressed", String(button === event.target));
   chart.last(Number(minutes));
 });
 addEventListener("hashchange", () => { route(); $("main").focus(); });
