@@ -23,7 +23,7 @@ from autoscaler.replay.run import Job, ReplayResult, replays
 from autoscaler.replay.ticks import ticks_of
 from autoscaler.replay.trace import read_trace
 from autoscaler.review.knee import Played, knee, proposed_bounds
-from autoscaler.review.verdict import verdict
+from autoscaler.review.verdict import summary
 
 # From hardly any slow time to as much as a tuned HPA has; a finer grid moves the knee by nothing.
 RISKS = (0.001, 0.003, 0.01, 0.03, 0.1)
@@ -84,7 +84,7 @@ def _chosen(results: dict[float, ReplayResult]) -> float:
 def reasons(results: dict[float, ReplayResult], chosen: ReplayResult) -> list[str]:
     """Return why this policy: the verdict, every risk that was played, how the bounds came."""
     lines = [
-        verdict(replayed(chosen)),
+        summary(replayed(chosen)),
         "",
         f"{'risk':>6} {'slow':>9} {'cost':>7} {'rescales/h':>11}",
     ]

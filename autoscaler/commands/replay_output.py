@@ -20,7 +20,7 @@ from autoscaler.replay.elasticity import elasticity
 from autoscaler.replay.run import ReplayResult
 from autoscaler.replay.sweep import summaries
 from autoscaler.replay.world import Outcome
-from autoscaler.review.verdict import verdict
+from autoscaler.review.verdict import summary
 
 WORDS = """\
 slow: time above what the ready pods carry; overload: above their limit
@@ -178,7 +178,7 @@ def _told(result: ReplayResult) -> str:
         if gap is None or not math.isfinite(gap)
         else f"\nFrom the tuned HPA to clairvoyance: {max(gap, 0.0):.0%} of the gap closed."
     )
-    return f"{verdict(replayed(result))}{closed}\n{WORDS}"
+    return f"{summary(replayed(result))}{closed}\n{WORDS}"
 
 
 def outcome_cells(outcome: Outcome) -> tuple[str, str, str, str]:

@@ -18,7 +18,7 @@ from autoscaler.review.verdict import (
     FloatArray,
     Replayed,
     slow_ticks,
-    verdict,
+    summary,
     worst_hour,
 )
 
@@ -44,7 +44,7 @@ def picture_svg(run: Replayed) -> str:
     """Return the verdict and the charts as one file that any browser shows."""
     parts = [svg.label(f"Replay of {run.trace}", x=svg.RIGHT, y=28, name="heading")]
     top = 28.0
-    for text in textwrap.wrap(verdict(run), _LINE):
+    for text in textwrap.wrap(summary(run), _LINE):
         top += _LEADING
         parts.append(svg.label(text, x=svg.RIGHT, y=top))
     for title, draw in _CHARTS:
@@ -91,7 +91,7 @@ def frontier_chart(run: Replayed, at: Place = None) -> str:
         svg.dot("best", x.at(best[0]), y.at(best[1]), f"clairvoyant: {run.clairvoyant.slow:.3%}"),
         _beside("autoscaler", x.at(ours[0]), y.at(ours[1]), name="ours"),
         _beside("clairvoyant", x.at(best[0]), y.at(best[1]), name="best"),
-        svg.label("cost →", x=svg.WIDTH - svg.RIGHT, y=svg.HEIGHT - 6, anchor="end"),
+        _axis_name("cost →"),
         svg.label("slow share of time ↑", x=svg.WIDTH - svg.RIGHT, y=_LEGEND_Y, anchor="end"),
     ]  # fmt: skip
     return svg.chart("Slow share of time against cost", *parts, at=at)
@@ -124,6 +124,7 @@ def _over_time(run: Replayed, part: slice, title: str, at: Place) -> str:
         *drawn,
         _slow_marks(run, part, x),
         svg.label("pods", x=svg.LEFT - 8, y=_LEGEND_Y, anchor="end"),
+        _axis_name(f"from {utc(float(t[0])):%Y-%m-%d %H:%M} UTC →"),
         svg.legend(_lines(run), x=svg.LEFT, y=_LEGEND_Y),
         at=at,
     )
@@ -138,6 +139,10 @@ def _lines(run: Replayed) -> list[tuple[str, str]]:
         ("desired", "desired"),
         ("hpa", f"ready pods of {run.hpa_name}"),
     ]
+
+
+def _axis_name(text: str) -> str:
+    return svg.label(text, x=svg.WIDTH - svg.RIGHT, y=svg.HEIGHT - 6, anchor="end")
 
 
 def _time_axis(t: FloatArray) -> svg.Axis:

@@ -16,7 +16,7 @@ from autoscaler.review.verdict import (
     WorstHour,
     Worth,
     slow_ticks,
-    verdict,
+    summary,
     worst_hour,
     worth,
 )
@@ -37,7 +37,7 @@ def report_html(run: Replayed, *, policy_yaml: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{style()}{own}</style></head><body><main>"
         f"<h1>{escape(title)}</h1>"
-        f'<p class="verdict {worth(run).name.lower()}">{escape(verdict(run))}</p>'
+        f'<p class="verdict {worth(run).name.lower()}">{escape(summary(run))}</p>'
         f"<p>{escape(_setting(run))}</p>"
         f"{_comparison(run)}{_frontier(run)}{_whole(run)}{_worst(run)}"
         f"{_to_paste(run, policy_yaml)}{_WORDS}</main></body></html>\n"

@@ -6,12 +6,13 @@ Where prediction does not help the verdict says so, and recommends the plain HPA
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscaler.policy.quantity import share_text
+from autoscaler.policy.quantity import duration_text, share_text
 
 FloatArray = NDArray[np.float64]
 CountArray = NDArray[np.int64]
@@ -20,6 +21,8 @@ CountArray = NDArray[np.int64]
 # and of the slow time, which is made of few ticks. The numbers have no better reason.
 _LEAST_COST_GAIN = 0.03
 _LEAST_SLOW_GAIN = 0.3
+# In less, no hour of the day comes twice.
+_LEAST_DAYS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,14 @@ def verdict(run: Replayed) -> str:
         f"in hindsight at the same cost, {_change(cost, 'cost')} at the same slow time. "
         "A plain HPA does as well."
     )
+
+
+def summary(run: Replayed) -> str:
+    """Return the verdict, and that there was little to learn from where the recording is short."""
+    if run.days >= _LEAST_DAYS or worth(run) is Worth.ONE_POD:
+        return verdict(run)
+    length = duration_text(timedelta(days=run.days))
+    return f"{verdict(run)} In {length} no rhythm could be learned: a week or two would tell more."
 
 
 def _or_as_little(run: Replayed) -> str:

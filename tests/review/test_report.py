@@ -1,5 +1,6 @@
 import math
 import re
+from html import escape
 from xml.etree import ElementTree
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from autoscaler.review.picture import frontier_chart, whole_chart
 from autoscaler.review.report import report_html
 from autoscaler.review.svg import Axis, thinned, time_ticks
-from autoscaler.review.verdict import Run, Worth, verdict, worst_hour, worth
+from autoscaler.review.verdict import Run, Worth, summary, verdict, worst_hour, worth
 from review.records import NOW
 from review.replays import TICK, YAML, burst, replayed
 
@@ -89,6 +90,29 @@ def test_no_hpa_is_said_to_be_slow_as_seldom_where_none_is(slow, cost, sentence)
     assert verdict(run) == sentence
     assert '">HPA that is slow least</th><td>1.00%</td>' in html
     assert "to our slow time" not in html
+
+
+@pytest.mark.parametrize(
+    ("load", "caveat"),
+    [
+        pytest.param(
+            np.full(160, 5.0),
+            " In 40m no rhythm could be learned: a week or two would tell more.",
+            id="forty minutes",
+        ),
+        pytest.param(np.full(2 * 5760, 5.0), "", id="two days"),
+        pytest.param(np.full(160, 0.5), "", id="nothing to scale, however long"),
+    ],
+)
+def test_a_short_recording_is_told_beside_its_verdict(load, caveat):
+    run = replayed(slow=1.25, cost=1.25, load=load)
+
+    assert summary(run) == verdict(run) + caveat
+    assert escape(summary(run)) in report_html(run, policy_yaml=YAML)
+
+
+def test_a_chart_says_of_which_day_it_is_and_in_which_time_zone():
+    assert ">from 2026-11-23 09:00 UTC \N{RIGHTWARDS ARROW}<" in whole_chart(burst())
 
 
 def test_no_slow_time_at_all_is_reached_by_an_hpa_without_any():
