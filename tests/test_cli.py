@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -491,6 +492,18 @@ def test_on_a_terminal_no_bar_stands_in_front_of_a_line_of_the_demo():
 
     assert "-> 9" in told
     assert "living" not in told
+
+
+def test_a_page_that_is_kept_says_that_the_days_of_the_demo_are_over():
+    command = [AUTOSCALER, "demo", "--port", "0", "--days", "0.02", "--keep"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as demo:
+        told = next(line.decode() for line in demo.stderr if b"stays" in line)
+        [page] = re.findall(r"http://[\d.:]+/", told)
+        with urlopen(f"{page}api/policies") as answer:
+            overview = json.load(answer)
+        demo.terminate()
+
+    assert overview["held_back"] == "the demo's days are over"
 
 
 def read_to_the_end(terminal):

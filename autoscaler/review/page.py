@@ -66,6 +66,7 @@ def _policy(latest: LatestRecords, query: Query) -> Answer:
     since = history.since(target)
     return json_answer(
         {
+            "held_back": latest.held_back(),
             "newest": record.as_dict(),
             "since": None if since is None else since.isoformat(timespec="milliseconds"),
             "changes": history.changes(target),

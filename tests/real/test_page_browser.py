@@ -418,10 +418,11 @@ def test_before_the_first_decision_it_says_what_to_do(chromium):
         visit.keep("empty")
 
 
-def test_a_replica_that_writes_nothing_says_why(chromium, latest):
+@pytest.mark.parametrize("where", ["", POLICY])
+def test_a_replica_that_writes_nothing_says_why(chromium, latest, where):
     latest.held_back = lambda: "standby: alpha leads"
     with visiting(chromium, latest) as visit:
-        told = visit.go().locator("#held-back")
+        told = visit.go(where).locator("#held-back")
         expect(told).to_have_text("This replica writes nothing: standby: alpha leads.")
         latest.held_back = lambda: ""
         expect(told).to_be_hidden()

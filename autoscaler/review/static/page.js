@@ -68,14 +68,18 @@ async function refreshOverview(asked) {
   if (asked !== state.asked) return null;
   show("overview");
   document.title = "Autoscaler";
-  $("held-back").hidden = !overview.held_back;
-  $("held-back").textContent = `This replica writes nothing: ${overview.held_back}.`;
+  showHeldBack(overview.held_back);
   showProblems(overview.policy_problems);
   showCounts(overview.counts, overview.total);
   showEmpty(overview);
   showRows(overview.policies);
   showPages(overview);
   return overview.at;
+}
+
+function showHeldBack(because) {
+  $("held-back").hidden = !because;
+  $("held-back").textContent = `This replica writes nothing: ${because}.`;
 }
 
 function showProblems(problems) {
@@ -196,6 +200,7 @@ async function refreshPolicy(asked) {
   document.title = `${title} · Autoscaler`;
   $("policy-title").textContent = title;
   $("sentence").textContent = newest.message;
+  showHeldBack(told.held_back);
   showStates(newest);
   showMetrics(newest.signals);
   showFacts(newest);
