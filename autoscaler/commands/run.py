@@ -26,6 +26,7 @@ from autoscaler.jobs import HistoryJob, serve
 from autoscaler.loop import CycleSummary
 from autoscaler.metrics.prometheus import PrometheusMetrics
 from autoscaler.metrics.witness import ReadinessWitness
+from autoscaler.policy.quantity import duration_text
 from autoscaler.review import log
 from autoscaler.review.annotation import LAST_DECISION, annotation_due
 from autoscaler.review.latest import LatestRecords
@@ -179,8 +180,8 @@ def _cluster(
             if stop.is_set():
                 raise _StoppedError
             raise AutoscalerError(
-                f"the API server did not answer the first lists within {FIRST_LISTS}: "
-                f"{cluster.not_synced_because()}"
+                f"the API server did not answer the first lists within "
+                f"{duration_text(FIRST_LISTS)}: {cluster.not_synced_because()}"
             )
         yield cluster
     finally:

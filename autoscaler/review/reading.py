@@ -94,7 +94,7 @@ def opened(source: str, *, target: str = "") -> Iterator[Iterable[str]]:
     Raises
     ------
     FlagError
-        There is no such file.
+        There is no such file, or it is a folder.
     LogError
         What is there cannot be read or refuses, or nothing was piped in.
     """
@@ -106,7 +106,7 @@ def opened(source: str, *, target: str = "") -> Iterator[Iterable[str]]:
     try:
         with _stream(source, target) as stream:
             yield (line.decode("utf-8", "replace") for line in _lines(stream))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, IsADirectoryError) as error:
         raise FlagError(f"{source}: {why_not(error)}") from error
     except (OSError, EOFError, zlib.error, HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error

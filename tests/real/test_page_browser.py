@@ -329,7 +329,8 @@ def test_a_daemon_that_answers_but_decides_no_more_is_told(chromium, latest):
 def test_a_new_decision_appears_by_itself(chromium, latest):
     with visiting(chromium, latest) as visit:
         page = visit.go(POLICY)
-        before = page.locator("#live").inner_text()
+        before, status = page.locator("#live").inner_text(), page.get_by_role("status")
+        expect(status).to_have_text("Live")  # all that is read aloud
         latest.keep(record(19, 25, at=NOW + 481 * TICK))
         expect(page.locator("#sentence")).to_contain_text("scaled from 19 to 25")
         expect(page.locator("#changes li").first).to_contain_text("19 → 25")

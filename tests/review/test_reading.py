@@ -128,7 +128,12 @@ def test_nothing_piped_in_is_told_instead_of_waited_for(monkeypatch):
 
 @pytest.mark.parametrize(
     ("source", "error"),
-    [("/no/such/file", FlagError), ("ftp://host/log", FlagError), ("http://127.0.0.1:1", LogError)],
+    [
+        ("/no/such/file", FlagError),
+        ("/", FlagError),
+        ("ftp://host/log", FlagError),
+        ("http://127.0.0.1:1", LogError),
+    ],
 )
 def test_what_cannot_be_read_is_named(source, error):
     with pytest.raises(error, match=source):

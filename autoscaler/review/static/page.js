@@ -37,16 +37,23 @@ async function refresh() {
 
 function calm(at) {
   $("trouble").hidden = true;
-  if (!at) { $("live").textContent = "Waiting for the first reconcile"; return; }
+  if (!at) { live("Waiting for the first reconcile"); return; }
   const decided = `decided ${moment(at)} UTC`, fresh = at !== freshAt;
   if (fresh) { freshAt = at; freshSince = performance.now(); }
   const still = performance.now() - freshSince;
-  $("live").classList.toggle("stale", still >= STALE_MS);
-  const text = still < STALE_MS ? `Live, ${decided}` : `No new decision for ${duration(Math.floor(still / 60000) * 60)}; last ${decided}`;
-  if ($("live").textContent !== text) $("live").textContent = text;
+  if (still < STALE_MS) live("Live", `, ${decided}`);
+  else live("No new decision", ` for ${duration(Math.floor(still / 60000) * 60)}; last ${decided}`, true);
   if (!fresh) return;
   $("live").classList.add("fresh");
   setTimeout(() => $("live").classList.remove("fresh"), 1000);
+}
+
+/** How fresh the page is: a screen reader is told when the word changes, and not every new time. */
+function live(word, rest = "", stale = false) {
+  const [status, time] = $("live").children;
+  if (status.textContent !== word) status.textContent = word;
+  if (time.textContent !== rest) time.textContent = rest;
+  $("live").classList.toggle("stale", stale);
 }
 
 const moment = (at) => clock(seconds(at), { day: true });
@@ -56,8 +63,7 @@ function trouble(error) {
   const what = error.status ? `The autoscaler answered: ${error.message}.` : "The autoscaler does not answer; trying again.";
   $("trouble").textContent = what + known;
   $("trouble").hidden = false;
-  $("live").textContent = "Not live";
-  $("live").classList.add("stale");
+  live("Not live", "", true);
 }
 
 // ---------------------------------------------------------------- overview
