@@ -128,7 +128,7 @@ export class Chart {
     this.plot("desired", this.steps(desired, y));
   }
 
-  /** One mark per change on the axis: ▲ scaled out, ▼ scaled in, ● held or told otherwise. */
+  /** One mark per change on the axis: ▲ scaled out, ▼ scaled in, ● decided anew, not scaled. */
   drawMarks(box, from, to) {
     const base = box.top + box.height;
     for (const change of this.changes) {
