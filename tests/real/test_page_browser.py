@@ -443,8 +443,10 @@ def test_a_policy_that_is_refused_is_told_as_it_is_written_until_it_is_mended(ch
 
 def test_a_policy_that_is_not_there_is_an_error_in_words(chromium, latest):
     with visiting(chromium, latest, clean=False) as visit:
-        page = visit.go("#/policy/shop/nothing/Deployment")
-        expect(page.locator("#trouble")).to_contain_text("no policy governs this workload")
+        page = visit.go()
+        page.evaluate("location.hash = '#/policy/shop/nothing/Deployment'")
+        trouble = "The autoscaler answered: no policy governs this workload."
+        expect(page.locator("#trouble")).to_have_text(trouble)
         expect(page.get_by_role("link", name="All policies")).to_be_visible()
         visit.keep("error")
 

@@ -59,7 +59,8 @@ function live(word, rest = "", stale = false) {
 const moment = (at) => clock(seconds(at), { day: true });
 
 function trouble(error) {
-  const known = freshAt ? ` What you see is from ${moment(freshAt)} UTC.` : "";
+  const seen = document.querySelector("main section:not([hidden])");
+  const known = freshAt && seen ? ` What you see is from ${moment(freshAt)} UTC.` : "";
   const what = error.status ? `The autoscaler answered: ${error.message}.` : "The autoscaler does not answer; trying again.";
   $("trouble").textContent = what + known;
   $("trouble").hidden = false;
