@@ -23,8 +23,8 @@ from autoscaler.replay.world import Outcome
 from autoscaler.review.verdict import summary
 
 WORDS = """\
-slow: time above what the ready pods carry; overload: above their limit
-cost: pod time over the least that carries the load, pods ready at once"""
+slow: time above what ready pods carry; overload: above their limit
+cost: pod time over the least that carries the load, ready at once"""
 _CAPTION = """slow x, cost x: ours over the tuned HPA's at equal cost, at equal slow time
 gap: how much of the way from there to clairvoyance; means are geometric"""
 
