@@ -1,4 +1,5 @@
 import contextlib
+import io
 import json
 import os
 import re
@@ -357,10 +358,21 @@ def test_a_decisions_file_that_cannot_be_written_is_named(policy, trace, tmp_pat
     assert f"{out}: cannot be written" in capsys.readouterr().err
 
 
-def test_the_demo_ends_with_the_comparison(capsys):
-    code = main(["demo", "--port", "0", "--days", "0.02"])
+def demo_shown():
+    """Return how a short demo ended, and what it showed."""
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        code = main(["demo", "--port", "0", "--days", "0.02", "--seed", "3"])
+    return code, out.getvalue()
 
-    shown = capsys.readouterr().out
+
+@pytest.fixture(scope="module")
+def demo():
+    return demo_shown()
+
+
+def test_the_demo_ends_with_the_comparison(demo):
+    code, shown = demo
+
     assert code == 0
     for word in (
         "checkout",
@@ -387,12 +399,8 @@ def test_the_log_of_the_demo_is_json_alone_and_can_be_explained(tmp_path, capsys
     assert main(["explain", "shop/catalog", "--log", str(tmp_path / "demo.log")]) == 0
 
 
-def test_the_demo_with_a_seed_repeats_itself(capsys):
-    main(["demo", "--port", "0", "--days", "0.02", "--seed", "3"])
-    first = capsys.readouterr().out
-    main(["demo", "--port", "0", "--days", "0.02", "--seed", "3"])
-
-    assert capsys.readouterr().out == first
+def test_the_demo_with_a_seed_repeats_itself(demo):
+    assert demo_shown() == demo
 
 
 def test_sources_lists_what_a_policy_may_name(capsys):

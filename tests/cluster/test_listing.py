@@ -147,19 +147,6 @@ def test_a_watch_that_hears_not_even_a_bookmark_lists_anew(
     assert len(server.asked) == 1
 
 
-def test_a_watch_that_is_refused_again_and_again_lists_anew(
-    serve: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(listing_module, "_FIRST_PAUSE_SECONDS", 0.0)
-    refusal = (504, {"message": "Too large resource version"})
-    server, listing = serve(*[refusal] * 20)
-
-    with pytest.raises(ApiException) as raised:
-        listing(watch=True, resource_version="700")
-    assert raised.value.status == GONE
-    assert len(server.asked) == 5
-
-
 class Unhurried(threading.Event):
     """An event that nobody waits for, and how long somebody would have."""
 
@@ -170,6 +157,17 @@ class Unhurried(threading.Event):
     def wait(self, timeout: float | None = None) -> bool:
         self.waits.append(timeout or 0.0)
         return self.is_set()
+
+
+def test_a_watch_that_is_refused_again_and_again_lists_anew(serve: Any) -> None:
+    refusal = (504, {"message": "Too large resource version"})
+    server, listing = serve(*[refusal] * 20)
+    listing._stopping = Unhurried()
+
+    with pytest.raises(ApiException) as raised:
+        listing(watch=True, resource_version="700")
+    assert raised.value.status == GONE
+    assert len(server.asked) == 5
 
 
 def test_a_server_that_is_busy_is_asked_for_no_list_instead_of_a_watch(serve: Any) -> None:
