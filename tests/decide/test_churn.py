@@ -129,6 +129,7 @@ NOISE = {"median": 900.0}
         pytest.param(11, {}, 12, id="the risk is more than doubled"),
         pytest.param(12, {}, 12, id="all that is asked for is there"),
         pytest.param(11, {"risk": 0.1}, 11, id="at a higher risk, twice it is further off"),
+        pytest.param(10, {"risk": 0.1}, 12, id="but not so far"),
         pytest.param(10, {"risk": 0.25}, 10, id="twice a quarter is the median"),
         pytest.param(9, {"risk": 0.5}, 12, id="measured load is not, whatever the risk"),
         pytest.param(11, {"risk": 0.1, "burst": True}, 12, id="a burst"),

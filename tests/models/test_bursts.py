@@ -1,9 +1,11 @@
 """Flash crowds: noticed, jumped after, not learned as rhythm; and loads that pods cap."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from models.bursts import Bursts, touch_a_crowd
+from models.bursts import Bursts, jumped, touch_a_crowd
 from models.engine import ForecastEngine
 from models.features import inputs, minute_view
 from models.horizon import Asked, horizon_of
@@ -50,6 +52,38 @@ def test_a_flash_crowd_is_noticed_and_jumped_after():
     assert not any(before)
     assert any(during)
     assert max(a.quantile[0] for a in answers[502:508]) > load[2003]
+    met = zip(answers[501:504], load[2001:2004], strict=True)
+    assert all(answer.quantile[0] >= 0.99 * now for answer, now in met)
+
+
+@pytest.mark.parametrize(
+    ("now", "a_minute_ago", "highest", "expected"),
+    [
+        pytest.param(200.0, 140.0, 900.0, 200.0 + 165.0, id="level and slope, to the window's end"),
+        pytest.param(200.0, 300.0, 900.0, 200.0, id="a load that falls is followed no further"),
+        pytest.param(200.0, 100.0, 150.0, 400.0, id="at most twice what is there"),
+        pytest.param(200.0, 20.0, 220.0, 440.0, id="or was within a day"),
+    ],
+)
+def test_a_jump_follows_level_and_slope(now, a_minute_ago, highest, expected):
+    moment = SimpleNamespace(blocks=np.array([[now], [0.0], [0.0], [0.0], [a_minute_ago]]))
+    horizon = SimpleNamespace(lead_seconds=np.array([120.0]), hold_seconds=np.array([15.0]))
+
+    assert jumped(moment, horizon, np.array([highest])).tolist() == [pytest.approx(expected)]
+
+
+def test_one_surprise_is_bad_luck_and_two_in_a_row_are_a_burst():
+    table = Table()
+    bursts, rows = Bursts(table), table.add(3)
+    for last, far in (
+        (7, [True, True, True]),
+        (8, [False, False, True]),
+        (9, [False, True, False]),
+    ):
+        bursts.notice(rows, np.array(far), np.full(3, last))
+
+    moment = SimpleNamespace(rows=rows, index=np.full(3, 10))
+    assert bursts.under_way(moment).tolist() == [False, False, True]
 
 
 def test_a_jump_is_bounded():

@@ -1,8 +1,10 @@
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
-from models.zones import day_shift
+from models.table import Table
+from models.zones import Zones, day_shift
 
 
 @pytest.mark.parametrize(
@@ -30,3 +32,13 @@ def test_days_are_counted_by_the_local_clock(zone, now, shift):
     got = day_shift(zone, int(now.timestamp() // 900))
 
     assert got.tolist() == shift
+
+
+def test_a_row_that_is_given_back_leaves_its_zone_behind():
+    table = Table()
+    zones, rows = Zones(table), table.add(2)
+    zones.tell(rows, ["Europe/Berlin", "Europe/Berlin"])
+    zones.forget(rows[1:])
+    zones.follow(rows, now_seconds=datetime(2026, 3, 30, 6, tzinfo=UTC).timestamp())
+
+    np.testing.assert_array_equal(table["day_shift"].T, [[0, *[60] * 6], [0] * 7])

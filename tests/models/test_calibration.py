@@ -1,0 +1,90 @@
+"""Promises are scored, and trust is taken and given back by what they were worth."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from models.calibration import Calibration
+from models.memory import Memory
+from models.table import Table
+from models.trust import Trust
+
+ROWS = np.array([0])
+
+
+def fresh(**columns):
+    """Return the calibration of one row, with some of its columns set."""
+    table = Table()
+    calibration = Calibration(table, Memory(table, step_seconds=60, n_slots=100))
+    table.add(1)
+    for name, number in columns.items():
+        table[name][0] = number
+    return calibration
+
+
+def trust(calibration, *, n_steps=5000, age_seconds=30.0):
+    row = SimpleNamespace(rows=ROWS, n_steps=np.array([n_steps]))
+    return calibration.trust(row, np.array([age_seconds]))[0]
+
+
+@pytest.mark.parametrize(
+    ("before", "skill", "n_scored", "after"),
+    [
+        pytest.param(False, -0.04, 240, True, id="clearly worse than persistence"),
+        pytest.param(False, -0.02, 240, False, id="a little worse is not enough"),
+        pytest.param(False, -9.0, 239, False, id="nor are so few promises"),
+        pytest.param(True, 0.01, 999, True, id="who lost trust must be better to have it again"),
+        pytest.param(True, 0.03, 999, False, id="and then has it"),
+    ],
+)
+def test_who_does_not_beat_persistence_is_demoted(before, skill, n_scored, after):
+    calibration = fresh(demoted=before, n_scored=n_scored, reactive_loss=1.0, loss=1.0 - skill)
+    calibration._demote(ROWS)
+
+    assert trust(calibration) == (Trust.DEMOTED if after else Trust.TRUSTED)
+
+
+def scored(n, *, quantile, reactive):
+    """Return the calibration after so many promises of one step about a load of 100."""
+    calibration = fresh()
+    table = calibration.table
+    for index in range(n):
+        slot = index % 64
+        calibration.memory.opened(60.0 * index)
+        calibration.memory.write(index, ROWS, np.array([100.0]))
+        for name, number in (("first", index), ("last", index), ("risk", 0.01), ("scale", 0.1)):
+            table[f"due_{name}"][slot, 0] = number
+        table["due_quantile"][slot, 0] = quantile
+        table["due_reactive"][slot, 0] = reactive
+        calibration.settle(index, ROWS)
+    return calibration
+
+
+@pytest.mark.parametrize(
+    ("quantile", "reactive", "expected"),
+    [
+        pytest.param(300.0, 120.0, Trust.DEMOTED, id="too many pods for nothing"),
+        pytest.param(95.0, 120.0, Trust.DEMOTED, id="exceeded each time"),
+        pytest.param(110.0, 120.0, Trust.TRUSTED, id="nearer than persistence"),
+    ],
+)
+def test_what_promises_were_worth_is_what_trust_follows(quantile, reactive, expected):
+    too_early = scored(239, quantile=quantile, reactive=reactive)
+    in_time = scored(240, quantile=quantile, reactive=reactive)
+
+    assert (trust(too_early), trust(in_time)) == (Trust.TRUSTED, expected)
+
+
+@pytest.mark.parametrize(
+    ("demoted", "seen", "expected"),
+    [
+        pytest.param(False, {"n_steps": 9}, Trust.WARMING, id="too little past"),
+        pytest.param(True, {"n_steps": 9}, Trust.WARMING, id="which is said first"),
+        pytest.param(False, {"age_seconds": 300.0}, Trust.TRUSTED, id="five minutes are no outage"),
+        pytest.param(False, {"age_seconds": 301.0}, Trust.STALE, id="more are"),
+        pytest.param(True, {"age_seconds": 301.0}, Trust.STALE, id="for whomever"),
+    ],
+)
+def test_trust_needs_a_past_and_fresh_readings(demoted, seen, expected):
+    assert trust(fresh(demoted=demoted), **seen) == expected
