@@ -28,6 +28,10 @@ class FakeCluster:
             raise self.errors.pop(0)
         self.written.append(replicas)
 
+    def patch_min_replicas(self, target, min_replicas):
+        self.written.append(min_replicas)
+        return True
+
     def record_event(self, target, *, reason, message):
         self.events.append(reason)
 
@@ -54,6 +58,21 @@ def test_a_decision_is_written_unless_somebody_meant_it_not_to_be(
     assert done == (not because, because)
     assert cluster.written == [MORE] * (not because)
     assert cluster.events == ["SuccessfulRescale"] * (not because)
+
+
+@pytest.mark.parametrize(
+    ("decided", "events"),
+    [
+        pytest.param(OUTCOME, ["MinReplicasSet"], id="another count"),
+        pytest.param(outcome(signal(1000)), [], id="the count that is there"),
+    ],
+)
+def test_the_floor_of_an_hpa_is_an_event_where_it_changes_the_count(cluster, decided, events):
+    hpa = governed(actuator="hpa")
+
+    assert Orders(cluster).carry_out(hpa, decided, held_back="") == (True, "")
+    assert cluster.written == [decided.decision.desired_replicas]
+    assert cluster.events == events
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def learned_capacity(
         CPU request (or, without one, the limit) of one pod.
     """
     if fit.weight < FEWEST_SAMPLES or fit.load <= 0 or fit.cores <= 0:
-        return _inherited(fit.inherited)
+        return fit.inherited
     target = utilization * request_cores
     spread = math.sqrt(fit.load_variance)
     if spread < _LEAST_SPREAD * fit.load or fit.slope <= 0 or fit.idle >= target:
@@ -149,11 +149,6 @@ def _proportional(fit: CapacityFit, target: float, request_cores: float) -> Capa
         None,
         request_cores * per_core,
     )
-
-
-def _inherited(known: Capacity | None) -> Capacity | None:
-    """Return the capacity of the template before, at its low end."""
-    return known if known is None or known.low is None else replace(known, per_pod=known.low)
 
 
 def warmed_up(workload: WorkloadFacts, *, now: datetime) -> bool:

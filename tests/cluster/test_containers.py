@@ -17,6 +17,7 @@ from autoscaler.cluster.containers import limits, requests
             {"requests": {"memory": "64Mi", "gpu": "1"}}, {("app", "memory"): 2.0**26}, id="memory"
         ),
         pytest.param({"requests": {"cpu": "9" * 30}}, {}, id="unreadable is not declared"),
+        pytest.param({"requests": {"cpu": "-1"}}, {}, id="nor is less than nothing"),
         pytest.param({}, {}, id="nothing"),
     ],
 )

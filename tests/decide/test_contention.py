@@ -89,3 +89,4 @@ def test_what_was_given_to_an_hpa_contradicts_nobody_later():
     by_hpa = outcome(HIGH, facts=workload(10, resource_version="3"), state=state, actuator="hpa")
 
     assert by_hpa.state_if_held.order is None
+    assert by_hpa.state_if_held.reverted_at == (ago(400),)

@@ -9,7 +9,13 @@ from autoscaler.decide.doubt import forgotten_for
 from autoscaler.decide.facts import PodFacts, PodPhase
 from autoscaler.decide.pipeline import reconciled
 from autoscaler.decide.reason import Reason
-from autoscaler.decide.recovery import LONGEST_ABSENCE, Memory, growth_seen, state_at_start
+from autoscaler.decide.recovery import (
+    LONGEST_ABSENCE,
+    Memory,
+    growth_seen,
+    state_at_hand_over,
+    state_at_start,
+)
 from autoscaler.decide.state import Order, ScaleEvent, TimestampedRecommendation, WorkloadState
 from decide.worlds import LONG_AGO, NOW, WORTH, ago, policy, signal, workload
 
@@ -218,3 +224,15 @@ def test_where_an_hpa_scales_for_us_the_generation_tells_nothing():
     outcome = reconciled([HIGH], workload=facts, policy=by_hpa, state=begun(None), now=NOW)
 
     assert outcome.state_after(rescaled=True).generation is None
+
+
+def test_who_leads_again_counts_its_own_growth_by_the_pods_alone():
+    ours = (ScaleEvent(ago(600), -2), ScaleEvent(ago(60), 1))
+    state = WorkloadState(LONG_AGO, scale_events=ours)
+    pods = (PodFacts("old", LONG_AGO), PodFacts("ours", ago(55)), PodFacts("theirs", ago(20)))
+    facts = workload(3, pods=pods)
+
+    begun_again = state_at_hand_over(state, workload=facts, now=NOW)
+    assert begun_again.scale_events == (ours[0], ScaleEvent(ago(55), 1), ScaleEvent(ago(20), 1))
+    assert begun_again.last_scale_up_at == ago(20)
+    assert state_at_hand_over(state, workload=None, now=NOW).scale_events == ours

@@ -91,6 +91,12 @@ def test_a_rival_is_not_fought_and_does_not_disturb_a_dry_run():
     assert decided(HIGH, facts=facts).desired_replicas == 15
 
 
+def test_a_whole_pause_is_told_before_a_rival():
+    facts = workload(10, rival="HorizontalPodAutoscaler shop/checkout")
+
+    assert decided(HIGH, facts=facts, mode="ForecastAndScale", paused=True).reason is Reason.PAUSED
+
+
 def test_a_fixed_count_fights_no_rival_either():
     facts = workload(10, rival="HorizontalPodAutoscaler shop/checkout", annotations=AT_SEVEN)
 
