@@ -388,6 +388,21 @@ def test_pieces_are_cut_alike_whenever_the_range_begins():
     assert cuts[0] & cuts[1] == cuts[0] - {grid.first}
 
 
+@pytest.mark.parametrize(
+    ("n_series", "most"),
+    [
+        pytest.param(1, 10_000, id="Prometheus answers no more points of one series"),
+        pytest.param(500, 400, id="so many points of all together are one answer"),
+        pytest.param(10**6, 1, id="but never less than a point"),
+    ],
+)
+def test_a_piece_fits_one_answer(n_series, most):
+    grid = Grid(datetime(2026, 3, 1, tzinfo=UTC), MINUTE, 3 * most)
+
+    lengths = [piece.n_samples for _, piece in chunks(grid, n_series=n_series)]
+    assert (sum(lengths), max(lengths)) == (3 * most, most)
+
+
 def test_an_empty_range_is_an_empty_history():
     assert grid_between(NOW, NOW, MINUTE).empty(2).shape == (2, 0)
     assert list(chunks(grid_between(NOW, NOW, MINUTE), n_series=2)) == []

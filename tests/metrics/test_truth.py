@@ -350,6 +350,14 @@ def test_a_pod_that_serves_and_is_not_listed_is_missed(sample_of):
     assert sample.detail == "3 pods serve, not all of them are known by name"
 
 
+@pytest.mark.parametrize("late", OURS)
+def test_a_sum_is_as_old_as_its_oldest_part(sample_of, late):
+    behind = row(T - 90, autoscaler_part="0:late", namespace="shop", pod=late, container="app")
+    sample = sample_of([*PODS, behind], series=cpu(), workloads=workload(*OURS))
+
+    assert NOW - sample.sampled_at == timedelta(seconds=90)
+
+
 def test_a_new_pod_without_a_sample_is_not_missed_yet(sample_of):
     young = workload(*OURS, "checkout-7d4b9c5f6-zzzzz", age=timedelta(minutes=2))
 

@@ -5,12 +5,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from models.calibration import Calibration
+from models.calibration import Calibration, Reactive
 from models.memory import Memory
+from models.network import LEVELS
+from models.pulse import relative
 from models.table import Table
 from models.trust import Trust
 
 ROWS = np.array([0])
+# Twice a load of 150 where the usual one is 100, of which a tenth is added before and after.
+TWICE = np.exp(0.7) * (150.0 + 10.0) - 10.0
 
 
 def fresh(**columns):
@@ -88,3 +92,21 @@ def test_what_promises_were_worth_is_what_trust_follows(quantile, reactive, expe
 )
 def test_trust_needs_a_past_and_fresh_readings(demoted, seen, expected):
     assert trust(fresh(demoted=demoted), **seen) == expected
+
+
+@pytest.mark.parametrize(
+    ("net", "most"),
+    [
+        pytest.param(100.0, TWICE, id="nor by experts who expect a thousand times as much"),
+        pytest.param(400.0, 400.0, id="unless the network says so"),
+    ],
+)
+def test_nobody_is_sized_for_more_than_twice_the_highest_load_of_a_day(net, most):
+    calibration = fresh(n_scored=1000.0, steady=1e5, trend=np.log(1e5), reach=50.0)
+    level = np.array([100.0])
+    persistence = Reactive(level, level, np.array([0.1]), relative(np.array([150.0]), level))
+    levels = np.full((1, len(LEVELS)), net)
+
+    promise = calibration.promise(ROWS, levels, persistence, risk=np.array([0.01]))
+    assert promise.quantile[0] == pytest.approx(most, rel=0.02)
+    assert promise.reactive[0] == pytest.approx(TWICE, rel=0.02)

@@ -110,3 +110,28 @@ def test_minutes_that_were_missed_are_filled_in_and_nothing_else_changes():
     got = engine.memory.loads(then, rows, newest)[:, 0]
     assert got == pytest.approx([40.0, np.nan, 30.0, 50.0], rel=0.01, nan_ok=True)
     assert engine.table["n_scored"][rows] == learned
+
+
+def test_a_past_is_completed_by_what_was_seen_meanwhile():
+    engine = ForecastEngine()
+    rows = engine.add(2)
+    for minute in range(3):
+        engine.append(np.array([7.0, np.nan]), end_seconds=END - 60.0 * (2 - minute), rows=rows)
+    past = np.array([[5.0, 5.0, 5.0, np.nan, np.nan], [6.0, 6.0, 6.0, np.nan, np.nan]])
+    engine.backfill(rows, past, end_seconds=END)
+
+    newest = round(END / 60)
+    loads = engine.memory.loads(newest - np.arange(4, -1, -1)[:, None], rows, newest).T
+    np.testing.assert_allclose(loads, [[5, 5, 5, 7, 7], [6, 6, 6, np.nan, np.nan]], rtol=1e-3)
+
+
+def test_a_risk_beyond_what_the_network_was_shown_is_the_nearest_that_it_was():
+    engine = ForecastEngine()
+    rows = engine.add(1)
+    engine.backfill(rows, np.random.default_rng(1).gamma(9.0, 5.0, (1, 600)), end_seconds=END)
+    asked = {"lead_seconds": 120, "hold_seconds": 60, "rows": np.repeat(rows, 4)}
+
+    batch = engine.predict(risk=np.array([1e-9, 0.0005, 0.5, 0.9]), **asked)
+    for quantile in (batch.quantile, batch.reactive_quantile):
+        least, little, much, most = quantile
+        assert (least, most) == (pytest.approx(little), pytest.approx(much))

@@ -72,6 +72,15 @@ def test_the_network_speaks_alone_until_enough_was_scored():
     assert opinions.mixed[0] == pytest.approx(opinions.each[NET, 0])
 
 
+def test_more_risk_is_spent_while_a_pod_saves_little_and_less_while_it_saves_much():
+    usual = said(fresh()).spread[0]
+    wide, as_usual, narrow = (
+        said(fresh(n_followed=9.0, usual_spread=share * usual)).mixed[0] for share in (0.8, 1, 1.2)
+    )
+
+    assert wide < as_usual < narrow
+
+
 @pytest.mark.parametrize("losses", [np.zeros(4), np.array([0.0, 1.0, 1.0, 1.0])])
 def test_no_loss_at_all_is_no_division_by_zero(losses):
     opinions = said(fresh(n_scored=1000.0, expert_loss=losses, steady=120.0, trend=1.0))
