@@ -11,6 +11,7 @@ from autoscaler.commands.run import Reporting
 from autoscaler.daemon import LEARN_SLICES, Daemon, World
 from autoscaler.decide.reason import Reason
 from autoscaler.metrics.witness import ReadinessWitness
+from autoscaler.ports import PolicyDocument
 from autoscaler.replay.demo_world import DemoCluster, DemoMetrics
 from autoscaler.review.exposition import policy_families
 from autoscaler.review.latest import GONE_AFTER
@@ -49,6 +50,10 @@ def test_a_broken_edit_keeps_the_last_good_policy_and_says_so_once(caplog):
 
     assert len(bench.deployment.pods) == before
     assert bench.records[-1].decision.current_replicas == before
+    neighbour = PolicyDocument("a neighbour", document().text.replace("checkout", "cart"), "shop")
+    bench.edit(document(least="few"), neighbour)
+    with caplog.at_level(logging.ERROR):
+        bench.cycle()
     complaints = [r.fields["error"] for r in caplog.records if r.getMessage() == "policy_refused"]
     assert len(complaints) == 1
     assert "minReplicas" in complaints[0]

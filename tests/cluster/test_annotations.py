@@ -103,11 +103,13 @@ def test_a_workload_is_not_annotated_again_at_once(server: Patched, bench: Bench
     bench.annotator.annotate(CHECKOUT, {"a": "1"})
     wait_for(server, 1)
     bench.annotator.annotate(CHECKOUT, {"a": "too soon"})
+    bench.annotator.annotate(CATALOG, {"a": "another's"})
+    wait_for(server, 2)
     bench.now += APART_SECONDS
     bench.annotator.annotate(CHECKOUT, {"a": "2"})
-    wait_for(server, 2)
+    wait_for(server, 3)
 
-    assert server.texts() == ["1", "2"]
+    assert server.texts() == ["1", "another's", "2"]
 
 
 def test_who_does_not_lead_writes_nothing(server: Patched, bench: Bench) -> None:

@@ -8,6 +8,7 @@ from kubernetes.client import ApiClient, Configuration
 
 from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
 from autoscaler.decide.facts import TargetRef
+from autoscaler.errors import ScaleRefusedError
 from support.loopback import Handler, Loopback
 
 
@@ -67,3 +68,16 @@ def test_kinds_that_are_named_no_more_are_forgotten(discovery: Discovery) -> Non
     cluster.stop()
 
     assert kept == {("example.com/v1", "Till4"), ("keda.sh/v1alpha1", "ScaledObject")}
+
+
+def test_who_does_not_lead_is_refused_each_write_and_asks_nobody(discovery: Discovery) -> None:
+    checkout = TargetRef("shop", "checkout")
+    api = ApiClient(Configuration(host=discovery.url))
+    cluster = KubernetesCluster(api, may_write=lambda target: target != checkout)
+
+    with pytest.raises(ScaleRefusedError, match="not the leader"):
+        cluster.patch_scale(checkout, 3, resource_version="1")
+    with pytest.raises(ScaleRefusedError, match="not the leader"):
+        cluster.patch_min_replicas(checkout, 3)
+    cluster.stop()
+    assert discovery.asked == []
