@@ -28,6 +28,6 @@ def scale_out_cooldown_left(
 
 
 def _left(last_rescale_at: datetime | None, cooldown: timedelta, now: datetime) -> timedelta:
-    if last_rescale_at is None:
+    if last_rescale_at is None or not cooldown:
         return _NONE
     return max(last_rescale_at + cooldown - now, _NONE)

@@ -31,6 +31,14 @@ def test_a_cooldown_says_how_long_it_still_lasts(last, left):
     assert scale_out_cooldown_left(both, state=state, now=NOW) == timedelta(seconds=left)
 
 
+def test_without_a_cooldown_nothing_waits_also_after_a_clock_was_set_back():
+    ahead = WorkloadState(ago(9999), last_scale_up_at=ago(-60), last_scale_down_at=ago(-60))
+    none = Cooldown(scale_up=timedelta(0), scale_down=timedelta(0))
+
+    assert scale_in_cooldown_left(none, state=ahead, now=NOW) == timedelta(0)
+    assert scale_out_cooldown_left(none, state=ahead, now=NOW) == timedelta(0)
+
+
 def test_a_burst_overrides_the_scale_out_cooldown_and_nothing_the_scale_in_one():
     state = WorkloadState(
         ago(9999),
