@@ -140,6 +140,17 @@ def ours(name: str, values: str, /, **labels: str) -> dict[str, str]:
             id="partial at the least, where more may come than is seen",
         ),
         pytest.param(
+            [
+                *series("reason", "1x400", reason="MetricsPartialHold"),
+                *series("load", "0x400", metric="RequestRate linkerd"),
+                *series("status_current_replicas", "2x400"),
+                *series("spec_min_replicas", "2x400"),
+            ],
+            "361m",
+            "AutoscalerMetricsPartial",
+            id="nothing is seen, at the least, for pods that are not scraped",
+        ),
+        pytest.param(
             series("trust", "1x90", trust="Demoted"),
             "61m",
             "AutoscalerForecastDemoted",
