@@ -68,7 +68,7 @@ def remembered(
 ) -> Memory:
     """Return the memory after one more answer of Consul."""
     named = _passing_names(instances, namespace=workload.target.namespace)
-    ready = frozenset(pod.name for pod in workload.pods or () if pod.ready and not pod.deleted)
+    ready = frozenset(pod.name for pod in workload.pods or () if pod.serves)
     n_ready = len(ready) if workload.pods is not None else workload.ready_replicas
     if named is None or workload.pods is None:
         waiting = frozenset({_ANY}) if len(instances) < n_ready else frozenset[str]()

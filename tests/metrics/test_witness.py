@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from autoscaler.decide.facts import Routability, TargetRef
+from autoscaler.decide.facts import PodPhase, Routability, TargetRef
 from autoscaler.decide.lead_time import lead_time_of
 from autoscaler.metrics.witness import LONGEST_DELAY, ReadinessWitness
 from autoscaler.policy.schema import ConsulService
@@ -75,6 +75,21 @@ def test_ready_but_not_passing_alarms_after_a_minute_and_not_before(consul, watc
 
     assert [s.alarming for s in seen] == [False, True]
     assert seen[1].detail == "1 of 2 ready pods do not pass, first b"
+
+
+def test_a_pod_that_has_ended_is_not_waited_for_though_it_still_says_that_it_is_ready(
+    consul, watching
+):
+    consul.pass_pods("a")
+    facts = workload("a", "evicted")[TARGET]
+    pods = (facts.pods[0], replace(facts.pods[1], phase=PodPhase.FAILED))
+    watching.witness.ask()
+
+    for seconds in (0, 90):
+        known = {TARGET: replace(facts, pods=pods, ready_replicas=1)}
+        told = watching.witness.witnessed(known, now=NOW + seconds * SECOND)
+
+    assert told[TARGET].routability == Routability(1)
 
 
 def test_a_clock_that_is_set_back_shortens_no_lead_time(consul, watching):
