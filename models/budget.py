@@ -6,6 +6,8 @@ although the months are right.
 How many were broken lately, over how many may be, is therefore followed with a memory of hours, and
 what is beyond half as many again is asked for less, in proportion.
 Fewer broken ones than stated ask for nothing more: that a day is quiet says little of its end.
+On a load's first day nothing is saved: what it breaks then, nobody could know, and more care for it
+costs more than it prevents.
 
 References
 ----------
@@ -27,10 +29,14 @@ _MEMORY_STEPS = 120.0
 _CHANCE = 1.5
 # At most so many times less is asked for.
 _MOST_SAVED = 10.0
+_DAY_STEPS = 1440.0
 
 
 class RiskBudget:
-    """How many promises of each row were broken lately, over those that may be."""
+    """How many promises of each row were broken lately, over those that may be.
+
+    The table tells how many steps of a load are known, too.
+    """
 
     def __init__(self, table: Table) -> None:
         self.table = table
@@ -39,7 +45,8 @@ class RiskBudget:
     def left(self, rows: IntArray) -> FloatArray:
         """Return the share of the stated risk that is left to be asked for, within [0.1, 1]."""
         over = self.table["broken_lately"][rows] / _CHANCE
-        return np.asarray(1.0 / np.clip(over, 1.0, _MOST_SAVED))
+        young = self.table["n_steps"][rows] < _DAY_STEPS
+        return np.where(young, 1.0, 1.0 / np.clip(over, 1.0, _MOST_SAVED))
 
     def learn(self, rows: IntArray, *, over: NDArray[np.bool_], risk: FloatArray) -> None:
         """Take in whether one promise per row was broken, and the risk it stated."""

@@ -123,7 +123,7 @@ class Experts:
         spread = _tail(levels, usual)
         spent = self._spent(rows, spread)
         asked = self._asked(rows, risk) * spent
-        raw, careful = at_risk(levels, asked), at_risk(levels, asked * self._left(rows))
+        raw, careful = at_risk(levels, asked), at_risk(levels, asked * self.budget.left(rows))
         median = levels[:, MEDIAN]
         net = median + np.exp(table["stretch"][rows]) * np.maximum(careful - median, 0.0)
         tail = _scaled(raw, level)
@@ -179,7 +179,7 @@ class Experts:
     ) -> None:
         """Score the promises of a slot against the loads that came; `over` is of their mean."""
         table = self.table
-        asked = self._asked(rows, risk) * self._left(rows)
+        asked = self._asked(rows, risk) * self.budget.left(rows)
         due = table["due_expert"][:, slot, rows].astype(np.float64)
         wrong = rarity(risk) * ((peak > due * ABOVE) - asked)
         stretch = table["stretch"][rows] + _STRETCH_GAIN * wrong[NET]
@@ -202,10 +202,6 @@ class Experts:
         """Return the risk that each expert is asked for: the stated one of one that is alone."""
         more = np.where(self._alone(rows), 0.0, self.table["asked"][rows])
         return np.minimum(risk * np.exp(more), _MOST_ASKED)
-
-    def _left(self, rows: IntArray) -> FloatArray:
-        """Return the share of the asked risk that is left after what was broken lately."""
-        return np.where(self._alone(rows), 1.0, self.budget.left(rows))
 
     def _alone(self, rows: IntArray) -> NDArray[np.bool_]:
         """Whether too little was scored for anybody but the network to speak."""

@@ -10,11 +10,17 @@ ROWS = np.array([0])
 RISK = np.array([0.01])
 
 
-def left_after(broken, *, risk=RISK):
-    """The share of the risk that is left after promises broken or kept, in order."""
+def known_for_a_day(n_rows, *, n_steps=1440):
     table = Table()
+    table.column("n_steps", fill=n_steps)
     budget = RiskBudget(table)
-    table.add(1)
+    table.add(n_rows)
+    return budget
+
+
+def left_after(broken, *, risk=RISK, n_steps=1440):
+    """The share of the risk that is left after promises broken or kept, in order."""
+    budget = known_for_a_day(1, n_steps=n_steps)
     for over in broken:
         budget.learn(ROWS, over=np.array([over]), risk=risk)
     return float(budget.left(ROWS)[0])
@@ -35,6 +41,10 @@ def test_the_risk_that_is_left_follows_what_was_broken(broken, expected):
     assert left_after(broken) == pytest.approx(expected)
 
 
+def test_nothing_is_saved_on_a_loads_first_day():
+    assert left_after([True] * 20, n_steps=1439) == 1.0
+
+
 def test_what_counts_is_how_many_times_the_stated_risk_was_spent():
     rarely = left_after([True] * 2, risk=np.array([0.01]))
     often = left_after([True] * 2, risk=np.array([0.1]))
@@ -43,9 +53,7 @@ def test_what_counts_is_how_many_times_the_stated_risk_was_spent():
 
 
 def test_each_row_has_its_own():
-    table = Table()
-    budget = RiskBudget(table)
-    rows = table.add(2)
+    budget, rows = known_for_a_day(2), np.arange(2)
     for _ in range(9):
         budget.learn(rows, over=np.array([True, False]), risk=np.array([0.01, 0.01]))
 

@@ -18,6 +18,7 @@ def fresh(**state):
     """Experts of one row, whose promises another part of the table counts and scales."""
     table = Table()
     table.column("n_scored")
+    table.column("n_steps", fill=1440)
     table.column("due_scale", 4, fill=0.1)
     experts = Experts(table, n_pending=4)
     table.add(1)
