@@ -8,6 +8,7 @@ wanted (`missing_pasts.py`), some other thread reads it, `accept_history` takes 
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -22,8 +23,10 @@ from autoscaler.policy.quantity import seconds_text
 from autoscaler.ports import History, LoadSeries
 from autoscaler.review.log import log_event
 from autoscaler.roster import Roster
+from models.batch import ForecastBatch
 from models.engine import ForecastEngine
 from models.snapshot import SnapshotError
+from models.trust import Trust
 
 __all__ = ["Forecasts", "Horizon", "SnapshotError"]
 
@@ -31,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 # A clock set back by less is caught up with before anybody's forecast is stale.
 _CATCHES_UP = 2 * STEP
+# Who is known for as long is no stranger, whatever became of the past.
+_WAITS_FOR_PAST = timedelta(minutes=10)
 # Stands in a saved memory before the key of a series whose past was not read yet.
 _UNREAD = "unread:"
 
@@ -207,7 +212,16 @@ class Forecasts:
             hold_seconds=horizon.hold_seconds,
             risk=horizon.risk,
         )
-        return forecast_facts(batch, horizon)
+        return forecast_facts(self._warming(batch), horizon)
+
+    def _warming(self, batch: ForecastBatch) -> ForecastBatch:
+        """Have nobody steered by its first minutes while a past that tells more is to be read."""
+        if not len(self._missing):
+            return batch
+        waits = np.array([self._missing.lacks_whole(key) for key in self._roster.series_keys])
+        waits &= batch.history_seconds < _WAITS_FOR_PAST.total_seconds()
+        waits &= batch.trust == Trust.TRUSTED
+        return replace(batch, trust=np.where(waits, np.int8(Trust.WARMING), batch.trust))
 
 
 def _learnable(sample: Sample, *, now: datetime) -> float:

@@ -59,6 +59,10 @@ class MissingPasts:
     def __len__(self) -> int:
         return len(self._wanted)
 
+    def lacks_whole(self, key: str) -> bool:
+        """Whether nothing of a series' past was read yet."""
+        return key in self._wanted and key not in self._gaps
+
     def follow(self, series_of: Mapping[str, LoadSeries], *, whole: Collection[str]) -> None:
         """Forget who left; want the whole past of the given ones."""
         wanted = self._wanted.keys() | set(whole)

@@ -46,7 +46,6 @@ _DAY_STEPS = 1440.0
 _LEAST_SCORED = 240.0
 # Hysteresis: a series must be clearly worse to lose trust, and not worse to regain it.
 _DEMOTE_BELOW, _RESTORE_ABOVE = -0.03, 0.02
-_WARM_STEPS = 10
 # Not even a demoted series is sized for more than twice the highest load of about a day.
 _HEADROOM = 0.7
 # What of a promise is kept until it can be scored.
@@ -219,7 +218,7 @@ class Calibration:
     def trust(self, moment: Moment, age_seconds: FloatArray) -> NDArray[np.int8]:
         """Return the codes of `Trust`, shape (n_lanes,); `age_seconds` is that of each sample."""
         code = np.where(self.table["demoted"][moment.rows], Trust.DEMOTED, Trust.TRUSTED)
-        code = np.where(moment.n_steps < _WARM_STEPS, Trust.WARMING, code)
+        code = np.where(moment.n_steps == 0, Trust.WARMING, code)
         return np.where(age_seconds > SILENT_SECONDS, Trust.STALE, code).astype(np.int8)
 
 

@@ -71,6 +71,74 @@ def test_a_constant_past_forecasts_itself():
     assert all(f.quantile >= f.median for f in got)
 
 
+def minutes_seen(forecasts, n, value=500.0):
+    for minute in range(n):
+        now = NOW + minute * STEP
+        measured = Sample(value, now - timedelta(seconds=30), n_series=1)
+        forecasts.observe([measured], now=now)
+    return forecasts.predict(horizon(1), now=now)[0]
+
+
+def test_a_workload_whose_past_is_being_read_is_not_steered_by_its_first_minutes():
+    forecasts = Forecasts()
+    forecasts.follow(roster_of(CHECKOUT))
+
+    assert minutes_seen(forecasts, 9).trust is Trust.WARMING
+
+
+def test_a_past_that_cannot_be_read_is_waited_for_ten_minutes():
+    forecasts = Forecasts()
+    forecasts.follow(roster_of(CHECKOUT))
+
+    assert minutes_seen(forecasts, 10).trust is Trust.TRUSTED
+
+
+def test_only_whose_past_is_to_be_read_is_waited_for():
+    forecasts = Forecasts()
+    forecasts.follow(roster_of(CHECKOUT, SEARCH))
+    nothing = History(np.full((1, 24 * 60), np.nan), STEP, NOW)
+    forecasts.accept_history(list(forecasts.missing_history(limit=1)), nothing)
+    forecasts.observe([sample(500.0), sample(500.0)], now=NOW)
+
+    told = [forecast.trust for forecast in forecasts.predict(horizon(2), now=NOW)]
+
+    assert told == [Trust.TRUSTED, Trust.WARMING]
+
+
+def test_waiting_for_a_past_hides_no_silence():
+    forecasts = Forecasts()
+    forecasts.follow(roster_of(CHECKOUT))
+    forecasts.observe([sample(500.0)], now=NOW)
+
+    assert forecasts.predict(horizon(1), now=NOW + 6 * STEP)[0].trust is Trust.STALE
+
+
+def test_a_gap_after_an_outage_is_not_waited_for():
+    forecasts = Forecasts()
+    forecasts.follow(roster_of(CHECKOUT))
+    nothing = History(np.full((1, 24 * 60), np.nan), STEP, NOW)
+    forecasts.accept_history(list(forecasts.missing_history(limit=1)), nothing)
+    forecasts.observe([sample(500.0)], now=NOW)
+    unheard = Sample(None, None, n_series=0, doubt=Doubt.UNREACHABLE)
+    for minute in range(1, 13):
+        forecasts.observe([unheard], now=NOW + minute * STEP)
+    later = NOW + 14 * STEP
+    heard = Sample(500.0, later - timedelta(seconds=30), n_series=1)
+    forecasts.observe([heard], now=later)
+
+    assert forecasts.n_missing_history == 1
+    assert forecasts.predict(horizon(1), now=later)[0].trust is Trust.TRUSTED
+
+
+def test_a_workload_without_any_past_is_steered_from_its_first_minute_on():
+    forecasts = Forecasts()
+    forecasts.follow(roster_of(CHECKOUT))
+    nothing = History(np.full((1, 24 * 60), np.nan), STEP, NOW)
+    forecasts.accept_history(list(forecasts.missing_history(limit=1)), nothing)
+
+    assert minutes_seen(forecasts, 1).trust is Trust.TRUSTED
+
+
 def test_history_is_wanted_once_per_series():
     forecasts = Forecasts()
     forecasts.follow(roster_of(CHECKOUT, SEARCH))

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from loads import bench_policy
 from replay_bench import tables_of
+from young_bench import young_table
 
 from autoscaler.replay.alterations import altered_copies
 from autoscaler.replay.pretrain import examples_by_load, pooled
@@ -26,11 +27,16 @@ _DAY_SECONDS = 86_400.0
 def generalisation_tables(
     traces: Sequence[Trace], *, startups: Sequence[float], risks: Sequence[float], workers: str
 ) -> list[str]:
-    """Return the lines of the tables, markdown: whole recordings, then their first 24 hours."""
+    """Return the lines of the tables, markdown: whole recordings, first 24 hours, first minutes."""
     jobs = list(_jobs(traces, startups, tuple(risks)))
     first = [replace(j, trace=_first_day(j.trace)) for j in jobs]
-    lines = tables_of(run_jobs(jobs, workers=workers))
-    return [*lines, "", "First 24 hours:", "", *tables_of(run_jobs(first, workers=workers))]
+    known_to = {job.trace.name: (job.trace, job.prior) for job in jobs if job.prior is not None}
+    return [
+        *tables_of(run_jobs(jobs, workers=workers)),
+        *("", "First 24 hours:", "", *tables_of(run_jobs(first, workers=workers))),
+        *("", "First minutes, exceeded / risk:", ""),
+        *young_table(list(known_to.values()), risks=risks),
+    ]
 
 
 def _jobs(

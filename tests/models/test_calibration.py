@@ -20,6 +20,7 @@ TWICE = np.exp(0.7) * (150.0 + 10.0) - 10.0
 def fresh(**columns):
     """Return the calibration of one row, with some of its columns set."""
     table = Table()
+    table.column("n_steps", fill=1440)
     calibration = Calibration(table, Memory(table, step_seconds=60, n_slots=100))
     table.add(1)
     for name, number in columns.items():
@@ -83,8 +84,9 @@ def test_what_promises_were_worth_is_what_trust_follows(quantile, reactive, expe
 @pytest.mark.parametrize(
     ("demoted", "seen", "expected"),
     [
-        pytest.param(False, {"n_steps": 9}, Trust.WARMING, id="too little past"),
-        pytest.param(True, {"n_steps": 9}, Trust.WARMING, id="which is said first"),
+        pytest.param(False, {"n_steps": 0}, Trust.WARMING, id="not a minute of it"),
+        pytest.param(False, {"n_steps": 1}, Trust.TRUSTED, id="one is enough"),
+        pytest.param(True, {"n_steps": 0}, Trust.WARMING, id="which is said first"),
         pytest.param(False, {"age_seconds": 300.0}, Trust.TRUSTED, id="five minutes are no outage"),
         pytest.param(False, {"age_seconds": 301.0}, Trust.STALE, id="more are"),
         pytest.param(True, {"age_seconds": 301.0}, Trust.STALE, id="for whomever"),

@@ -31,6 +31,7 @@ Eventually = Callable[..., None]
 AT_ONCE = {
     "behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}},
     "cooldown": {"scaleDown": "0s"},
+    "forecast": {"leadTime": "1s"},  # a restart is held for at least as long
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 from autoscaler.decide.facts import Doubt, Sample, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.review.attention import SEVERITY, Attention, attention_of
+from autoscaler.review.fields import ASLEEP
 from review.records import (
     CHECKOUT,
     NOW,
@@ -138,3 +139,10 @@ def test_the_page_says_what_every_word_means():
     overview = page.partition('<section id="policy"')[0]
 
     assert re.findall(r"<dt>(.+)</dt>", overview)[: len(Attention)] == list(Attention)
+
+
+def test_the_page_says_what_every_trust_means():
+    page = (files("autoscaler.review") / "static" / "page.html").read_text(encoding="utf-8")
+    told = re.findall(r"<dt>trust</dt><dd>(.+)</dd>", page)[0]
+
+    assert set(re.findall(r"(\w+):", told)) == {*Trust, ASLEEP}
