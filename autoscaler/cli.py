@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
         prog="autoscaler",
         description="A predictive horizontal autoscaler for Kubernetes.",
         epilog="Every flag is also an environment variable: --interval is AUTOSCALER_INTERVAL. "
-        f"{flags.EXIT_CODES}",
+        + flags.EXIT_CODES,
     )
     top.add_argument("--version", action="version", version=f"autoscaler {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")

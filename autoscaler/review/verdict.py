@@ -6,13 +6,12 @@ Where prediction does not help the verdict says so, and recommends the plain HPA
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscaler.policy.quantity import duration_text, share_text
+from autoscaler.policy.quantity import seconds_text, share_text
 
 FloatArray = NDArray[np.float64]
 CountArray = NDArray[np.int64]
@@ -169,7 +168,7 @@ def summary(run: Replayed) -> str:
     """Return the verdict, and that there was little to learn from where the recording is short."""
     if run.days >= _LEAST_DAYS or worth(run) is Worth.ONE_POD:
         return verdict(run)
-    length = duration_text(timedelta(days=run.days))
+    length = seconds_text(run.days * 86_400)
     return f"{verdict(run)} In {length} no rhythm could be learned: a week or two would tell more."
 
 
