@@ -1,9 +1,8 @@
 """Fewer, larger steps: every rescale starts or ends pods, and the next one often undoes it.
 
-In: what the forecast needs again soon is kept, where it was asked for that.
-A step waits until it is worth taking: until the share of the pods that were too many, summed over
-the time they were, comes to a quarter of the stabilization window for the whole workload, a minute
-and a quarter by default.
+In: a step waits until it is worth taking: until the share of the pods that were too many, summed
+over the time they were, comes to a quarter of the stabilization window for the whole workload, a
+minute and a quarter by default.
 A tenth too many then waits for twelve minutes, a half for two and a half; a surplus that ends was
 not worth it, and who asks for no window does not wait at all.
 On a load's first day less is worth it: what is too many then is often a young forecast's mistake,
@@ -46,14 +45,10 @@ def kept_for_later(
     number: int,
     *,
     current_replicas: int,
-    keep_replicas: int,
     worth: timedelta,
     surplus: timedelta,
 ) -> Limit | None:
-    """Keep what is needed again soon, and wait until what is left is worth a rescale."""
-    after = min(max(number, keep_replicas), current_replicas)
-    if after > number:
-        return Limit(Reason.CHURN_HOLD, number, after, "needed again soon")
+    """Keep what is there until what is too many of it is worth a rescale."""
     missing = worth - surplus
     if missing <= _NOTHING:
         return None

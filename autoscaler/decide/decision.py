@@ -57,8 +57,6 @@ class Recommendation:
     proposals: tuple[Proposal, ...] = ()
     may_lower: bool = True
     detail: str = ""
-    keep_replicas: int | None = None
-    """Replicas needed again within the next stabilization window: scale-in stops there."""
     forecast_history: timedelta | None = None
     """The shortest past behind a forecast that has a say in it; None = measured load alone has."""
     promised_for: timedelta = timedelta(0)

@@ -222,9 +222,6 @@ class ForecastFacts:
     """How old the newest sample behind this forecast is."""
     history: timedelta = timedelta.max
     """How much of the load's past it has seen."""
-    scale_in_quantile: float | None = None
-    """The same quantile over [now, now + lead + stabilization window]: what a scale-in would soon
-    have to bring back. None = not asked for, as by our own loop."""
 
     def level(self, *, measured: bool) -> float:
         """Return the load that sizes: without trust that of persistence, while any is measured."""

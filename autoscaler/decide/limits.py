@@ -146,7 +146,6 @@ def fewer_steps(number: int, case: Case) -> Limit | None:
     return kept_for_later(
         number,
         current_replicas=case.current,
-        keep_replicas=recommendation.keep_replicas or 0,
         worth=worth,
         surplus=case.state.surplus,
     )

@@ -16,7 +16,6 @@ from autoscaler.decide.facts import ForecastFacts, Signal, Trust, WorkloadFacts
 from autoscaler.decide.lead_time import farthest_promise
 from autoscaler.decide.one_metric import proposed
 from autoscaler.decide.reason import Reason
-from autoscaler.decide.sizing import replicas_for
 from autoscaler.decide.state import WorkloadState
 from autoscaler.decide.zero import asleep, replicas_around_zero
 from autoscaler.policy.schema import WorkloadPolicy
@@ -62,7 +61,6 @@ def recommended(
         proposals,
         may_lower=doubt is None,
         detail=_detail(signals),
-        keep_replicas=_kept(signals) if replicas else None,
         forecast_history=_history(signals, proposals),
         promised_for=_promised_for(signals, proposals),
         enough_replicas=enough_replicas(signals, proposals) if more else None,
@@ -89,21 +87,6 @@ def _with_a_say(
     for signal, proposal in zip(signals, proposals, strict=True):
         if proposal.predictive is not None and signal.forecast is not None:
             yield signal.forecast
-
-
-def _kept(signals: Sequence[Signal]) -> int | None:
-    """Return the replicas needed again before a scale-in would have paid off."""
-    kept: int | None = None
-    for signal in signals:
-        forecast = signal.forecast
-        if (
-            forecast is not None
-            and forecast.scale_in_quantile is not None
-            and forecast.trust is Trust.TRUSTED
-            and signal.capacity is not None
-        ):
-            kept = max(kept or 0, replicas_for(forecast.scale_in_quantile, signal.capacity))
-    return kept
 
 
 def _busy_pods(proposals: Sequence[Proposal], workload: WorkloadFacts) -> float | None:

@@ -9,9 +9,10 @@ closed, so that a forgotten field shows up in a test.
 """
 
 import re
-from typing import Annotated, Any, Final, Literal, NotRequired
+from typing import Annotated, Any, Final, Literal, NotRequired, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
+from pydantic.json_schema import SkipJsonSchema
 
 # pydantic refuses typing.TypedDict before Python 3.12.
 from typing_extensions import TypedDict
@@ -20,9 +21,9 @@ from autoscaler.decide.facts import CapacitySource, Doubt, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.policy.schema import Actuator, Mode
 
-# Counts the changes of the fields below: a field added, renamed or given another meaning.
-# 2: routability. 3: actuator.
-SCHEMA_VERSION = 3
+# Counts the changes of the fields below: a field added, removed, renamed or given another meaning.
+# 2: routability. 3: actuator. 4: without scale_in_quantile and keep_replicas.
+SCHEMA_VERSION = 4
 # Of a workload without pods, whose metrics are silent as they are then: there is no load to know,
 # so no forecast of it is stale.
 ASLEEP: Final = "Asleep"
@@ -56,6 +57,10 @@ Seconds = Annotated[float, Field(ge=0, le=_MOST_SECONDS, allow_inf_nan=False)]
 Age = Annotated[float, Field(ge=-_MOST_SECONDS, le=_MOST_SECONDS, allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=TEXT_LIMIT)]
 SignalText = Annotated[str, Field(max_length=SIGNAL_TEXT_LIMIT)]
+
+# Of lines up to version 3, where it is null: still read, and no longer told.
+_T = TypeVar("_T")
+_Former = SkipJsonSchema[_T | None]
 
 _CLOSED = ConfigDict(extra="forbid")
 _OPEN = ConfigDict(extra="allow")
@@ -91,9 +96,7 @@ class ForecastFields(TypedDict):
     reactive_quantile: Annotated[
         Load, Field(description="The same from persistence alone; it sizes without trust.")
     ]
-    scale_in_quantile: Annotated[
-        Load | None, Field(description="The same until the end of the stabilization window.")
-    ]
+    scale_in_quantile: NotRequired[_Former[Load]]
     risk: Annotated[float, Field(gt=0, lt=1, description="Accepted chance of being short.")]
     trust: Trust
     skill: Annotated[Number | None, Field(description="1 - loss / loss of persistence.")]
@@ -131,9 +134,7 @@ class RecommendationFields(TypedDict):
     reason: Reason
     may_lower: Annotated[bool, Field(description="False = some doubt: it may only raise.")]
     detail: Text
-    keep_replicas: Annotated[
-        Count | None, Field(description="Needed again soon: scale-in stops there.")
-    ]
+    keep_replicas: NotRequired[_Former[Count]]
 
 
 # `from` is a keyword in Python, so this one is written as a call.

@@ -61,7 +61,6 @@ def _forecast_fields(forecast: ForecastFacts) -> ForecastFields:
         "median": shown(forecast.median),
         "quantile": shown(forecast.quantile),
         "reactive_quantile": shown(forecast.reactive_quantile),
-        "scale_in_quantile": _rounded(forecast.scale_in_quantile),
         "risk": shown(forecast.risk),
         "trust": forecast.trust,
         "skill": _rounded(forecast.skill),
@@ -92,7 +91,6 @@ def recommendation_fields(recommendation: Recommendation) -> RecommendationField
         "reason": recommendation.reason,
         "may_lower": recommendation.may_lower,
         "detail": bounded(recommendation.detail),
-        "keep_replicas": recommendation.keep_replicas,
     }
 
 

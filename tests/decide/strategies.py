@@ -246,7 +246,6 @@ def _forecast(random, per_pod):
         skill=random.choice((None, -0.5, 0.5)),
         burst=random.random() < 0.1,
         age=timedelta(minutes=random.choice((0, 0, 0, 10, 200, 300))),
-        scale_in_quantile=random.choice((None, None, quantile * random.uniform(1, 2))),
     )
 
 

@@ -13,14 +13,6 @@ from decide.worlds import LONG_AGO, LOW, NOW, WORTH, ago, decided, outcome, quie
 FAST = {"scaleUp": {"policies": [{"type": "Pods", "value": 1000, "periodSeconds": 15}]}}
 
 
-def test_replicas_needed_again_soon_are_kept():
-    decision = decided(signal(300, 300, scale_in_quantile=680.0))
-
-    assert decision == Decision(
-        10, 7, Reason.CHURN_HOLD, (Limit(Reason.CHURN_HOLD, 3, 7, "needed again soon"),)
-    )
-
-
 def cycles_until_a_scale_in(load, *, state=None):
     """How many cycles of 15 s ten pods stay, once windows and cooldowns are over."""
     state = quiet(0, surplus=timedelta(0)) if state is None else state

@@ -193,13 +193,6 @@ def test_a_partial_total_of_a_value_target_never_lowers():
     assert (got.replicas, got.may_lower) == (4, False)
 
 
-def test_what_an_untrusted_forecast_needs_again_is_not_kept():
-    trusted = signal(300, 300, scale_in_quantile=680.0)
-    demoted = signal(300, 300, scale_in_quantile=680.0, trust=DEMOTED)
-
-    assert (recommended(trusted).keep_replicas, recommended(demoted).keep_replicas) == (7, None)
-
-
 def test_a_tolerance_named_in_one_direction_leaves_the_other_without_any():
     one_way = {"behavior": {"scaleDown": {"tolerance": "20%"}}}
 
@@ -213,11 +206,6 @@ def test_a_tolerance_that_the_policy_names_holds_for_a_trusted_forecast_too():
     assert recommended(signal(850, 100), behavior=behavior).replicas == 10
     assert recommended(signal(1040, 100), behavior=behavior).replicas == 10
     assert recommended(signal(1060, 100), behavior=behavior).replicas == 11
-
-
-def test_what_is_needed_again_soon_is_kept_in_mind():
-    assert recommended(signal(300, 400, scale_in_quantile=750.0)).keep_replicas == 8
-    assert recommended(signal(300, 400)).keep_replicas is None
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_the_last_pod_goes_only_after_an_idle_time():
 
 def test_a_quantile_that_is_not_quite_zero_keeps_no_pod():
     long_idle = quiet(0, doubts=((Reason.SCALED_TO_ZERO, ago(600)),))
-    almost_nothing = signal(0.0, 10.0, scale_in_quantile=10.0)
+    almost_nothing = signal(0.0, 10.0)
     step = outcome(almost_nothing, state=long_idle, minReplicas=0, spec=1)
 
     assert (step.decision.desired_replicas, step.decision.reason) == (0, Reason.SCALED_TO_ZERO)

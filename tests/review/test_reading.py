@@ -30,10 +30,10 @@ def found(*lines, target=""):
         pytest.param('{"msg": "starting"}', ([], 0), id="another event"),
         pytest.param("panic: {", ([], 0), id="not JSON"),
         pytest.param(LINE[:-40], ([], 1), id="cut short"),
-        pytest.param(LINE.replace('"schema": 3', '"schema": "x"'), ([], 1), id="wrong type"),
-        pytest.param(LINE.replace('"schema": 3', '"schema": 4'), ([], 1), id="a later version"),
+        pytest.param(LINE.replace('"schema": 4', '"schema": "x"'), ([], 1), id="wrong type"),
+        pytest.param(LINE.replace('"schema": 4', '"schema": 5'), ([], 1), id="a later version"),
         pytest.param(
-            LINE.replace('"schema": 3', '"schema": 2').replace('"actuator": "scale", ', ""),
+            LINE.replace('"schema": 4', '"schema": 2').replace('"actuator": "scale", ', ""),
             (["checkout"], 0),
             id="an earlier version",
         ),
@@ -54,6 +54,14 @@ def found(*lines, target=""):
 )
 def test_decisions_are_found_among_other_lines_and_never_guessed(line, expected):
     assert found(line) == expected
+
+
+def test_lines_with_the_second_quantile_of_version_3_are_still_read():
+    line = json.loads(LINE) | {"schema": 3}
+    line["recommendation"]["keep_replicas"] = None
+    line["signals"][0]["forecast"]["scale_in_quantile"] = None
+
+    assert found(json.dumps(line)) == (["checkout"], 0)
 
 
 def test_lines_from_before_routability_was_told_are_still_read():
