@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from autoscaler.decide.bounds import bounded_replicas, bounds_in_force, highest_floor
+from autoscaler.decide.bounds import Bounds, bounded_replicas, bounds_in_force, highest_floor
 from autoscaler.decide.churn import enough_for_now, kept_for_later, worth_waiting_for
 from autoscaler.decide.cooldown import scale_in_cooldown_left, scale_out_cooldown_left
 from autoscaler.decide.decision import Limit, Recommendation, left_text
@@ -161,14 +161,19 @@ def cooled_down(number: int, case: Case) -> Limit | None:
 
 
 def rate_limited(number: int, case: Case) -> Limit | None:
-    """Go no further at once than `behavior` allows."""
+    """Go no further at once than `behavior` allows.
+
+    Where a bound says the same number it is left to the bound, as with HPA: it will not pass.
+    """
     behavior, events, now = case.policy.behavior, case.state.scale_events, case.now
     if number > case.current:
         limit = scale_out_limit(case.current, rules=behavior.scale_up, events=events, now=now)
-        return Limit(Reason.SCALE_UP_LIMIT, number, limit) if number > limit else None
-    if number < case.current:
+        if number > limit and limit != _bounds(case).high:
+            return Limit(Reason.SCALE_UP_LIMIT, number, limit)
+    elif number < case.current:
         limit = scale_down_limit(case.current, rules=behavior.scale_down, events=events, now=now)
-        return Limit(Reason.SCALE_DOWN_LIMIT, number, limit) if number < limit else None
+        if number < limit and limit != _bounds(case).low:
+            return Limit(Reason.SCALE_DOWN_LIMIT, number, limit)
     return None
 
 
@@ -190,8 +195,7 @@ def bounded(number: int, case: Case) -> Limit | None:
         policy.min_replicas <= number and max(number, case.current) <= policy.max_replicas
     ):
         return None
-    bounds = bounds_in_force(policy.min_replicas, policy.max_replicas, _scheduled(case))
-    return bounded_replicas(number, bounds, current_replicas=case.current)
+    return bounded_replicas(number, _bounds(case), current_replicas=case.current)
 
 
 def sure_of_time(number: int, case: Case) -> Limit | None:
@@ -205,6 +209,11 @@ def sure_of_time(number: int, case: Case) -> Limit | None:
     if left <= _ZERO:
         return None
     return Limit(Reason.CLOCK_JUMP_HOLD, number, there, f"at most {left_text(left)}")
+
+
+def _bounds(case: Case) -> Bounds:
+    """Return the bounds in force at this instant."""
+    return bounds_in_force(case.policy.min_replicas, case.policy.max_replicas, _scheduled(case))
 
 
 def _scheduled(case: Case) -> ScheduledBounds:

@@ -1,36 +1,32 @@
-"""Reads conformance cases from a folder beside the repository, and asks our functions for answers.
+"""Reads conformance cases from a folder beside the repository, and asks the pipeline for answers.
+
+One metric is put to the functions that `one_metric.py` asks; what follows it to `recommended` and
+`decide`, as in a reconcile, with nothing in force but what the case is about.
 
 `HPA_CASES` names another folder; without either the tests that need it are skipped.
 """
 
 import json
 import os
-from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from autoscaler.decide.decision import Recommendation
 from autoscaler.decide.facts import PodPhase
-from autoscaler.decide.hpa_steps import (
-    SCALE_UP_LIMIT_FACTOR,
-    SCALE_UP_LIMIT_MINIMUM,
-    downscale_stabilized_replicas,
-    growth_capped_replicas,
-    largest_proposal,
-    rate_limited_replicas,
-    serving_pods,
-    summed,
-)
+from autoscaler.decide.pipeline import decide
 from autoscaler.decide.pod_classes import MeasuredPod, SampleTiming
+from autoscaler.decide.reason import Reason
+from autoscaler.decide.recommend import recommended
 from autoscaler.decide.replica_calculator import (
     HpaProposal,
+    MetricErrorKind,
     PodMetric,
     ReplicaCalculationError,
     replicas_for_pod_metric,
 )
-from autoscaler.decide.stabilization import stabilized_replicas
-from autoscaler.decide.state import ScaleEvent, TimestampedRecommendation
+from autoscaler.decide.state import ScaleEvent, TimestampedRecommendation, WorkloadState
 from autoscaler.decide.total_metric import replicas_for_average_value, replicas_for_value
 from autoscaler.decide.usage_ratio import Tolerances
 from autoscaler.policy.behavior import (
@@ -43,8 +39,8 @@ from autoscaler.policy.behavior import (
     SelectPolicy,
 )
 from autoscaler.policy.metric import TargetType
+from decide.worlds import LONG_AGO, NOW, PER_POD, ago, policy, signal, workload
 
-NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 _BESIDE = Path(__file__).resolve().parents[3] / "shared" / "hpa-cases"
 FOLDER = Path(os.environ.get("HPA_CASES", _BESIDE))
 
@@ -78,22 +74,39 @@ def cases(family):
     return found or [absent]
 
 
-def ago(seconds):
-    return NOW - timedelta(seconds=seconds)
-
-
 def rules(raw, defaults):
     """Build scaling rules as the case states them, without the bounds of our own schema."""
-    if raw is None:
-        return defaults
-    policies = tuple(
+    return defaults if raw is None else rules_of(raw["select_policy"], raw["policies"])
+
+
+def rules_of(select, policies):
+    limits = tuple(
         ScalingPolicy.model_construct(
             type=RateLimitType(p["type"]), value=p["value"], period_seconds=p["period_seconds"]
         )
-        for p in raw["policies"]
+        for p in policies
     )
-    return ScalingRules.model_construct(
-        select_policy=SelectPolicy(raw["select_policy"]), policies=policies
+    return ScalingRules.model_construct(select_policy=SelectPolicy(select), policies=limits)
+
+
+def damped(wanted, *, current, bounds, behavior, state=None):
+    """Put a recommendation to `decide`, where nothing holds but what is given.
+
+    HPA goes from outside of its bounds to them before it looks at any metric; its last step then
+    knows the bound ahead alone, while ours is both.
+    """
+    low, high = bounds
+    given = {
+        "behavior": behavior,
+        "min_replicas": min(low, current) if wanted >= current else low,
+        "max_replicas": max(high, current) if wanted <= current else high,
+    }
+    return decide(
+        Recommendation(wanted, Reason.DESIRED_WITHIN_RANGE),
+        workload=workload(current),
+        policy=policy().model_copy(update=given),
+        state=state or WorkloadState(LONG_AGO),
+        now=NOW,
     )
 
 
@@ -104,42 +117,63 @@ def rate_limited(case):
         scale_up=rules(case.get("scale_up"), DEFAULT_SCALE_UP),
         scale_down=rules(case.get("scale_down"), DEFAULT_SCALE_DOWN),
     )
-    return rate_limited_replicas(
+    return damped(
         case["recommended_replicas"],
-        current_replicas=case["current_replicas"],
+        current=case["current_replicas"],
         bounds=(case["min_replicas"], case["max_replicas"]),
         behavior=behavior,
-        events=events,
-        now=NOW,
+        state=WorkloadState(LONG_AGO, scale_events=tuple(events)),
     )
 
 
 def growth_capped(case, *, factor):
-    return growth_capped_replicas(
+    """What HPA does without a behavior section: a percentage, or the pods that lack to a few."""
+    current = case["current_replicas"]
+    policies = [{"type": "Percent", "value": 100 * (factor - 1), "period_seconds": 15}]
+    if case["scale_up_limit_minimum"] > current:
+        missing = case["scale_up_limit_minimum"] - current
+        policies.append({"type": "Pods", "value": missing, "period_seconds": 15})
+    return damped(
         case["recommended_replicas"],
-        current_replicas=case["current_replicas"],
-        min_replicas=case["min_replicas"],
-        max_replicas=case["max_replicas"],
-        scale_up_limit_factor=factor,
-        scale_up_limit_minimum=case.get("scale_up_limit_minimum", SCALE_UP_LIMIT_MINIMUM),
+        current=current,
+        bounds=(case["min_replicas"], case["max_replicas"]),
+        behavior=Behavior.model_construct(
+            scale_up=rules_of("Max", policies), scale_down=DEFAULT_SCALE_DOWN
+        ),
     )
 
 
 def remembered(case):
-    return [
+    history = (
         TimestampedRecommendation(ago(h["age_seconds"]), h["replicas"]) for h in case["history"]
-    ]
-
-
-def stabilized(case, recommended):
-    return stabilized_replicas(
-        recommended,
-        current_replicas=case["current_replicas"],
-        history=remembered(case),
-        up_window=timedelta(seconds=case["up_window_seconds"]),
-        down_window=timedelta(seconds=case["down_window_seconds"]),
-        now=NOW,
     )
+    return WorkloadState(LONG_AGO, tuple(history))
+
+
+def windows(case, policies):
+    """Behavior with the case's windows, and the given rate limits in both directions."""
+    up, down = (
+        ScalingRules.model_construct(
+            stabilization_window_seconds=case[f"{direction}_window_seconds"],
+            policies=policies[direction],
+            tolerance=0.0,
+        )
+        for direction in ("up", "down")
+    )
+    return Behavior.model_construct(scale_up=up, scale_down=down)
+
+
+def stabilized(case):
+    anything = ScalingPolicy.model_construct(
+        type=RateLimitType.PODS, value=10**9, period_seconds=15
+    )
+    return damped(
+        case["recommended_replicas"],
+        current=case["current_replicas"],
+        bounds=(0, 10**9),
+        behavior=windows(case, {"up": (anything,), "down": (anything,)}),
+        state=remembered(case),
+    ).desired_replicas
 
 
 def measured_pod(raw):
@@ -163,7 +197,9 @@ def proposed(metric, case) -> HpaProposal:
     tolerances = Tolerances(case["tolerance"], case["tolerance"])
     current = case["current_replicas"]
     if metric["metric_type"] in {"object", "external"}:
-        total = summed(metric["metric_values"])
+        if not metric["metric_values"]:  # for us that is unknown, before anything is reckoned
+            raise ReplicaCalculationError(MetricErrorKind.NO_SAMPLES, "no value")
+        total = sum(metric["metric_values"])
         if kind is TargetType.AVERAGE_VALUE:
             return replicas_for_average_value(
                 total, target=amount, current_replicas=current, tolerances=tolerances
@@ -172,7 +208,7 @@ def proposed(metric, case) -> HpaProposal:
             total,
             target=amount,
             current_replicas=current,
-            ready_replicas=serving_pods(pods),
+            ready_replicas=sum(pod.phase is PodPhase.RUNNING and pod.ready for pod in pods),
             tolerances=tolerances,
         )
     timing = SampleTiming(
@@ -200,25 +236,25 @@ def proposals(case):
     return counts
 
 
-def combined(case, *, with_behavior=True):
-    """The whole HPA pipeline: proposals, recommendation (None = no decision), final replicas."""
-    each = proposals(case)
-    recommended = largest_proposal(each, current_replicas=case["current_replicas"])
-    if recommended is None:
-        return each, None, case["current_replicas"]
-    if not with_behavior:
-        window = timedelta(seconds=case["down_window_seconds"])
-        calm = downscale_stabilized_replicas(
-            recommended, history=remembered(case), now=NOW, window=window
-        )
-        limit = growth_capped(case | {"recommended_replicas": calm}, factor=SCALE_UP_LIMIT_FACTOR)
-        return each, recommended, limit.after
-    limited = rate_limited_replicas(
-        stabilized(case, recommended),
-        current_replicas=case["current_replicas"],
-        bounds=(case["min_replicas"], case["max_replicas"]),
-        behavior=Behavior(),
-        events=(),
-        now=NOW,
-    )
-    return each, recommended, limited.after
+def combined(case):
+    """The whole pipeline: proposals, recommendation (None = no decision), final replicas.
+
+    Each proposal is put to it as the load that asks for so many pods, an error as an unknown one.
+    """
+    each, current = proposals(case), case["current_replicas"]
+    limits = {"up": DEFAULT_SCALE_UP.policies, "down": DEFAULT_SCALE_DOWN.policies}
+    given = {
+        "behavior": windows(case, limits),
+        "min_replicas": case["min_replicas"],
+        "max_replicas": case["max_replicas"],
+    }
+    world = {
+        "workload": workload(current),
+        "policy": policy(n_metrics=len(each)).model_copy(update=given),
+        "state": remembered(case),
+        "now": NOW,
+    }
+    loads = [signal(None if replicas is None else replicas * PER_POD) for replicas in each]
+    wanted = recommended(loads, **world)
+    decides = wanted.replicas is not None and (wanted.may_lower or wanted.replicas >= current)
+    return each, wanted.replicas if decides else None, decide(wanted, **world).desired_replicas

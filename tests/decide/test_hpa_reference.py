@@ -11,7 +11,6 @@ from random import Random
 import pytest
 
 from autoscaler.decide.facts import PodPhase
-from autoscaler.decide.hpa_steps import rate_limited_replicas
 from autoscaler.decide.pod_classes import MeasuredPod, SampleTiming
 from autoscaler.decide.replica_calculator import (
     PodMetric,
@@ -19,12 +18,13 @@ from autoscaler.decide.replica_calculator import (
     replicas_for_pod_metric,
 )
 from autoscaler.decide.stabilization import stabilized_replicas
-from autoscaler.decide.state import ScaleEvent, TimestampedRecommendation
+from autoscaler.decide.state import ScaleEvent, TimestampedRecommendation, WorkloadState
 from autoscaler.decide.total_metric import replicas_for_average_value, replicas_for_value
 from autoscaler.decide.usage_ratio import Tolerances
 from autoscaler.policy.behavior import Behavior, ScalingRules
 from autoscaler.policy.metric import TargetType
-from decide.worlds import NOW, ago
+from decide.hpa_cases import damped
+from decide.worlds import LONG_AGO, NOW, ago
 
 SEEDS = range(60)
 PER_SEED = 50
@@ -231,7 +231,7 @@ def scaling_rules(rules):
 def test_rate_limits_and_bounds(seed):
     random = Random(seed)
     for _ in range(PER_SEED):
-        current, wanted = random.randint(0, 60), random.randint(0, 90)
+        current, wanted = random.randint(1, 60), random.randint(0, 90)
         low = random.randint(0, 30)
         high = low + random.randint(0, 60)
         up, down = random_rules(random), random_rules(random)
@@ -250,16 +250,16 @@ def test_rate_limits_and_bounds(seed):
             if wanted < max(limit, low):
                 after = max(limit, low)
                 reason = "ScaleDownLimit" if limit > low else "TooFewReplicas"
-        got = rate_limited_replicas(
+        past = tuple(ScaleEvent(ago(age), change) for age, change in events)
+        got = damped(
             wanted,
-            current_replicas=current,
+            current=current,
             bounds=(low, high),
             behavior=Behavior(scale_up=scaling_rules(up), scale_down=scaling_rules(down)),
-            events=[ScaleEvent(ago(age), change) for age, change in events],
-            now=NOW,
+            state=WorkloadState(LONG_AGO, scale_events=past),
         )
 
-        assert (got.after, got.reason) == (after, reason)
+        assert (got.desired_replicas, got.reason) == (after, reason)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -1,18 +1,19 @@
 """`behavior` policies and bounds: how far one rescale may go, and which rule says so."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from autoscaler.decide.bounds import Bounds, bounded_replicas, bounds_in_force
 from autoscaler.decide.decision import Limit
-from autoscaler.decide.hpa_steps import growth_capped_replicas, rate_limited_replicas
 from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.schedule import NO_SCHEDULE, ScheduledBounds
 from autoscaler.decide.state import ScaleEvent
 from autoscaler.policy.behavior import Behavior, ScalingRules
-from decide.worlds import NOW, events
+from decide.hpa_cases import damped
+from decide.worlds import LOW, NOW, decided, events
 
 
 def rules(*policies, select="Max"):
@@ -80,56 +81,36 @@ def test_a_scale_in_goes_as_far_as_the_selected_policy_allows(policies, select, 
     )
 
 
+UP, DOWN = Reason.SCALE_UP_LIMIT, Reason.SCALE_DOWN_LIMIT
+MOST, FEWEST = Reason.TOO_MANY_REPLICAS, Reason.TOO_FEW_REPLICAS
+
+
 @pytest.mark.parametrize(
     ("wanted", "bounds", "expected"),
     [
-        pytest.param(12, (1, 100), Limit(Reason.DESIRED_WITHIN_RANGE, 12, 12), id="within range"),
-        pytest.param(
-            25, (1, 100), Limit(Reason.SCALE_UP_LIMIT, 25, 20), id="the speed limit clips"
-        ),
-        pytest.param(
-            25, (1, 20), Limit(Reason.TOO_MANY_REPLICAS, 25, 20), id="an equal max is named first"
-        ),
-        pytest.param(25, (1, 15), Limit(Reason.TOO_MANY_REPLICAS, 25, 15), id="max clips"),
-        pytest.param(2, (5, 100), Limit(Reason.TOO_FEW_REPLICAS, 2, 5), id="min clips"),
-        pytest.param(
-            0, (0, 100), Limit(Reason.DESIRED_WITHIN_RANGE, 0, 0), id="down to nothing is allowed"
-        ),
-        pytest.param(
-            11,
-            (20, 100),
-            Limit(Reason.DESIRED_WITHIN_RANGE, 11, 11),
-            id="min is not applied on the way up",
-        ),
-        pytest.param(
-            9,
-            (1, 5),
-            Limit(Reason.DESIRED_WITHIN_RANGE, 9, 9),
-            id="max is not applied on the way down",
-        ),
-        pytest.param(
-            10,
-            (20, 30),
-            Limit(Reason.DESIRED_WITHIN_RANGE, 10, 10),
-            id="as many as now is never clipped",
-        ),
+        pytest.param(12, (1, 100), [], id="within range"),
+        pytest.param(25, (1, 100), [Limit(UP, 25, 20)], id="the speed limit clips"),
+        pytest.param(25, (1, 20), [Limit(MOST, 25, 20)], id="of equal limits the bound is named"),
+        pytest.param(25, (1, 15), [Limit(UP, 25, 20), Limit(MOST, 20, 15)], id="max clips"),
+        pytest.param(2, (1, 100), [Limit(DOWN, 2, 6)], id="the speed limit clips on the way in"),
+        pytest.param(2, (6, 100), [Limit(FEWEST, 2, 6)], id="of equal ones the bound, there too"),
+        pytest.param(2, (7, 100), [Limit(DOWN, 2, 6), Limit(FEWEST, 6, 7)], id="min clips"),
+        pytest.param(10, (1, 100), [], id="as many as now is never clipped"),
     ],
 )
-def test_the_last_step_of_hpa(wanted, bounds, expected):
-    got = rate_limited_replicas(
-        wanted, current_replicas=10, bounds=bounds, behavior=Behavior(), events=(), now=NOW
-    )
-
-    assert got == expected
-
-
-def test_the_down_limit_is_named_where_it_is_above_min():
+def test_a_step_goes_no_further_than_speed_limit_and_bound(wanted, bounds, expected):
     behavior = Behavior(scale_down=rules(PODS_4))
-    got = rate_limited_replicas(
-        2, current_replicas=10, bounds=(6, 20), behavior=behavior, events=(), now=NOW
-    )
+    decision = damped(wanted, current=10, bounds=bounds, behavior=behavior)
 
-    assert got == Limit(Reason.TOO_FEW_REPLICAS, 2, 6)
+    assert list(decision.chain) == expected
+
+
+def test_a_floor_of_the_schedule_that_equals_the_speed_limit_is_named():
+    floor = {"name": "sale", "start": "0 0 * * *", "end": "59 23 * * *", "minReplicas": 6}
+    slowly = {"scaleDown": {"policies": [{"type": "Pods", "value": 4, "periodSeconds": 60}]}}
+    decision = decided(replace(LOW, forecast=None), behavior=slowly, schedule=[floor])
+
+    assert decision.chain == (Limit(Reason.SCHEDULE_FLOOR, 3, 6, "sale"),)
 
 
 def test_no_period_ever_sees_more_added_than_allowed():
@@ -143,26 +124,6 @@ def test_no_period_ever_sees_more_added_than_allowed():
 
     assert all(counts[t] - counts[s] <= 4 for t in counts for s in counts if s <= t < s + 60)
     assert replicas > 40
-
-
-@pytest.mark.parametrize(
-    ("current", "wanted", "expected"),
-    [
-        pytest.param(5, 7, Limit(Reason.DESIRED_WITHIN_RANGE, 7, 7), id="within range"),
-        pytest.param(1, 9, Limit(Reason.SCALE_UP_LIMIT, 9, 4), id="four are always allowed"),
-        pytest.param(5, 30, Limit(Reason.SCALE_UP_LIMIT, 30, 10), id="at most twice as many"),
-        pytest.param(15, 30, Limit(Reason.TOO_MANY_REPLICAS, 30, 20), id="max"),
-        pytest.param(
-            10, 30, Limit(Reason.TOO_MANY_REPLICAS, 30, 20), id="an equal max is named first"
-        ),
-        pytest.param(5, 1, Limit(Reason.TOO_FEW_REPLICAS, 1, 2), id="min"),
-    ],
-)
-def test_without_behavior_growth_is_capped_at_double_or_four(current, wanted, expected):
-    assert (
-        growth_capped_replicas(wanted, current_replicas=current, min_replicas=2, max_replicas=20)
-        == expected
-    )
 
 
 @pytest.mark.parametrize(

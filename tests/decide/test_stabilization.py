@@ -8,7 +8,6 @@ import pytest
 
 from autoscaler.decide.decision import Decision, Limit
 from autoscaler.decide.facts import Trust
-from autoscaler.decide.hpa_steps import downscale_stabilized_replicas
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.stabilization import last_asked, stabilized_replicas
 from autoscaler.decide.state import TimestampedRecommendation, telling
@@ -62,19 +61,6 @@ def test_a_window_holds_until_the_last_that_asked_for_it_leaves(replicas, at_lea
     past = history((250, 9), (200, 7), (135, 6), (15, 4))
 
     assert last_asked(replicas, history=past, at_least=at_least) == ago(age)
-
-
-@pytest.mark.parametrize(
-    ("past", "expected"),
-    [
-        pytest.param([], 3, id="no history"),
-        pytest.param([(300, 7)], 7, id="exactly the window old is inside"),
-        pytest.param([(301, 7)], 3, id="older is not"),
-        pytest.param([(10, 2)], 3, id="lower does not matter"),
-    ],
-)
-def test_without_behavior_only_the_way_down_is_stabilized(past, expected):
-    assert downscale_stabilized_replicas(3, history=history(*past), now=NOW) == expected
 
 
 def test_a_forgetful_memory_answers_every_window_like_a_whole_one():

@@ -1,13 +1,9 @@
-"""Object and External metrics, and the choice among several: HPA's arithmetic."""
+"""Object and External metrics: HPA's arithmetic."""
 
 import math
 
 import pytest
 
-from autoscaler.decide.facts import PodPhase
-from autoscaler.decide.hpa_steps import largest_proposal, serving_pods, summed
-from autoscaler.decide.pod_classes import MeasuredPod
-from autoscaler.decide.replica_calculator import ReplicaCalculationError
 from autoscaler.decide.total_metric import replicas_for_average_value, replicas_for_value
 from autoscaler.decide.usage_ratio import HPA_TOLERANCES
 
@@ -67,35 +63,3 @@ def test_without_a_pod_any_load_is_too_much_and_none_is_none(total, ratio):
     )
 
     assert got.usage_ratio == ratio
-
-
-def test_a_terminating_pod_still_serves_and_a_pending_one_does_not_yet():
-    some = [
-        MeasuredPod("a"),
-        MeasuredPod("b", deleted=True),
-        MeasuredPod("c", phase=PodPhase.PENDING),
-        MeasuredPod("d", ready=False),
-    ]
-
-    assert serving_pods(some) == 2
-
-
-def test_no_value_is_not_zero():
-    assert summed([0]) == 0
-    with pytest.raises(ReplicaCalculationError, match="no_samples"):
-        summed([])
-
-
-@pytest.mark.parametrize(
-    ("proposals", "current", "expected"),
-    [
-        pytest.param([3, 5, 4], 10, 5, id="the largest wins"),
-        pytest.param([3, None], 10, None, id="an unknown metric forbids scaling in"),
-        pytest.param([12, None], 10, 12, id="an unknown metric does not forbid scaling out"),
-        pytest.param([10, None], 10, 10, id="nor staying"),
-        pytest.param([None, None], 10, None, id="all unknown is no decision"),
-        pytest.param([], 10, None, id="no metric is no decision"),
-    ],
-)
-def test_the_largest_proposal_wins_and_an_unknown_one_forbids_less(proposals, current, expected):
-    assert largest_proposal(proposals, current_replicas=current) == expected
