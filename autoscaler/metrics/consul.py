@@ -129,6 +129,12 @@ class ConsulWatch:
         """Whether the last question was not answered."""
         return bool(self.asked_at and self._error)
 
+    def not_asked(self, why: str) -> None:
+        """Say why it was not even asked once."""
+        with self._lock:
+            if not self.asked_at:
+                self._error = why
+
     def instances(self, *, within: timedelta | None = None) -> list[Instance]:
         """Return the passing instances as last heard; raise when nothing was ever heard.
 

@@ -287,7 +287,7 @@ def asked_in_a_round(witness: ReadinessWitness, consul: ConsulStub) -> Counter[s
 def test_a_silent_datacenter_takes_little_of_a_round_and_no_answer_from_the_others(
     consul, far_and_near
 ):
-    consul.silent = "far"
+    consul.silent = {"far"}
 
     asked = [asked_in_a_round(far_and_near, consul) for _ in range(2)]
 
@@ -296,16 +296,61 @@ def test_a_silent_datacenter_takes_little_of_a_round_and_no_answer_from_the_othe
     assert all(watch.instances(within=timedelta(minutes=1)) == [] for watch in near)
 
 
+def test_many_datacenters_that_fall_silent_at_once_leave_the_others_their_answers(consul):
+    gone = [f"gone-{i}" for i in range(17)]
+    consul.silent = gone
+    witness = ReadinessWitness(consul.address, timeout=SECOND)
+    services = {
+        TargetRef("shop", f"{where}-{i}"): ConsulService(service=f"s{i}", datacenter=where)
+        for where in (*gone, "near")
+        for i in range(2)
+    }
+    witness._take(services)
+
+    assert asked_in_a_round(witness, consul) == {"near": 2} | dict.fromkeys(gone, 1)
+    assert asked_in_a_round(witness, consul) == {"near": 2} | dict.fromkeys(gone, 1)
+
+
+def test_datacenters_are_asked_side_by_side(consul):
+    consul.together = threading.Barrier(9)
+    services = {
+        TargetRef("shop", f"s{i}"): ConsulService(service="checkout", datacenter=f"dc{i}")
+        for i in range(9)
+    }
+    witness = ReadinessWitness(consul.address, timeout=SECOND)
+    witness.ask_once(services)
+
+    assert not any(watch.failed for watch in witness._watches.values())
+
+
+def test_of_a_silent_datacenter_one_service_is_asked_and_the_others_say_why_not(consul):
+    consul.silent = {"far"}
+    witness = ReadinessWitness(consul.address, timeout=SECOND)
+    services = {
+        TargetRef("shop", name): ConsulService(service=name, datacenter="far")
+        for name in ("checkout", "search")
+    }
+    witness.ask_once(services)
+
+    known = {target: replace(workload("a")[TARGET], target=target) for target in services}
+    told = witness.witnessed(known, now=NOW).values()
+    assert len(consul.asked) == 1
+    assert [each.routability.detail for each in told] == [
+        "Consul checkout: timed out",
+        "Consul search: not asked, because its datacenter left another question unanswered",
+    ]
+
+
 def test_a_datacenter_that_answers_again_is_asked_about_all_its_services(consul, far_and_near):
-    consul.silent = "far"
+    consul.silent = {"far"}
     asked_in_a_round(far_and_near, consul)
-    consul.silent = None
+    consul.silent = ()
 
     assert asked_in_a_round(far_and_near, consul) == {"near": 5, "far": 5}
 
 
 def test_whom_a_round_has_no_time_for_comes_first_in_the_next(consul, far_and_near):
-    consul.silent = "far"
+    consul.silent = {"far"}
     for _ in range(3):
         asked_in_a_round(far_and_near, consul)
 

@@ -6,7 +6,7 @@ import socket
 import struct
 import threading
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import dns.message
@@ -26,8 +26,10 @@ class ConsulStub(Loopback):
         self.token: str | None = None
         self.body: bytes | None = None
         self.asked: list[Mapping[str, str]] = []
-        self.silent: str | None = None
-        """The datacenter whose questions are left without an answer."""
+        self.silent: Collection[str] = ()
+        """The datacenters whose questions are left without an answer."""
+        self.together: threading.Barrier | None = None
+        """Where set, nobody is answered before so many ask at the same time."""
         self.changed = threading.Condition()
         self.stopped = threading.Event()
         stub = self
@@ -79,9 +81,11 @@ class ConsulStub(Loopback):
         """Answer one request; one with an index waits for a change, at most a second."""
         parameters = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(handler.path).query))
         self.asked.append(parameters)
-        if self.silent is not None and parameters.get("dc") == self.silent:
+        if parameters.get("dc") in self.silent:
             self.stopped.wait()
             return
+        if self.together is not None:
+            self.together.wait()
         with self.changed:
             if parameters.get("index") == str(self.index):
                 self.changed.wait(1.0)  # of whatever was asked for; zero would be five minutes

@@ -45,6 +45,7 @@ class _Server(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128  # of those that ask at once none is to wait for a second SYN
     tls: ssl.SSLContext | None = None
 
     def get_request(self) -> tuple[Any, Any]:
