@@ -51,11 +51,15 @@ class Down:
         return cls(*(text_of(labels.get(name, "")) for name in names))
 
     def is_a_pod_of(self, workload: TargetRef, pods: tuple[PodFacts, ...] | None) -> bool:
-        """Whether this is one of the workload's pods, by owner or else by name."""
+        """Whether this is one of the workload's pods, by owner or else by name.
+
+        One that has ended, or is about to, serves nothing that could be missed; by its name alone
+        that cannot be told.
+        """
         if self.namespace and self.namespace != workload.namespace:
             return False
         if pods is not None:
-            return any(pod.name == self.pod and not pod.deleted for pod in pods)
+            return any(pod.name == self.pod and pod.goes_on for pod in pods)
         return owner_name(self.pod, kind=workload.kind) == workload.name
 
 

@@ -3,14 +3,15 @@
 import json
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from autoscaler.decide.facts import Doubt
+from autoscaler.decide.facts import Doubt, PodPhase
 from autoscaler.metrics.own_query import FoundSelector, examined
 from support.endurance import reachable_texts
-from support.load_series import NOW, request_rate
+from support.load_series import NOW, TARGET, request_rate, workload
 from support.prometheus_stub import Reply, failure, row, success
 
 
@@ -298,6 +299,16 @@ def test_what_a_query_reads_of_targets_that_are_down_may_not_lower(
 
     assert (sample.value, sample.n_series, sample.doubt) == (9.0, 4, doubt)
     assert sample.detail == ("1 scrape targets are down, first 10.0.0.1:80" if doubt else "")
+
+
+def test_a_query_does_not_miss_a_pod_that_has_ended(stub, reader_of):
+    stub.reply = beside_down({"job": "pods", "namespace": "shop", "instance": "a:80", "pod": POD})
+    facts = workload(POD)[TARGET]
+    ended = replace(facts, pods=(replace(facts.pods[0], phase=PodPhase.FAILED),))
+
+    [sample] = reader_of(stub.url).newest(series("sum(hits)"), now=NOW, workloads={TARGET: ended})
+
+    assert (sample.value, sample.doubt) == (9.0, None)
 
 
 def test_a_job_that_is_down_as_a_whole_was_read_before(stub, reader_of):

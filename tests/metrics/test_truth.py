@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from autoscaler.decide.facts import Doubt, TargetRef
+from autoscaler.decide.facts import Doubt, PodPhase, TargetRef
 from support.load_series import NOW, TARGET, cpu, request_rate, workload
 from support.prometheus_stub import failure, row, success
 
@@ -158,6 +158,7 @@ def test_warnings_of_a_partial_response_are_passed_on(sample_of):
 
 
 MESH = "linkerd-proxy"
+ENDING = [{"phase": PodPhase.FAILED}, {"phase": PodPhase.SUCCEEDED}, {"deleted": True}]
 DOWN = {"job": MESH, "instance": "10.0.0.7:4191", "namespace": "shop"}
 
 
@@ -178,6 +179,17 @@ def test_a_pod_that_cannot_be_scraped_makes_its_workload_partial(sample_of, labe
     )
 
     assert sample.doubt == doubt
+
+
+@pytest.mark.parametrize("ending", ENDING, ids=["evicted", "completed", "being deleted"])
+def test_a_pod_that_has_ended_is_not_missed_while_its_target_is_still_there(sample_of, ending):
+    facts = workload(*OURS)[TARGET]
+    pods = (replace(facts.pods[0], **ending), facts.pods[1])
+    known = {TARGET: replace(facts, pods=pods, ready_replicas=1)}
+
+    sample = sample_of(linkerd(), down=[row(1, **DOWN, pod=POD)], workloads=known)
+
+    assert (sample.value, sample.doubt) == (120.0, None)
 
 
 GATEWAY = request_rate(source="traefik")
