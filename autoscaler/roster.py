@@ -5,7 +5,8 @@ position of the batch its own series begin.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from autoscaler.decide.facts import TargetRef
@@ -54,7 +55,7 @@ def compiled(policies: Mapping[TargetRef, tuple[str, WorkloadPolicy]]) -> Roster
     governed: list[Governed] = []
     series: list[LoadSeries] = []
     for target, (source, policy) in policies.items():
-        labels = tuple(metric_label(metric) for metric in policy.metrics)
+        labels = tuple(_distinct(metric_label(metric) for metric in policy.metrics))
         keys = tuple(_series_key(target, metric) for metric in policy.metrics)
         place = slice(len(series), len(series) + len(labels))
         governed.append(Governed(source, target, policy, place, labels, keys))
@@ -78,6 +79,14 @@ def _series_key(target: TargetRef, metric: MetricSpec) -> str:
     if len(key) <= _LONGEST_KEY:
         return key
     return f"{target}/{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def _distinct(labels: Iterable[str]) -> Iterator[str]:
+    """Yield labels, each with its number from its second time on: no series is told twice."""
+    seen: Counter[str] = Counter()
+    for label in labels:
+        seen[label] += 1
+        yield label if seen[label] == 1 else f"{label} {seen[label]}"
 
 
 _SECTIONS = ("request_rate", "resource", "container_resource", "pods", "object", "external")

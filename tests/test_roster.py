@@ -36,6 +36,15 @@ def test_each_policy_knows_where_its_series_begin():
     assert roster.targets == (CHECKOUT, SEARCH)
 
 
+def test_metrics_of_one_policy_that_are_called_alike_are_numbered():
+    alike = policy("checkout", sources=("statsd", "linkerd", "statsd", "statsd"))
+
+    [governed] = compiled({CHECKOUT: ("a", alike)}).governed
+
+    first, *more = ("RequestRate statsd", "RequestRate statsd 2", "RequestRate statsd 3")
+    assert governed.labels == (first, "RequestRate linkerd", *more)
+
+
 def test_an_edited_target_value_keeps_the_series_and_so_its_history():
     before = compiled({CHECKOUT: ("a", policy("checkout", per_pod="120"))})
     after = compiled({CHECKOUT: ("a", policy("checkout", per_pod="90"))})
