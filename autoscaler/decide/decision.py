@@ -39,6 +39,8 @@ class Proposal:
     predictive: int | None
     reactive: int | None
     usage_ratio: float | None = None
+    doubt: Reason | None = None
+    """Why nothing is lowered on its word; None = it may."""
 
     @property
     def replicas(self) -> int | None:

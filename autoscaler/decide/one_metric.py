@@ -47,8 +47,8 @@ def proposed(
     workload: WorkloadFacts,
     policy: WorkloadPolicy,
     now: datetime,
-) -> tuple[Proposal, Reason | None]:
-    """Return what one signal asks for, and the doubt that forbids lowering on its word."""
+) -> Proposal:
+    """Return what one signal asks for, with the doubt that forbids lowering on its word."""
     case = _Case(workload, policy, now)
     load = known_load(signal.sample, now=now)
     capacity, forecast = signal.capacity, signal.forecast
@@ -58,7 +58,7 @@ def proposed(
     if load is None:
         carried = predictive is not None
         unknown = Reason.FORECAST_CARRIES_FLOOR if carried else Reason.METRICS_UNKNOWN_HOLD
-        return Proposal(signal.metric, predictive, None), unknown
+        return Proposal(signal.metric, predictive, None, doubt=unknown)
     trusted = forecast is not None and forecast.trust is Trust.TRUSTED and predictive is not None
     whole = True
     if signal.sample.by_pod is not None:
@@ -70,7 +70,7 @@ def proposed(
         reactive, ratio = _reactive(load, capacity, case, trusted=trusted)
     whole = whole and signal.sample.doubt is None
     doubt = None if whole else Reason.METRICS_PARTIAL_HOLD
-    return Proposal(signal.metric, predictive, reactive, ratio), doubt
+    return Proposal(signal.metric, predictive, reactive, ratio, doubt)
 
 
 def _predictive(
@@ -158,16 +158,16 @@ def _counts_all(signal: Signal, metric: MetricSpec, case: _Case) -> bool:
 
 def _without_capacity(
     signal: Signal, metric: MetricSpec, load: float | None, case: _Case
-) -> tuple[Proposal, Reason | None]:
+) -> Proposal:
     """Size a `Value` target, which needs no capacity; anything else waits until it is learned."""
     target = metric.target
     if target is None or target.type is not TargetType.VALUE:
-        return Proposal(signal.metric, None, None), Reason.CAPACITY_UNKNOWN_HOLD
+        return Proposal(signal.metric, None, None, doubt=Reason.CAPACITY_UNKNOWN_HOLD)
     if load is None:
-        return Proposal(signal.metric, None, None), Reason.METRICS_UNKNOWN_HOLD
+        return Proposal(signal.metric, None, None, doubt=Reason.METRICS_UNKNOWN_HOLD)
     if case.workload.spec_replicas and not case.workload.ready_replicas:
         # HPA multiplies by ready pods: none would make any load at all ask for nothing.
-        return Proposal(signal.metric, None, None), Reason.PODS_NOT_READY_HOLD
+        return Proposal(signal.metric, None, None, doubt=Reason.PODS_NOT_READY_HOLD)
     proposal = replicas_for_value(
         load,
         target=target.amount,
@@ -176,4 +176,4 @@ def _without_capacity(
         tolerances=tolerances_of(case.policy.behavior),
     )
     doubt = None if signal.sample.doubt is None else Reason.METRICS_PARTIAL_HOLD
-    return Proposal(signal.metric, None, proposal.replicas, proposal.usage_ratio), doubt
+    return Proposal(signal.metric, None, proposal.replicas, proposal.usage_ratio, doubt)

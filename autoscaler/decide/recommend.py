@@ -40,12 +40,11 @@ def recommended(
 
     `signals` are one per entry of `policy.metrics`, in that order.
     """
-    asked = [
+    proposals = tuple(
         proposed(signal, metric, workload=workload, policy=policy, now=now)
         for signal, metric in zip(signals, policy.metrics, strict=True)
-    ]
-    proposals = tuple(proposal for proposal, _ in asked)
-    doubt = next((doubt for _, doubt in asked if doubt), None)
+    )
+    doubt = next((proposal.doubt for proposal in proposals if proposal.doubt), None)
     replicas = max((p.replicas for p in proposals if p.replicas is not None), default=None)
     if policy.min_replicas == 0:
         idle_since = state.since(Reason.SCALED_TO_ZERO)

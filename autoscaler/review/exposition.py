@@ -133,7 +133,18 @@ def policy_families(records: list[DecisionRecord]) -> Iterator[str]:
 
 
 def _signal_families(records: list[DecisionRecord], labels: list[str]) -> Iterator[str]:
-    """Yield load, band, capacity, lead time and sample age per signal."""
+    """Yield doubt, load, band, capacity, lead time and sample age per signal."""
+    yield _family(
+        "metric_doubt",
+        "Why nothing is lowered on a metric's word; absent where it may be.",
+        [
+            f'autoscaler_metric_doubt{{{inside},metric="{escaped(proposal.metric)}",'
+            f'reason="{proposal.doubt}"}} 1\n'
+            for record, inside in zip(records, labels, strict=True)
+            for proposal in record.recommendation.proposals
+            if proposal.doubt is not None
+        ],
+    )
     signals = [
         (record, signal, f'{inside},metric="{escaped(signal.metric)}"')
         for record, inside in zip(records, labels, strict=True)

@@ -68,9 +68,22 @@ def series(name: str, values: str, **labels: str) -> list[dict[str, str]]:
     return [ours(name, values, **of, pod=pod) for pod in ("acts", "warm")]
 
 
+def doubtful(metric: str, load: str, *, reason: str = "MetricsPartialHold") -> list[dict[str, str]]:
+    """Return a load on whose word nothing is lowered, for ten hours."""
+    doubt = series("metric_doubt", "1x600", metric=metric, reason=reason)
+    return [*series("load", f"{load}x600", metric=metric), *doubt]
+
+
 def ours(name: str, values: str, /, **labels: str) -> dict[str, str]:
     inside = ",".join(f'{k}="{v}"' for k, v in labels.items())
     return {"series": f"autoscaler_{name}{{{inside}}}", "values": values}
+
+
+AT_THE_LEAST = [
+    *series("reason", "1x600", reason="MetricsPartialHold"),
+    *series("status_current_replicas", "2x600"),
+    *series("spec_min_replicas", "2x600"),
+]
 
 
 @pytest.mark.parametrize(
@@ -129,26 +142,36 @@ def ours(name: str, values: str, /, **labels: str) -> dict[str, str]:
             id="a zero that keeps nine",
         ),
         pytest.param(
-            [
-                *series("reason", "1x400", reason="MetricsPartialHold"),
-                *series("load", "7x400", metric="RequestRate linkerd"),
-                *series("status_current_replicas", "2x400"),
-                *series("spec_min_replicas", "2x400"),
-            ],
+            [*AT_THE_LEAST, *doubtful("RequestRate linkerd", "7")],
             "361m",
             "AutoscalerMetricsPartial",
             id="partial at the least, where more may come than is seen",
         ),
         pytest.param(
-            [
-                *series("reason", "1x400", reason="MetricsPartialHold"),
-                *series("load", "0x400", metric="RequestRate linkerd"),
-                *series("status_current_replicas", "2x400"),
-                *series("spec_min_replicas", "2x400"),
-            ],
+            [*AT_THE_LEAST, *doubtful("RequestRate linkerd", "0")],
             "361m",
             "AutoscalerMetricsPartial",
             id="nothing is seen, at the least, for pods that are not scraped",
+        ),
+        pytest.param(
+            [
+                *AT_THE_LEAST,
+                *doubtful("RequestRate statsd", "0"),
+                *doubtful("ContainerResource app cpu", "0.2"),
+            ],
+            "361m",
+            "AutoscalerMetricsPartial",
+            id="a statsd sender that rests, at the least, beside a metric that is partial",
+        ),
+        pytest.param(
+            [
+                *AT_THE_LEAST,
+                *doubtful("RequestRate statsd", "0"),
+                *doubtful("RequestRate statsd 2", "7"),
+            ],
+            "361m",
+            "AutoscalerMetricsPartial",
+            id="of two statsd counters only one rests",
         ),
         pytest.param(
             series("trust", "1x90", trust="Demoted"),
@@ -350,15 +373,24 @@ def test_an_installation_that_is_well_hides_none_that_is_not(
         ),
         pytest.param(
             [
-                *series("reason", "1x600", reason="MetricsPartialHold"),
-                *series("load", "0x600", metric="RequestRate statsd"),
+                *AT_THE_LEAST,
+                *doubtful("RequestRate statsd", "0"),
                 *series("load", "0.2x600", metric="ContainerResource app cpu"),
-                *series("status_current_replicas", "2x600"),
-                *series("spec_min_replicas", "2x600"),
             ],
             "600m",
             "AutoscalerMetricsPartial",
             id="a statsd sender that rests all night, at the least",
+        ),
+        pytest.param(
+            [
+                *AT_THE_LEAST,
+                *doubtful("RequestRate statsd", "0"),
+                *doubtful("RequestRate statsd 2", "0"),
+                *doubtful("RequestRate linkerd", "0", reason="CapacityUnknownHold"),
+            ],
+            "600m",
+            "AutoscalerMetricsPartial",
+            id="two of them, beside a capacity that is still to be learned",
         ),
         pytest.param(
             series("mode", "1x400", mode="ForecastOnly"),

@@ -5,7 +5,7 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from autoscaler.decide.facts import Sample, TargetRef, Trust
+from autoscaler.decide.facts import Doubt, Sample, TargetRef, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.telemetry import Telemetry
@@ -65,6 +65,16 @@ def test_what_is_unknown_has_no_series_instead_of_a_zero(latest):
 
     for name in ("load", "forecast_quantile", "capacity", "recommended_replicas"):
         assert f"autoscaler_{name}" not in samples
+
+
+def test_a_metric_on_whose_word_nothing_is_lowered_says_why(latest):
+    some = replace(signal().sample, doubt=Doubt.PARTIAL)
+    latest.keep(decided(signal(sample=some)))
+    latest.keep(decided(signal(), target=SEARCH))
+
+    which = {**WHO, "metric": "requestRate linkerd"}
+    doubts = scraped(Telemetry(latest))["autoscaler_metric_doubt"]
+    assert doubts == [({**which, "reason": "MetricsPartialHold"}, 1)]
 
 
 def test_pods_that_callers_do_not_find_are_told_and_left_out_while_consul_does_not_say(latest):
