@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from autoscaler.review.latest import LatestRecords
+from autoscaler.review.page import page_routes
+
 ROOT = Path(__file__).parents[1]
 MAP = (ROOT / "ARCHITECTURE.md").read_text()
 
@@ -48,3 +51,11 @@ def test_every_module_has_a_room_and_every_room_is_there():
     packages = {f"autoscaler/{path.parent.name}/" for path in ROOT.glob("autoscaler/*/__init__.py")}
 
     assert rooms == modules | packages | {"models/", "tests/", "deploy/", "notebooks/"}
+
+
+def test_every_module_of_the_page_has_its_sentence_and_is_served():
+    told = {where.strip("`") for where, _ in first_and_last_cells("The page")}
+    modules = {path.name for path in ROOT.glob("autoscaler/review/static/*.js")}
+    served = {path.strip("/") for path in page_routes(LatestRecords()) if path.endswith(".js")}
+
+    assert told == modules == served

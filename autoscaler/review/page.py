@@ -23,14 +23,23 @@ from autoscaler.review.routes import Answer, Query, Routes, content_tag, json_an
 _STATIC = {
     "/": ("page.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/chart.js": ("chart.js", "text/javascript; charset=utf-8"),
-    "/hpa.js": ("hpa.js", "text/javascript; charset=utf-8"),
-    "/format.js": ("format.js", "text/javascript; charset=utf-8"),
-    "/paths.js": ("paths.js", "text/javascript; charset=utf-8"),
-    "/readout.js": ("readout.js", "text/javascript; charset=utf-8"),
-    "/sparkline.js": ("sparkline.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
+    **{
+        f"/{module}.js": (f"{module}.js", "text/javascript; charset=utf-8")
+        for module in (
+            "chart",
+            "elements",
+            "format",
+            "freshness",
+            "hpa",
+            "overview",
+            "page",
+            "paths",
+            "policy",
+            "readout",
+            "sparkline",
+        )
+    },
 }
 
 

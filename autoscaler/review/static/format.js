@@ -53,18 +53,9 @@ export const seconds = (iso) => Date.parse(iso) / 1000;
 const SEVERE = new Set(["refused", "not found", "contested", "metrics unknown"]);
 const WORTH_A_LOOK = new Set(["capped", "forecast stale", "forecast demoted", "Stale", "Demoted"]);
 
-/** How loud a word is shown. The word itself says it all: colour is never the only sign. */
+/** How loud a word is shown. */
 export function loudness(word) {
   if (SEVERE.has(word)) return "bad";
   if (WORTH_A_LOOK.has(word)) return "warn";
   return word === "calm" || word === "Trusted" ? "good" : "plain";
-}
-
-/** Make an element: its text is text, whatever a name contains. */
-export function element(name, { text, ...attributes } = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text !== undefined) made.textContent = text;
-  made.append(...children);
-  return made;
 }
