@@ -511,7 +511,7 @@ def test_a_page_that_is_kept_says_that_the_days_of_the_demo_are_over():
             overview = json.load(answer)
         demo.terminate()
 
-    assert overview["held_back"] == "the demo's days are over"
+    assert overview["silence"] == "the demo's days are over"
 
 
 def read_to_the_end(terminal):

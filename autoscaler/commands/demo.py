@@ -156,7 +156,7 @@ def main(arguments: argparse.Namespace) -> int:
         console = Console(stderr=arguments.log_format == "json")
         console.print(comparison(scene, witness, startup=arguments.startup))
         if arguments.keep:
-            witness.latest.held_back = lambda: "the demo's days are over"
+            witness.latest.ended = "the demo's days are over"
             first = f"{url}#/policy/{NAMESPACE}/{SHOWN}/Deployment"
             print(f"the page stays until Ctrl-C; look at {SHOWN} first: {first}", file=sys.stderr)
             _wait_for_interrupt()

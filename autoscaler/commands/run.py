@@ -29,7 +29,7 @@ from autoscaler.metrics.witness import ReadinessWitness
 from autoscaler.policy.quantity import duration_text
 from autoscaler.review import log
 from autoscaler.review.annotation import LAST_DECISION, annotation_due
-from autoscaler.review.latest import LatestRecords
+from autoscaler.review.latest import SILENT_AFTER, LatestRecords
 from autoscaler.review.log import DecisionLog, log_event
 from autoscaler.review.record import DecisionRecord
 from autoscaler.review.server import health_routes, review_routes, start_server
@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 FIRST_LISTS = timedelta(seconds=60)
 # A cycle that has not ended for this many intervals never will: the kubelet is to restart us.
 _STUCK_INTERVALS = 20
+# One that is merely late is no word on the page.
+_SILENT_INTERVALS = 4
 
 
 class _StoppedError(Exception):
@@ -52,7 +54,7 @@ class Reporting:
     """Where every record goes, and what the daemon says of its own health."""
 
     def __init__(self, interval: timedelta) -> None:
-        self.latest = LatestRecords()
+        self.latest = LatestRecords(silent_after=max(SILENT_AFTER, _SILENT_INTERVALS * interval))
         self.telemetry = Telemetry(self.latest)
         self.annotate: Callable[[TargetRef, dict[str, str]], None] | None = None
         """Where the last decision is shown, None when nowhere."""
@@ -71,7 +73,7 @@ class Reporting:
 
     def cycle_ended(self, summary: CycleSummary, took: timedelta) -> None:
         """Note that a cycle is done, and how it went."""
-        self.latest.forget_gone(summary.at)
+        self.latest.note_cycle(summary.at)
         self.telemetry.observe_cycle(took, broken=summary.broken)
         self._cycle_ended_at = time.monotonic()
 

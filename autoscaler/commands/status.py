@@ -92,7 +92,7 @@ def status_table(overview: dict[str, Any], *, wide: bool = False) -> str:
 def _lines(overview: dict[str, Any], *, wide: bool) -> list[str]:
     policies = overview["policies"]
     if not overview["total"]:
-        return ["No policy has been decided yet."]
+        return [f"{_nothing(overview)}{_not_live(overview)}."]
     if not policies:
         return ["No policy matches."]
     headings = ["REFERENCE", "STATE", "MODE", "TRUST", "LOAD", "FORECAST", "MINPODS", "MAXPODS",
@@ -107,14 +107,26 @@ def _lines(overview: dict[str, Any], *, wide: bool) -> list[str]:
     return [*lines, _counted(overview)]
 
 
+def _nothing(overview: dict[str, Any]) -> str:
+    """Return why there is no row: a cycle without a policy, or none yet."""
+    return "No policy has been decided yet" if overview["at"] is None else "No policy is in force"
+
+
+def _not_live(overview: dict[str, Any]) -> str:
+    """Return why this is how it was: a table of a daemon that hangs looks like any."""
+    silence = overview.get("silence")
+    return f"; not live: {silence}" if silence else ""
+
+
 def _counted(overview: dict[str, Any]) -> str:
-    """Return how many are shown, and of when: a table of a daemon that hangs looks like any."""
+    """Return how many are shown, and of when."""
     n_shown, n_matched = len(overview["policies"]), overview["matched"]
     more = n_shown < n_matched
     counted = f"{n_shown} of {n_matched}" if more else f"{n_shown}"
     decided = moment_text(datetime.fromisoformat(overview["at"]))
     noun = "policy" if n_matched == 1 else "policies"
-    return f"{counted} {noun}, decided {decided} UTC{'; --limit shows more' if more else ''}"
+    told = f"{counted} {noun}, decided {decided} UTC{_not_live(overview)}"
+    return f"{told}; --limit shows more" if more else told
 
 
 def _cells(policy: dict[str, Any]) -> list[str]:

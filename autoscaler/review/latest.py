@@ -3,23 +3,49 @@
 Written by the reconcile's thread, read by HTTP threads: each write replaces one immutable record,
 so a reader sees an old or a new one, never half of one, and never slows the reconcile.
 Every governed workload has a record in every cycle, so one without is no longer governed.
+Whether decisions still come is told by a clock that nobody sets: times of records may be simulated,
+and a browser's clock may be wrong.
 """
 
+import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from autoscaler.decide.facts import TargetRef
+from autoscaler.policy.quantity import duration_text
 from autoscaler.review.history import History
 from autoscaler.review.record import DecisionRecord
 
 # As long as Prometheus itself believes a sample that is not renewed.
 GONE_AFTER = timedelta(minutes=5)
+# Four cycles of the default interval without a decision are worth a word.
+SILENT_AFTER = timedelta(minutes=1)
+_MINUTE = timedelta(minutes=1)
 
 
 class LatestRecords:
-    """The newest record by target, and a bounded past behind it."""
+    """The newest record by target, and a bounded past behind it.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    silent_after
+        How long no cycle may end before it is said that decisions do not come any more.
+    clock
+        Seconds of a clock that nobody sets.
+    """
+
+    def __init__(
+        self,
+        *,
+        silent_after: timedelta = SILENT_AFTER,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._silent_after, self._clock = silent_after, clock
+        self._heard_at = clock()
+        self.at: datetime | None = None
+        """When was decided last, by the clock of the decisions; None before the first cycle."""
+        self.ended = ""
+        """Why no decision will come any more; empty while some are to be expected."""
         self._records: dict[TargetRef, DecisionRecord] = {}
         self.history = History()
         self.held_back: Callable[[], str] = lambda: ""
@@ -32,13 +58,33 @@ class LatestRecords:
         """Replace what was known of the record's target, and remember it."""
         self._records[record.target] = record
         self.history.keep(record)
-        self.forget_gone(record.at)
+        self.note_cycle(record.at)
 
-    def forget_gone(self, now: datetime) -> None:
-        """Drop whoever has had no record since the last time: at most twice `GONE_AFTER` late.
+    def note_cycle(self, now: datetime) -> None:
+        """Note that decisions come, and drop whoever is no longer governed.
 
         Asked at the end of a cycle, too: where nothing is governed any more no record comes.
         """
+        self._heard_at, self.at = self._clock(), now
+        self._forget_gone(now)
+
+    def silence(self, at: datetime | None = None) -> str:
+        """Return why what is shown is not live, empty while it is.
+
+        `at` is when one workload was decided last; by default all are meant.
+        """
+        if self.ended:
+            return self.ended
+        silent = timedelta(seconds=self._clock() - self._heard_at)
+        if at is not None and self.at is not None:
+            silent += self.at - at
+        if silent < self._silent_after:
+            return ""
+        # Whole minutes, so that answers that say the same are the same.
+        return f"no new decision for {duration_text(silent // _MINUTE * _MINUTE)}"
+
+    def _forget_gone(self, now: datetime) -> None:
+        """Drop whoever has had no record since the last time: at most twice `GONE_AFTER` late."""
         since = self._swept_at
         if since is None:
             self._swept_at = now

@@ -39,7 +39,6 @@ class _Entry:
     attention: Attention
     who: str
     target: TargetRef
-    at: datetime
     current_replicas: int
     change: int
 
@@ -81,7 +80,8 @@ class Overview:
         limit = whole_number(query, "limit", DEFAULT_PAGE, most=MOST_PER_PAGE)
         shown = matched[offset : offset + limit]
         return {
-            "at": _newest(entries),
+            "at": _moment(self._latest.at),
+            "silence": self._latest.silence(),
             "held_back": self._latest.held_back(),
             "policy_problems": self._problems(),
             "total": len(entries),
@@ -136,7 +136,6 @@ def _entry(record: DecisionRecord) -> _Entry:
         attention_of(record),
         str(record.target),
         record.target,
-        record.at,
         current,
         record.decision.desired_replicas - current,
     )
@@ -154,8 +153,7 @@ def _matched(entries: list[_Entry], query: Query) -> list[_Entry]:
     ]
 
 
-def _newest(entries: list[_Entry]) -> str | None:
-    at: datetime | None = max((entry.at for entry in entries), default=None)
+def _moment(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat(timespec="milliseconds")
 
 
@@ -168,7 +166,7 @@ def policy_row(
     return {
         **line["target"],
         "attention": attention,
-        "since": None if since is None else since.isoformat(timespec="milliseconds"),
+        "since": _moment(since),
         **{key: line[key] for key in _COPIED},  # type: ignore[literal-required]
         "recommended_replicas": line["recommendation"]["replicas"],
         "min_replicas": None if bounds is None else bounds["min_replicas"],

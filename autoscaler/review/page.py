@@ -76,6 +76,7 @@ def _policy(latest: LatestRecords, query: Query) -> Answer:
     return json_answer(
         {
             "held_back": latest.held_back(),
+            "silence": latest.silence(record.at),
             "newest": record.as_dict(),
             "since": None if since is None else since.isoformat(timespec="milliseconds"),
             "changes": history.changes(target),

@@ -315,15 +315,59 @@ def test_the_hpa_on_the_page_is_the_hpa_of_a_replay(chromium, latest):
     assert played["ready"] == run.ready[:, 0].tolist()
 
 
-def test_a_daemon_that_answers_but_decides_no_more_is_told(chromium, latest):
+@pytest.mark.parametrize("where", ["", POLICY])
+def test_a_daemon_that_hung_long_ago_is_told_from_the_first_look(chromium, where):
+    ago = 1000.0
+    latest = LatestRecords(clock=lambda: time.monotonic() - ago)
+    latest.keep(morning(0))
+    ago = 0.0
     with visiting(chromium, latest) as visit:
-        visit.page.clock.install()
-        page = visit.go()
-        visit.page.clock.fast_forward(130_000)
+        live = visit.go(where).locator("#live")
 
-        live = page.locator("#live")
-        expect(live).to_contain_text("No new decision for 2m; last decided 11-23")
+        told = "Not live: no new decision for 16m; last decided 11-23 09:00:00 UTC"
+        assert live.inner_text() == told
         expect(live).to_have_class("stale")
+        visit.keep("hung")
+
+
+def test_one_that_is_not_decided_while_others_are_is_not_live(chromium):
+    latest = LatestRecords()
+    latest.keep(morning(0))
+    latest.keep(record(at=NOW + timedelta(minutes=3), target=TargetRef("api", "search")))
+    with visiting(chromium, latest) as visit:
+        told = [visit.go(where).locator("#live").inner_text() for where in ("", POLICY)]
+
+    assert told == [
+        "Live, decided 11-23 09:03:00 UTC",
+        "Not live: no new decision for 3m; last decided 11-23 09:00:00 UTC",
+    ]
+
+
+def test_what_has_ended_is_not_live_from_the_first_look(chromium, latest):
+    latest.ended = "the demo's days are over"
+    with visiting(chromium, latest) as visit:
+        told = visit.go(POLICY).locator("#live").inner_text()
+
+    assert told == "Not live: the demo's days are over; last decided 11-23 10:59:45 UTC"
+
+
+def test_a_daemon_that_hangs_in_its_first_cycle_is_told(chromium):
+    ago = 1000.0
+    latest = LatestRecords(clock=lambda: time.monotonic() - ago)
+    ago = 0.0
+    with visiting(chromium, latest) as visit:
+        told = visit.go().locator("#live").inner_text()
+
+    assert told == "Not live: no new decision for 16m"
+
+
+def test_where_nothing_is_governed_the_page_is_live_and_says_so(chromium):
+    latest = LatestRecords()
+    latest.note_cycle(NOW)
+    with visiting(chromium, latest) as visit:
+        page = visit.go()
+        expect(page.locator("#live")).to_have_text("Live, decided 11-23 09:00:00 UTC")
+        expect(page.locator("#empty")).to_contain_text("No policy is in force. A policy is")
 
 
 def test_a_new_decision_appears_by_itself(chromium, latest):

@@ -10,7 +10,7 @@ from autoscaler.review.latest import LatestRecords
 from autoscaler.review.overview import Overview
 from autoscaler.review.routes import Answer
 from autoscaler.review.server import serve_page, start_server
-from review.records import decided, policy, record
+from review.records import NOW, decided, policy, record
 
 COLUMNS = [
     "STATE", "MODE", "TRUST", "LOAD", "FORECAST", "MINPODS", "MAXPODS", "READY", "REPLICAS",
@@ -83,6 +83,29 @@ def test_what_is_not_shown_is_said(url, capsys, arguments, expected):
 
 def test_before_the_first_reconcile_it_says_so():
     assert status_table(Overview(LatestRecords()).page({})) == "No policy has been decided yet."
+
+
+def test_a_cycle_without_policies_is_told_apart():
+    latest = LatestRecords()
+    latest.note_cycle(NOW)
+
+    assert status_table(Overview(latest).page({})) == "No policy is in force."
+
+
+@pytest.mark.parametrize(
+    ("n_records", "told"),
+    [
+        (0, "No policy has been decided yet; not live: the demo's days are over."),
+        (1, "1 policy, decided 2026-11-23 09:00:00 UTC; not live: the demo's days are over"),
+    ],
+)
+def test_a_daemon_that_decides_no_more_is_told(n_records, told):
+    latest = LatestRecords()
+    for _ in range(n_records):
+        latest.keep(record())
+    latest.ended = "the demo's days are over"
+
+    assert status_table(Overview(latest).page({})).splitlines()[-1] == told
 
 
 @pytest.mark.parametrize("n_records", [0, 1])

@@ -1,23 +1,21 @@
 // How fresh what is seen is: that decisions still come, or since when they do not, or what went wrong.
 
 import { $, write } from "./elements.js";
-import { clock, duration, seconds } from "./format.js";
+import { clock, seconds } from "./format.js";
 
-const STALE_MS = 60000; // four cycles without a new decision are worth a word
-let freshAt = null, freshSince = 0;
+let freshAt = null;
 
 const moment = (at) => `${clock(seconds(at), { day: true })} UTC`;
 
-/** Tell that the daemon has answered, and when it decided what it told. */
-export function calm(at) {
+/** Tell that the daemon has answered, when it decided what it told, and why that is not live, if so. */
+export function calm(at, silence) {
   $("trouble").hidden = true;
-  if (!at) { live("Waiting for the first reconcile"); return; }
-  const decided = `decided ${moment(at)}`, fresh = at !== freshAt;
-  if (fresh) { freshAt = at; freshSince = performance.now(); }
-  const still = performance.now() - freshSince;
-  if (still < STALE_MS) live("Live", `, ${decided}`);
-  else live("No new decision", ` for ${duration(Math.floor(still / 60000) * 60)}; last ${decided}`, true);
-  if (!fresh) return;
+  const decided = at ? `decided ${moment(at)}` : "", fresh = at !== freshAt;
+  freshAt = at;
+  if (silence) live("Not live", `: ${silence}${decided && `; last ${decided}`}`, true);
+  else if (!at) live("Waiting for the first reconcile");
+  else live("Live", `, ${decided}`);
+  if (!fresh || silence || !at) return;
   $("live").classList.add("fresh");
   setTimeout(() => $("live").classList.remove("fresh"), 1000);
 }

@@ -77,9 +77,9 @@ function showEmpty({ total, matched, at }) {
   $("empty").hidden = matched > 0;
   $("policies").hidden = matched === 0;
   $("counts").hidden = $("filter").hidden = total === 0;
-  if (total > 0) $("empty").textContent = "No policy matches. Clear the filter to see all.";
-  else if (at) $("empty").textContent = "No policies.";
-  else $("empty").textContent = "No policy has been decided yet. A policy is a ConfigMap labelled autoscaler/policies: \"true\"; autoscaler validate checks it.";
+  const nothing = at ? "No policy is in force." : "No policy has been decided yet.";
+  $("empty").textContent = total > 0 ? "No policy matches. Clear the filter to see all."
+    : `${nothing} A policy is a ConfigMap labelled autoscaler/policies: "true"; autoscaler validate checks it.`;
 }
 
 function showRows(policies) {

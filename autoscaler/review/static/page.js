@@ -26,7 +26,7 @@ async function refresh() {
     if (mine !== asked) return;
     show(id);
     showHeldBack(answer.held_back);
-    calm(shown.draw(answer));
+    calm(shown.draw(answer), answer.silence);
   } catch (error) {
     if (mine !== asked) return;
     wait = RETRY_MS;
