@@ -18,7 +18,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 
 from autoscaler.errors import FlagError, LogError, why_not
-from autoscaler.policy.quantity import seconds_text
+from autoscaler.policy.quantity import load_text, seconds_text
 from autoscaler.review.answer import moment_text
 
 _TIMEOUT_SECONDS = 10
@@ -149,5 +149,5 @@ def _cells(policy: dict[str, Any]) -> list[str]:
 
 
 def _number(value: float | None) -> str:
-    """Return a number as the record has it, kubectl's word where there is none."""
-    return "<unknown>" if value is None else f"{value:.6g}"
+    """Return a number as one reads it, kubectl's word where there is none."""
+    return "<unknown>" if value is None else load_text(value)

@@ -26,6 +26,7 @@ from autoscaler.metrics.prometheus import PrometheusMetrics
 from autoscaler.metrics.promql import Matcher, escaped_regex
 from autoscaler.metrics.settings import PrometheusSettings
 from autoscaler.metrics.workload_past import cores_requested, pods_metric
+from autoscaler.policy.quantity import load_text
 from autoscaler.ports import LoadSeries
 from autoscaler.remedies import REMEDY
 from autoscaler.strict import MALFORMED
@@ -120,9 +121,9 @@ class Doctor:
         return Diagnosis(one, tuple(findings), "\n".join(queries), promql, load)
 
     def _newest(self, sample: Sample, plan: Plan, *, now: datetime) -> Finding:
-        if sample.trusted and sample.sampled_at is not None:
+        if sample.trusted and sample.value is not None and sample.sampled_at is not None:
             age = max(0.0, (now - sample.sampled_at).total_seconds())
-            says = f"{sample.value:.6g} from {sample.n_series} series, {age:.0f} s old"
+            says = f"{load_text(sample.value)} from {sample.n_series} series, {age:.0f} s old"
             return Finding(Level.OK, "newest sample", says)
         level = Level.ERROR if sample.value is None else Level.WARNING
         says = f"{sample.doubt}: {sample.detail}"

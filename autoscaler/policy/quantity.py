@@ -39,6 +39,8 @@ MOST_REPLICAS = 100_000
 # Below 0.05 % no fortnight of history can calibrate a quantile; above the median it is no caution.
 LEAST_RISK, MOST_RISK = 0.0005, 0.5
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+# From here on four digits are whole ones.
+_WHOLE_FROM = 999.95
 
 
 def parsed_quantity(value: Any) -> float:
@@ -133,6 +135,14 @@ def _whole_seconds_text(seconds: int) -> str:
 def share_text(share: float) -> str:
     """Return a share as a percentage: 0.003 -> `0.3%`."""
     return f"{share * 100:.6g}%"
+
+
+def load_text(load: float) -> str:
+    """Return a load as one reads it: four digits, and every whole one up to six: `726.5`, `12346`.
+
+    The record and its sentence keep six, for whoever reckons with them.
+    """
+    return f"{load:.4g}" if abs(load) < _WHOLE_FROM else f"{round(load):.6g}"
 
 
 def _written_share(share: float) -> str | float:

@@ -23,6 +23,7 @@ from autoscaler.commands import demo
 from autoscaler.daemon import Daemon, World
 from autoscaler.decide.facts import Doubt, Sample, TargetRef, Trust
 from autoscaler.decide.reason import Reason
+from autoscaler.policy.quantity import load_text
 from autoscaler.replay.hpa import KNEE, HpaConfigs, hpa_run
 from autoscaler.replay.ticks import measured_load
 from autoscaler.review.latest import LatestRecords
@@ -142,7 +143,7 @@ def test_what_needs_attention_comes_first(chromium, latest):
 
 def test_each_row_shows_its_last_hour_and_says_it_in_words(chromium, latest):
     trend = latest.history.last_hour(CHECKOUT, 0)
-    low, high = (f"{f(trend['load']):.6g}" for f in (min, max))
+    low, high = (load_text(f(trend["load"])) for f in (min, max))
     with visiting(chromium, latest) as visit:
         page = visit.go()
         row = page.locator("tr", has=page.get_by_role("link", name="shop/checkout"))
@@ -153,7 +154,7 @@ def test_each_row_shows_its_last_hour_and_says_it_in_words(chromium, latest):
 
         assert blind.get_by_role("img").count() == 0
 
-    carried = f"{trend['carried'][-1]:.6g}"
+    carried = load_text(trend["carried"][-1])
     assert told == f"{low} to {high} requests/s in the last hour; ready pods carry {carried}"
     assert pieces == len(trend["load"]) - 1
 
@@ -170,13 +171,13 @@ def test_hover_tells_the_numbers_of_the_record(chromium, latest):
 
     one = line["signals"][0]
     assert sentence == line["message"]
-    assert told["Load"] == f"{one['value']:.6g} requests/s"
-    median, quantile = (f"{one['forecast'][key]:.6g}" for key in ("median", "quantile"))
+    assert told["Load"] == f"{load_text(one['value'])} requests/s"
+    median, quantile = (load_text(one["forecast"][key]) for key in ("median", "quantile"))
     assert told["Forecast in 2m"] == f"{median} to {quantile} requests/s"
     assert told["Ready / ordered"] == f"{line['ready_replicas']} / {line['current_replicas']}"
     assert told["Desired"] == str(line["desired_replicas"])
     carried = line["ready_replicas"] * one["capacity"]["per_pod"]
-    assert told["Ready pods carry"] == f"{carried:.6g} requests/s"
+    assert told["Ready pods carry"] == f"{load_text(carried)} requests/s"
     assert (told["Reason"], told["Trust"]) == (line["reason"], line["trust"])
 
 
@@ -207,7 +208,7 @@ def test_without_a_cursor_the_chart_is_told_as_a_whole(chromium, latest):
         page.keyboard.press("End")
         expect(readout).to_have_attribute("aria-live", "polite")
 
-    low, high = (f"{f(rows['value.0']):.6g}" for f in (min, max))
+    low, high = (load_text(f(rows["value.0"])) for f in (min, max))
     assert told == {
         "Shown, UTC": "11-23 09:00:00 to 11-23 10:59:45",
         "Load": f"{low} to {high} requests/s",
@@ -261,6 +262,36 @@ def test_a_load_has_its_unit_where_it_is_known(chromium, width):
     assert heading == "load, cores"
 
 
+# Also what `autoscaler status` says: `tests/policy/test_quantity.py` has the same rows.
+NUMBERS = [
+    (0, "0"),
+    (0.00123456, "0.001235"),
+    (119.6227, "119.6"),
+    (726.483, "726.5"),
+    (999.97, "1000"),
+    (1059.85, "1060"),
+    (12345.6, "12346"),
+    (-30.25, "-30.25"),
+]
+
+
+def test_a_number_has_no_more_digits_than_one_reads(chromium, latest):
+    skilled = forecast(1600.0, skill=0.836227, coverage=0.993445)
+    latest.keep(decided(signal(726.483, forecast=skilled), now=NOW + 481 * TICK))
+    with visiting(chromium, latest) as visit:
+        page = visit.go(POLICY)
+        written = page.evaluate(
+            "async values => values.map((await import('/format.js')).number)",
+            [value for value, _ in NUMBERS],
+        )
+        facts = shown(page, "facts")
+        page.locator("#facts").screenshot(path=SCREENSHOTS / "facts.png")
+
+    assert written == [text for _, text in NUMBERS]
+    assert (facts["Measured"], facts["Accepted risk"]) == ("726.5 requests/s", "1%")
+    assert (facts["Skill over persistence"], facts["Coverage"]) == ("84%", "99.34%")
+
+
 @pytest.mark.parametrize("minutes", ["15 min", "All"])
 def test_a_change_of_just_now_is_a_step_and_no_vertical_at_the_end(chromium, latest, minutes):
     latest.keep(record(19, 25, at=NOW + 481 * TICK))
@@ -289,7 +320,7 @@ def test_the_pointer_reads_any_moment_of_the_past(chromium, latest):
     moments = [time.strftime("%m-%d %H:%M:%S", time.gmtime(t)) for t in rows["time"]]
     index = moments.index(told["Time, UTC"])
     assert 150 < index < 330
-    assert told["Load"] == f"{rows['value.0'][index]:.6g} requests/s"
+    assert told["Load"] == f"{load_text(rows['value.0'][index])} requests/s"
     assert told["Desired"] == str(rows["desired"][index])
 
 

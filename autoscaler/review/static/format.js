@@ -1,9 +1,10 @@
-// How a value is written: as in the log, so that a number here can be found there.
+// How a value is written: short enough to be read; the sentence and the line of the log have all digits.
 
-/** Six significant digits at most, as in the decision record; unknown is a dash, never 0. */
+/** Four digits, and every whole one up to six, as in `autoscaler status`; unknown is a dash, never 0. */
 export function number(value) {
   if (value === null || value === undefined) return "–";
-  return String(Number(Number(value).toPrecision(6)));
+  const short = Math.abs(value) < 999.95 ? Number(value).toPrecision(4) : Math.round(value).toPrecision(6);
+  return String(Number(short));
 }
 
 const UNITS = [[/^RequestRate /i, "requests/s"], [/^(Container)?Resource (.* )?cpu$/i, "cores"],
@@ -24,8 +25,9 @@ export function inUnit(text, unit) {
   return unit && /\d/.test(text) ? `${text} ${unit}` : text;
 }
 
-export function percent(share) {
-  return share === null || share === undefined ? "–" : `${number(share * 100)}%`;
+/** A share in percent, with so many decimals at most. */
+export function percent(share, decimals = 4) {
+  return share === null || share === undefined ? "–" : `${Number((share * 100).toFixed(decimals))}%`;
 }
 
 export function duration(seconds) {

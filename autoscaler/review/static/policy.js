@@ -104,8 +104,8 @@ function showFacts({ bounds, ...newest }, signal) {
     ["Carried per pod", capacity ? `${load(capacity.per_pod, signal.metric)} (${capacity.source})` : "–"],
     ["Lead time", duration(forecast?.lead_time_seconds)],
     ["Accepted risk", percent(forecast?.risk)],
-    ["Skill over persistence", percent(forecast?.skill)],
-    ["Coverage", percent(forecast?.coverage)],
+    ["Skill over persistence", percent(forecast?.skill, 0)],
+    ["Coverage", percent(forecast?.coverage, 2)],
     ["Policy", newest.policy],
   ]);
 }
