@@ -27,6 +27,7 @@ _STATIC = {
     **{
         f"/{module}.js": (f"{module}.js", "text/javascript; charset=utf-8")
         for module in (
+            "address",
             "chart",
             "elements",
             "format",

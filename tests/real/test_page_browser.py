@@ -459,6 +459,91 @@ def test_filter_and_state_buttons_narrow_the_table(chromium, latest):
         )
 
 
+def test_the_address_shows_to_another_what_its_sender_saw(chromium, latest):
+    with visiting(chromium, latest) as visit:
+        page = visit.go()
+        page.get_by_label("Workload").fill("shop/")
+        page.get_by_label("Sort by").select_option("replicas")
+        expect(page.locator("td.who a").first).to_have_text("shop/checkout")
+        page.get_by_role("button", name=re.compile("capped 1")).click()
+        expect(page.locator("td.who a")).to_have_text(["shop/tickets"])
+        address = page.url.removeprefix(f"{visit.url}/")
+        other = visit.context.new_page()
+        other.goto(page.url)
+        expect(other.locator("td.who a")).to_have_text(["shop/tickets"])
+        chosen = [other.get_by_label(name).input_value() for name in ("Workload", "Sort by")]
+        pressed = other.locator("#counts [aria-pressed=true]").inner_text()
+
+    assert address == "#/?q=shop%2F&attention=capped&sort=replicas"
+    assert (chosen, pressed) == (["shop/", "replicas"], "capped 1")
+
+
+def test_the_way_back_from_a_policy_leads_to_what_was_narrowed(chromium, latest):
+    with visiting(chromium, latest) as visit:
+        page = visit.go("#/?q=api%2F")
+        names = page.locator("td.who a")
+        expect(names).to_have_text(["api/auth", "api/search"])
+        for back in (page.get_by_role("link", name="All policies").click, page.go_back):
+            names.first.click()
+            expect(page.locator("#policy-title")).to_have_text("api/auth")
+            back()
+            expect(names).to_have_text(["api/auth", "api/search"])
+        page.get_by_role("link", name="Autoscaler", exact=True).click()
+        expect(names).to_have_count(5)
+
+        assert page.get_by_label("Workload").input_value() == ""
+
+
+def test_what_is_chosen_changes_the_address_and_loads_nothing_anew(chromium, latest):
+    with visiting(chromium, latest) as visit:
+        page = visit.go("#/?sort=name")
+        page.evaluate("window.here = true")
+        page.get_by_label("Sort by").select_option("attention")
+        page.get_by_label("Workload").fill("ap")
+        expect(page.locator("td.who a")).to_have_count(2)
+
+        assert page.url == f"{visit.url}/#/?q=ap"
+        assert page.evaluate("[window.here, history.length]") == [True, 2]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "#/?sort=nonsense",
+        "#/?offset=-1&limit=0",
+        "#/?offset=400",
+        "#/?%",
+        "#//",
+        "#?",
+        "#/%",
+        "#/x",
+    ],
+)
+def test_an_address_that_is_half_wrong_narrows_by_the_other_half(chromium, latest, where):
+    with visiting(chromium, latest) as visit:
+        page = visit.go(where)
+        expect(page.locator("td.who a")).to_have_count(5)
+
+        assert page.get_by_label("Sort by").input_value() == "attention"
+
+
+def test_a_state_that_is_none_is_said_and_there_is_a_way_out(chromium, latest):
+    with visiting(chromium, latest, clean=False) as visit:
+        page = visit.go("#/?attention=%22bored%22")
+        expect(page.locator("#trouble")).to_contain_text("attention is one of refused, not found")
+        visit.keep("no such state")
+        page.get_by_role("link", name="All policies").click()
+        expect(page.locator("td.who a")).to_have_count(5)
+        expect(page.locator("#trouble")).to_be_hidden()
+
+
+def test_a_name_that_is_no_encoding_is_meant_as_it_stands(chromium, latest):
+    with visiting(chromium, latest, clean=False) as visit:
+        page = visit.go("#/policy/shop/100%")
+        trouble = "The autoscaler answered: no policy governs this workload."
+        expect(page.locator("#trouble")).to_have_text(trouble)
+
+
 def test_what_a_policy_calls_its_metric_is_shown_and_never_run(chromium):
     """Who writes policies is not who looks at the page."""
     hostile = '"><img src=x onerror=alert(1)><script>alert(2)</script>'

@@ -1,5 +1,6 @@
 // All policies in a table: asked for by filter, sort and page, and each row drawn where it stands.
 
+import { EVERYTHING, addressOfPolicy } from "./address.js";
 import { $, arrange, element, tagged, write } from "./elements.js";
 import { duration, load, number, seconds } from "./format.js";
 import { sparkline } from "./sparkline.js";
@@ -10,8 +11,16 @@ export class Overview {
   /** @param choose told what of the filter was chosen anew */
   constructor(choose) {
     this.choose = choose;
-    this.filter = { q: "", attention: "", sort: "attention", offset: 0 };
+    this.look(EVERYTHING);
     this.listen();
+  }
+
+  /** Begin with what the address narrows to; what one can sort by is what can be chosen. */
+  look(filter) {
+    const sorts = [...$("sort").options].map((option) => option.value);
+    this.filter = { ...filter, sort: sorts.includes(filter.sort) ? filter.sort : EVERYTHING.sort };
+    $("q").value = this.filter.q;
+    $("sort").value = this.filter.sort;
   }
 
   /** What to ask the daemon: path and parameters. */
@@ -35,7 +44,7 @@ export class Overview {
     const words = Object.entries(counts).map(([word, n]) => [word, `${word} ${n}`]);
     if (attention && !counts[attention]) words.push([attention, `${attention} 0`]);
     const buttons = [["", `all ${total}`], ...words].map(([word, text]) => {
-      const found = $("counts").querySelector(`[data-word="${word}"]`);
+      const found = [...$("counts").children].find((known) => known.dataset.word === word);
       const button = found ?? element("button", { type: "button", "data-word": word });
       write(button, text);
       button.setAttribute("aria-pressed", String(attention === word));
@@ -98,10 +107,9 @@ const CELLS = [["state", "State"], ["ready number", "Ready"], ["replicas number"
 
 function emptyRow(key, policy) {
   const row = element("tr", { "data-key": key });
-  const where = `#/policy/${[policy.namespace, policy.name, policy.kind].map(encodeURIComponent).join("/")}`;
   const kind = policy.kind === "Deployment" ? "" : `${policy.kind}, `;
   row.append(element("td", { class: "who", "data-label": "Workload" },
-    element("a", { href: where, text: `${policy.namespace}/${policy.name}` }), element("span", { class: "mode", text: kind + policy.mode })));
+    element("a", { href: addressOfPolicy(policy), text: `${policy.namespace}/${policy.name}` }), element("span", { class: "mode", text: kind + policy.mode })));
   for (const [name, label] of CELLS) row.append(element("td", { class: name, "data-label": label }));
   return row;
 }

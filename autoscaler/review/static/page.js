@@ -1,5 +1,6 @@
 // What is shown: all policies, or one, by the address; kept up to date by asking every few seconds.
 
+import { addressOfOverview, placeOf } from "./address.js";
 import { $ } from "./elements.js";
 import { calm, trouble } from "./freshness.js";
 import { Overview } from "./overview.js";
@@ -25,24 +26,35 @@ async function refresh() {
     const answer = await ask(...shown.question());
     if (mine !== asked) return;
     show(id);
+    if (shown === overview) showWayBack(null);
     showHeldBack(answer.held_back);
     calm(shown.draw(answer), answer.silence);
   } catch (error) {
     if (mine !== asked) return;
     wait = RETRY_MS;
     trouble(error);
+    if (shown === overview && error.status) showWayBack("#/"); // such a filter there is not
   }
   $("main").setAttribute("aria-busy", "false");
   timer = setTimeout(refresh, document.hidden ? 6 * wait : wait);
 }
 
+/** Narrow the overview, and the address with it: whoever goes back, or gets the link, sees the same. */
 function choose(changes) {
+  if (policy.target) return; // chosen a moment before the address changed
   Object.assign(overview.filter, changes);
+  history.replaceState(null, "", addressOfOverview(overview.filter));
   refresh();
 }
 
 function show(id) {
   for (const section of ["overview", "policy"]) $(section).hidden = section !== id;
+}
+
+/** Show the link to all policies, as they were narrowed last. */
+function showWayBack(address) {
+  $("back").hidden = !address;
+  if (address) $("way-back").href = address;
 }
 
 function showHeldBack(because) {
@@ -51,11 +63,11 @@ function showHeldBack(because) {
 }
 
 function route() {
-  const [, page, ...names] = location.hash.split("/");
-  const [namespace, name, kind] = names.map(decodeURIComponent);
-  policy.look(page === "policy" && name ? { namespace, name, kind: kind ?? "Deployment" } : null);
+  const { target, filter } = placeOf(location.hash);
+  policy.look(target);
+  if (!target) overview.look(filter);
+  showWayBack(target && addressOfOverview(overview.filter));
   $("main").setAttribute("aria-busy", "true");
-  $("back").hidden = !policy.target;
   show(null);
   refresh();
 }
