@@ -197,6 +197,25 @@ def test_every_line_and_mark_of_the_chart_is_named(chromium, latest):
     assert {"UTC", "now"} <= set(words)
 
 
+@pytest.mark.parametrize("width", [400, 1280])
+def test_no_time_on_the_axis_is_cut_or_written_over_another(chromium, width):
+    latest = LatestRecords()
+    latest.keep(morning(0))
+    with visiting(chromium, latest, width=width) as visit:
+        visit.go(POLICY)
+        boxes = visit.page.eval_on_selector_all(
+            "#chart text",
+            """all => all.filter(e => /UTC|:/.test(e.textContent))
+                .map(e => e.getBBox()).map(b => [b.x, b.x + b.width])""",
+        )
+        end = visit.page.locator("#chart").bounding_box()["width"]
+
+    ends = [edge for box in sorted(boxes) for edge in box]
+    assert len(boxes) > 3
+    assert ends == sorted(ends)
+    assert ends[-1] <= end
+
+
 def test_without_a_cursor_the_chart_is_told_as_a_whole(chromium, latest):
     rows = latest.history.columns(CHECKOUT)
     with visiting(chromium, latest) as visit:

@@ -180,7 +180,8 @@ export class Chart {
     const step = TIME_STEPS.find((s) => (to - from) / s <= room) ?? 7 * 86400;
     for (let t = Math.ceil(from / step) * step; t <= to; t += step) {
       const text = clock(t, { day: step >= 86400 / 2, second: step < 60 });
-      this.svg.append(label(this.x(t), height - 6, text, "middle"));
+      const half = 3.5 * text.length; // pixels, about; beside UTC, and within the picture, or not at all
+      if (this.x(t) - half > 28 && this.x(t) + half < width) this.svg.append(label(this.x(t), height - 6, text, "middle"));
       this.svg.append(svg("line", { class: "grid", x1: this.x(t), x2: this.x(t), y1: height - BOTTOM, y2: height - BOTTOM + 4 }));
     }
   }
