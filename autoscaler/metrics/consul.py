@@ -25,7 +25,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.settings import one_word
-from autoscaler.metrics.transport import cause_of
+from autoscaler.metrics.transport import body_of, cause_of
 from autoscaler.strict import MALFORMED, text_of
 
 # Consul waits up to wait / 16 longer than it was told, to spread its answers.
@@ -38,7 +38,6 @@ _LEAST_BETWEEN_SECONDS = 1.0
 _PAUSE_AFTER_ERROR_SECONDS = 5.0
 # An instance is about 2 KiB of JSON; a service of thousands of them is still far below.
 _MOST_BYTES = 16 * 1024 * 1024
-_PIECE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,23 +195,13 @@ class ConsulWatch:
                 stream=True,
                 verify=os.environ.get("CONSUL_CACERT") or True,
             ) as response:
-                body = _body(response, until=until)
+                body = body_of(
+                    response, most_bytes=_MOST_BYTES, late=lambda: time.monotonic() > until
+                )
         finally:
             if asking is not self._session:
                 asking.close()
         return int(response.headers.get("X-Consul-Index", "0")), _believed(response, body)
-
-
-def _body(response: requests.Response, *, until: float) -> bytes:
-    """Read an answer as long as there is time and room."""
-    body = bytearray()
-    while piece := response.raw.read1(_PIECE, decode_content=True):
-        body += piece
-        if len(body) > _MOST_BYTES:
-            raise MetricUnavailableError(f"answer over {_MOST_BYTES >> 20} MiB")
-        if time.monotonic() > until:
-            raise MetricUnavailableError("the answer took too long")
-    return bytes(body)
 
 
 def _said(error: Exception) -> str:
@@ -226,7 +215,7 @@ def _said(error: Exception) -> str:
     return f"malformed answer: {error!r}"[:200]
 
 
-def _believed(response: requests.Response, body: bytes) -> list[Instance]:
+def _believed(response: requests.Response, body: bytearray) -> list[Instance]:
     """Return the instances of an answer that is whole; raise when it is not."""
     if response.status_code != 200:
         said = " ".join(body[:200].decode(errors="replace").split())

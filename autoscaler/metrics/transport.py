@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -174,16 +174,23 @@ class Session(requests.Session):
         return answered
 
     def _text(self, response: requests.Response) -> str:
-        """Read the body piece by piece, as long as there is time and room."""
-        body = bytearray()
-        while piece := response.raw.read1(_PIECE, decode_content=True):
-            body += piece
-            if len(body) > MOST_BYTES:
-                raise QueryTooHeavyError(f"answer over {MOST_BYTES >> 20} MiB")
-            if time.monotonic() > self._deadline:
-                raise requests.ReadTimeout("the answer took too long")
+        body = body_of(
+            response, most_bytes=MOST_BYTES, late=lambda: time.monotonic() > self._deadline
+        )
         # JSON is UTF-8; what is not, is neither a label nor a number of ours.
         return body.decode(errors="replace")
+
+
+def body_of(response: requests.Response, *, most_bytes: int, late: Callable[[], bool]) -> bytearray:
+    """Read a body piece by piece, as long as there is time and room."""
+    body = bytearray()
+    while piece := response.raw.read1(_PIECE, decode_content=True):
+        body += piece
+        if len(body) > most_bytes:
+            raise QueryTooHeavyError(f"answer over {most_bytes >> 20} MiB")
+        if late():
+            raise requests.ReadTimeout("the answer took too long")
+    return body
 
 
 def _envelope(
