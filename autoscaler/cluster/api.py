@@ -7,6 +7,7 @@ Everything else of the client is: its configuration, its authentication, its con
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +179,8 @@ def _parsed(body: bytes) -> Json | None:
     except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None
+
+
+def micro_time(at: datetime) -> str:
+    """Return an instant as Leases and Events hold it."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

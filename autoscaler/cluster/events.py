@@ -18,7 +18,7 @@ from uuid import uuid4
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
 
-from autoscaler.cluster.api import Json, Request, answered
+from autoscaler.cluster.api import Json, Request, answered, micro_time
 from autoscaler.decide.facts import TargetRef
 
 logger = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ class EventRecorder:
     def _count(self, happening: Happening, posted: _Posted) -> None:
         posted.count += 1
         posted.last = time.monotonic()
-        series = {"count": posted.count, "lastObservedTime": _micro(happening.at)}
+        series = {"count": posted.count, "lastObservedTime": micro_time(happening.at)}
         request = Request(
             "PATCH",
             f"{_path(happening)}/{posted.name}",
@@ -151,7 +151,7 @@ def event_body(happening: Happening, *, name: str, instance: str) -> Json:
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {"name": name, "namespace": target.namespace},
-        "eventTime": _micro(happening.at),
+        "eventTime": micro_time(happening.at),
         "reportingController": REPORTER,
         "reportingInstance": instance,
         "action": "Scale",
@@ -170,7 +170,3 @@ def event_body(happening: Happening, *, name: str, instance: str) -> Json:
 
 def _path(happening: Happening) -> str:
     return f"/apis/events.k8s.io/v1/namespaces/{happening.target.namespace}/events"
-
-
-def _micro(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from autoscaler.cluster.api import Json
+from autoscaler.cluster.api import Json, micro_time
 from autoscaler.cluster.lease import LEASE_DURATION
 
 LABELS = {"app.kubernetes.io/name": "predictive-autoscaler"}
@@ -35,7 +35,7 @@ def lease_body(name: str, namespace: str, holder: str, version: str | None) -> J
     metadata: Json = {"name": name, "namespace": namespace, "labels": LABELS}
     if version is not None:
         metadata["resourceVersion"] = version
-    now = datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    now = micro_time(datetime.now(tz=UTC))
     return {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
