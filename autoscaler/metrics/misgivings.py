@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from autoscaler.decide.facts import Doubt, PodFacts, PodPhase, Sample, TargetRef, WorkloadFacts
+from autoscaler.decide.facts import Doubt, PodFacts, Sample, TargetRef, WorkloadFacts
 from autoscaler.decide.measured import MOST_CLOCK_SKEW
 from autoscaler.metrics.connection import Answer
 from autoscaler.metrics.ownership import owner_name
@@ -103,9 +103,7 @@ def settled(pods: Iterable[PodFacts], *, now: datetime) -> list[PodFacts]:
     return [
         pod
         for pod in pods
-        if pod.ready
-        and not pod.deleted
-        and pod.phase is PodPhase.RUNNING
+        if pod.serves
         and now - pod.created_at > _POD_IS_NEW
         and (pod.ready_transition_at is None or now - pod.ready_transition_at > _POD_IS_NEW)
     ]
