@@ -111,11 +111,12 @@ class Shards:
     def stop(self) -> None:
         """Write no more, and give everything up so that the others need not wait."""
         self._stopped.set()
-        held = self.held()
         self._believed_until.clear()
         if self._thread.is_alive():
             self._thread.join(3 * RETRY_PERIOD.total_seconds())
-        leases = {_shard_name(shard): self._release for shard in held} | {self._mine: self._delete}
+        # Also what a turn under way took, and what was ours when last anybody was heard of.
+        shards = (name for name in list(self._seen) if name.startswith(SHARD_PREFIX))
+        leases = dict.fromkeys(shards, self._release) | {self._mine: self._delete}
         for name, give_up in leases.items():
             if not self._tried(name, partial(give_up, name)):
                 return  # each would take its whole time-out, and a shard ends by itself
@@ -131,6 +132,8 @@ class Shards:
             return
         members = self._members(now)
         for shard in range(self.n_shards):
+            if self._stopped.is_set():
+                return
             name = _shard_name(shard)
             mine = holder_of(shard, members) == self.identity
             seen = self._seen.get(name)

@@ -1,0 +1,255 @@
+"""Which shards are ours, and until when: replicas turned by hand, by a clock that is moved.
+
+Real API servers and real daemons are in `tests/real/test_shards_real.py`.
+"""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from autoscaler.cluster.lease import LEASE_NAME, RENEW_DEADLINE
+from autoscaler.cluster.rendezvous import shard_of
+from autoscaler.cluster.shards import SHARD_PREFIX, Shards
+from autoscaler.decide.facts import TargetRef
+from support.lease_server import LeaseServer
+from support.processes import wait_until
+
+N_SHARDS = 4
+ALL = frozenset(range(N_SHARDS))
+TEN = RENEW_DEADLINE.total_seconds()
+TARGETS = {
+    shard_of(t, n_shards=N_SHARDS): t for t in (TargetRef("shop", f"s{i}") for i in range(50))
+}
+
+
+class Replicas:
+    """Replicas of one namespace, by one clock that is moved."""
+
+    def __init__(self, server: LeaseServer) -> None:
+        self.server = server
+        self.now = 1000.0
+
+    def replica(self, identity: str, *, n_shards: int = N_SHARDS) -> Shards:
+        return Shards(
+            self.server.client(),
+            namespace="system",
+            identity=identity,
+            n_shards=n_shards,
+            clock=lambda: self.now,
+        )
+
+    def turns(self, *turning: Shards, until: float) -> None:
+        """Let replicas turn every two seconds, in order."""
+        while self.now < until:
+            for one in turning:
+                one._tried("leases", one.turn)
+            self.now += 2.0
+
+    def refuse(self, *names: str) -> None:
+        """Refuse to write these Leases, and no others."""
+
+        def before(method: str, name: str) -> None:
+            refused = name in names and method in {"POST", "PUT"}
+            self.server.refused = {method: 500} if refused else {}
+
+        self.server.before = before
+
+
+def shard(number: int) -> str:
+    return f"{SHARD_PREFIX}{number:03d}"
+
+
+@pytest.fixture
+def server() -> Iterator[LeaseServer]:
+    with LeaseServer() as server:
+        yield server
+
+
+@pytest.fixture
+def replicas(server: LeaseServer) -> Replicas:
+    return Replicas(server)
+
+
+def test_shards_are_ours_for_ten_seconds_from_before_they_were_written(replicas: Replicas) -> None:
+    one = replicas.replica("a")
+    one.turn()
+    began = replicas.now
+
+    replicas.now = began + TEN - 0.5
+    assert (one.held(), one.held_back()) == (ALL, "")
+    assert all(one.owns(target) for target in TARGETS.values())
+    replicas.now = began + TEN
+    assert (one.held(), one.followed()) == (frozenset(), ALL)
+    assert one.held_back() == "standby: the common Lease is not renewed"
+    assert not any(one.owns(target) for target in TARGETS.values())
+
+
+def test_a_write_that_takes_long_is_believed_for_as_much_less(replicas: Replicas) -> None:
+    one, began = replicas.replica("a"), replicas.now
+
+    def slow(method: str, name: str) -> None:
+        replicas.now += 3.0 if (method, name) == ("POST", shard(3)) else 0.0
+
+    replicas.server.before = slow
+    one.turn()
+    one._counted_until = began + 60  # not the common Lease, the shard's own is asked about
+
+    replicas.now = began + TEN - 0.5
+    assert one.held() == ALL
+    replicas.now = began + TEN
+    assert one.held() == frozenset()
+
+
+def test_a_shard_that_cannot_be_renewed_is_ours_no_more_while_others_are(
+    replicas: Replicas,
+) -> None:
+    one, began = replicas.replica("a"), replicas.now
+    one.turn()
+    replicas.refuse(shard(0))
+    replicas.turns(one, until=began + TEN - 1)
+    replicas.now = began + TEN - 0.5
+    assert one.held() == ALL
+    replicas.now = began + TEN
+
+    assert one.held() == ALL - {0}
+    assert [n for n, target in sorted(TARGETS.items()) if one.owns(target)] == [1, 2, 3]
+
+
+def test_what_was_never_ours_is_not_written(replicas: Replicas) -> None:
+    one, peer = replicas.replica("a"), replicas.replica("c")
+    replicas.turns(one, peer, until=replicas.now + 8)
+
+    owned = [{n for n, t in TARGETS.items() if each.owns(t)} for each in (one, peer)]
+    assert owned == [set(one.held()), set(peer.held())]
+    assert one.held() | peer.held() == ALL
+    assert not one.held() & peer.held()
+
+
+def test_who_cannot_show_that_it_lives_still_holds_what_nobody_else_does(
+    replicas: Replicas,
+) -> None:
+    one = replicas.replica("a")
+    replicas.refuse(one._mine)
+    replicas.turns(one, until=replicas.now + 20)
+
+    assert one.held() == ALL
+
+
+def test_who_gives_a_shard_up_stops_writing_before(replicas: Replicas) -> None:
+    one, peer = replicas.replica("a"), replicas.replica("c")
+    one.turn()
+    peer.turn()
+    assert one.held() == ALL
+    replicas.now += 2.0
+    one.turn()
+
+    held = {n for n in ALL if replicas.server.holder(shard(n)) == "a"}
+    assert one.held() == held == {0, 1}
+
+
+def test_a_peers_renewal_of_the_common_lease_counts_from_before_it_was_seen(
+    replicas: Replicas,
+) -> None:
+    one, peer = replicas.replica("a"), replicas.replica("c")
+    replicas.turns(one, peer, until=1006)
+    one._look()  # at 1006
+    replicas.now = 1008.0
+    peer._write(LEASE_NAME, peer._seen[LEASE_NAME], holder=peer.count)
+    one.turn()
+    assert one.held()
+
+    replicas.now = 1006.0 + TEN - 0.5
+    assert one.held()
+    replicas.now = 1006.0 + TEN
+    assert not one.held()
+
+
+def test_the_common_lease_is_renewed_by_one_of_all_and_not_at_every_turn(
+    replicas: Replicas,
+) -> None:
+    one, peer = replicas.replica("a"), replicas.replica("c")
+    replicas.turns(one, peer, until=1010)
+    replicas.server.asked.clear()
+    replicas.turns(one, peer, until=1050)
+
+    assert 10 <= replicas.server.asked["PUT", LEASE_NAME] < 20  # of forty turns
+    assert replicas.server.asked["PUT", one._mine] == 10
+    assert replicas.server.asked["PUT", shard(0)] == 10
+    assert (one.held(), peer.held()) == ({0, 1}, {2, 3})
+
+
+def test_shards_begin_at_once_where_a_leader_gave_its_lease_up(replicas: Replicas) -> None:
+    one = replicas.replica("a")
+    replicas.server.put(LEASE_NAME, holderIdentity="a leader")
+    replicas.turns(one, until=1004)
+    assert one.held_back() == "waiting: replicas of another count act (a leader)"
+
+    replicas.server.put(LEASE_NAME)
+    one.turn()
+    assert (one.held(), one.held_back()) == (ALL, "")
+
+
+def test_the_leases_of_the_dead_are_buried_and_no_others(replicas: Replicas) -> None:
+    one, dead, other = (
+        replicas.replica("a"),
+        replicas.replica("b"),
+        replicas.replica("c", n_shards=9),
+    )
+    replicas.server.put("somebody-elses", holderIdentity="x")
+    replicas.turns(one, dead, other, until=1004)
+    replicas.now = 1600.0
+    one.turn()
+    before = set(replicas.server.leases)
+    assert {dead._mine, other._mine} < before
+    replicas.now = 1604.0
+    one.turn()
+
+    assert replicas.server.leases.keys() == before - {dead._mine, other._mine}
+    assert one._mine in replicas.server.leases
+
+
+def test_nothing_is_said_of_waiting_while_nobody_is_waited_for(
+    replicas: Replicas, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = replicas.replica("a")
+    for _ in range(3):
+        one.turn()
+        replicas.now += 301.0
+
+    assert [r.msg for r in caplog.records] == []
+
+
+def test_that_a_wait_is_over_is_said(replicas: Replicas, caplog: pytest.LogCaptureFixture) -> None:
+    one = replicas.replica("a")
+    replicas.server.put(LEASE_NAME, holderIdentity="a leader")
+    replicas.turns(one, until=1004)
+    replicas.turns(one, until=1030)
+
+    assert [r.msg for r in caplog.records] == ["shards_wait", "shards_wait_no_more"]
+
+
+def test_who_leaves_in_the_middle_of_a_turn_leaves_nothing_taken(
+    server: LeaseServer, replicas: Replicas
+) -> None:
+    one = replicas.replica("a")
+    taking, leaves = threading.Event(), threading.Event()
+
+    def slow(method: str, name: str) -> None:
+        if (method, name) == ("POST", shard(1)):
+            taking.set()
+            leaves.wait(5)
+
+    server.before = slow
+    one.start()
+    taking.wait(10)
+    leaving = threading.Thread(target=one.stop)
+    leaving.start()
+    wait_until(one._stopped.is_set, within=10, what="leaving")
+    leaves.set()
+    leaving.join()
+
+    assert not one._thread.is_alive()
+    assert one.held() == frozenset()
+    assert [server.holder(shard(n)) for n in ALL] == [""] * N_SHARDS
+    assert one._mine not in server.leases
