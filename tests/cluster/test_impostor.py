@@ -112,7 +112,9 @@ def test_a_kind_that_cannot_be_looked_up_is_its_own_affair(impostor: Impostor, b
     assert not kinds.served("keda.sh/v1alpha1", "ScaledObject")
 
 
-def test_nobody_leads_by_its_word(impostor: Impostor) -> None:
+@pytest.mark.parametrize("body", [LOGIN, b"{}", b'{"metadata": {}}'])
+def test_nobody_leads_by_its_word(impostor: Impostor, body: bytes) -> None:
+    impostor.body, impostor.content_type = body, "application/json"
     leadership = Leadership(impostor.api, namespace="system", identity="a")
 
     assert not election(leadership).try_acquire_or_renew()

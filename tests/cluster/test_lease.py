@@ -257,9 +257,9 @@ def test_what_keeps_a_dead_leaders_lease_from_being_taken_is_told_once(
 def test_a_failure_that_is_over_is_told_no_more_and_the_next_one_is_news(
     server: LeaseServer, clock: Clock, alpha: Candidate, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for status in (403, None, 403):
+    for status in (None, 403, None, 403):
         server.refused = {} if status is None else {"GET": status}
-        alpha.turn()
+        assert alpha.turn() == (status is None)
         clock.advance(2.0)
 
     assert failures(caplog) == ["get fails: 403 Forbidden"] * 2
