@@ -5,6 +5,7 @@ Real API servers and real daemons are in `tests/real/test_shards_real.py`.
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -229,6 +230,20 @@ def test_that_a_wait_is_over_is_said(replicas: Replicas, caplog: pytest.LogCaptu
     assert [r.msg for r in caplog.records] == ["shards_wait", "shards_wait_no_more"]
 
 
+def test_a_turn_that_failed_is_followed_by_the_next(
+    server: LeaseServer, replicas: Replicas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autoscaler.cluster.shards.RETRY_PERIOD", timedelta(milliseconds=50))
+    one = replicas.replica("a")
+    server.refused = {"GET": 500}
+    one.start()
+    wait_until(lambda: server.asked["GET", ""] > 0, within=10, what="a turn")
+    server.refused = {}
+
+    wait_until(one.held, within=10, what="shards")
+    one.stop()
+
+
 def test_who_leaves_in_the_middle_of_a_turn_leaves_nothing_taken(
     server: LeaseServer, replicas: Replicas
 ) -> None:
@@ -252,4 +267,5 @@ def test_who_leaves_in_the_middle_of_a_turn_leaves_nothing_taken(
     assert not one._thread.is_alive()
     assert one.held() == frozenset()
     assert [server.holder(shard(n)) for n in ALL] == [""] * N_SHARDS
+    assert not server.asked["POST", shard(2)]
     assert one._mine not in server.leases
