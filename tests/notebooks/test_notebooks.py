@@ -6,6 +6,14 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+TOLD = {
+    "01-look-at-load": ("synthetic checkout: 1.0 days", "the recording is too short"),
+    "02-replay-and-choose-risk": (
+        "somebody who knew the future",
+        "In 1d no rhythm could be learned: a week or two would tell more.",
+        "mode: ForecastOnly",
+    ),
+}
 
 
 def read(path):
@@ -36,4 +44,8 @@ def test_every_cell_runs(path, monkeypatch):
 
     printed = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
     assert printed
-    assert all(output.output_type != "error" for output in printed)
+    assert all(
+        output.output_type != "error" and output.get("name") != "stderr" for output in printed
+    )
+    told = "".join(output.get("text", "") for output in printed)
+    assert all(words in told for words in TOLD[path.stem])
