@@ -199,7 +199,9 @@ def _change(ratio: float, what: str) -> str:
     word = "less" if ratio <= 1 else "more"
     if what == "cost":
         word = "lower" if ratio <= 1 else "higher"
-    return f"{abs(1 - ratio):.0%} {word} {what}".rstrip()
+    # All of it would be said of what is nearly all.
+    share = "over 99%" if 0.99 < 1 - ratio < 1 else f"{abs(1 - ratio):.0%}"
+    return f"{share} {word} {what}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
