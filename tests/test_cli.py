@@ -161,11 +161,16 @@ def test_another_command_s_wrong_variable_is_no_hindrance(monkeypatch, policy):
         pytest.param(["--picture", "no/such/p.svg"], "no folder no/such", id="picture"),
         pytest.param(["--decisions", "."], ".: cannot be written: it is a folder", id="folder"),
         pytest.param(["--days", "3"], "--trace and --days: give one of them", id="two loads"),
+        pytest.param(["--decisions", "TRACE"], "would be overwritten", id="over the recording"),
+        pytest.param(["--report", "POLICY"], "would be overwritten", id="over the policy"),
     ],
 )
 def test_what_a_replay_could_not_keep_is_told_before_it_is_played(
     policy, trace, flags, complaint, capsys
 ):
+    names = {"TRACE": str(trace), "POLICY": str(policy)}
+    flags = [names.get(flag, flag) for flag in flags]
+
     assert main(["replay", "--policy", str(policy), "--trace", str(trace), *flags]) == 2
 
     told = capsys.readouterr()

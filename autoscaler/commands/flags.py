@@ -277,8 +277,10 @@ limit = checked(lambda text: whole(text, 1, 500, "a number"))
 seed = checked(lambda text: whole(text, 0, 2**63, "a number"))
 
 
-def checked_output(path: Path) -> Path:
+def checked_output(path: Path, *, inputs: Iterable[str]) -> Path:
     """Return where a result will go; raise `TraceError` where it cannot, before it is made."""
+    if path.exists() and any(Path(file).exists() and path.samefile(file) for file in inputs):
+        raise TraceError(f"{path}: is what is played, and would be overwritten")
     if path.is_dir():
         raise TraceError(f"{path}: cannot be written: it is a folder")
     if not path.parent.is_dir():

@@ -50,12 +50,12 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _outputs(arguments: argparse.Namespace) -> tuple[Path | None, Path | None, Path | None]:
     """Return where decisions, report and picture go; refuse what cannot be written at once."""
-    decisions, report = (
-        checked_output(Path(path)) if path else None
-        for path in (arguments.decisions, arguments.report)
+    read = [arguments.policy, *(arguments.trace or [])]
+    decisions, report, picture = (
+        checked_output(Path(path), inputs=read) if path else None
+        for path in (arguments.decisions, arguments.report, checked_picture(arguments.picture))
     )
-    picture = checked_picture(arguments.picture or "")
-    return decisions, report, picture and checked_output(picture)
+    return decisions, report, picture
 
 
 def _played(jobs: list[Job], *, workers: str) -> list[ReplayResult]:

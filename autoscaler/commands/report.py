@@ -21,11 +21,11 @@ def write_report(path: Path, result: ReplayResult, policy: WorkloadPolicy) -> No
     _write(path, report_html(replayed(result), policy_yaml=policy_yaml(policy, risk=result.risk)))
 
 
-def checked_picture(path: str) -> Path | None:
+def checked_picture(path: str | None) -> str | None:
     """Return where the picture goes; refuse another format before anything is played."""
     if path and not path.endswith(".svg"):
         raise TraceError(f"{path}: a picture is an SVG; name it {Path(path).stem}.svg")
-    return Path(path) if path else None
+    return path
 
 
 def write_picture(path: Path, result: ReplayResult) -> None:

@@ -126,19 +126,38 @@ def _number(text: str, field: str, complaint: str) -> float:
     return number
 
 
+def _is_step(step: float) -> bool:
+    return step == round(step) and 1 <= step <= _LONGEST_STEP_SECONDS
+
+
+def _off(places: FloatArray) -> NDArray[np.intp]:
+    """Return which rows are between two places of their grid."""
+    return np.flatnonzero(places != np.round(places))
+
+
+def _out_of_step(stamps: FloatArray, lines: list[int], gaps: FloatArray) -> str:
+    """Return what is wrong with rows on no even grid: the first that is off the usual spacing.
+
+    The smallest spacing would be that of a single stray row, and all others off its grid.
+    """
+    spacings, counts = np.unique(np.round(gaps), return_counts=True)
+    usual = float(spacings[counts.argmax()])
+    if not _is_step(usual):
+        return f"a step of {gaps.min():g} s is not whole seconds between 1 s and 1 h"
+    row = int(_off((stamps - stamps[0]) / usual)[0])
+    return (
+        f"line {lines[row]}: timestamp {stamps[row]:.15g} is off the even grid"
+        f" of {usual:g} s that began at {stamps[0]:.15g}"
+    )
+
+
 def _on_grid(path: Path, stamps: FloatArray, loads: FloatArray, lines: list[int]) -> Trace:
     """Place the rows on the even grid of their smallest spacing, NaN where rows are missing."""
-    step = float(np.diff(stamps).min())
-    if step != round(step) or not 1 <= step <= _LONGEST_STEP_SECONDS:
-        raise TraceError(f"{path}: a step of {step:g} s is not whole seconds between 1 s and 1 h")
+    gaps = np.diff(stamps)
+    step = float(gaps.min())
     places = (stamps - stamps[0]) / step
-    uneven = np.flatnonzero(places != np.round(places))
-    if uneven.size:
-        row = int(uneven[0])
-        raise TraceError(
-            f"{path}: line {lines[row]}: timestamp {stamps[row]:.15g} is off the even grid"
-            f" of {step:g} s that began at {stamps[0]:.15g}"
-        )
+    if _off(places).size or not _is_step(step):
+        raise TraceError(f"{path}: {_out_of_step(stamps, lines, gaps)}")
     if places[-1] >= _MOST_STEPS:
         raise TraceError(f"{path}: spans {places[-1]:.0f} steps, more than {_MOST_STEPS}")
     load = np.full(int(places[-1]) + 1, np.nan)

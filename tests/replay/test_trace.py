@@ -68,7 +68,18 @@ def test_missing_rows_are_gaps_and_never_zero(tmp_path):
             "unix seconds are wanted, not milliseconds",
             id="milliseconds",
         ),
+        pytest.param(
+            "timestamp,value\n0,1\n60,1\n120,1\n127,1\n180,1\n240,1\n",
+            "line 5: timestamp 127 is off the even grid of 60 s that began at 0",
+            id="one stray row",
+        ),
+        pytest.param(
+            "timestamp,value\n0,1\n60.2,1\n119.9,1\n180.1,1\n",
+            "line 3: timestamp 60.2 is off the even grid of 60 s that began at 0",
+            id="a clock that trembles",
+        ),
         pytest.param("timestamp,value\n0,1\n0.5,1\n", "step of 0.5 s", id="too fine"),
+        pytest.param("timestamp,value\n0,1\n7200,1\n", "step of 7200 s", id="too coarse"),
         pytest.param("timestamp,value\n0,1\n60,1\n6e9,1\n", "spans", id="absurd gap"),
     ],
 )
