@@ -213,7 +213,9 @@ def _replay(command: argparse.ArgumentParser) -> None:
 
 
 def _validate(command: argparse.ArgumentParser) -> None:
-    command.add_argument("files", nargs="+", metavar="FILE", help="policy files or folders")
+    command.add_argument(
+        "files", nargs="+", metavar="FILE", help="policy files or folders; - is standard input"
+    )
     flag(command, "--show", action=flags.Switch, help="print each policy with its defaults")
 
 

@@ -488,6 +488,16 @@ def test_a_replay_needs_a_load(policy, capsys):
 AUTOSCALER = Path(sys.executable).with_name("autoscaler")
 
 
+def test_validate_reads_what_kubectl_prints_from_standard_input(policy):
+    command = [AUTOSCALER, "validate", "-"]
+    ran = subprocess.run(
+        command, input=policy.read_text(), capture_output=True, text=True, check=False
+    )
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout == "-: Deployment checkout is valid\n"
+
+
 def test_a_demo_whose_reader_goes_away_ends_without_a_word():
     piped = f"{AUTOSCALER} demo --port 0 --days 0.2 --log-format json | head -1"
     ran = subprocess.run(["bash", "-c", piped], capture_output=True, text=True, check=False)

@@ -3,6 +3,8 @@
 A file may hold several documents.
 A document that is a ConfigMap is read as the cluster would read it: each key of `data` is a policy
 bound to the ConfigMap's namespace.
+So is each of a List of them, as `kubectl get configmaps -o yaml` prints it; the path `-` is
+standard input.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +23,7 @@ from autoscaler.policy.yaml_text import MOST_CHARACTERS, documents
 
 CONFIG_MAP_LABEL = "autoscaler/policies"
 _SUFFIXES = {".yaml", ".yml"}
+_STANDARD_INPUT = Path("/dev/stdin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +91,26 @@ def _is_policy_file(file: Path) -> bool:
 
 
 def _of_file(path: Path) -> Iterator[PolicyDocument]:
-    with path.open(encoding="utf-8") as opened:
+    with (_STANDARD_INPUT if str(path) == "-" else path).open(encoding="utf-8") as opened:
         text = opened.read(MOST_CHARACTERS + 1)
     try:
-        values = documents(text)
+        read = documents(text)
     except PolicyError as error:
         raise PolicyError(f"{path}: {error}") from error
+    values = [item for value in read for item in _items(value)]
     for number, value in enumerate(values, start=1):
         source = str(path) if len(values) == 1 else f"{path} document {number}"
         if isinstance(value, dict) and value.get("kind") == "ConfigMap":
             yield from _of_config_map(value, source=source)
         else:
-            yield PolicyDocument(source, text if len(values) == 1 else _as_text(value))
+            yield PolicyDocument(source, text if read == [value] else _as_text(value))
+
+
+def _items(value: Any) -> list[Any]:
+    """Return the manifests of a List, or the one document that something else is."""
+    listed = isinstance(value, dict) and value.get("kind") in {"List", "ConfigMapList"}
+    items = value.get("items") if listed else None
+    return items if isinstance(items, list) else [value]
 
 
 def _of_config_map(manifest: dict[str, Any], *, source: str) -> Iterator[PolicyDocument]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from autoscaler.policy.files import checked_files
 
@@ -94,6 +95,33 @@ def test_a_config_map_manifest_is_read_as_the_cluster_would(tmp_path):
     file = write(tmp_path / "map.yaml", MANIFEST.replace("OTHER", "shop"))
 
     assert list(checked_files([file]).policies) == [f"{file}: ConfigMap shop/policies key checkout"]
+
+
+def test_a_list_of_them_is_read_as_kubectl_prints_it(tmp_path):
+    one = MANIFEST.replace("OTHER", "shop")
+    other = one.replace("name: policies", "name: more").replace("checkout", "cart")
+    items = [yaml.safe_load(one), yaml.safe_load(other)]
+    manifest = {"apiVersion": "v1", "kind": "List", "items": items}
+    file = write(tmp_path / "list.yaml", yaml.safe_dump(manifest))
+
+    assert list(checked_files([file]).policies) == [
+        f"{file} document 1: ConfigMap shop/policies key checkout",
+        f"{file} document 2: ConfigMap shop/more key cart",
+    ]
+
+
+def test_an_empty_list_holds_no_policy(tmp_path):
+    file = write(tmp_path / "list.yaml", "kind: List\nitems: []\n")
+
+    assert checked_files([file]).problems == (f"{file}: holds no policy",)
+
+
+def test_what_else_stands_in_a_list_is_told_as_alone(tmp_path):
+    file = write(tmp_path / "list.yaml", "kind: List\nitems: [{apiVersion: v1, kind: Secret}]\n")
+
+    [problem] = checked_files([file]).problems
+
+    assert problem.startswith(f"{file}: kind: 'Secret' is a manifest")
 
 
 def test_a_config_map_manifest_is_bound_to_its_namespace(tmp_path):
