@@ -58,6 +58,7 @@ def test_the_pod_is_nobody_and_may_do_nothing(pod: Manifest) -> None:
         "runAsNonRoot": True,
         "runAsUser": 65532,
         "runAsGroup": 65532,
+        "fsGroup": 65532,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
     assert container["securityContext"] == {

@@ -13,6 +13,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -61,6 +62,7 @@ HOW = {
     "kubectl ": "test_every_command_works_in_order",
     "docker build ": "test_the_image_is_built_from_what_is_there",
     "# deploy/my/kustomization.yaml": "test_a_kustomization_of_ones_own_is_accepted",
+    "- {op: add, ": "test_a_kustomization_of_ones_own_is_accepted",
     "helm upgrade ": "test_the_values_of_the_helm_command_are_values",
     "autoscaler replay ": "test_the_replay_runs",
     "autoscaler doctor ": "test_the_doctor_is_asked_like_that",
@@ -106,20 +108,26 @@ def run(command: str, environment: dict[str, str]) -> None:
 
 def test_a_kustomization_of_ones_own_is_accepted(plane: ControlPlane, tmp_path: Path) -> None:
     shutil.copytree(DEPLOY, tmp_path / "deploy")
-    [whole, patch] = [b for b in blocks() if b.strip().startswith("# deploy/my/")]
+    [whole] = [b for b in blocks() if b.strip().startswith("# deploy/my/")]
+    [volume] = [b for b in blocks() if b.strip().startswith("- {op: add, ")]
     file = tmp_path / "deploy" / "my" / "kustomization.yaml"
     file.parent.mkdir()
-    file.write_text(f"{whole}\n{patch}\n")
+    file.write_text(f"{whole}\n{textwrap.indent(volume, ' ' * 6)}\n")
     plane.ensure_namespace("autoscaler-system")
     manifests = plane.kubectl("kustomize", str(file.parent))
     plane.kubectl("apply", "--dry-run=server", "-f", "-", stdin=manifests)
 
     made = {d["kind"]: d for d in yaml.safe_load_all(manifests)}
-    [container] = made["Deployment"]["spec"]["template"]["spec"]["containers"]
-    ports = [rule["port"] for rule in made["NetworkPolicy"]["spec"]["egress"][0]["ports"]]
+    deployment = made["Deployment"]["spec"]
+    [container] = deployment["template"]["spec"]["containers"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    kept = [e["value"] for e in container["env"] if e["name"].endswith(("_CACHE", "_FILE"))]
     assert container["image"] == "registry.example.com/predictive-autoscaler:0.1.0"
     assert container["env"][0]["value"] == "http://prometheus-operated.monitoring.svc:9090"
-    assert 8500 in ports
+    assert deployment["strategy"] == {"type": "Recreate"}
+    assert {volume["name"] for volume in deployment["template"]["spec"]["volumes"]} == set(mounts)
+    assert len(kept) == 2
+    assert all(path.startswith(f"{mounts['past']}/") for path in kept)
 
 
 def test_the_image_is_built_from_what_is_there() -> None:

@@ -49,6 +49,9 @@ EVERYTHING = {
     "priorityClassName": "system-cluster-critical",
     "extraArgs": ["--prometheus-timeout=20s"],
     "extraEnv": [{"name": "TZ", "value": "UTC"}],
+    "extraVolumes": [{"name": "past", "persistentVolumeClaim": {"claimName": "past"}}],
+    "extraVolumeMounts": [{"name": "past", "mountPath": "/var/lib/autoscaler"}],
+    "strategy": {"type": "Recreate"},
 }
 CASES = [
     pytest.param({}, id="defaults"),
@@ -115,6 +118,15 @@ def test_the_chart_grants_what_kustomize_grants(plane: ControlPlane, tmp_path: P
     chart = rendered({"rbac": {"statefulSets": True, "hpaActuator": True}, "annotate": True})
 
     assert permissions(only(chart, "ClusterRole")["rules"]) == kustomize
+
+
+def test_what_was_learned_may_be_kept_on_a_volume() -> None:
+    deployment = only(rendered(EVERYTHING), "Deployment")["spec"]
+    pod = deployment["template"]["spec"]
+
+    assert deployment["strategy"] == {"type": "Recreate"}
+    assert pod["volumes"][-1]["persistentVolumeClaim"] == {"claimName": "past"}
+    assert pod["containers"][0]["volumeMounts"][-1]["mountPath"] == "/var/lib/autoscaler"
 
 
 def test_forecast_only_grants_no_write() -> None:
