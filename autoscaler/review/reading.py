@@ -30,12 +30,16 @@ from autoscaler.unpacked import unpacked
 LONGEST_LINE = 64 * 1024
 _TIMEOUT_SECONDS = 30
 _MOST_OTHERS = 10
+_NO_LOG_OF_OURS = (
+    "; lines read: {}, and none is a decision in JSON (as --log-format json writes it)"
+)
 
 
 @dataclass(slots=True)
 class Reading:
     """How reading went; filled while the lines are drawn."""
 
+    lines: int = 0
     decisions: int = 0
     unreadable: int = 0
     others: set[str] = field(default_factory=set)
@@ -48,6 +52,8 @@ class Reading:
             told += f"; it has {', '.join(sorted(self.others))}"
         if self.unreadable:
             told += f"; {self.unreadable} of another version, or not whole, were passed over"
+        if not self.others and not self.unreadable:
+            told += "; it is empty" if not self.lines else _NO_LOG_OF_OURS.format(self.lines)
         return LogError(told)
 
 
@@ -63,6 +69,7 @@ def read_decisions(
     """
     told = reading or Reading()
     for line in lines:
+        told.lines += 1
         start = line.find("{")
         if start < 0 or len(line) > LONGEST_LINE or '"desired_replicas"' not in line:
             continue

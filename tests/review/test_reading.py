@@ -163,6 +163,26 @@ def test_a_log_without_an_answer_says_what_it_has_instead():
     )
 
 
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        pytest.param([], "it is empty", id="nothing at all"),
+        pytest.param(
+            ["2026-11-23 09:00:00  shop/checkout  10 -> 12", ""],
+            "lines read: 2, and none is a decision in JSON (as --log-format json writes it)",
+            id="a log for people",
+        ),
+    ],
+)
+def test_a_log_that_is_none_of_ours_is_told_apart(lines, told):
+    reading = Reading()
+    list(read_decisions(lines, target="shop/checkout", reading=reading))
+
+    assert str(reading.nothing_found("shop/checkout")) == (
+        f"the log holds no decision about shop/checkout; {told}"
+    )
+
+
 def test_a_gzipped_log_is_known_by_what_it_holds(tmp_path):
     path = tmp_path / "daemon.log"
     path.write_bytes(gzip.compress(f"{LINE}\n".encode()))
