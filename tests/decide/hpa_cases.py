@@ -90,17 +90,9 @@ def rules_of(select, policies):
 
 
 def damped(wanted, *, current, bounds, behavior, state=None):
-    """Put a recommendation to `decide`, where nothing holds but what is given.
-
-    HPA goes from outside of its bounds to them before it looks at any metric; its last step then
-    knows the bound ahead alone, while ours is both.
-    """
+    """Put a recommendation to `decide`, where nothing holds but what is given."""
     low, high = bounds
-    given = {
-        "behavior": behavior,
-        "min_replicas": min(low, current) if wanted >= current else low,
-        "max_replicas": max(high, current) if wanted <= current else high,
-    }
+    given = {"behavior": behavior, "min_replicas": low, "max_replicas": high}
     return decide(
         Recommendation(wanted, Reason.DESIRED_WITHIN_RANGE),
         workload=workload(current),
@@ -111,6 +103,16 @@ def damped(wanted, *, current, bounds, behavior, state=None):
 
 
 def rate_limited(case):
+    """What HPA does with a behavior section, whose last step knows the bound ahead alone.
+
+    It goes from outside of its bounds to them before it looks at any metric.
+    """
+    current, wanted = case["current_replicas"], case["recommended_replicas"]
+    low, high = case["min_replicas"], case["max_replicas"]
+    bounds = (
+        min(low, current) if wanted >= current else low,
+        max(high, current) if wanted <= current else high,
+    )
     events = [ScaleEvent(ago(e["age_seconds"]), e["change"]) for e in case["events_up"]]
     events += [ScaleEvent(ago(e["age_seconds"]), -e["change"]) for e in case["events_down"]]
     behavior = Behavior.model_construct(
@@ -118,25 +120,32 @@ def rate_limited(case):
         scale_down=rules(case.get("scale_down"), DEFAULT_SCALE_DOWN),
     )
     return damped(
-        case["recommended_replicas"],
-        current=case["current_replicas"],
-        bounds=(case["min_replicas"], case["max_replicas"]),
+        wanted,
+        current=current,
+        bounds=bounds,
         behavior=behavior,
         state=WorkloadState(LONG_AGO, scale_events=tuple(events)),
     )
 
 
 def growth_capped(case, *, factor):
-    """What HPA does without a behavior section: a percentage, or the pods that lack to a few."""
-    current = case["current_replicas"]
+    """What HPA does without a behavior section: a percentage, or the pods that lack to a few.
+
+    Its last step alone knows no bound that is passed already; the whole reconcile goes there first.
+    """
+    current, wanted = case["current_replicas"], case["recommended_replicas"]
+    low, high = case["min_replicas"], case["max_replicas"]
     policies = [{"type": "Percent", "value": 100 * (factor - 1), "period_seconds": 15}]
-    if case["scale_up_limit_minimum"] > current:
-        missing = case["scale_up_limit_minimum"] - current
+    missing = case.get("scale_up_limit_minimum", 4) - current
+    if missing > 0:
         policies.append({"type": "Pods", "value": missing, "period_seconds": 15})
     return damped(
-        case["recommended_replicas"],
+        wanted,
         current=current,
-        bounds=(case["min_replicas"], case["max_replicas"]),
+        bounds=(
+            low if wanted < low else min(low, current),
+            high if wanted > high else max(high, current),
+        ),
         behavior=Behavior.model_construct(
             scale_up=rules_of("Max", policies), scale_down=DEFAULT_SCALE_DOWN
         ),

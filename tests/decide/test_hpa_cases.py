@@ -42,6 +42,30 @@ def test_bounds_without_behavior_are_hpa_s(case):
     assert eightfold in {None, growth_capped(case, factor=8).desired_replicas}
 
 
+@pytest.mark.parametrize(
+    ("current", "wanted", "low", "high", "expected", "reason"),
+    [
+        (3, 3, 10, 12, 10, "TooFewReplicas"),
+        (2, 4, 10, 12, 10, "TooFewReplicas"),
+        (10, 40, 30, 35, 20, "ScaleUpLimit"),
+        (36, 35, 3, 23, 23, "TooManyReplicas"),
+        (50, 50, 3, 23, 23, "TooManyReplicas"),
+        (50, 1, 3, 23, 3, "TooFewReplicas"),
+        (50, 4, 3, 23, 4, "DesiredWithinRange"),
+    ],
+)
+def test_bounds_that_are_passed_already_are_hpa_s(current, wanted, low, high, expected, reason):
+    case = {
+        "current_replicas": current,
+        "recommended_replicas": wanted,
+        "min_replicas": low,
+        "max_replicas": high,
+    }
+    decision = growth_capped(case, factor=2)
+
+    assert (decision.desired_replicas, decision.reason) == (expected, reason)
+
+
 @pytest.mark.parametrize("case", cases("replica_calculator"))
 def test_one_metric_asks_for_what_hpa_asks_for(case):
     if case.get("expected_error"):
