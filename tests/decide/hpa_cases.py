@@ -90,6 +90,19 @@ def rules_of(select, policies):
 
 
 def damped(wanted, *, current, bounds, behavior, state=None):
+    """Put a recommendation to `decide` as HPA's last step would, which knows the bound ahead alone.
+
+    HPA goes from outside of its bounds to them before it looks at any metric.
+    """
+    low, high = bounds
+    ahead = (
+        min(low, current) if wanted >= current else low,
+        max(high, current) if wanted <= current else high,
+    )
+    return put(wanted, current=current, bounds=ahead, behavior=behavior, state=state)
+
+
+def put(wanted, *, current, bounds, behavior, state=None):
     """Put a recommendation to `decide`, where nothing holds but what is given."""
     low, high = bounds
     given = {"behavior": behavior, "min_replicas": low, "max_replicas": high}
@@ -103,16 +116,6 @@ def damped(wanted, *, current, bounds, behavior, state=None):
 
 
 def rate_limited(case):
-    """What HPA does with a behavior section, whose last step knows the bound ahead alone.
-
-    It goes from outside of its bounds to them before it looks at any metric.
-    """
-    current, wanted = case["current_replicas"], case["recommended_replicas"]
-    low, high = case["min_replicas"], case["max_replicas"]
-    bounds = (
-        min(low, current) if wanted >= current else low,
-        max(high, current) if wanted <= current else high,
-    )
     events = [ScaleEvent(ago(e["age_seconds"]), e["change"]) for e in case["events_up"]]
     events += [ScaleEvent(ago(e["age_seconds"]), -e["change"]) for e in case["events_down"]]
     behavior = Behavior.model_construct(
@@ -120,9 +123,9 @@ def rate_limited(case):
         scale_down=rules(case.get("scale_down"), DEFAULT_SCALE_DOWN),
     )
     return damped(
-        wanted,
-        current=current,
-        bounds=bounds,
+        case["recommended_replicas"],
+        current=case["current_replicas"],
+        bounds=(case["min_replicas"], case["max_replicas"]),
         behavior=behavior,
         state=WorkloadState(LONG_AGO, scale_events=tuple(events)),
     )
@@ -131,7 +134,7 @@ def rate_limited(case):
 def growth_capped(case, *, factor):
     """What HPA does without a behavior section: a percentage, or the pods that lack to a few.
 
-    Its last step alone knows no bound that is passed already; the whole reconcile goes there first.
+    Its last step applies both bounds, but never to a step back from beyond one of them.
     """
     current, wanted = case["current_replicas"], case["recommended_replicas"]
     low, high = case["min_replicas"], case["max_replicas"]
@@ -139,7 +142,7 @@ def growth_capped(case, *, factor):
     missing = case.get("scale_up_limit_minimum", 4) - current
     if missing > 0:
         policies.append({"type": "Pods", "value": missing, "period_seconds": 15})
-    return damped(
+    return put(
         wanted,
         current=current,
         bounds=(
