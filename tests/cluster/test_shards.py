@@ -102,6 +102,22 @@ def test_a_write_that_takes_long_is_believed_for_as_much_less(replicas: Replicas
     assert one.held() == frozenset()
 
 
+def test_the_common_lease_is_believed_from_before_it_was_written(replicas: Replicas) -> None:
+    one, began = replicas.replica("a"), replicas.now
+
+    def slow(method: str, name: str) -> None:
+        replicas.now += 3.0 if (method, name) == ("POST", LEASE_NAME) else 0.0
+
+    replicas.server.before = slow
+    one.turn()
+
+    replicas.now = began + TEN - 0.5
+    assert one.held() == ALL
+    replicas.now = began + TEN
+    assert one.held() == frozenset()
+    assert not any(one.owns(target) for target in TARGETS.values())
+
+
 def test_a_shard_that_cannot_be_renewed_is_ours_no_more_while_others_are(
     replicas: Replicas,
 ) -> None:
@@ -147,6 +163,18 @@ def test_who_gives_a_shard_up_stops_writing_before(replicas: Replicas) -> None:
 
     held = {n for n in ALL if replicas.server.holder(shard(n)) == "a"}
     assert one.held() == held == {0, 1}
+
+
+def test_who_leaves_gives_up_its_own_shards_alone(replicas: Replicas) -> None:
+    one, peer = replicas.replica("a"), replicas.replica("c")
+    replicas.turns(one, peer, until=replicas.now + 8)
+
+    one.stop()
+
+    assert [replicas.server.holder(shard(n)) for n in sorted(ALL)] == ["", "", "c", "c"]
+    assert peer._mine in replicas.server.leases
+    peer.turn()
+    assert peer.held() == ALL
 
 
 def test_a_peers_renewal_of_the_common_lease_counts_from_before_it_was_seen(
