@@ -150,6 +150,7 @@ class ReadinessWitness:
         self._watch_of: dict[TargetRef, ConsulWatch] = {}
         self._memories: dict[TargetRef, Memory] = {}
         self._seen: dict[TargetRef, Routability] = {}
+        self._pace, self._next_at = threading.Lock(), 0.0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -202,11 +203,10 @@ class ReadinessWitness:
             datacenters[address.datacenter].append(watch)
         each = list(datacenters.values())
         lanes = [each[n::_SIDE_BY_SIDE] for n in range(min(len(each), _SIDE_BY_SIDE))]
-        between = _BETWEEN_SECONDS * len(lanes)
 
         def follow(lane: list[list[ConsulWatch]]) -> None:
             for watches in lane:
-                self._ask_datacenter(watches, share=share, between=between, pause=pause)
+                self._ask_datacenter(watches, share=share, pause=pause)
 
         beside = [threading.Thread(target=follow, args=(x,), daemon=True) for x in lanes[1:]]
         for thread in beside:
@@ -217,7 +217,7 @@ class ReadinessWitness:
             thread.join()
 
     def _ask_datacenter(
-        self, watches: Iterable[ConsulWatch], *, share: timedelta, between: float, pause: Pause
+        self, watches: Iterable[ConsulWatch], *, share: timedelta, pause: Pause
     ) -> None:
         """Ask about services of one datacenter, last about those whose last question failed."""
         took = {False: timedelta(0), True: timedelta(0)}
@@ -233,8 +233,15 @@ class ReadinessWitness:
                 for left_out in turns[turn:]:
                     left_out.not_asked(_SILENT_DATACENTER)
                 return
-            pause(between if heard else _AFTER_ERROR_SECONDS)
+            pause(self._until_next() if heard else _AFTER_ERROR_SECONDS)
             took[failed] += timedelta(seconds=time.monotonic() - began)
+
+    def _until_next(self) -> float:
+        """Return the seconds until one more question may be asked, whoever asks it."""
+        with self._pace:
+            now = time.monotonic()
+            self._next_at = max(now, self._next_at) + _BETWEEN_SECONDS
+            return self._next_at - now
 
     def _run(self) -> None:
         while not self._stop.is_set():

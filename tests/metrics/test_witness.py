@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -321,6 +322,15 @@ def test_datacenters_are_asked_side_by_side(consul):
     witness.ask_once(services)
 
     assert not any(watch.failed for watch in witness._watches.values())
+
+
+def test_datacenters_share_one_pace(consul, far_and_near, monkeypatch):
+    pauses = []
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
+
+    far_and_near.ask(share=SECOND, pause=pauses.append)
+
+    assert sorted(pauses) == pytest.approx([0.005 * n for n in range(1, 11)])
 
 
 def test_of_a_silent_datacenter_one_service_is_asked_and_the_others_say_why_not(consul):
