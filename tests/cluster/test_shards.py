@@ -11,6 +11,7 @@ import pytest
 
 from autoscaler.cluster.lease import LEASE_NAME, RENEW_DEADLINE
 from autoscaler.cluster.rendezvous import shard_of
+from autoscaler.cluster.seen_leases import SeenLease
 from autoscaler.cluster.shards import SHARD_PREFIX, Shards
 from autoscaler.decide.facts import TargetRef
 from support.lease_server import LeaseServer
@@ -70,6 +71,13 @@ def server() -> Iterator[LeaseServer]:
 @pytest.fixture
 def replicas(server: LeaseServer) -> Replicas:
     return Replicas(server)
+
+
+def test_a_lease_lives_for_fifteen_seconds_from_when_its_version_was_seen_first() -> None:
+    held, given_up = (SeenLease(holder, "7", 1000.0, 990.0) for holder in ("a", ""))
+
+    assert [held.alive(1000.0 + age) for age in (0.0, 14.5, 15.0)] == [True, True, False]
+    assert not given_up.alive(1000.0)
 
 
 def test_shards_are_ours_for_ten_seconds_from_before_they_were_written(replicas: Replicas) -> None:
