@@ -2,7 +2,8 @@
 
 Policies come from files, or from the cluster's ConfigMaps when no file is named.
 With a cluster to look at, also what the daemon would learn there: capacity and lead time.
-Exit code 1 when any policy could not be decided on: its load, its target or its capacity unknown.
+Exit code 1 when any policy could not be decided on: its load, its target or its capacity unknown;
+2 when one is refused as it is written, which is told after all others were examined.
 """
 
 import argparse
@@ -46,7 +47,7 @@ def main(arguments: argparse.Namespace) -> int:
     logging.getLogger("autoscaler").addHandler(logging.NullHandler())
     with _world(arguments) as (documents, cluster):
         book = PolicyBook(own_namespace=arguments.namespace).updated(documents)
-        if book.problems:
+        if book.problems and not book.policies:
             raise PolicyError("\n".join(sorted(book.problems)))
         roster = compiled(targeted(book.policies))
         workloads = None if cluster is None else cluster.workloads(roster.targets)
@@ -61,6 +62,8 @@ def main(arguments: argparse.Namespace) -> int:
             f"{times(len(reports), 'policy', 'policies')}, {times(len(roster.series), 'signal')}: "
             f"{levels[Level.ERROR]} to mend, {levels[Level.WARNING]} to look at"
         )
+    if book.problems:  # one that is wrong keeps no neighbour from being looked at
+        raise PolicyError("\n".join(sorted(book.problems)))
     return 1 if levels[Level.ERROR] else 0
 
 

@@ -176,6 +176,20 @@ def _without_none(planted: dict[str, Any]) -> dict[str, Any]:
     return planted
 
 
+def test_a_policy_that_is_refused_keeps_no_neighbour_from_being_looked_at(
+    shop, plane, tmp_path, capsys
+):
+    file = tmp_path / "policies.yaml"
+    file.write_text(yaml.safe_dump_all([policy(), policy("cart") | {"maxReplicas": "few"}]))
+    address = ("--prometheus-url", shop.server.url, "--kubeconfig", str(plane.admin_kubeconfig))
+
+    assert main(["doctor", str(file), *address, "--namespace", "clinic"]) == 2
+
+    told = capsys.readouterr()
+    assert "1 policy, 2 signals: 0 to mend, 0 to look at" in told.out
+    assert "maxReplicas: 'few' is not a whole number" in told.err
+
+
 def test_a_rival_is_named(doctor, shop, eventually):
     spec = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout"},
             "minReplicas": 1, "maxReplicas": 3}  # fmt: skip
