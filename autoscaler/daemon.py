@@ -128,7 +128,8 @@ class Daemon:
         if book is self._book and held == self._held:
             return
         for problem in book.problems - self._book.problems:
-            log_event(logger, logging.ERROR, "policy_refused", error=problem)
+            told = "; ".join(problem.splitlines())  # a field of a log is one line
+            log_event(logger, logging.ERROR, "policy_refused", error=told)
         for warning in book.warnings - self._book.warnings:
             log_event(logger, logging.WARNING, "policy_warning", warning=warning)
         self._book, self._held = book, held

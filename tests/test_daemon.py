@@ -57,6 +57,7 @@ def test_a_broken_edit_keeps_the_last_good_policy_and_says_so_once(caplog):
     assert len(complaints) == 2
     assert "minReplicas" in complaints[0]
     assert "few" in complaints[0]
+    assert complaints[0].endswith("; the last good version stays in force")
     assert complaints[1].startswith("a neighbour")
 
 
