@@ -143,7 +143,7 @@ def _cells(policy: dict[str, Any]) -> list[str]:
         _number(policy["min_replicas"]),
         _number(policy["max_replicas"]),
         _number(policy["ready_replicas"]),
-        f"{current}" if current == desired else f"{current} -> {desired}",
+        _number(current) if current == desired else f"{current} -> {desired}",
         policy["reason"],
     ]
 

@@ -92,6 +92,8 @@ def _unroutable(line: DecisionFields) -> str:
 
 def _did(line: DecisionFields) -> str:
     current, desired = line["current_replicas"], line["desired_replicas"]
+    if line["reason"] == Reason.TARGET_NOT_FOUND:
+        return "has nothing to scale"
     wanted = times(desired, "replica")
     if current == desired:
         return f"kept {wanted}"

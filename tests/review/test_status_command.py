@@ -47,7 +47,7 @@ def test_it_is_a_table_as_kubectl_prints_them(url, capsys):
         "3 policies, decided 2026-11-23 09:00:00 UTC",
     ]
     assert re.split(" {3,}", lines[0])[1:] == COLUMNS
-    assert re.split(" {3,}", lines[1])[4:9] == ["<unknown>"] * 5
+    assert re.split(" {3,}", lines[1])[4:10] == ["<unknown>"] * 6
     assert re.split(" {3,}", lines[2])[1:] == [
         "capped", "ForecastAndScale", "Trusted", "1200", "1600 in 2m", "2", "12", "9", "10 -> 12",
         "TooManyReplicas",

@@ -92,10 +92,10 @@ function showStates(newest) {
 }
 
 function showFacts({ bounds, ...newest }, signal) {
-  const forecast = signal?.forecast, capacity = signal?.capacity;
+  const forecast = signal?.forecast, capacity = signal?.capacity, there = bounds !== null;
   list($("facts"), [
-    ["Ready / ordered", `${number(newest.ready_replicas)} / ${newest.current_replicas}`],
-    ["Desired", String(newest.desired_replicas)],
+    ["Ready / ordered", `${number(newest.ready_replicas)} / ${number(there ? newest.current_replicas : null)}`],
+    ["Desired", number(there ? newest.desired_replicas : null)],
     ["Bounds", bounds ? `${bounds.min_replicas} to ${bounds.max_replicas}` : "–"],
     ["Rate limits now", bounds ? `${bounds.scale_down_limit} to ${bounds.scale_up_limit}` : "–"],
     ["Metric", signal?.metric ?? "–"],
