@@ -129,7 +129,7 @@ class PolicyBook:
         return _Entry(document, says, None, in_force)
 
     def _with(self, entries: dict[tuple[str | None, str], _Entry]) -> "PolicyBook":
-        """Settle who governs what: who governs already stays, newcomers in order of their age.
+        """Settle who governs what: who governs already stays, newcomers by their ConfigMaps' age.
 
         A document that moves to another workload gives up its old one first, and gets it back
         when the new one is taken.

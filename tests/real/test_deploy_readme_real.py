@@ -130,6 +130,21 @@ def test_a_kustomization_of_ones_own_is_accepted(plane: ControlPlane, tmp_path: 
     assert all(path.startswith(f"{mounts['past']}/") for path in kept)
 
 
+def test_shards_are_also_kept_apart(plane: ControlPlane, tmp_path: Path) -> None:
+    shutil.copytree(DEPLOY, tmp_path / "deploy")
+    file = tmp_path / "deploy" / "my" / "kustomization.yaml"
+    file.parent.mkdir()
+    components = ["../components/high-availability", "../components/shards"]
+    file.write_text(yaml.safe_dump({"resources": ["../base"], "components": components}))
+
+    manifests = plane.kubectl("kustomize", str(file.parent))
+
+    made = {d["kind"]: d["spec"] for d in yaml.safe_load_all(manifests) if "spec" in d}
+    assert made["Deployment"]["replicas"] == 3
+    assert made["Deployment"]["template"]["spec"]["topologySpreadConstraints"]
+    assert made["PodDisruptionBudget"]["maxUnavailable"] == 1
+
+
 def test_the_image_is_built_from_what_is_there() -> None:
     words = shlex.split(the("docker build"))
     dockerfile = (ROOT / words[words.index("--file") + 1]).read_text()
