@@ -63,14 +63,14 @@ export class Overview {
 
   listen() {
     let typing;
-    const narrow = (changes) => this.choose({ ...changes, offset: 0 });
-    const typed = () => { clearTimeout(typing); narrow({ q: $("q").value.trim() }); };
+    // What was typed is taken along at once: its turn would come a moment later.
+    const narrow = (changes) => { clearTimeout(typing); this.choose({ q: $("q").value.trim(), ...changes, offset: 0 }); };
     $("counts").addEventListener("click", (event) => {
       const word = event.target.dataset.word;
       if (word !== undefined) narrow({ attention: word });
     });
-    $("q").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(typed, 200); });
-    $("filter").addEventListener("submit", (event) => { event.preventDefault(); typed(); });
+    $("q").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(narrow, 200); });
+    $("filter").addEventListener("submit", (event) => { event.preventDefault(); narrow(); });
     $("sort").addEventListener("change", () => narrow({ sort: $("sort").value }));
     $("previous").addEventListener("click", () => this.choose({ offset: Math.max(0, this.filter.offset - PAGE_SIZE) }));
     $("next").addEventListener("click", () => this.choose({ offset: this.filter.offset + PAGE_SIZE }));
