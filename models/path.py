@@ -84,11 +84,14 @@ class Walk:
         """Make promises in their order, and score each as soon as its window has passed."""
         moment, asked, horizon, given, levels = question
         calibration, n_risks = self._engine.calibration, len(self._risks)
+        n_steps = self._engine.table["n_steps"]
         batches: list[ForecastBatch] = []
         which: list[IntArray] = []
         starts = [i for i, index in enumerate(closed) if index is not None or i == 0]
         for start, stop in zip(starts, [*starts[1:], len(closed)], strict=True):
             index = closed[start]
+            # All of the stretch has been read by now; so many steps were known then.
+            n_steps[self.rows] = moment.n_steps[start]
             if index is not None:
                 calibration.settle(index, self.rows)
             part = np.tile(np.arange(start, stop), n_risks)

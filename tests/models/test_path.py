@@ -15,37 +15,49 @@ def readings(n, seed=3):
     return Readings(load, now - 30, now, (now - 30) % 60 == 0)
 
 
-@pytest.mark.parametrize("chunk", [1, 7, 240])
-def test_many_ticks_at_once_answer_as_one_by_one(chunk):
-    n = 500
-    seen = readings(n)
-    one, many = ForecastEngine(), ForecastEngine()
-    row = one.add(1)
-    single = []
+def by_the_minute(n):
+    """Heavy-tailed minutes, whose promises are often broken."""
+    now = START + 60.0 * np.arange(n)
+    load = 50 * np.random.default_rng(5).pareto(2.0, n)
+    return Readings(load, now - 60, now, np.ones(n, dtype=np.bool_))
+
+
+def one_by_one(seen):
+    engine = ForecastEngine()
+    row = engine.add(1)
     for load, at, now in zip(seen.load, seen.at_seconds, seen.now_seconds, strict=True):
-        one.observe_now(np.array([load]), at_seconds=at, rows=row)
+        engine.observe_now(np.array([load]), at_seconds=at, rows=row)
         if at % 60 == 0:
-            one.append(np.array([load]), end_seconds=at, rows=row)
-        single.append(
-            one.predict(
-                rows=row,
-                now_seconds=now,
-                lead_seconds=120.0,
-                hold_seconds=15.0,
-                risk=0.01,
-            )
+            engine.append(np.array([load]), end_seconds=at, rows=row)
+        yield engine.predict(
+            rows=row, now_seconds=now, lead_seconds=120.0, hold_seconds=15.0, risk=0.01
         )
-    parts = [slice(i, i + chunk) for i in range(0, n, chunk)]
-    walk = Walk(many, lead_seconds=120.0, hold_seconds=15.0, risks=[0.01, 0.1])
-    along = [
-        walk.answers(
-            Readings(seen.load[p], seen.at_seconds[p], seen.now_seconds[p], seen.closes[p])
-        )[0]
-        for p in parts
-    ]
+
+
+def along(seen, *, chunk):
+    walk = Walk(ForecastEngine(), lead_seconds=120.0, hold_seconds=15.0, risks=[0.01, 0.1])
+    for i in range(0, len(seen.load), chunk):
+        p = slice(i, i + chunk)
+        part = Readings(seen.load[p], seen.at_seconds[p], seen.now_seconds[p], seen.closes[p])
+        yield walk.answers(part)[0]
+
+
+@pytest.mark.parametrize(
+    ("seen", "chunk"),
+    [
+        (readings(500), 1),
+        (readings(500), 7),
+        (readings(500), 240),
+        # What waits for a load's second day begins there, not where the stretch does.
+        (by_the_minute(1500), 240),
+    ],
+    ids=["one", "seven", "an hour", "into the second day"],
+)
+def test_many_ticks_at_once_answer_as_one_by_one(seen, chunk):
+    answers, single = list(along(seen, chunk=chunk)), list(one_by_one(seen))
 
     for name in ("known", "median", "quantile", "reactive_quantile", "trust", "skill"):
-        whole = np.concatenate([getattr(a, name) for a in along])
+        whole = np.concatenate([getattr(a, name) for a in answers])
         ticked = np.concatenate([getattr(s, name) for s in single])
         np.testing.assert_allclose(whole, ticked, rtol=1e-4, err_msg=name)
 
