@@ -39,6 +39,9 @@ _STRETCH_GAIN, _LIFT_GAIN = 0.01, 0.1
 # In the first hours the others are further off, and move up to four times as fast.
 _EARLY_GAIN, _EARLY_STEPS = 3.0, 360.0
 _LEAST_STRETCH, _MOST_STRETCH = -1.5, 2.0
+# Nobody knows a load of a few minutes yet, and the recordings the network was fitted on have days
+# behind them: at first its tail is e times as wide, and the more minutes are known, the less is added.
+_YOUNG_STRETCH, _YOUNG_STEPS = 1.0, 60.0
 # The mean of four is exceeded more rarely than each of them: they are asked for a third more risk,
 # and slowly for as much as makes the mean right.
 _ASKED_FIRST, _ASKED_RANGE, _ASKED_GAIN = 0.3, 1.0, 0.0002
@@ -125,7 +128,7 @@ class Experts:
         asked = self._asked(rows, risk) * spent
         raw, careful = at_risk(levels, asked), at_risk(levels, asked * self.budget.left(rows))
         median = levels[:, MEDIAN]
-        net = median + np.exp(table["stretch"][rows]) * np.maximum(careful - median, 0.0)
+        net = median + np.exp(self._stretch(rows)) * np.maximum(careful - median, 0.0)
         tail = _scaled(raw, level)
         body = _scaled(levels[:, _NINTH_DECILE], level)
         shift = tail - _scaled(at_risk(levels, usual * spent), level)
@@ -197,6 +200,11 @@ class Experts:
         least, most = _ASKED_FIRST - _ASKED_RANGE, _ASKED_FIRST + _ASKED_RANGE
         table["asked"][rows] = np.clip(moved, least, most)
         self.budget.learn(rows, over=over, risk=risk)
+
+    def _stretch(self, rows: IntArray) -> FloatArray:
+        """Return the logarithm of how many times as wide as it says the network's tail is."""
+        young = np.exp(-self.table["n_steps"][rows] / _YOUNG_STEPS)
+        return np.asarray(self.table["stretch"][rows] + _YOUNG_STRETCH * young)
 
     def _asked(self, rows: IntArray, risk: FloatArray) -> FloatArray:
         """Return the risk that each expert is asked for: the stated one of one that is alone."""

@@ -52,6 +52,16 @@ def test_at_first_all_say_what_the_network_says():
     assert opinions.mixed[0] == pytest.approx(at_risk(levels_of(100.0), RISK)[0])
 
 
+@pytest.mark.parametrize(
+    ("minutes", "times"), [(1, 2.67), (10, 2.33), (60, 1.44), (240, 1.02), (1440, 1.0)]
+)
+def test_of_a_load_of_minutes_the_tail_is_wider_than_the_network_says(minutes, times):
+    opinions = said(fresh(asked=0.0, n_steps=minutes))
+
+    tail = at_risk(levels_of(100.0), RISK)[0] - 100.0
+    assert opinions.mixed[0] - 100.0 == pytest.approx(times * tail, rel=0.01)
+
+
 def test_whoever_was_less_wrong_counts_more():
     losses = np.array([4.0, 1.0, 2.0, 4.0])
     experts = fresh(n_scored=1000.0, expert_loss=losses, steady=120.0, trend=np.log(110.0))
