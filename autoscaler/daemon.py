@@ -15,7 +15,7 @@ from pathlib import Path
 from autoscaler import recollection
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import MemoryFileError
-from autoscaler.forecasting import Forecasts, SnapshotError
+from autoscaler.forecasting import Forecasts, Learned, SnapshotError
 from autoscaler.loop import CycleSummary, Reconciler
 from autoscaler.missing_pasts import STEP
 from autoscaler.policy.book import PolicyBook, PolicyKey
@@ -96,7 +96,8 @@ class Daemon:
         self._forecasts = Forecasts()
         self._book = PolicyBook(own_namespace=namespace)
         self._roster = Roster()
-        self._arrived: queue.SimpleQueue[tuple[Sequence[str], History]] = queue.SimpleQueue()
+        self._arrived: queue.SimpleQueue[tuple[Sequence[str], History, Learned]]
+        self._arrived = queue.SimpleQueue()
         self._slice = 0
         self._reconciler = Reconciler(
             metrics=world.metrics,
@@ -166,22 +167,26 @@ class Daemon:
             memories = self._reconciler.memories(self._roster)
             recollection.write(recollection.beside(memory), memories)
 
-    def read_history(self) -> bool:
-        """Read the past of the next series that lack it; return whether any was wanted.
+    def read_history(self, *, wanted: Callable[[], bool] = lambda: True) -> bool:
+        """Read and learn the past of the next series that lack it; return whether any was.
 
-        Runs outside the reconcile's thread: it only reads, and leaves the answer in a queue.
+        Runs outside the reconcile's thread, and leaves what it came to in a queue.
+        Once it is not `wanted` any more, it is left half way.
         """
         if not self._arrived.empty():
             return False  # the last batch was not taken in yet
-        wanted = self._forecasts.missing_history(limit=HISTORY_BATCH)
-        if not wanted:
+        missing = self._forecasts.missing_history(limit=HISTORY_BATCH)
+        if not missing:
             return False
-        start, end = self._forecasts.span_missing(wanted, now=self._world.clock.now())
+        start, end = self._forecasts.span_missing(missing, now=self._world.clock.now())
         history = self._world.metrics.history(
-            list(wanted.values()), start=start, end=end, step=STEP
+            list(missing.values()), start=start, end=end, step=STEP
         )
-        self._arrived.put((list(wanted), history))
-        return True
+        keys = list(missing)
+        learned = self._forecasts.learned(keys, history, wanted=wanted)
+        if wanted():
+            self._arrived.put((keys, history, learned))
+        return wanted()
 
     @property
     def n_without_history(self) -> int:
@@ -196,10 +201,9 @@ class Daemon:
             self.accept_history()
 
     def accept_history(self) -> None:
-        """Learn the pasts that arrived since."""
+        """Take over the pasts that arrived since."""
         while not self._arrived.empty():
-            keys, history = self._arrived.get()
-            self._forecasts.accept_history(keys, history)
+            self._forecasts.accept_history(*self._arrived.get())
 
 
 @contextmanager

@@ -3,14 +3,16 @@
 The engine (`models/`) knows rows of numbers; this module knows which row is whose, fills rows from
 recorded history, closes one column a minute from the newest samples, and hands out `ForecastFacts`.
 Reading history is slow and is nobody's business at reconcile time: `missing_history` names what is
-wanted (`missing_pasts.py`), some other thread reads it, `accept_history` takes it in.
+wanted (`missing_pasts.py`), some other thread reads it and learns it (`learned`), and
+`accept_history` takes over what it came to.
 """
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,7 @@ from autoscaler.review.log import log_event
 from autoscaler.roster import Roster
 from models.batch import ForecastBatch
 from models.engine import ForecastEngine
+from models.network import Network
 from models.snapshot import SnapshotError
 from models.trust import Trust
 
@@ -67,15 +70,41 @@ def horizon_of(
     )
 
 
+class Terms(NamedTuple):
+    """On what terms a series is forecast."""
+
+    risk: float
+    time_zone: str
+
+
+# Of a series that left while its past was read; it may be back by the time that it arrives.
+_LEFT = Terms(0.01, "UTC")
+
+
+def _engine(prior: tuple[Network, ...] | None = None) -> ForecastEngine:
+    """Return an engine that knows no series yet."""
+    return ForecastEngine(step_seconds=int(STEP.total_seconds()), exact_minutes=False, prior=prior)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learned:
+    """What an engine of its own made of pasts: its rows, by their places among those read."""
+
+    engine: ForecastEngine
+    row_of: Mapping[int, int]
+
+    def rows(self, places: Sequence[int]) -> IntArray:
+        """Return the rows of these places."""
+        return np.array([self.row_of[i] for i in places], dtype=np.intp)
+
+
 class Forecasts:
     """One engine row per load series, kept in step with the roster."""
 
     def __init__(self, engine: ForecastEngine | None = None) -> None:
-        self._engine = engine or ForecastEngine(
-            step_seconds=int(STEP.total_seconds()), exact_minutes=False
-        )
+        self._engine = engine or _engine()
         self._row_of: dict[str, int] = {}
-        self._risk_of: dict[str, float] = {}
+        self._terms_of: Mapping[str, Terms] = {}
         self._missing = MissingPasts()
         self._roster = Roster()
         self._seen_at: datetime | None = None
@@ -90,7 +119,8 @@ class Forecasts:
         gone = [key for key in self._row_of if key not in present]
         if gone:
             self._engine.remove(np.array([self._row_of.pop(key) for key in gone], dtype=np.intp))
-        self._risk_of = dict(zip(roster.series_keys, roster.risks, strict=True))
+        terms = map(Terms, roster.risks, roster.time_zones)
+        self._terms_of = dict(zip(roster.series_keys, terms, strict=True))
         series_of = dict(zip(roster.series_keys, roster.series, strict=True))
         fresh = [key for key in series_of if key not in self._row_of]
         self._row_of.update(zip(fresh, self._engine.add(len(fresh)).tolist(), strict=True))
@@ -137,15 +167,35 @@ class Forecasts:
         """How many series have no past yet."""
         return len(self._missing)
 
-    def accept_history(self, keys: Sequence[str], history: History) -> None:
-        """Take in the past of the given series and learn from it at once."""
+    def learned(
+        self, keys: Sequence[str], history: History, *, wanted: Callable[[], bool] = lambda: True
+    ) -> Learned:
+        """Learn whole pasts that were read, beside the engine that answers: seconds of work.
+
+        May run in any thread: nothing that a cycle changes in place is looked at.
+        What is not `wanted` any more is of no use.
+        """
+        terms_of, engine = self._terms_of, _engine(self._engine.prior)
+        places = [i for i, key in enumerate(keys) if not self._missing.lacks_minutes(key)]
+        rows = engine.add(len(places))
+        if places:
+            terms = [terms_of.get(keys[i], _LEFT) for i in places]
+            risk, end = np.array([each.risk for each in terms]), history.end_at.timestamp()
+            engine.set_time_zone(rows, [each.time_zone for each in terms])
+            load = history.load[places]
+            engine.backfill(rows, load, end_seconds=end, risk=risk, wanted=wanted)
+            engine.learn(rows, now_seconds=end)
+        return Learned(engine, dict(zip(places, rows.tolist(), strict=True)))
+
+    def accept_history(
+        self, keys: Sequence[str], history: History, learned: Learned | None = None
+    ) -> None:
+        """Take in the past of the given series; what was not `learned` elsewhere is learned now."""
+        learned = learned or self.learned(keys, history)
         end_seconds = history.end_at.timestamp()
         gaps, gap_loads, wholes = self._missing.arrived(keys, history)
         self._engine.refill(self._rows_of(keys, gaps), gap_loads, end_seconds=end_seconds)
-        rows, risk = self._rows_of(keys, wholes), np.array([self._risk_of[keys[i]] for i in wholes])
-        if wholes:
-            self._engine.backfill(rows, history.load[wholes], end_seconds=end_seconds, risk=risk)
-            self._engine.learn(rows, now_seconds=end_seconds)
+        self._engine.adopt(self._rows_of(keys, wholes), learned.engine, learned.rows(wholes))
 
     def _rows_of(self, keys: Sequence[str], places: Sequence[int]) -> IntArray:
         return np.array([self._row_of[keys[i]] for i in places], dtype=np.intp)

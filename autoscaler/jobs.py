@@ -1,7 +1,8 @@
 """What runs when: reconcile every few seconds, learn every hour in slices, until told to stop.
 
 All work on policies, states and forecasts happens in one thread, in jobs that never overlap; only
-reading history, which waits for Prometheus, has a thread of its own and hands its answer over.
+reading history, which waits for Prometheus and takes seconds to be learned, has a thread of its own
+and hands over what it came to.
 A past may take hours, so neither the first cycle nor the end waits for it.
 A late cycle is skipped, not queued: the next one sees newer facts anyway.
 """
@@ -50,7 +51,7 @@ class HistoryJob:
         if time.monotonic() < self._not_before:
             return
         try:
-            if self._daemon.read_history():
+            if self._daemon.read_history(wanted=lambda: not self.left):
                 still = self._daemon.n_without_history
                 log_event(logger, logging.INFO, "history_progress", still_wanted=still)
         except MetricUnavailableError as error:

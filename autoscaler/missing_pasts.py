@@ -63,6 +63,10 @@ class MissingPasts:
         """Whether nothing of a series' past was read yet."""
         return key in self._wanted and key not in self._gaps
 
+    def lacks_minutes(self, key: str) -> bool:
+        """Whether just a gap of this series' past is being read."""
+        return key in self._reading_gaps
+
     def follow(self, series_of: Mapping[str, LoadSeries], *, whole: Collection[str]) -> None:
         """Forget who left; want the whole past of the given ones."""
         wanted = self._wanted.keys() | set(whole)

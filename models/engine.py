@@ -5,7 +5,7 @@ The daemon and the replay drive the same methods: `observe_now` at every reading
 minute, `learn` once an hour, `predict` at every reconcile.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,22 +100,45 @@ class ForecastEngine:
         *,
         end_seconds: float,
         risk: FloatArray | float = _USUAL_RISK,
+        wanted: Callable[[], bool] = lambda: True,
     ) -> None:
         """Take in the past of `rows`: `y` (len(rows), n_samples), gaps NaN, newest last.
 
         What these rows saw before completes it, behind its end and in its gaps.
         Towards its end the past is also forecast, as a rehearsal: a series begins calibrated for
         the `risk` that will be asked.
+        A fortnight takes seconds; once it is not `wanted` any more, it is left half way.
         """
         n_samples = y.shape[1]
         rehearsed = _REHEARSED_STEPS if len(rows) <= _MANY_ROWS else _REHEARSED_STEPS_OF_MANY
         seen = Seen(self.memory, rows)
         self.table.forget(rows)
         for column, ends, load in seen.completed(y, self._ends(n_samples, end_seconds)):
+            if not wanted():
+                return
             self.append(load, end_seconds=ends, rows=rows)
             if column >= n_samples - rehearsed and column % _REHEARSE_EVERY == 0:
                 self._rehearse(rows, end_seconds=ends, risk=risk)
         for index, load in seen.after(round(end_seconds / self.step_seconds)):
+            self.append(load, end_seconds=float(index * self.step_seconds), rows=rows)
+        seen.read_again()
+
+    def adopt(self, rows: IntArray, other: "ForecastEngine", others: IntArray) -> None:
+        """Take over what another engine learned of the past of `rows`, in its rows `others`.
+
+        What these rows saw before completes it, as in `backfill`.
+        """
+        ends = other.newest_seconds
+        if not np.isfinite(ends):
+            return
+        self._version += 1
+        self.memory.opened(ends)
+        seen = Seen(self.memory, rows)
+        other.memory.opened(self.memory.end_seconds)
+        for name in self.table:
+            self.table[name][..., rows] = other.table[name][..., others]
+        seen.fill_gaps()
+        for index, load in seen.after(round(ends / self.step_seconds)):
             self.append(load, end_seconds=float(index * self.step_seconds), rows=rows)
         seen.read_again()
 

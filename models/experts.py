@@ -40,7 +40,7 @@ _STRETCH_GAIN, _LIFT_GAIN = 0.01, 0.1
 _EARLY_GAIN, _EARLY_STEPS = 3.0, 360.0
 _LEAST_STRETCH, _MOST_STRETCH = -1.5, 2.0
 # Nobody knows a load of a few minutes yet, and the recordings the network was fitted on have days
-# behind them: at first its tail is e times as wide, and the more minutes are known, the less is added.
+# behind them: at first its tail is e times as wide; the more minutes are known, the less is added.
 _YOUNG_STRETCH, _YOUNG_STEPS = 1.0, 60.0
 # The mean of four is exceeded more rarely than each of them: they are asked for a third more risk,
 # and slowly for as much as makes the mean right.

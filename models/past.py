@@ -50,6 +50,13 @@ class Seen:
             if begun:
                 yield column, at, load
 
+    def fill_gaps(self) -> None:
+        """Put what was seen where the memory knows nothing now."""
+        if self._ring is not None:
+            ring = self._memory.table["ring"]
+            now = ring[:, self._rows]
+            ring[:, self._rows] = np.where(now == 0, self._ring, now)
+
     def after(self, index: int) -> Iterator[tuple[int, FloatArray]]:
         """Yield the steps seen after `index`, oldest first, with their loads."""
         if self._index is None:

@@ -2,9 +2,12 @@ import logging
 import threading
 from datetime import timedelta
 
+import pytest
+
 from autoscaler import jobs
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.jobs import HistoryJob, serve
+from models.engine import ForecastEngine
 from support.demo_bench import TICK, Bench, document
 
 
@@ -87,6 +90,32 @@ def test_a_past_that_takes_long_keeps_neither_the_first_cycle_nor_the_end_waitin
     slow.set()
 
     assert read_by_then == []
+
+
+def test_a_past_is_learned_beside_the_cycles_and_only_taken_over_by_them(monkeypatch):
+    bench = Bench(document())
+    bench.daemon.refresh_policies()
+    bench.daemon.read_history()
+    monkeypatch.setattr(ForecastEngine, "backfill", None)
+    bench.cycle()
+
+    [record] = bench.records
+    assert record.signals[0].forecast.median == pytest.approx(1000.0, rel=0.02)
+
+
+def test_a_past_that_is_learned_half_when_we_end_is_read_by_the_next():
+    bench = Bench(document())
+    bench.daemon.refresh_policies()
+    HistoryJob(bench.daemon).run()
+    before = bench.daemon.n_without_history
+    bench = Bench(document())
+    bench.daemon.refresh_policies()
+    job = HistoryJob(bench.daemon)
+    job.left = True
+    job.run()
+    bench.daemon.accept_history()
+
+    assert (before, bench.daemon.n_without_history) == (0, 1)
 
 
 class Heard(logging.Handler):

@@ -39,7 +39,8 @@ from autoscaler.review import log
 from autoscaler.review.server import review_routes, start_server
 
 INTERVAL = timedelta(seconds=15)
-_ALL = 10**9
+# A multiple of `VARIANTS`, so that each series has the past of its own load.
+_AT_ONCE = 20 * VARIANTS
 _WARM_STEPS = 180
 # More than the page keeps of one policy among ten thousand.
 _ROWS_OF_A_DAY = 100
@@ -80,12 +81,14 @@ class Driven:
 
     def warm(self) -> dict[str, float]:
         self._daemon.refresh_policies()
-        wanting = list(self._daemon._forecasts.missing_history(limit=_ALL))
         _, end = history_span(self._clock.now())
         ats = [(end - k * STEP).timestamp() for k in reversed(range(_WARM_STEPS))]
         variants = np.array([[load_of(i, at) for at in ats] for i in range(VARIANTS)])
-        past = variants[np.arange(len(wanting)) % VARIANTS]
-        self._daemon._forecasts.accept_history(wanting, History(past, STEP, end))
+        forecasts = self._daemon._forecasts
+        while forecasts.n_missing_history:
+            wanting = list(forecasts.missing_history(limit=_AT_ONCE))
+            past = variants[np.arange(len(wanting)) % VARIANTS]
+            forecasts.accept_history(wanting, History(past, STEP, end))
         return {}
 
     def aged(self) -> dict[str, float]:

@@ -45,6 +45,71 @@ def test_minutes_before_anybody_s_first_load_are_passed_over_and_change_nothing(
         assert np.array_equal(short.table[name], long.table[name], equal_nan=True), name
 
 
+def seen_for_five_minutes():
+    """An engine that knows of two rows what came while their past was read; it ends at `END`."""
+    engine = ForecastEngine()
+    rows = engine.add(2)
+    for minute in range(-1, 4):
+        engine.append(np.array([80.0 + minute, np.nan]), end_seconds=END + 60.0 * minute, rows=rows)
+    return engine, rows
+
+
+def test_a_past_that_another_engine_learned_is_as_good_as_one_learned_here():
+    past = np.random.default_rng(2).gamma(9.0, 5.0, (2, 3000))
+    here, rows = seen_for_five_minutes()
+    here.backfill(rows, past, end_seconds=END)
+    there, _ = seen_for_five_minutes()
+    other = ForecastEngine()
+    others = other.add(3)[1:]
+    other.backfill(others, past, end_seconds=END)
+    there.adopt(rows, other, others)
+
+    for name in here.table:
+        assert np.array_equal(here.table[name], there.table[name], equal_nan=True), name
+    assert here.newest_seconds == there.newest_seconds == END + 180
+
+
+@pytest.mark.parametrize("ahead", [-3000, 0, 3000])
+def test_minutes_that_a_past_lacks_are_those_that_were_seen(ahead):
+    past = np.full((2, 600), 50.0)
+    past[:, -3:] = np.nan
+    engine, rows = seen_for_five_minutes()
+    other = ForecastEngine()
+    others = other.add(2)
+    other.backfill(others, past, end_seconds=END)
+    for minute in range(4, 4 + ahead):  # so long nobody took it over
+        engine.append(np.array([50.0, 50.0]), end_seconds=END + 60.0 * minute, rows=rows)
+    for minute in range(1, 1 - ahead):  # the clock that read it was ahead
+        other.append(np.array([50.0, 50.0]), end_seconds=END + 60.0 * minute, rows=others)
+    engine.adopt(rows, other, others)
+
+    index = round(END / 60)
+    loads = engine.memory.loads(np.arange(index - 4, index + 1)[:, None], rows, index)
+    assert loads[:, 0] == pytest.approx([50.0, 50.0, np.nan, 79.0, 80.0], rel=0.01, nan_ok=True)
+    assert loads[:, 1] == pytest.approx([50.0, 50.0] + [np.nan] * 3, rel=0.01, nan_ok=True)
+
+
+def test_an_engine_that_learned_nothing_has_nothing_to_take_over():
+    engine, rows = seen_for_five_minutes()
+    before = {name: engine.table[name].copy() for name in engine.table}
+    other = ForecastEngine()
+    engine.adopt(rows, other, other.add(2))
+
+    for name, array in before.items():
+        assert np.array_equal(engine.table[name], array, equal_nan=True), name
+
+
+def test_a_past_that_is_wanted_no_more_is_left_half_way():
+    engine, asked = ForecastEngine(), []
+    rows = engine.add(1)
+    past = np.full((1, 600), 50.0)
+    engine.backfill(
+        rows, past, end_seconds=END, wanted=lambda: asked.append(1) or len(asked) <= 100
+    )
+
+    assert engine.newest_seconds == END - 500 * 60
+
+
 def test_a_past_of_which_nothing_is_known_leaves_nothing():
     engine = ForecastEngine()
     rows = engine.add(1)
