@@ -194,8 +194,11 @@ class Forecasts:
         learned = learned or self.learned(keys, history)
         end_seconds = history.end_at.timestamp()
         gaps, gap_loads, wholes = self._missing.arrived(keys, history)
+        wholes = [i for i in wholes if i in learned.row_of]
         self._engine.refill(self._rows_of(keys, gaps), gap_loads, end_seconds=end_seconds)
-        self._engine.adopt(self._rows_of(keys, wholes), learned.engine, learned.rows(wholes))
+        rows = self._rows_of(keys, wholes)
+        self._engine.adopt(rows, learned.engine, learned.rows(wholes))
+        self._engine.learn(rows, now_seconds=end_seconds)
 
     def _rows_of(self, keys: Sequence[str], places: Sequence[int]) -> IntArray:
         return np.array([self._row_of[keys[i]] for i in places], dtype=np.intp)

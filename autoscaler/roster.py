@@ -5,9 +5,9 @@ position of the batch its own series begin.
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 
 from autoscaler.decide.facts import TargetRef
 from autoscaler.policy.metric import MetricSpec
@@ -82,11 +82,13 @@ def _series_key(target: TargetRef, metric: MetricSpec) -> str:
 
 
 def _distinct(labels: Iterable[str]) -> Iterator[str]:
-    """Yield labels, each with its number from its second time on: no series is told twice."""
-    seen: Counter[str] = Counter()
+    """Yield labels, each with a number from its second time on: no series is told twice."""
+    told: set[str] = set()
     for label in labels:
-        seen[label] += 1
-        yield label if seen[label] == 1 else f"{label} {seen[label]}"
+        numbered = (f"{label} {n}" for n in count(2))
+        free = next(one for one in chain([label], numbered) if one not in told)
+        told.add(free)
+        yield free
 
 
 _SECTIONS = ("request_rate", "resource", "container_resource", "pods", "object", "external")

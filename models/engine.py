@@ -126,20 +126,24 @@ class ForecastEngine:
     def adopt(self, rows: IntArray, other: "ForecastEngine", others: IntArray) -> None:
         """Take over what another engine learned of the past of `rows`, in its rows `others`.
 
-        What these rows saw before completes it, as in `backfill`.
+        What these rows saw after it completes it, and in its gaps their memory; a row of which it
+        learned nothing goes on with what it saw.
         """
-        ends = other.newest_seconds
-        if not np.isfinite(ends):
+        learned = other.table["n_steps"][others] > 0
+        rows, others = rows[learned], others[learned]
+        if not rows.size:
             return
         self._version += 1
-        self.memory.opened(ends)
+        newest = other.memory.newest_known(others)
+        self.memory.opened(other.newest_seconds)
         seen = Seen(self.memory, rows)
         other.memory.opened(self.memory.end_seconds)
         for name in self.table:
             self.table[name][..., rows] = other.table[name][..., others]
         seen.fill_gaps()
-        for index, load in seen.after(round(ends / self.step_seconds)):
-            self.append(load, end_seconds=float(index * self.step_seconds), rows=rows)
+        for index, load in seen.after(int(newest.min())):
+            later = np.where(index > newest, load, np.nan)
+            self.append(later, end_seconds=float(index * self.step_seconds), rows=rows)
         seen.read_again()
 
     def _rehearse(self, rows: IntArray, *, end_seconds: float, risk: FloatArray | float) -> None:

@@ -66,6 +66,13 @@ class Memory:
         """Keep one step's mean loads."""
         self.table["ring"][index % self.n_slots, rows] = encoded(load)
 
+    def newest_known(self, rows: IntArray) -> IntArray:
+        """Return the index of the newest step whose load is known, for rows that know any."""
+        assert self.index is not None
+        index = self.index - np.arange(self.n_slots)
+        known = self.table["ring"][index % self.n_slots][:, rows] != 0
+        return np.asarray(index[known.argmax(axis=0)])
+
     def loads(self, index: IntArray, rows: IntArray, newest: IntArray | int) -> NDArray[np.float32]:
         """Return the loads at step indices, shape (..., n_lanes); NaN where unknown or gone.
 

@@ -307,7 +307,7 @@ def first_scale_in(*, arrives):
     world.cluster.lost = [arrives]
     while not world.records[-1].not_rescaled_because:
         world.run()
-    world.metrics.load = 100.0
+    world.metrics.load = 250.0
     world.run()
     return world
 

@@ -1,6 +1,7 @@
 from autoscaler.decide.facts import TargetRef
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.roster import Governed, compiled
+from autoscaler.roster import _distinct as distinct
 
 CHECKOUT = TargetRef("shop", "checkout")
 SEARCH = TargetRef("shop", "search")
@@ -77,3 +78,7 @@ def test_a_query_of_thousands_of_letters_is_told_from_others_by_a_short_key():
 
     assert asked(long) == asked(long) != asked(f"{long}b")
     assert len(asked(long)) < 256
+
+
+def test_no_two_metrics_of_a_policy_are_called_alike_whatever_they_are_called():
+    assert list(distinct(["a", "a", "a 2", "a"])) == ["a", "a 2", "a 2 2", "a 3"]

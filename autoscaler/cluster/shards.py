@@ -114,6 +114,8 @@ class Shards:
         self._believed_until.clear()
         if self._thread.is_alive():
             self._thread.join(3 * RETRY_PERIOD.total_seconds())
+        # A turn that was under way may have believed once more.
+        self._believed_until.clear()
         # Also what a turn under way took, and what was ours when last anybody was heard of.
         shards = (name for name in list(self._seen) if name.startswith(SHARD_PREFIX))
         leases = dict.fromkeys(shards, self._release) | {self._mine: self._delete}

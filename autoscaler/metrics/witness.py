@@ -228,20 +228,23 @@ class ReadinessWitness:
             failed, began = watch.failed, time.monotonic()
             if took[failed] >= share:
                 continue
+            pause(self._until_next())
             heard = watch.step(wait=timedelta(0))
             if watch.silent:
                 for left_out in turns[turn:]:
                     left_out.not_asked(_SILENT_DATACENTER)
                 return
-            pause(self._until_next() if heard else _AFTER_ERROR_SECONDS)
+            if not heard:
+                pause(_AFTER_ERROR_SECONDS)
             took[failed] += timedelta(seconds=time.monotonic() - began)
 
     def _until_next(self) -> float:
         """Return the seconds until one more question may be asked, whoever asks it."""
         with self._pace:
             now = time.monotonic()
-            self._next_at = max(now, self._next_at) + _BETWEEN_SECONDS
-            return self._next_at - now
+            at = max(now, self._next_at)
+            self._next_at = at + _BETWEEN_SECONDS
+            return at - now
 
     def _run(self) -> None:
         while not self._stop.is_set():

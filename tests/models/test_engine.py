@@ -89,6 +89,38 @@ def test_minutes_that_a_past_lacks_are_those_that_were_seen(ahead):
     assert loads[:, 1] == pytest.approx([50.0, 50.0] + [np.nan] * 3, rel=0.01, nan_ok=True)
 
 
+def test_what_was_seen_after_a_past_that_lags_is_learned_too():
+    past = np.full((2, 600), 50.0)
+    past[0, -120:] = np.nan  # the store of one of them is two hours behind
+    here, there, other = ForecastEngine(), ForecastEngine(), ForecastEngine()
+    rows, _, others = (engine.add(2) for engine in (here, there, other))
+    for engine in (here, there):
+        for minute in range(-180, 1):
+            at = END + 60.0 * minute
+            engine.append(np.array([100.0, 200.0]), end_seconds=at, rows=rows)
+    here.backfill(rows, past, end_seconds=END)
+    other.backfill(others, past, end_seconds=END)
+    there.adopt(rows, other, others)
+
+    for name in ("ring", "n_steps", "day_sum", "hour_sum", "newest"):
+        assert there.table[name] == pytest.approx(here.table[name], rel=1e-6), name
+    assert there.pulse.level(rows)[0] > 80.0
+
+
+def test_a_series_without_any_past_goes_on_with_what_it_saw_beside_one_that_has_one():
+    engine, rows = seen_for_five_minutes()
+    before = {name: engine.table[name][..., rows[0]].copy() for name in engine.table}
+    other = ForecastEngine()
+    others = other.add(2)
+    past = np.vstack([np.full(600, np.nan), np.full(600, 50.0)])
+    other.backfill(others, past, end_seconds=END)
+    engine.adopt(rows, other, others)
+
+    for name, array in before.items():
+        assert np.array_equal(engine.table[name][..., rows[0]], array, equal_nan=True), name
+    assert engine.table["n_steps"][rows[1]] == 600
+
+
 def test_an_engine_that_learned_nothing_has_nothing_to_take_over():
     engine, rows = seen_for_five_minutes()
     before = {name: engine.table[name].copy() for name in engine.table}

@@ -91,7 +91,7 @@ def test_somebody_who_scaled_in_between_is_not_overwritten(
             intruded.append(who)
             namespace.scale("checkout", 7)
 
-    prometheus.exporter.set("load", 850.0, {"app": "checkout"})
+    prometheus.exporter.set("load", 810.0, {"app": "checkout"})
     namespace.apply(deployment("checkout", replicas=2))
     namespace.apply(policy_map("autoscaling", {"checkout.yaml": policy("checkout")}))
     plane.kubectl("label", "namespace", namespace.name, f"intruder={namespace.name}")
@@ -198,12 +198,12 @@ def test_a_past_that_is_not_answered_keeps_nobody_waiting_at_start_and_end(
 def test_nothing_is_lowered_while_prometheus_is_away_and_it_recovers_alone(
     start: Start, prometheus: PrometheusServer, namespace: Namespace
 ) -> None:
-    prometheus.exporter.set("load", 750.0, {"app": "checkout"})
+    prometheus.exporter.set("load", 705.0, {"app": "checkout"})
     namespace.apply(deployment("checkout", replicas=8))
     namespace.apply(policy_map("autoscaling", {"checkout.yaml": policy("checkout")}))
     with StandInKubelet(namespace, startup=timedelta(seconds=1)):
         daemon = start(prometheus, namespace)
-        daemon.wait_for("checkout", lambda r: r["signals"][0]["value"] == 750, what="a known load")
+        daemon.wait_for("checkout", lambda r: r["signals"][0]["value"] == 705, what="a known load")
 
         prometheus.stop()
         prometheus.exporter.set("load", 10.0, {"app": "checkout"})
