@@ -96,8 +96,7 @@ class Daemon:
         self._forecasts = Forecasts()
         self._book = PolicyBook(own_namespace=namespace)
         self._roster = Roster()
-        self._arrived: queue.SimpleQueue[tuple[Sequence[str], History, Learned]]
-        self._arrived = queue.SimpleQueue()
+        self._arrived: queue.Queue[tuple[Sequence[str], History, Learned]] = queue.Queue()
         self._slice = 0
         self._reconciler = Reconciler(
             metrics=world.metrics,
@@ -173,7 +172,7 @@ class Daemon:
         Runs outside the reconcile's thread, and leaves what it came to in a queue.
         Once it is not `wanted` any more, it is left half way.
         """
-        if not self._arrived.empty():
+        if self._arrived.unfinished_tasks:
             return False  # the last batch was not taken in yet
         missing = self._forecasts.missing_history(limit=HISTORY_BATCH)
         if not missing:
@@ -203,7 +202,10 @@ class Daemon:
     def accept_history(self) -> None:
         """Take over the pasts that arrived since."""
         while not self._arrived.empty():
-            self._forecasts.accept_history(*self._arrived.get())
+            try:
+                self._forecasts.accept_history(*self._arrived.get())
+            finally:
+                self._arrived.task_done()
 
 
 @contextmanager

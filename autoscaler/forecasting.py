@@ -182,7 +182,8 @@ class Forecasts:
             terms = [terms_of.get(keys[i], _LEFT) for i in places]
             risk, end = np.array([each.risk for each in terms]), history.end_at.timestamp()
             engine.set_time_zone(rows, [each.time_zone for each in terms])
-            load = history.load[places]
+            # Thirty megabytes, once: nearly always all of it.
+            load = history.load if len(places) == len(keys) else history.load[places]
             engine.backfill(rows, load, end_seconds=end, risk=risk, wanted=wanted)
             engine.learn(rows, now_seconds=end)
         return Learned(engine, dict(zip(places, rows.tolist(), strict=True)))

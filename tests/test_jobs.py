@@ -103,6 +103,21 @@ def test_a_past_is_learned_beside_the_cycles_and_only_taken_over_by_them(monkeyp
     assert record.signals[0].forecast.median == pytest.approx(1000.0, rel=0.02)
 
 
+def test_no_past_is_read_twice_while_the_cycle_takes_it_over(monkeypatch):
+    bench, read = Bench(document()), []
+    bench.daemon.refresh_policies()
+    bench.daemon.read_history()
+    accept = bench.daemon._forecasts.accept_history
+    monkeypatch.setattr(
+        bench.daemon._forecasts,
+        "accept_history",
+        lambda *a: read.append(bench.daemon.read_history()) or accept(*a),
+    )
+    bench.daemon.accept_history()
+
+    assert (read, bench.daemon.read_history()) == ([False], False)
+
+
 def test_a_past_that_is_learned_half_when_we_end_is_read_by_the_next():
     bench = Bench(document())
     bench.daemon.refresh_policies()
