@@ -39,8 +39,8 @@ from autoscaler.review import log
 from autoscaler.review.server import review_routes, start_server
 
 INTERVAL = timedelta(seconds=15)
-# A multiple of `VARIANTS`, so that each series has the past of its own load.
-_AT_ONCE = 20 * VARIANTS
+# About as many as the daemon reads at once; a multiple, so that each has its own load's past.
+_AT_ONCE = 2 * VARIANTS
 _WARM_STEPS = 180
 # More than the page keeps of one policy among ten thousand.
 _ROWS_OF_A_DAY = 100
