@@ -195,7 +195,6 @@ class Forecasts:
         learned = learned or self.learned(keys, history)
         end_seconds = history.end_at.timestamp()
         gaps, gap_loads, wholes = self._missing.arrived(keys, history)
-        wholes = [i for i in wholes if i in learned.row_of]
         self._engine.refill(self._rows_of(keys, gaps), gap_loads, end_seconds=end_seconds)
         rows = self._rows_of(keys, wholes)
         self._engine.adopt(rows, learned.engine, learned.rows(wholes))

@@ -6,7 +6,6 @@ minute, `learn` once an hour, `predict` at every reconcile.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from models.moment import Moment, moment_of
 from models.network import Network, pooled_prior, quantiles
 from models.past import Seen
 from models.pulse import Pulse
+from models.rehearsal import rehearsal, rehearsed
 from models.snapshot import load_state, save_state
 from models.table import Table
 from models.trust import Trust
@@ -39,11 +39,7 @@ __all__ = ["ForecastBatch", "ForecastEngine", "Trust"]
 _RING_DAYS, _RING_EXTRA_STEPS, _DAY_STEPS = 8, 64, 1440
 # So many rows fit the processor's caches; more at once are slower and take memory for nothing.
 _ROWS_AT_ONCE = 2048
-# A day of promises, where it costs seconds; of very many rows at once, the last two hours.
-_REHEARSED_STEPS, _REHEARSED_STEPS_OF_MANY, _MANY_ROWS = 1440, 120, 64
-_REHEARSE_EVERY = 2
-# What is usually asked: two minutes ahead, until the next cycle, at the default risk.
-_REHEARSAL_LEAD_SECONDS, _REHEARSAL_HOLD_SECONDS = 120.0, 15.0
+# What a policy accepts by default.
 _USUAL_RISK = 0.01
 
 
@@ -74,8 +70,8 @@ class ForecastEngine:
         self.calibration = Calibration(self.table, self.memory)
         self.zones = Zones(self.table)
         self.prior = pooled_prior() if prior is None else prior
-        self._version = 0
-        self._views: tuple[int, dict[bytes, MinuteView]] = (0, {})
+        self._views: dict[bytes, MinuteView] = {}
+        """The slow part of the features by the rows it is of, until anything is learnt."""
 
     @property
     def capacity(self) -> int:
@@ -84,12 +80,12 @@ class ForecastEngine:
 
     def add(self, n: int) -> IntArray:
         """Return `n` fresh rows; rows that were removed are used again first."""
-        self._version += 1
+        self._views.clear()
         return self.table.add(n)
 
     def remove(self, rows: IntArray) -> None:
         """Give rows back."""
-        self._version += 1
+        self._views.clear()
         self.table.remove(rows)
         self.zones.forget(rows)
 
@@ -109,19 +105,16 @@ class ForecastEngine:
         the `risk` that will be asked.
         A fortnight takes seconds; once it is not `wanted` any more, it is left half way.
         """
-        n_samples = y.shape[1]
-        rehearsed = _REHEARSED_STEPS if len(rows) <= _MANY_ROWS else _REHEARSED_STEPS_OF_MANY
         seen = Seen(self.memory, rows)
         self.table.forget(rows)
-        for column, ends, load in seen.completed(y, self._ends(n_samples, end_seconds)):
+        for column, ends, load in seen.completed(y, self._ends(y.shape[1], end_seconds)):
             if not wanted():
                 return
             self.append(load, end_seconds=ends, rows=rows)
-            if column >= n_samples - rehearsed and column % _REHEARSE_EVERY == 0:
-                self._rehearse(rows, end_seconds=ends, risk=risk)
-        for index, load in seen.after(round(end_seconds / self.step_seconds)):
-            self.append(load, end_seconds=float(index * self.step_seconds), rows=rows)
-        seen.read_again()
+            if rehearsed(column, n_samples=y.shape[1], n_rows=len(rows)):
+                asked = rehearsal(self.memory, self.pulse, rows, end_seconds=ends, risk=risk)
+                self._answered(*asked)
+        self._go_on(rows, seen, round(end_seconds / self.step_seconds))
 
     def adopt(self, rows: IntArray, other: "ForecastEngine", others: IntArray) -> None:
         """Take over what another engine learned of the past of `rows`, in its rows `others`.
@@ -133,27 +126,21 @@ class ForecastEngine:
         rows, others = rows[learned], others[learned]
         if not rows.size:
             return
-        self._version += 1
+        self._views.clear()
         newest = other.memory.newest_known(others)
         self.memory.opened(other.newest_seconds)
         seen = Seen(self.memory, rows)
         other.memory.opened(self.memory.end_seconds)
-        for name in self.table:
-            self.table[name][..., rows] = other.table[name][..., others]
+        self.table.take_over(rows, other.table, others)
         seen.fill_gaps()
-        for index, load in seen.after(int(newest.min())):
+        self._go_on(rows, seen, newest)
+
+    def _go_on(self, rows: IntArray, seen: Seen, newest: IntArray | int) -> None:
+        """Close the steps again that were seen of each row after its `newest` known one."""
+        for index, load in seen.after(int(np.min(newest))):
             later = np.where(index > newest, load, np.nan)
             self.append(later, end_seconds=float(index * self.step_seconds), rows=rows)
         seen.read_again()
-
-    def _rehearse(self, rows: IntArray, *, end_seconds: float, risk: FloatArray | float) -> None:
-        """Forecast from the step that ends then, however far the rows of others are by now."""
-        now = end_seconds + USUAL_AGE_SECONDS
-        asked = Asked.of(rows, now, _REHEARSAL_LEAD_SECONDS, _REHEARSAL_HOLD_SECONDS, risk)
-        then = np.full(rows.shape, round(end_seconds / self.step_seconds), dtype=np.intp)
-        ends = np.full(rows.shape, end_seconds)
-        moment = moment_of(self.memory, self.pulse, rows)
-        self._answered(replace(moment, index=then, end_seconds=ends), asked)
 
     def refill(self, rows: IntArray, y: FloatArray, *, end_seconds: float) -> None:
         """Fill in minutes of the past that were missed, and leave all else that was learnt.
@@ -165,13 +152,10 @@ class ForecastEngine:
         end_seconds
             When the last of the steps ends, unix seconds; what the memory does not reach is left.
         """
-        self._version += 1
-        newest = self.memory.index
-        if newest is None:
-            return
+        self._views.clear()
         for past, ends in zip(y.T, self._ends(y.shape[1], end_seconds), strict=True):
             index = round(ends / self.step_seconds)
-            if newest - self.memory.n_slots < index <= newest:
+            if self.memory.reaches(index):
                 self.memory.write(index, *known_loads(rows, past))
 
     def _ends(self, n_samples: int, end_seconds: float) -> Iterator[float]:
@@ -185,7 +169,7 @@ class ForecastEngine:
         """
         if self.memory.index is None:
             return
-        self._version += 1
+        self._views.clear()
         self.memory.set_back(end_seconds)
         self.calibration.set_back(self.memory.index)
 
@@ -208,7 +192,7 @@ class ForecastEngine:
         `settle` False leaves the promises whose window ends here to be scored later.
         `capped` marks loads that were all the pods could serve: lower bounds of what was offered.
         """
-        self._version += 1
+        self._views.clear()
         rows = self._rows(rows)
         index = self.memory.opened(end_seconds)
         at, load = known_loads(rows, values)
@@ -258,7 +242,7 @@ class ForecastEngine:
     def load(self, path: Path) -> dict[str, int]:
         """Take the whole state from a file; return whose row is which; raise `SnapshotError`."""
         rows_by_key = load_state(path, self.table, self.memory, meta=self._meta)
-        self._version += 1
+        self._views.clear()
         return rows_by_key
 
     @property
@@ -289,13 +273,16 @@ class ForecastEngine:
         rows = self._rows(rows)
         if self.memory.index is None:
             return nothing_known(len(rows))
-        now = self._latest(rows) if now_seconds is None else now_seconds
-        asked = Asked.of(rows, now, lead_seconds, hold_seconds, risk)
+        if now_seconds is None:
+            now_seconds = self.memory.newest_reading(rows) + USUAL_AGE_SECONDS
+        asked = Asked.of(rows, now_seconds, lead_seconds, hold_seconds, risk)
         parts = np.array_split(np.arange(len(rows)), max(1, -(-len(rows) // _ROWS_AT_ONCE)))
-        return concatenated([self._predicted(rows[part], asked.take(part)) for part in parts])
-
-    def _predicted(self, rows: IntArray, asked: Asked) -> ForecastBatch:
-        return self._answered(moment_of(self.memory, self.pulse, rows), asked)
+        return concatenated(
+            [
+                self._answered(moment_of(self.memory, self.pulse, rows[part]), asked.take(part))
+                for part in parts
+            ]
+        )
 
     def _answered(self, moment: Moment, asked: Asked) -> ForecastBatch:
         horizon = horizon_of(moment, asked, step_seconds=self.step_seconds)
@@ -303,20 +290,11 @@ class ForecastEngine:
         levels = quantiles(self.prior, given)
         return answered(self.calibration, moment, asked, horizon, given, levels)
 
-    def _latest(self, rows: IntArray) -> float:
-        """Return now, as far as the newest reading of all tells."""
-        sampled_at = self.table["sampled_at"][rows]
-        known = sampled_at[np.isfinite(sampled_at)]
-        return float(known.max(initial=0.0)) + USUAL_AGE_SECONDS
-
     def _minute_view(self, moment: Moment) -> MinuteView:
-        """Return the slow part of the features, kept until a step closes."""
-        if self._views[0] != self._version:
-            self._views = (self._version, {})
-        views, key = self._views[1], moment.rows.tobytes()
-        if key not in views:
-            views[key] = minute_view(self.memory, moment)
-        return views[key]
+        key = moment.rows.tobytes()
+        if key not in self._views:
+            self._views[key] = minute_view(self.memory, moment)
+        return self._views[key]
 
     def _rows(self, rows: IntArray | None) -> IntArray:
         return np.arange(self.capacity) if rows is None else np.asarray(rows, dtype=np.intp)

@@ -66,6 +66,15 @@ class Memory:
         """Keep one step's mean loads."""
         self.table["ring"][index % self.n_slots, rows] = encoded(load)
 
+    def reaches(self, index: int) -> bool:
+        """Whether a step is among those that are kept."""
+        return self.index is not None and self.index - self.n_slots < index <= self.index
+
+    def newest_reading(self, rows: IntArray) -> float:
+        """Return when the newest reading of all these rows was taken, 0 where there is none."""
+        sampled_at = self.table["sampled_at"][rows]
+        return float(sampled_at[np.isfinite(sampled_at)].max(initial=0.0))
+
     def newest_known(self, rows: IntArray) -> IntArray:
         """Return the index of the newest step whose load is known, for rows that know any."""
         assert self.index is not None

@@ -54,6 +54,11 @@ class Table:
         for name, array in self._arrays.items():
             array[..., rows] = self._fills[name]
 
+    def take_over(self, rows: IntArray, other: "Table", others: IntArray) -> None:
+        """Set rows to what rows of another table of the same columns hold."""
+        for name, array in self._arrays.items():
+            array[..., rows] = other[name][..., others]
+
     @property
     def free_rows(self) -> IntArray:
         """The rows nobody uses."""

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from autoscaler.policy.quantity import load_text, parsed_duration, parsed_quantity, parsed_share
+from support.load_texts import LOAD_TEXTS
 
 
 @pytest.mark.parametrize(
@@ -87,17 +88,7 @@ def test_a_share_is_between_nothing_and_all(text):
 
 @pytest.mark.parametrize(
     ("load", "text"),
-    [
-        (0, "0"),
-        (0.00123456, "0.001235"),
-        (119.6227, "119.6"),
-        (726.483, "726.5"),
-        (999.97, "1000"),
-        (1059.85, "1060"),
-        (12345.6, "12346"),
-        (-30.25, "-30.25"),
-        (1503238553.0, "1.50324e+09"),
-    ],
+    [*LOAD_TEXTS, (1503238553.0, "1.50324e+09")],
 )
 def test_a_load_has_no_more_digits_than_one_reads(load, text):
     assert load_text(load) == text

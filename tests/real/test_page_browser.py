@@ -31,6 +31,7 @@ from autoscaler.review.report import report_html
 from autoscaler.review.server import serve_page
 from review.records import CHECKOUT, NOW, decided, forecast, policy, record, signal
 from review.replays import YAML, burst
+from support.load_texts import LOAD_TEXTS
 from support.readme import take_screenshot
 
 SCREENSHOTS = Path(__file__).parents[2] / "artifacts" / "screenshots"
@@ -281,19 +282,6 @@ def test_a_load_has_its_unit_where_it_is_known(chromium, width):
     assert heading == "load, cores"
 
 
-# Also what `autoscaler status` says: `tests/policy/test_quantity.py` has the same rows.
-NUMBERS = [
-    (0, "0"),
-    (0.00123456, "0.001235"),
-    (119.6227, "119.6"),
-    (726.483, "726.5"),
-    (999.97, "1000"),
-    (1059.85, "1060"),
-    (12345.6, "12346"),
-    (-30.25, "-30.25"),
-]
-
-
 def test_a_number_has_no_more_digits_than_one_reads(chromium, latest):
     skilled = forecast(1600.0, skill=0.836227, coverage=0.993445)
     latest.keep(decided(signal(726.483, forecast=skilled), now=NOW + 481 * TICK))
@@ -301,12 +289,12 @@ def test_a_number_has_no_more_digits_than_one_reads(chromium, latest):
         page = visit.go(POLICY)
         written = page.evaluate(
             "async values => values.map((await import('/format.js')).number)",
-            [value for value, _ in NUMBERS],
+            [value for value, _ in LOAD_TEXTS],
         )
         facts = shown(page, "facts")
         page.locator("#facts").screenshot(path=SCREENSHOTS / "facts.png")
 
-    assert written == [text for _, text in NUMBERS]
+    assert written == [text for _, text in LOAD_TEXTS]
     assert (facts["Measured"], facts["Accepted risk"]) == ("726.5 requests/s", "1%")
     assert (facts["Skill over persistence"], facts["Coverage"]) == ("84%", "99.34%")
 
