@@ -11,13 +11,14 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from autoscaler.clocks import WallClock
 from autoscaler.daemon import LEARN_SLICES, Daemon
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.review.log import log_event
@@ -32,6 +33,8 @@ HISTORY_POLL = timedelta(seconds=1)
 HISTORY_RETRY = timedelta(seconds=30)
 # So long the first cycle waits for the first pasts: those of a small installation are read by then.
 FIRST_PAST = timedelta(seconds=10)
+# How often somebody looks whether the wall clock was set: the most that this delays a cycle.
+CLOCK_LOOK = timedelta(seconds=1)
 _RECONCILE = "reconcile"
 _JOB_DEFAULTS = {"coalesce": True, "max_instances": 1}
 
@@ -64,6 +67,7 @@ class HistoryJob:
 
 def serve(daemon: Daemon, *, interval: timedelta, stop: threading.Event) -> None:
     """Run the jobs until `stop` is set; the cycle under way is finished first."""
+    wall_clock = WallClock()
     daemon.refresh_policies()
     history, reading = HistoryJob(daemon), _scheduler()
     _add(reading, "read-history", history.run, HISTORY_POLL)
@@ -74,10 +78,27 @@ def serve(daemon: Daemon, *, interval: timedelta, stop: threading.Event) -> None
     spare_garbage_collection()
     working.add_listener(_tell_skipped, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
     working.start()
-    stop.wait()
+    _wait_for(stop, (reading, working), wall_clock)
     history.left = True
     reading.shutdown(wait=False)
     working.shutdown(wait=True)
+
+
+def _wait_for(
+    stop: threading.Event, schedulers: Iterable[BackgroundScheduler], wall_clock: WallClock
+) -> None:
+    """Wait for `stop`; once the wall clock is set back, have every job run now and from now on.
+
+    The scheduler compares the wall clock with when a job is due next: set back by an hour, it would
+    run nothing for an hour. Set forward, it runs at once what has come due, and goes on from there.
+    """
+    while not stop.wait(CLOCK_LOOK.total_seconds()):
+        moved_by = wall_clock.moved_by()
+        if moved_by < 0:
+            log_event(logger, logging.WARNING, "clock_set", seconds=round(moved_by))
+            for scheduler in schedulers:
+                for job in scheduler.get_jobs():
+                    job.modify(next_run_time=datetime.now(tz=UTC))
 
 
 def _scheduler() -> BackgroundScheduler:

@@ -1,6 +1,7 @@
 import logging
 import threading
-from datetime import timedelta
+import time
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -158,3 +159,40 @@ def test_a_cycle_that_comes_due_while_one_runs_is_skipped_and_told():
     logging.getLogger("autoscaler").removeHandler(skipped)
 
     assert skipped.event.is_set()
+
+
+@pytest.fixture
+def wall(monkeypatch):
+    """A wall clock, as the scheduler and we read it, that a test may set by `ahead`."""
+
+    class Wall(datetime):
+        ahead = timedelta(0)
+
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + cls.ahead
+
+    seconds = time.time
+    monkeypatch.setattr(time, "time", lambda: seconds() + Wall.ahead.total_seconds())
+    for place in ("apscheduler.schedulers.base", "apscheduler.executors.base", "autoscaler.jobs"):
+        monkeypatch.setattr(f"{place}.datetime", Wall)
+    return Wall
+
+
+def test_cycles_go_on_when_the_wall_clock_is_set_back_by_an_hour(wall, caplog):
+    (bench, _), stop, cycles = without_history(), threading.Event(), []
+
+    def record(_):
+        cycles.append(1)
+        wall.ahead = -timedelta(hours=1)
+        if len(cycles) > 2:
+            stop.set()
+
+    bench.daemon._reconciler._record = record
+    too_late = threading.Timer(20.0, stop.set)
+    too_late.start()
+    serve(bench.daemon, interval=timedelta(milliseconds=50), stop=stop)
+    too_late.cancel()
+
+    assert len(cycles) > 2
+    assert "clock_set" in caplog.text

@@ -11,7 +11,6 @@ Nobody else starts before fifteen seconds after that renewal, and a write leaves
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -24,6 +23,7 @@ from kubernetes.leaderelection import electionconfig, leaderelection
 from kubernetes.leaderelection.leaderelectionrecord import LeaderElectionRecord
 from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
 
+from autoscaler.clocks import WallClock, awake_seconds
 from autoscaler.cluster.api import NO_CREDENTIALS, TIMEOUTS
 from autoscaler.ports import HeldBack
 from autoscaler.strict import MALFORMED
@@ -36,8 +36,6 @@ RENEW_DEADLINE = timedelta(seconds=10)
 RETRY_PERIOD = timedelta(seconds=2)
 LEASE_NAME = "predictive-autoscaler"
 
-# A clock that is slewed moves by less between two looks at the Lease.
-_CLOCK_SET_SECONDS = 1.0
 # There is none yet; somebody else wrote first.
 _USUAL = frozenset({404, 409})
 
@@ -51,11 +49,6 @@ class _LeftError(Exception):
 
 class _ClockSetError(Exception):
     """Ends one election: since when it has seen a Lease unchanged, it tells by the wall clock."""
-
-
-def awake_seconds() -> float:
-    """Return seconds of a clock that counts on through SIGSTOP and, on Linux, through suspend."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Leadership:
@@ -123,7 +116,7 @@ class _Lock:
         lease.api_instance = self._requests
         self._lease = lease
         self._left = False
-        self._wall_ahead = time.time() - awake_seconds()
+        self._wall_clock = WallClock()
         # Leaving writes from another thread than renewing does.
         self._writing = threading.RLock()
 
@@ -131,8 +124,7 @@ class _Lock:
         """Read the lease, unless we left; by a clock that was set nobody's time is over."""
         if self._left:
             raise _LeftError
-        before, self._wall_ahead = self._wall_ahead, time.time() - awake_seconds()
-        if abs(self._wall_ahead - before) > _CLOCK_SET_SECONDS:
+        if self._wall_clock.moved_by():
             raise _ClockSetError
         found, read = self._lease.get(name, namespace)
         self.holder = str(read.holder_identity or "") if found else ""

@@ -19,13 +19,9 @@ from functools import partial
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
 
+from autoscaler.clocks import awake_seconds
 from autoscaler.cluster.api import Json, Request, answered
-from autoscaler.cluster.lease import (
-    LEASE_NAME,
-    RENEW_DEADLINE,
-    RETRY_PERIOD,
-    awake_seconds,
-)
+from autoscaler.cluster.lease import LEASE_NAME, RENEW_DEADLINE, RETRY_PERIOD
 from autoscaler.cluster.rendezvous import holder_of, shard_of
 from autoscaler.cluster.seen_leases import LABELS, SeenLease, lease_body, seen_lease
 from autoscaler.decide.facts import TargetRef

@@ -11,6 +11,7 @@ import pytest
 from kubernetes.leaderelection.leaderelection import LeaderElection
 from kubernetes.leaderelection.leaderelectionrecord import LeaderElectionRecord
 
+from autoscaler import clocks
 from autoscaler.cluster import lease
 from autoscaler.cluster.api import REQUEST_TIMEOUT_SECONDS
 from autoscaler.cluster.lease import LEASE_DURATION, LEASE_NAME, RENEW_DEADLINE, Leadership
@@ -51,7 +52,8 @@ def server() -> Iterator[LeaseServer]:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(lease, "awake_seconds", lambda: clock.awake)
+    for module in (lease, clocks):
+        monkeypatch.setattr(module, "awake_seconds", lambda: clock.awake)
     monkeypatch.setattr(time, "time", lambda: clock.wall)
     return clock
 
