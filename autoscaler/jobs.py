@@ -50,18 +50,25 @@ class HistoryJob:
         """Whether we end: a question that is cut for it says nothing of the source."""
 
     def run(self) -> None:
-        """Read the next batch of pasts, if any is wanted and the source is not being left alone."""
+        """Read the next batch of pasts, if any is wanted and the source is not being left alone.
+
+        An error that is none of the source's is raised to the scheduler, which logs it; the source
+        is left alone after it as well, lest a fortnight is read again every second.
+        """
         if time.monotonic() < self._not_before:
             return
+        failed = True
         try:
             if self._daemon.read_history(wanted=lambda: not self.left):
                 still = self._daemon.n_without_history
                 log_event(logger, logging.INFO, "history_progress", still_wanted=still)
+            failed = False
         except MetricUnavailableError as error:
-            self._not_before = time.monotonic() + HISTORY_RETRY.total_seconds()
             if not self.left:
                 log_event(logger, logging.WARNING, "history_unavailable", error=str(error))
         finally:
+            if failed:
+                self._not_before = time.monotonic() + HISTORY_RETRY.total_seconds()
             self.has_run.set()
 
 

@@ -65,6 +65,22 @@ def test_a_source_that_failed_is_left_alone_for_a_while():
     assert asked == [1]
 
 
+def test_a_source_is_left_alone_as_well_after_an_error_of_our_own():
+    bench, asked = without_history()
+
+    def broken(*_, **__):
+        asked.append(1)
+        raise ValueError("a mistake of ours")
+
+    bench.metrics.history = broken
+    job = HistoryJob(bench.daemon)
+    with pytest.raises(ValueError, match="of ours"):
+        job.run()
+    job.run()
+
+    assert asked == [1]
+
+
 def test_a_question_that_is_cut_at_the_end_is_no_fault_of_the_source(caplog):
     bench, asked = without_history()
     job = HistoryJob(bench.daemon)
