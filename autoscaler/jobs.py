@@ -33,6 +33,8 @@ HISTORY_POLL = timedelta(seconds=1)
 HISTORY_RETRY = timedelta(seconds=30)
 # So long the first cycle waits for the first pasts: those of a small installation are read by then.
 FIRST_PAST = timedelta(seconds=10)
+# How soon a signal is noticed while that is waited for.
+_STOP_LOOK_SECONDS = 0.1
 # How often somebody looks whether the wall clock was set: the most that this delays a cycle.
 CLOCK_LOOK = timedelta(seconds=1)
 _RECONCILE = "reconcile"
@@ -79,16 +81,24 @@ def serve(daemon: Daemon, *, interval: timedelta, stop: threading.Event) -> None
     history, reading = HistoryJob(daemon), _scheduler()
     _add(reading, "read-history", history.run, HISTORY_POLL)
     reading.start()
-    history.has_run.wait(FIRST_PAST.total_seconds())
+    _wait_for_first_past(history, stop)
     working = _scheduler()
     _schedule(working, daemon, interval=interval)
     spare_garbage_collection()
     working.add_listener(_tell_skipped, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
-    working.start()
+    working.start(paused=stop.is_set())
     _wait_for(stop, (reading, working), wall_clock)
     history.left = True
     reading.shutdown(wait=False)
     working.shutdown(wait=True)
+
+
+def _wait_for_first_past(history: HistoryJob, stop: threading.Event) -> None:
+    """Wait until the first pasts were read, for `FIRST_PAST` at most, or until `stop` is set."""
+    deadline = time.monotonic() + FIRST_PAST.total_seconds()
+    while not stop.is_set() and time.monotonic() < deadline:
+        if history.has_run.wait(_STOP_LOOK_SECONDS):
+            return
 
 
 def _wait_for(

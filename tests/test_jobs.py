@@ -81,6 +81,22 @@ def test_a_source_is_left_alone_as_well_after_an_error_of_our_own():
     assert asked == [1]
 
 
+def test_who_is_told_to_stop_before_the_first_past_is_read_begins_no_cycle():
+    (bench, _), stop, slow, cycles = without_history(), threading.Event(), threading.Event(), []
+
+    def history(*_, **__):
+        stop.set()
+        slow.wait(timeout=30)
+        raise MetricUnavailableError("too late")
+
+    bench.metrics.history = history
+    bench.daemon._reconciler._record = cycles.append
+    serve(bench.daemon, interval=TICK, stop=stop)
+    slow.set()
+
+    assert cycles == []
+
+
 def test_a_question_that_is_cut_at_the_end_is_no_fault_of_the_source(caplog):
     bench, asked = without_history()
     job = HistoryJob(bench.daemon)
