@@ -121,6 +121,8 @@ class Store:
             self._changed(seen.owner)
 
     def _put_pod(self, pod: Pod, *, relisted: bool) -> None:
+        if self._siblings_of.get(pod.uid) is not self._pods_of.get(pod.owner):
+            self.release(pod.uid)  # another owner adopted it: it is no longer the first one's
         before = self._pods_of.get(pod.owner, {}).get(pod.name)
         if before is not None and before.uid != pod.uid:
             # A StatefulSet's pod came again while nobody watched; a list tells of no deletion then.

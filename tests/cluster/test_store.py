@@ -125,6 +125,18 @@ def test_a_pod_whose_owner_let_go_is_no_longer_counted(store: Store) -> None:
     assert facts(store).pods == ()
 
 
+@pytest.mark.parametrize("relisted", [False, True])
+def test_a_pod_that_another_replica_set_adopted_is_no_longer_the_first_one_s(
+    store: Store, relisted: bool
+) -> None:
+    store.put(pod("a"))
+    store.put(pod("a", owner="elsewhere"), relisted=relisted)
+    assert not facts(store).pods
+
+    store.remove(pod("a", owner="elsewhere"))
+    assert not store._pods_of
+
+
 def test_a_pod_that_came_again_under_its_name_while_nobody_watched_is_one_pod(
     store: Store,
 ) -> None:
