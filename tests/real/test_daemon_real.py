@@ -103,8 +103,10 @@ def test_somebody_who_scaled_in_between_is_not_overwritten(
         plane.kubectl("delete", "validatingwebhookconfiguration", namespace.name)
 
     assert intruded == ["system:serviceaccount:autoscaler-system:predictive-autoscaler"]
-    assert (record["current_replicas"], record["desired_replicas"]) == (7, 9)
-    assert namespace.replicas("checkout") == 9
+    # Nine by the measured load; a slow machine lets the forecast join in, which asks for ten.
+    assert record["current_replicas"] == 7
+    assert record["desired_replicas"] in {9, 10}
+    assert namespace.replicas("checkout") == record["desired_replicas"]
 
 
 def test_a_forbidden_patch_is_one_clear_error_per_cycle_and_the_others_go_on(
