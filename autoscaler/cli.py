@@ -277,8 +277,8 @@ def _status(command: argparse.ArgumentParser) -> None:
     )
     flag(command, "--attention", metavar="STATE", help=f"only those that are {flags.STATES}")
     flag(command, "--limit", type=flags.limit, default="50", help="policies shown, at most 500")
-    flag(command, "--watch", action=flags.Switch, help="ask again every --interval")
-    flag(command, "--interval", type=flags.span, default="5s", help="of --watch")
+    flag(command, "--watch", action=flags.Switch, help="ask again every --watch-interval")
+    flag(command, "--watch-interval", type=flags.span, default="5s", help="of --watch")
     choice(command, "--output", "table", "wide", "json", help="wide: with the reason in words")
 
 

@@ -66,9 +66,16 @@ def test_a_flag_on_the_command_line_wins_over_the_environment(monkeypatch):
     assert parser().parse_args(["run", "--interval", "5s"]).interval.total_seconds() == 5
 
 
+def test_what_a_daemon_is_told_of_its_cycles_is_not_how_often_status_asks(monkeypatch):
+    monkeypatch.setenv("AUTOSCALER_INTERVAL", "1h")
+
+    assert parser().parse_args(["status", "--watch"]).watch_interval.total_seconds() == 5
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
+        pytest.param(["status", "--interval", "9s"], "unrecognized arguments", id="of a daemon"),
         pytest.param(["run", "--interval", "soon"], "'soon' is not a duration", id="duration"),
         pytest.param(["demo", "--days", "-1"], "'-1' is not a number above 0", id="days"),
         pytest.param(["demo", "--days", "1_0"], "'1_0' is not a number above 0", id="Python's 10"),

@@ -37,7 +37,7 @@ def main(arguments: argparse.Namespace) -> int:
         while True:
             text = _text(arguments)
             print(f"{_CLEAR if sys.stdout.isatty() else ''}{text}", flush=True)
-            time.sleep(arguments.interval.total_seconds())
+            time.sleep(arguments.watch_interval.total_seconds())
     return 0
 
 
