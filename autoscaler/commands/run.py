@@ -100,13 +100,9 @@ def main(arguments: argparse.Namespace) -> int:
         competition(connection, arguments) as mandate,
         _cluster(connection, arguments, mandate, stop=stop) as cluster,
         closing(PrometheusMetrics(prometheus_settings(arguments))) as metrics,
+        closing(ReadinessWitness(arguments.consul_url)) as witness,
     ):
-        world = World(
-            metrics,
-            cluster,
-            SystemClock(),
-            ReadinessWitness(arguments.consul_url),
-        )
+        world = World(metrics, cluster, SystemClock(), witness)
         reporting.latest.held_back = mandate.held_back
         daemon = Daemon(
             world,

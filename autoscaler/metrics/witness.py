@@ -14,8 +14,10 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -39,13 +41,15 @@ _ANY = ""
 _REMEMBERED_STARTS = 50
 # A pod that is unroutable for longer waits for an operator, not for a catalog.
 LONGEST_DELAY = timedelta(minutes=10)
-_ROUND_SECONDS = 5.0
-# Of an older answer a pod that has become ready since cannot be judged. Rounds become that long
-# with four thousand services; beyond, the witness says that it does not know.
+_ROUND = timedelta(seconds=5)
+# How much of a round a turn takes at the most, where all answer: it is over when the next begins.
+_MOST_OF_A_ROUND = 0.9
+# Of an older answer a pod that has become ready since cannot be judged. Four thousand services
+# take turns for that long; beyond, the witness says that it does not know.
 _GOOD_FOR = timedelta(seconds=45)
 # Never more than 200 questions a second, whatever the number of services and datacenters.
 _BETWEEN_SECONDS = 0.005
-# A datacenter that waits for its time-out keeps nobody waiting beside it; more than these are rare.
+# Datacenters that wait for their time-outs keep nobody waiting; more of them at once are rare.
 _SIDE_BY_SIDE = 16
 _AFTER_ERROR_SECONDS = 0.1
 _TIMEOUT = timedelta(seconds=5)
@@ -132,17 +136,23 @@ def _passing_names(instances: Iterable[Instance], *, namespace: str) -> frozense
 class ReadinessWitness:
     """Compares what the API server and Consul say of the same workloads, cycle by cycle.
 
-    `witnessed` never waits: a thread asks Consul, from the first service on that a policy names,
-    about one service after the other, and datacenters side by side, so that one that does not
-    answer takes no time from the others.
-    In a round a datacenter is asked until it leaves a question unanswered, and for as long as one
-    question may take; then for as long again about services whose last question failed. Whom a
-    round leaves out comes first in the next.
+    `witnessed` never waits: a thread begins every round, from the first service on that a policy
+    names, a turn of each datacenter whose last one is over, so that one that does not answer takes
+    no time from the others.
+    In its turn a datacenter is asked about one service after the other, until it leaves a question
+    unanswered, for nearly a round; then for as long again about services whose last question
+    failed. Whom a turn leaves out comes first in the next.
     """
 
-    def __init__(self, consul_url: str | None = None, *, timeout: timedelta = _TIMEOUT) -> None:
+    def __init__(
+        self,
+        consul_url: str | None = None,
+        *,
+        timeout: timedelta = _TIMEOUT,
+        every: timedelta = _ROUND,
+    ) -> None:
         self._consul_url = consul_url
-        self._timeout = timeout
+        self._timeout, self._every = timeout, every
         self._session = requests.Session()
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=_SIDE_BY_SIDE))
@@ -197,24 +207,17 @@ class ReadinessWitness:
         self._stop.set()
 
     def ask(self, *, share: timedelta = timedelta.max, pause: Pause = lambda seconds: None) -> None:
-        """Ask about every service once, as long as its datacenter answers and the `share` lasts."""
+        """Give every datacenter one turn, and wait until all have had theirs."""
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as threads:
+            ask = partial(self._ask_datacenter, share=share, pause=pause)
+            list(threads.map(ask, self._datacenters().values()))
+
+    def _datacenters(self) -> Mapping[str | None, Sequence[ConsulWatch]]:
+        """Return the services that are asked about, by where they are."""
         datacenters: defaultdict[str | None, list[ConsulWatch]] = defaultdict(list)
         for address, watch in self._watches.items():
             datacenters[address.datacenter].append(watch)
-        each = list(datacenters.values())
-        lanes = [each[n::_SIDE_BY_SIDE] for n in range(min(len(each), _SIDE_BY_SIDE))]
-
-        def follow(lane: list[list[ConsulWatch]]) -> None:
-            for watches in lane:
-                self._ask_datacenter(watches, share=share, pause=pause)
-
-        beside = [threading.Thread(target=follow, args=(x,), daemon=True) for x in lanes[1:]]
-        for thread in beside:
-            thread.start()
-        for lane in lanes[:1]:
-            follow(lane)
-        for thread in beside:
-            thread.join()
+        return datacenters
 
     def _ask_datacenter(
         self, watches: Iterable[ConsulWatch], *, share: timedelta, pause: Pause
@@ -247,10 +250,17 @@ class ReadinessWitness:
             return at - now
 
     def _run(self) -> None:
-        while not self._stop.is_set():
-            began = time.monotonic()
-            self.ask(share=self._timeout, pause=self._stop.wait)
-            self._stop.wait(max(0.0, _ROUND_SECONDS - (time.monotonic() - began)))
+        """Begin a turn of every datacenter each round, but for those whose last one goes on."""
+        turns: dict[str | None, Future[None]] = {}
+        share, pause = _MOST_OF_A_ROUND * self._every, self._stop.wait
+        with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="consul") as threads:
+            while not self._stop.is_set():
+                turns = {name: turn for name, turn in turns.items() if not turn.done()}
+                for name, watches in self._datacenters().items():
+                    if name not in turns:
+                        ask = partial(self._ask_datacenter, watches, share=share, pause=pause)
+                        turns[name] = threads.submit(ask)
+                pause(self._every.total_seconds())
 
     def _address(self, service: ConsulService) -> ConsulAddress:
         return ConsulAddress(

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
@@ -285,6 +286,16 @@ def asked_in_a_round(witness: ReadinessWitness, consul: ConsulStub) -> Counter[s
     return Counter(question["dc"] for question in consul.asked)
 
 
+def asked_three_times(consul: ConsulStub, datacenters: set[str]) -> Counter[str]:
+    """Return how often each was asked, as soon as these were three times."""
+    for _ in range(2000):
+        asked = Counter(question["dc"] for question in tuple(consul.asked))
+        if all(asked[each] >= 3 for each in datacenters):
+            break
+        consul.stopped.wait(0.01)
+    return asked
+
+
 def test_a_silent_datacenter_takes_little_of_a_round_and_no_answer_from_the_others(
     consul, far_and_near
 ):
@@ -310,6 +321,24 @@ def test_many_datacenters_that_fall_silent_at_once_leave_the_others_their_answer
 
     assert asked_in_a_round(witness, consul) == {"near": 2} | dict.fromkeys(gone, 1)
     assert asked_in_a_round(witness, consul) == {"near": 2} | dict.fromkeys(gone, 1)
+
+
+@pytest.mark.parametrize(
+    "n_datacenters", [pytest.param(2, id="of two"), pytest.param(17, id="of more than are at once")]
+)
+def test_a_datacenter_that_is_silent_lengthens_the_rounds_of_no_other(consul, n_datacenters):
+    consul.silent, patience = {"dc0"}, timedelta(minutes=1)
+    with closing(ReadinessWitness(consul.address, timeout=patience, every=SECOND / 50)) as witness:
+        witness.follow(
+            {
+                TargetRef("shop", f"s{i}"): ConsulService(service="checkout", datacenter=f"dc{i}")
+                for i in range(n_datacenters)
+            }
+        )
+        asked = asked_three_times(consul, {f"dc{i}" for i in range(1, n_datacenters)})
+
+    assert min(asked[f"dc{i}"] for i in range(1, n_datacenters)) >= 3
+    assert asked["dc0"] == 1
 
 
 def test_datacenters_are_asked_side_by_side(consul):
@@ -375,7 +404,7 @@ def test_a_service_that_is_refused_leaves_its_datacenter_in_its_turn(consul, far
     assert asked_in_a_round(far_and_near, consul) == {"near": 5, "far": 5}
 
 
-def test_a_thousand_services_are_asked_by_one_thread(consul):
+def test_a_thousand_services_of_one_datacenter_are_asked_by_one_thread(consul):
     witness = ReadinessWitness(consul.address)
     before = threading.active_count()
     witness.follow(
@@ -385,7 +414,7 @@ def test_a_thousand_services_are_asked_by_one_thread(consul):
     witness.follow({})
     witness.close()
 
-    assert threads <= 2  # and the stub's, which answers it
+    assert threads <= 3  # with the one that begins its turns, and the stub's, which answers it
 
 
 def test_what_nobody_names_any_more_is_forgotten(watching, consul):
