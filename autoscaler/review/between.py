@@ -12,7 +12,7 @@ from autoscaler.decide.reason import Reason
 from autoscaler.errors import LogError
 from autoscaler.policy.quantity import seconds_text
 from autoscaler.policy.schema import Actuator
-from autoscaler.review.answer import Answer, Lines, at, clock, moment_text, times
+from autoscaler.review.answer import Answer, Lines, at, clock, moment_text, number_text, times
 from autoscaler.review.fields import DecisionFields
 from autoscaler.review.log import decision_line
 from autoscaler.review.reading import who
@@ -27,21 +27,24 @@ def what_happened(lines: Lines, *, start: datetime, end: datetime) -> Answer:
     known = _within(lines, start, end)
     shown = [line for line in known if at(line) >= start]
     rescales = [line for line in shown if line["rescaled"]]
-    out = sum(line["desired_replicas"] > line["current_replicas"] for line in rescales)
+    out = sum(map(_went_out, rescales))
     begin = _left(known[0]) if at(known[0]) < start else known[0]["current_replicas"]
     replicas = [begin, *(n for line in known if at(line) >= start for n in _seen(line))]
+    there = [n for n in replicas if n is not None]
+    most, least = max(there, default=None), min(there, default=None)
     spoken = _seconds_by_reason(known, start, end)
     told = (
-        f"{_span_told(known, start, end)} {who(known[0])} went from {begin} to {replicas[-1]} "
-        f"replicas in {times(len(rescales), 'rescale')} ({out} out, {len(rescales) - out} in), "
-        f"at most {max(replicas)} and at least {min(replicas)}{_reasons_told(spoken)}."
+        f"{_span_told(known, start, end)} {who(known[0])} went from {number_text(begin)} to "
+        f"{number_text(replicas[-1])} replicas in {times(len(rescales), 'rescale')} "
+        f"({out} out, {len(rescales) - out} in), at most {number_text(most)} and at least "
+        f"{number_text(least)}{_reasons_told(spoken)}."
     )
     data = {
         "rescales": len(rescales),
         "from": begin,
         "to": replicas[-1],
-        "most": max(replicas),
-        "least": min(replicas),
+        "most": most,
+        "least": least,
         "seconds_by_reason": spoken,
         "decisions": shown,
     }
@@ -79,7 +82,7 @@ class _Held:
         span = seconds_text(self.seconds)
         return f"{clock(self.line)}  {change}, without the cooldown {self.wanted}, for {span}"
 
-    def as_dict(self) -> dict[str, int | float | str]:
+    def as_dict(self) -> dict[str, int | float | str | None]:
         return {
             "time": self.line["time"],
             "current": self.line["current_replicas"],
@@ -110,13 +113,19 @@ def _within(lines: Lines, start: datetime, end: datetime) -> list[DecisionFields
     return known
 
 
-def _left(line: DecisionFields) -> int:
+def _went_out(line: DecisionFields) -> bool:
+    """Whether a rescale was one to more replicas."""
+    current, desired = line["current_replicas"], line["desired_replicas"]
+    return current is not None and desired is not None and desired > current
+
+
+def _left(line: DecisionFields) -> int | None:
     """Return the replicas that a cycle left behind; an HPA's floor is none of them."""
     ours = line["rescaled"] and line.get("actuator") != Actuator.HPA
     return line["desired_replicas"] if ours else line["current_replicas"]
 
 
-def _seen(line: DecisionFields) -> tuple[int, int]:
+def _seen(line: DecisionFields) -> tuple[int | None, int | None]:
     """Return the replicas that a cycle found and left: somebody else may have written them."""
     return line["current_replicas"], _left(line)
 

@@ -19,8 +19,8 @@ def _routability(record: DecisionRecord) -> Routability | None:
 
 # A field that is None is left out: absent is not zero, here as anywhere.
 _PER_POLICY: tuple[tuple[str, str, Callable[[DecisionRecord], float | None]], ...] = (
-    ("status_current_replicas", "Replicas ordered now.", lambda r: r.decision.current_replicas),
-    ("status_desired_replicas", "Replicas decided.", lambda r: r.decision.desired_replicas),
+    ("status_current_replicas", "Replicas ordered now.", lambda r: r.current_replicas),
+    ("status_desired_replicas", "Replicas decided.", lambda r: r.desired_replicas),
     (
         "status_ready_replicas",
         "Replicas that serve.",

@@ -23,7 +23,8 @@ from autoscaler.policy.schema import Actuator, Mode
 
 # Counts the changes of the fields below: a field added, removed, renamed or given another meaning.
 # 2: routability. 3: actuator. 4: without scale_in_quantile and keep_replicas.
-SCHEMA_VERSION = 4
+# 5: current_replicas and desired_replicas are null where the target does not exist.
+SCHEMA_VERSION = 5
 # Of a workload without pods, whose metrics are silent as they are then: there is no load to know,
 # so no forecast of it is stale.
 ASLEEP: Final = "Asleep"
@@ -205,7 +206,10 @@ class DecisionFields(TypedDict):
         ]
     ]
     trust: Annotated[WorkloadTrust, Field(description="The least trusted forecast, or Asleep.")]
-    current_replicas: Annotated[Count, Field(description="spec.replicas as it was read.")]
+    current_replicas: Annotated[
+        Count | None,
+        Field(description="spec.replicas as it was read; null = the target does not exist."),
+    ]
     ready_replicas: Annotated[Count | None, Field(description="Pods that serve.")]
     routability: NotRequired[
         Annotated[
@@ -220,7 +224,10 @@ class DecisionFields(TypedDict):
         Field(max_length=MOST_LIMITS, description="Each rule that changed the number, in order."),
     ]
     bounds: Annotated[BoundsFields | None, Field(description="null = the target does not exist.")]
-    desired_replicas: Annotated[Count, Field(description="Replicas after damping.")]
+    desired_replicas: Annotated[
+        Count | None,
+        Field(description="Replicas after damping; null = the target does not exist."),
+    ]
     reason: Annotated[Reason, Field(description="The last rule that changed the number.")]
     rescaled: Annotated[bool, Field(description="Whether it was written; see `actuator`.")]
     not_rescaled_because: Annotated[Text, Field(description="Why a change was not written.")]

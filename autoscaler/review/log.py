@@ -79,13 +79,17 @@ class TextFormatter(logging.Formatter):
 def decision_line(line: DecisionFields, *, colour: bool = False) -> str:
     """Return a decision as one aligned line: when, who, from, to, how trusted, why."""
     at, target = datetime.fromisoformat(line["time"]), line["target"]
-    arrow = f"{line['current_replicas']:>4} -> {line['desired_replicas']:<4}"
+    arrow = f"{_count(line['current_replicas']):>4} -> {_count(line['desired_replicas']):<4}"
     trust, reason = f"{line['trust']:<8}", f"{line['reason']:<22}"
     if colour:
         arrow = f"{_BOLD if line['rescaled'] else _DIM}{arrow}{_RESET}"
         trust = f"{_TRUST_COLOURS.get(line['trust'], _DIM)}{trust}{_RESET}"
     who = f"{target['namespace']}/{target['name']}"
     return f"{at:%Y-%m-%d %H:%M:%S}  {who:<24} {arrow} {trust} {reason} {line['message']}"
+
+
+def _count(replicas: int | None) -> str:
+    return "?" if replicas is None else str(replicas)
 
 
 def _presentable(fields: dict[str, Any]) -> dict[str, Any]:

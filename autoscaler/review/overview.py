@@ -131,13 +131,13 @@ def _leading_index(line: DecisionFields) -> int:
 
 
 def _entry(record: DecisionRecord) -> _Entry:
-    current = record.decision.current_replicas
+    current, desired = record.current_replicas or 0, record.desired_replicas or 0
     return _Entry(
         attention_of(record),
         str(record.target),
         record.target,
         current,
-        record.decision.desired_replicas - current,
+        desired - current,
     )
 
 
@@ -162,15 +162,12 @@ def policy_row(
 ) -> dict[str, Any]:
     """Return what the overview and `autoscaler status` show of one policy."""
     signal, bounds = leading_signal(line), line["bounds"]
-    there = bounds is not None
     forecast = None if signal is None else signal["forecast"]
     return {
         **line["target"],
         "attention": attention,
         "since": _moment(since),
         **{key: line[key] for key in _COPIED},  # type: ignore[literal-required]
-        "current_replicas": line["current_replicas"] if there else None,
-        "desired_replicas": line["desired_replicas"] if there else None,
         "recommended_replicas": line["recommendation"]["replicas"],
         "min_replicas": None if bounds is None else bounds["min_replicas"],
         "max_replicas": None if bounds is None else bounds["max_replicas"],
@@ -188,7 +185,9 @@ _COPIED = (
     "time",
     "mode",
     "trust",
+    "current_replicas",
     "ready_replicas",
+    "desired_replicas",
     "reason",
     "rescaled",
     "message",

@@ -93,6 +93,16 @@ class DecisionRecord:
         )
 
     @property
+    def current_replicas(self) -> int | None:
+        """What `spec.replicas` was read as; None where there is no workload to read it from."""
+        return None if self.workload is None else self.decision.current_replicas
+
+    @property
+    def desired_replicas(self) -> int | None:
+        """What was decided; None where there is no workload to decide on."""
+        return None if self.workload is None else self.decision.desired_replicas
+
+    @property
     def trust(self) -> WorkloadTrust:
         """The least trusted of the signals' forecasts; `Warming` without any, `Asleep` at rest."""
         asked = self.recommendation
@@ -132,7 +142,7 @@ class DecisionRecord:
             "mode": self.mode,
             "actuator": Actuator.SCALE if self.spec is None else self.spec.actuator,
             "trust": self.trust,
-            "current_replicas": self.decision.current_replicas,
+            "current_replicas": self.current_replicas,
             "ready_replicas": self.workload.ready_replicas if self.workload else None,
             "routability": routability_fields(self.workload),
             "signals": [
@@ -142,7 +152,7 @@ class DecisionRecord:
             "recommendation": recommendation_fields(self.recommendation),
             "chain": [limit_fields(limit) for limit in self.decision.chain],
             "bounds": self._bounds(),
-            "desired_replicas": self.decision.desired_replicas,
+            "desired_replicas": self.desired_replicas,
             "reason": self.decision.reason,
             "rescaled": self.rescaled,
             "not_rescaled_because": bounded(self.not_rescaled_because),

@@ -45,9 +45,9 @@ def packed(record: DecisionRecord) -> bytes:
     decision, workload = record.decision, record.workload
     row = _ROW.pack(
         int(record.at.timestamp()),
-        decision.current_replicas,
+        _count(record.current_replicas),
         _count(None if workload is None else workload.ready_replicas),
-        decision.desired_replicas,
+        _count(record.desired_replicas),
         _count(record.recommendation.replicas),
         _REASON_CODE[decision.reason],
         _TRUST_CODE[record.trust],
@@ -93,13 +93,10 @@ def time_of(row: bytes) -> int:
 
 def unpacked(row: bytes) -> tuple[Any, ...]:
     """Return the values of a row in the order of `column_names`; None is *unknown*."""
-    at, current, ready, desired, recommended, reason, trust = _ROW.unpack_from(row)
+    at, *counts, reason, trust = _ROW.unpack_from(row)
     values: list[Any] = [
         at,
-        current,
-        None if ready == _NO_COUNT else ready,
-        desired,
-        None if recommended == _NO_COUNT else recommended,
+        *(None if count == _NO_COUNT else count for count in counts),
         _REASONS[reason],
         _TRUSTS[trust],
     ]

@@ -92,23 +92,23 @@ def _unroutable(line: DecisionFields) -> str:
 
 def _did(line: DecisionFields) -> str:
     current, desired = line["current_replicas"], line["desired_replicas"]
-    if line["reason"] == Reason.TARGET_NOT_FOUND:
+    if current is None or desired is None:
         return "has nothing to scale"
     wanted = times(desired, "replica")
     if current == desired:
         return f"kept {wanted}"
     if line["rescaled"]:
-        return _asked_of_hpa(line) or f"scaled from {current} to {wanted}"
-    return _would(line, wanted)
+        return _asked_of_hpa(line, current, wanted) or f"scaled from {current} to {wanted}"
+    return _would(line, current, wanted)
 
 
-def _would(line: DecisionFields, wanted: str) -> str:
+def _would(line: DecisionFields, current: int, wanted: str) -> str:
     """Return what became of a change that was not written, or is not known to be."""
-    current, because = line["current_replicas"], line["not_rescaled_because"]
+    because = line["not_rescaled_because"]
     if line["mode"] == Mode.FORECAST_ONLY:
         return f"would scale from {current} to {wanted} ({Mode.FORECAST_ONLY})"
     if not because:
-        return _asked_of_hpa(line) or f"would scale from {current} to {wanted}"
+        return _asked_of_hpa(line, current, wanted) or f"would scale from {current} to {wanted}"
     if held_back_as(because):
         return f"would scale from {current} to {wanted} ({because})"
     if because.startswith(UNANSWERED):
@@ -116,14 +116,13 @@ def _would(line: DecisionFields, wanted: str) -> str:
     return f"wanted {wanted} but {current} {_stay(current)}, not written ({because})"
 
 
-def _asked_of_hpa(line: DecisionFields) -> str:
+def _asked_of_hpa(line: DecisionFields, current: int, wanted: str) -> str:
     """Return what was asked of the HPA that scales on our behalf; empty where we do ourselves."""
     if line.get("actuator") != Actuator.HPA:
         return ""
-    current, floor = line["current_replicas"], line["desired_replicas"]
     asked = "asked the HPA" if line["rescaled"] else "the HPA is asked already"
     are = "is" if current == 1 else "are"
-    return f"{asked} for at least {times(floor, 'replica')}, {current} {are} there"
+    return f"{asked} for at least {wanted}, {current} {are} there"
 
 
 def _because(line: DecisionFields) -> str:
@@ -143,6 +142,6 @@ def _overruled(line: DecisionFields) -> str:
 def _against_what_is_needed(line: DecisionFields) -> str:
     """Return on which side of the need the rule came out: two numbers follow each other here."""
     needed, desired = line["recommendation"]["replicas"], line["desired_replicas"]
-    if needed is None or needed == desired or leading_signal(line) is None:
+    if needed is None or desired is None or needed == desired or leading_signal(line) is None:
         return "; "
     return ", more than is needed: " if desired > needed else ", fewer than are needed: "

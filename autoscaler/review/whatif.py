@@ -15,10 +15,10 @@ def without_cooldown(line: DecisionFields) -> int | None:
     Lines without `bounds` (the target did not exist) were not held either.
     """
     held = next((s for s in line["chain"] if s["reason"] == Reason.COOLDOWN_ACTIVE), None)
-    bounds = line["bounds"]
-    if held is None or bounds is None:
+    current, bounds = line["current_replicas"], line["bounds"]
+    if held is None or current is None or bounds is None:
         return None
-    return _final(held["from"], current=line["current_replicas"], bounds=bounds)
+    return _final(held["from"], current=current, bounds=bounds)
 
 
 def _final(number: int, *, current: int, bounds: BoundsFields) -> int:

@@ -30,9 +30,9 @@ def chain_of_numbers(line: DecisionFields) -> tuple[str, ...]:
         for step in line["chain"]
     ]
     written = "written" if line["rescaled"] else line["not_rescaled_because"] or "nothing to write"
-    change = f"{line['current_replicas']} -> {line['desired_replicas']}"
+    current, desired = number_text(line["current_replicas"]), number_text(line["desired_replicas"])
     ready = f"{number_text(line['ready_replicas'])} ready"
-    return (*rows, _row("decision", change, f"{written}, {ready}"))
+    return (*rows, _row("decision", f"{current} -> {desired}", f"{written}, {ready}"))
 
 
 def _signal_rows(signal: SignalFields) -> list[str]:

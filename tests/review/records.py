@@ -19,7 +19,7 @@ from autoscaler.decide.pipeline import reconciled
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.schema import Mode, WorkloadPolicy
-from autoscaler.review.record import DecisionRecord
+from autoscaler.review.record import DecisionRecord, record_of_missing
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=2)
@@ -112,6 +112,12 @@ def decided(  # one reconcile by the real rules
         spec=spec,
         state=outcome.state_if_held,
     )
+
+
+def missing(target=CHECKOUT, *, at=NOW):
+    """Return the record of a policy whose workload is not there."""
+    source = f"{target.namespace}/policies/{target.name}"
+    return record_of_missing(target, policy=source, mode=Mode.FORECAST_ONLY, now=at)
 
 
 def record(

@@ -7,7 +7,7 @@ from autoscaler.cli import main
 from autoscaler.decide.facts import Doubt, Sample, TargetRef, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.remedies import REMEDY
-from review.records import NOW, UNROUTABLE, decided, policy, record, signal, workload
+from review.records import NOW, UNROUTABLE, decided, missing, policy, record, signal, workload
 
 SEARCH = TargetRef("api", "search")
 
@@ -186,6 +186,15 @@ def test_what_is_no_time_is_a_wrong_flag(explained, since):
 
     assert (code, out) == (2, "")
     assert f"'{since}' is not a time such as 09:00" in err
+
+
+def test_while_a_target_is_gone_its_replicas_are_unknown_and_not_zero(explained):
+    gone = missing(at=NOW + timedelta(minutes=5))
+    _, out, _ = explained("checkout", "--since", "09:00", records=[record(10, 10), gone])
+    _, now, _ = explained("checkout", records=[gone])
+
+    assert "went from 10 to unknown replicas in 0 rescales (0 out, 0 in), at most 10 and" in out
+    assert "unknown -> unknown" in now
 
 
 def test_yesterday_is_the_day_before_the_log_ends(explained):

@@ -10,7 +10,7 @@ from autoscaler.decide.facts import Sample, TargetRef, Trust
 from autoscaler.review import history as module
 from autoscaler.review.history import FEWEST_ROWS, History, room_for
 from autoscaler.review.rows import column_names, packed, row_size, unpacked
-from review.records import CHECKOUT, NOW, decided, forecast, record, signal
+from review.records import CHECKOUT, NOW, decided, forecast, missing, record, signal
 
 TICK = timedelta(seconds=15)
 
@@ -76,6 +76,11 @@ def test_what_is_unknown_is_none_in_a_row_too():
         "recommended", "value.0", "median.0", "level.0", "lead_time_seconds.0", "per_pod.0",
         "reactive.0",
     }  # fmt: skip
+
+
+def test_a_target_that_is_gone_is_told_from_one_without_pods_in_a_row_too():
+    assert unpacked(packed(missing()))[1:5] == (None, None, None, None)
+    assert unpacked(packed(record(0, 0)))[1:5] == (0, 0, 0, 0)
 
 
 def test_a_monstrous_metric_does_not_stop_the_cycle():

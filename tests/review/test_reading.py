@@ -30,10 +30,10 @@ def found(*lines, target=""):
         pytest.param('{"msg": "starting"}', ([], 0), id="another event"),
         pytest.param("panic: {", ([], 0), id="not JSON"),
         pytest.param(LINE[:-40], ([], 1), id="cut short"),
-        pytest.param(LINE.replace('"schema": 4', '"schema": "x"'), ([], 1), id="wrong type"),
-        pytest.param(LINE.replace('"schema": 4', '"schema": 5'), ([], 1), id="a later version"),
+        pytest.param(LINE.replace('"schema": 5', '"schema": "x"'), ([], 1), id="wrong type"),
+        pytest.param(LINE.replace('"schema": 5', '"schema": 6'), ([], 1), id="a later version"),
         pytest.param(
-            LINE.replace('"schema": 4', '"schema": 2').replace('"actuator": "scale", ', ""),
+            LINE.replace('"schema": 5', '"schema": 2').replace('"actuator": "scale", ', ""),
             (["checkout"], 0),
             id="an earlier version",
         ),

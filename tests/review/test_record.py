@@ -26,6 +26,7 @@ from review.records import (
     UNROUTABLE,
     decided,
     forecast,
+    missing,
     policy,
     record,
     signal,
@@ -211,12 +212,17 @@ def test_another_wrong_query_is_news_and_other_words_for_the_same_are_not():
 
 
 def test_a_target_that_is_gone_has_a_record_all_the_same():
-    made = record(0, 0, workload=None, signals=(), spec=None, state=None)
-
-    line = made.as_dict()
+    line = missing().as_dict()
 
     VALIDATOR.validate(line)
-    assert (line["ready_replicas"], line["bounds"]) == (None, None)
+    assert {name for name, value in line.items() if value is None} == {
+        *("current_replicas", "ready_replicas", "routability", "bounds", "desired_replicas")
+    }
+
+
+def test_a_target_that_is_gone_is_told_from_one_that_was_scaled_to_zero():
+    assert "   ? -> ?   " in decision_line(missing().as_dict())
+    assert "   0 -> 0   " in decision_line(record(0, 0).as_dict())
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.decide.decision import Proposal, Recommendation
-from autoscaler.decide.facts import Doubt, PodFacts, Sample, TargetRef, Trust
+from autoscaler.decide.facts import Doubt, PodFacts, Sample, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.quantity import duration_text, share_text
 from autoscaler.policy.schema import Mode
 from autoscaler.ports import UNANSWERED
 from autoscaler.review.fields import MESSAGE_LIMIT
-from autoscaler.review.record import record_of_missing
 from autoscaler.review.rows import column_names, packed, unpacked
 from autoscaler.review.sentence import sentence
 from autoscaler.review.why import chain_of_numbers
@@ -27,6 +26,7 @@ from review.records import (
     UNROUTABLE,
     decided,
     forecast,
+    missing,
     policy,
     record,
     signal,
@@ -297,11 +297,7 @@ def test_every_doubt_is_told_of_the_metric_it_is_about(doubt, told):
 
 
 def test_of_a_target_that_is_not_there_no_number_is_kept():
-    gone = record_of_missing(
-        TargetRef("shop", "gone"), policy="shop/policies/gone", mode=Mode.FORECAST_ONLY, now=NOW
-    )
-
-    assert sentence(gone.as_dict()) == "has nothing to scale: the target does not exist."
+    assert sentence(missing().as_dict()) == "has nothing to scale: the target does not exist."
 
 
 def test_who_sleeps_says_so_instead_of_doubting_what_fell_silent():

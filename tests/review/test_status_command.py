@@ -10,7 +10,7 @@ from autoscaler.review.latest import LatestRecords
 from autoscaler.review.overview import Overview
 from autoscaler.review.routes import Answer
 from autoscaler.review.server import serve_page, start_server
-from review.records import NOW, decided, policy, record
+from review.records import NOW, decided, missing, policy, record
 
 COLUMNS = [
     "STATE", "MODE", "TRUST", "LOAD", "FORECAST", "MINPODS", "MAXPODS", "READY", "REPLICAS",
@@ -23,7 +23,7 @@ def latest():
     latest = LatestRecords()
     latest.keep(record(10, 10, target=TargetRef("shop", "calm")))
     latest.keep(decided(spec=policy(maxReplicas=12), ready=9))
-    latest.keep(record(0, 0, workload=None, signals=(), target=TargetRef("shop", "gone")))
+    latest.keep(missing(TargetRef("shop", "gone")))
     return latest
 
 

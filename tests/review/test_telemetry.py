@@ -9,7 +9,7 @@ from autoscaler.decide.facts import Doubt, Sample, TargetRef, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.telemetry import Telemetry
-from review.records import UNROUTABLE, decided, policy, record, signal, workload
+from review.records import UNROUTABLE, decided, missing, policy, record, signal, workload
 
 WHO = {"namespace": "shop", "name": "checkout", "kind": "Deployment"}
 SEARCH = TargetRef("shop", "search")
@@ -65,6 +65,16 @@ def test_what_is_unknown_has_no_series_instead_of_a_zero(latest):
 
     for name in ("load", "forecast_quantile", "capacity", "recommended_replicas"):
         assert f"autoscaler_{name}" not in samples
+
+
+def test_a_target_that_is_gone_has_no_number_of_replicas(latest):
+    latest.keep(missing(SEARCH))
+    latest.keep(record(0, 0))
+
+    samples = scraped(Telemetry(latest))
+
+    for name in ("current_replicas", "ready_replicas", "desired_replicas"):
+        assert samples[f"autoscaler_status_{name}"] == [(WHO, 0)]
 
 
 def test_a_metric_on_whose_word_nothing_is_lowered_says_why(latest):

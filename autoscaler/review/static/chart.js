@@ -90,7 +90,7 @@ export class Chart {
     if (!this.rows?.time?.length) return { ordered: [], ready: [] };
     return simulatedHpa({
       time: this.rows.time, value: this.column("value"), perPod: this.column("per_pod"), lead: this.column("lead_time_seconds"),
-      first: this.rows.current[0], min: this.bounds?.min_replicas ?? 1, max: this.bounds?.max_replicas ?? Infinity,
+      first: this.rows.current.find((n) => n !== null) ?? 0, min: this.bounds?.min_replicas ?? 1, max: this.bounds?.max_replicas ?? Infinity,
     });
   }
 

@@ -92,10 +92,10 @@ function showStates(newest) {
 }
 
 function showFacts({ bounds, ...newest }, signal) {
-  const forecast = signal?.forecast, capacity = signal?.capacity, there = bounds !== null;
+  const forecast = signal?.forecast, capacity = signal?.capacity;
   list($("facts"), [
-    ["Ready / ordered", `${number(newest.ready_replicas)} / ${number(there ? newest.current_replicas : null)}`],
-    ["Desired", number(there ? newest.desired_replicas : null)],
+    ["Ready / ordered", `${number(newest.ready_replicas)} / ${number(newest.current_replicas)}`],
+    ["Desired", number(newest.desired_replicas)],
     ["Bounds", bounds ? `${bounds.min_replicas} to ${bounds.max_replicas}` : "–"],
     ["Rate limits now", bounds ? `${bounds.scale_down_limit} to ${bounds.scale_up_limit}` : "–"],
     ["Metric", signal?.metric ?? "–"],
@@ -116,16 +116,18 @@ function showChain(newest) {
   items.push(item(newest.recommendation.reason, `recommends ${number(newest.recommendation.replicas)}`));
   items.push(...newest.chain.map((step) => item(step.reason, `${step.from} → ${step.to}${step.detail ? `, ${step.detail}` : ""}`)));
   const did = newest.rescaled ? "written" : newest.not_rescaled_because || "nothing to write";
-  items.push(item("Decision", `${newest.current_replicas} → ${newest.desired_replicas}, ${did}`));
+  items.push(item("Decision", `${fromTo(newest)}, ${did}`));
   $("chain").replaceChildren(...items);
 }
+
+const fromTo = (line) => `${number(line.current_replicas)} → ${number(line.desired_replicas)}`;
 
 const item = (name, text) => element("li", {}, element("b", { text: name }), `: ${text}`);
 
 function changeItem(line) {
   const details = element("details", {}, element("summary", {},
     element("time", { datetime: line.time, text: `${clock(seconds(line.time), { day: true })} ` }),
-    element("b", { text: `${line.current_replicas} → ${line.desired_replicas} ` }),
+    element("b", { text: `${fromTo(line)} ` }),
     `${line.reason}: ${line.message}`));
   details.addEventListener("toggle", () => {
     if (details.open && details.children.length === 1) details.append(element("pre", { tabindex: "0", text: JSON.stringify(line, null, 2) }));

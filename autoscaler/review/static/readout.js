@@ -15,7 +15,7 @@ function ofRow(chart, i) {
     ["Load", inUnit(number(at("value")), unit)],
     [`Forecast in ${duration(at("lead_time_seconds"))}`, inUnit(`${number(at("median"))} to ${number(at("level"))}`, unit)],
     ["Ready pods carry", inUnit(number(carried), unit)],
-    ["Ready / ordered", `${number(rows.ready[i])} / ${rows.current[i]}`],
+    ["Ready / ordered", `${number(rows.ready[i])} / ${number(rows.current[i])}`],
     ["Recommended", number(rows.recommended[i])],
     ["Desired", number(rows.desired[i])],
     ["HPA: ready / ordered", `${number(hpa.ready[i])} / ${number(hpa.ordered[i])}`],
