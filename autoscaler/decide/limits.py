@@ -172,7 +172,9 @@ def rate_limited(number: int, case: Case) -> Limit | None:
             return Limit(Reason.SCALE_UP_LIMIT, number, limit)
     elif number < case.current:
         limit = scale_down_limit(case.current, rules=behavior.scale_down, events=events, now=now)
-        if number < limit and limit != _bounds(case).low:
+        bounds = _bounds(case)
+        bound_says_so = limit == bounds.low or limit == bounds.high < case.current
+        if number < limit and not bound_says_so:
             return Limit(Reason.SCALE_DOWN_LIMIT, number, limit)
     return None
 

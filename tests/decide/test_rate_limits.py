@@ -113,6 +113,22 @@ def test_a_floor_of_the_schedule_that_equals_the_speed_limit_is_named():
     assert decision.chain == (Limit(Reason.SCHEDULE_FLOOR, 3, 6, "sale"),)
 
 
+def test_a_ceiling_of_the_schedule_that_equals_the_speed_limit_is_named():
+    quota = {"name": "quota", "start": "0 0 * * *", "end": "59 23 * * *", "maxReplicas": 6}
+    slowly = {"scaleDown": {"policies": [{"type": "Pods", "value": 4, "periodSeconds": 60}]}}
+    decision = decided(replace(LOW, forecast=None), behavior=slowly, schedule=[quota])
+
+    assert decision.chain == (Limit(Reason.SCHEDULE_CEILING, 3, 6, "quota"),)
+
+
+def test_a_ceiling_that_is_not_passed_leaves_scale_in_disabled():
+    decision = damped(
+        2, current=10, bounds=(1, 10), behavior=Behavior(scale_down=rules(select="Disabled"))
+    )
+
+    assert decision.chain == (Limit(DOWN, 2, 10),)
+
+
 def test_no_period_ever_sees_more_added_than_allowed():
     limit, replicas, done, counts = rules(PODS_4), 10, (), {}
     for second in range(0, 600, 7):
