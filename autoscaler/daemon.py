@@ -57,12 +57,13 @@ class Mandate:
 
     `held_back` says why nothing at all may be written now, empty when it may, asked once a cycle;
     `may_write` is asked again by the cluster adapter before every write.
-    `held_shards` are the shards decided here, `shard_of` tells a workload's.
+    `held_shards` are the shards decided here, each with the number of our term in it: under another
+    number somebody else may have written in between. `shard_of` tells a workload's shard.
     """
 
     held_back: Callable[[], str] = lambda: ""
     may_write: Callable[[TargetRef], bool] = lambda target: True
-    held_shards: Callable[[], frozenset[int]] = lambda: frozenset({0})
+    held_shards: Callable[[], Mapping[int, int]] = lambda: {0: 0}
     shard_of: Callable[[TargetRef], int] = lambda target: 0
 
 
@@ -91,7 +92,7 @@ class Daemon:
     ) -> None:
         self._world = world
         self._mandate = mandate or Mandate()
-        self._held: frozenset[int] = frozenset()
+        self._held: Mapping[int, int] = {}
         self._cycle_ended = cycle_ended
         self._forecasts = Forecasts()
         self._book = PolicyBook(own_namespace=namespace)
@@ -132,10 +133,12 @@ class Daemon:
             log_event(logger, logging.ERROR, "policy_refused", error=told)
         for warning in book.warnings - self._book.warnings:
             log_event(logger, logging.WARNING, "policy_warning", warning=warning)
-        self._book, self._held = book, held
+        before, self._book, self._held = self._held, book, held
         mine = {
             t: p for t, p in targeted(book.policies).items() if self._mandate.shard_of(t) in held
         }
+        back = {shard for shard, term in held.items() if before.get(shard, term) != term}
+        self._reconciler.others_led(t for t in mine if self._mandate.shard_of(t) in back)
         self._roster = compiled(mine)
         self._forecasts.follow(self._roster)
         if self._world.witness is not None:

@@ -7,7 +7,7 @@ Whatever fails holds: for everybody when the metrics are gone, for one workload 
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -89,11 +89,16 @@ class Reconciler:
         self._saturation = Saturation()
         self._states: dict[TargetRef, WorkloadState] = {}
         self._recalled: dict[TargetRef, Memory] = {}
+        self._others_led: set[TargetRef] = set()
 
     def recall(self, memories: Mapping[TargetRef, Memory]) -> None:
         """Take up what another process remembered, for the workloads of the next cycle."""
         self._recalled = dict(memories)
         self._capacities.recall({t: m.fit for t, m in memories.items() if m.fit is not None})
+
+    def others_led(self, targets: Iterable[TargetRef]) -> None:
+        """Note whom another replica may have rescaled since the last cycle, for the next one."""
+        self._others_led |= set(targets)
 
     def memories(self, roster: Roster) -> dict[TargetRef, Memory]:
         """Return what is remembered; a standby knows nothing of the leader's rescales."""
@@ -250,14 +255,16 @@ class Reconciler:
         Nor do they contradict what we ordered before: who leaves the lead takes no offence.
         """
         held_back = self._held_back()
-        if self._was_held_back and not held_back:
-            for target, state in self._states.items():
+        begins = bool(self._was_held_back) and not held_back
+        ends = bool(held_back) and not self._was_held_back
+        for target, state in self._states.items():
+            if begins or target in self._others_led:
                 self._states[target] = state_at_hand_over(
                     state, workload=workloads.get(target), now=now
                 )
-        elif held_back and not self._was_held_back:
-            for target, state in self._states.items():
+            elif ends:
                 self._states[target] = replace(state, order=None)
+        self._others_led.clear()
         self._was_held_back = held_back
 
     def _forget(self, present: set[TargetRef]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from autoscaler.commands.run import Reporting
-from autoscaler.daemon import LEARN_SLICES, Daemon, World
+from autoscaler.daemon import LEARN_SLICES, Daemon, Mandate, World
 from autoscaler.decide.reason import Reason
 from autoscaler.metrics.witness import ReadinessWitness
 from autoscaler.ports import PolicyDocument
@@ -288,3 +288,22 @@ def test_without_a_usable_memory_the_past_is_read_and_why_is_told(tmp_path, capl
 
 def saved_at(path, instant):
     os.utime(path, (instant.timestamp(), instant.timestamp()))
+
+
+@pytest.mark.parametrize(
+    ("term", "held"),
+    [
+        pytest.param(1, False, id="the same term"),
+        pytest.param(2, True, id="another replica led between two cycles"),
+    ],
+)
+def test_nothing_is_lowered_for_a_window_after_a_shard_was_lost_and_came_back(term, held):
+    bench, terms = Bench(document()), {0: 1}
+    bench.daemon._mandate = Mandate(held_shards=lambda: dict(terms))
+    bench.cycle(25)  # beyond the hold after our own start
+    bench.deployment.scale_to(20, now=bench.clock.now())
+    terms[0] = term
+    bench.cycle()
+
+    assert (bench.records[-1].decision.reason is Reason.RESTART_HOLD) is held
+    assert bool(bench.records[-1].state.reverted_at) is not held

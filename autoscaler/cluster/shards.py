@@ -65,6 +65,8 @@ class Shards:
         self._seen: dict[str, SeenLease] = {}
         self._looked_at = -math.inf
         self._believed_until: dict[int, float] = {}
+        self._terms: dict[int, int] = {}
+        """How often each shard was taken: another replica may have written before each time."""
         self._counted_until = -math.inf
         """How long nobody acts who counts otherwise."""
         self._waits_for = ""
@@ -86,6 +88,13 @@ class Shards:
         An outage of the API server must not cost the forecasts of what will be ours after it.
         """
         return frozenset(list(self._believed_until))
+
+    def terms(self) -> dict[int, int]:
+        """Return the `followed` shards, and which of our terms each is held in.
+
+        A shard that was lost and came back is held in another term, however short the loss was.
+        """
+        return {shard: self._terms.get(shard, 0) for shard in list(self._believed_until)}
 
     def owns(self, target: TargetRef) -> bool:
         """Whether we may write this workload now: asked before every write."""
@@ -193,6 +202,8 @@ class Shards:
             return
         began = self._clock()
         self._write(name, seen)
+        if shard not in self._believed_until:
+            self._terms[shard] = self._terms.get(shard, 0) + 1
         if not self._stopped.is_set():
             self._believed_until[shard] = began + RENEW_DEADLINE.total_seconds()
 

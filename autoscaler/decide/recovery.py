@@ -69,8 +69,11 @@ def state_at_start(
 def state_at_hand_over(
     state: WorkloadState, *, workload: WorkloadFacts | None, now: datetime
 ) -> WorkloadState:
-    """Return what to lead with after another led: what it ordered shows in the pods alone."""
-    begun = replace(state, started_at=now, recovered=False)
+    """Return what to lead with after another led: what it ordered shows in the pods alone.
+
+    That the count is no longer what we ordered before contradicts nobody.
+    """
+    begun = replace(state, started_at=now, recovered=False, order=None)
     if workload is None:
         return begun
     ours = tuple(event for event in state.scale_events if event.change < 0)

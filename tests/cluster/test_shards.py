@@ -267,6 +267,21 @@ def test_that_a_wait_is_over_is_said(replicas: Replicas, caplog: pytest.LogCaptu
     assert [r.msg for r in caplog.records] == ["shards_wait", "shards_wait_no_more"]
 
 
+def test_a_shard_that_was_lost_for_a_moment_comes_back_in_another_term(replicas: Replicas) -> None:
+    one, other = replicas.replica("a"), replicas.replica("b")
+    replicas.turns(one, until=replicas.now + 20.0)
+    before = one.terms()
+    other.turn()
+    replicas.turns(one, other, until=replicas.now + 8.0)
+    lost = ALL - one.followed()
+    other.stop()
+    replicas.turns(one, until=replicas.now + 4.0)
+
+    assert lost
+    assert before == dict.fromkeys(ALL, 1)
+    assert one.terms() == {shard: 2 if shard in lost else 1 for shard in ALL}
+
+
 def test_a_turn_that_failed_is_followed_by_the_next(
     server: LeaseServer, replicas: Replicas, monkeypatch: pytest.MonkeyPatch
 ) -> None:
