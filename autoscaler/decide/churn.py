@@ -1,17 +1,17 @@
-"""Fewer, larger steps: every rescale starts or ends pods, and the next one often undoes it.
+"""Fewer, larger rescales: each one starts or ends pods, and the next one often undoes it.
 
-In: a step waits until it is worth taking: until the share of the pods that were too many, summed
-over the time they were, comes to a quarter of the stabilization window for the whole workload, a
-minute and a quarter by default.
-A tenth too many then waits for twelve minutes, a half for two and a half; a surplus that ends was
-not worth it, and who asks for no window does not wait at all.
-On a load's first day less is worth it: what is too many then is often a young forecast's mistake,
-which the next hour puts right.
-Out: what is there is enough while the chance that it is not is less than twice the stated risk;
-then the step goes to the stated risk, and leaves room for the next minutes' noise.
-Where no scale-in waits, nothing is spared out either.
+Scale-in waits until it is worth a rescale.
+The surplus is the share of the pods beyond the need, summed over the time that it lasts; it is
+worth a rescale when it comes to a quarter of the stabilization window, 75 s with the default one.
+So a tenth of the pods waits for twelve and a half minutes, and half of them for two and a half.
+A surplus that ends earlier causes no rescale; without a stabilization window nothing waits.
+On a load's first day the wait is shorter: it grows from nothing to the whole with the load's past.
 
-Both hold where a forecast sizes the workload; what is sized by measured load alone follows HPA.
+Scale-out waits while the current count is exceeded with less than twice the stated risk, and then
+goes to the count of the stated risk, which leaves room for the noise of the next minutes.
+Where scale-in does not wait, scale-out does not either.
+
+Both apply where a forecast sizes the workload; one that is sized by measured load follows HPA.
 
 Measured on 22 recorded loads (start-up 120 s, priors that have not seen them, geometric means at
 0.1 to 1 % slow time): 0.43 to 0.48 of the HPA's rescales instead of 6.5 to 8.5 times as many with
@@ -29,11 +29,11 @@ from autoscaler.decide.sizing import replicas_for
 from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.quantity import seconds_text
 
-# What a scale-in must have been able to save of the whole workload, in stabilization windows.
+# The surplus that is worth a scale-in, in stabilization windows of the whole workload.
 WORTH = 0.25
 # A reconcile that comes late says nothing about the time between.
 _LONGEST_CYCLE = timedelta(minutes=1)
-# So many times the stated risk is borne before pods are added.
+# Pods are added once the current count is exceeded with so many times the stated risk.
 BORNE = 2.0
 _NOTHING = timedelta(0)
 _DAY = timedelta(days=1)
@@ -48,7 +48,7 @@ def kept_for_later(
     worth: timedelta,
     surplus: timedelta,
 ) -> Limit | None:
-    """Keep what is there until what is too many of it is worth a rescale."""
+    """Keep the current count until its surplus is worth a rescale."""
     missing = worth - surplus
     if missing <= _NOTHING:
         return None
@@ -98,7 +98,10 @@ def _enough(signal: Signal, proposal: Proposal) -> int:
 
 
 def _borne(forecast: ForecastFacts) -> float:
-    """Return the load exceeded with `BORNE` times the risk, by an exponential tail."""
+    """Return the load that is exceeded with `BORNE` times the risk.
+
+    The tail between the median and the quantile at the stated risk is taken for exponential.
+    """
     share = 1.0
     if forecast.risk < 0.5 / BORNE:
         share = math.log(BORNE) / math.log(0.5 / forecast.risk)
@@ -106,7 +109,7 @@ def _borne(forecast: ForecastFacts) -> float:
 
 
 def enough_for_now(number: int, *, current_replicas: int, enough: int | None) -> Limit | None:
-    """Add nothing while what is there is enough; from zero, anything is more."""
+    """Add no pods while the current count is enough; at zero it never is."""
     if enough is None or not 0 < enough <= current_replicas:
         return None
     told = "with them the risk is less than twice the stated one"

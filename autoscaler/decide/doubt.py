@@ -71,7 +71,7 @@ def updated_doubts(
     present = _present(signals, recommendation, workload, state, now)
     if not present and not state.doubts:
         return ()
-    window = longest_say(policy, recommendation)
+    window = longest_hold_after_restart(policy, recommendation)
     kept: list[tuple[Reason, datetime]] = []
     for reason, since in state.doubts:
         lasting = reason in _LATCHED and hold_left(reason, since, window=window, now=now) > _ZERO
@@ -124,9 +124,9 @@ def _contradicting(recommendation: Recommendation) -> bool:
 
 
 def _vanished(recommendation: Recommendation, state: WorkloadState, after: datetime) -> bool:
-    """Whether the load fell below a tenth of what it was `after` then, and the need by half.
+    """Whether load fell below a tenth of its highest `after` then, and the need to half at most.
 
-    Need has head-room for what the load may become; only load is compared with load.
+    Load is compared with load, because the need has head-room for what the load may become.
     """
     busy_pods = recommendation.busy_pods
     before = next((pods for at, pods in state.busiest if at > after), 0.0)
@@ -141,7 +141,7 @@ def _vanished(recommendation: Recommendation, state: WorkloadState, after: datet
 def busiest(
     state: WorkloadState, busy_pods: float | None, *, now: datetime
 ) -> tuple[tuple[datetime, float], ...]:
-    """Return the measured loads that may yet be the highest of some span until now."""
+    """Return `WorkloadState.busiest` with this cycle's measured load, in pods; None = unknown."""
     kept = state.busiest
     if busy_pods is None:
         return kept
@@ -158,17 +158,18 @@ def hold_left(reason: Reason, since: datetime, *, window: timedelta, now: dateti
     Parameters
     ----------
     window
-        The span of holds without one of their own: how long the past may forbid scaling in, which
-        a clock that jumped cannot have ended.
+        How long a hold lasts that has no span of its own in `LONGEST_HOLD`: the one after a clock
+        jump, which lasts as long as the one after a restart.
     """
     return since + LONGEST_HOLD.get(reason, window) - now
 
 
-def forgotten_for(policy: WorkloadPolicy) -> timedelta:
-    """Return how long what a restart forgets, or a clock skips, may still forbid scaling in.
+def hold_after_restart(policy: WorkloadPolicy) -> timedelta:
+    """Return how long nothing is lowered after a restart or a clock jump.
 
-    That is the stabilization window, and for the rescales the cooldown and the periods of rate
-    limits; 100 % per period limits nothing.
+    What was recommended and rescaled before is not known then, or not when. So it is as long as the
+    rules of scale-in look back: stabilization window, cooldown, and the periods of rate limits,
+    except those of 100 %, which limit nothing.
     """
     periods = [
         timedelta(seconds=rule.period_seconds)
@@ -178,13 +179,16 @@ def forgotten_for(policy: WorkloadPolicy) -> timedelta:
     return max(policy.behavior.scale_down_window, policy.cooldown.scale_down, *periods)
 
 
-def longest_say(policy: WorkloadPolicy, recommendation: Recommendation) -> timedelta:
-    """Return the same where forecasts have a say: what they asked for is due a lead time later."""
-    return max(forgotten_for(policy), recommendation.promised_for)
+def longest_hold_after_restart(policy: WorkloadPolicy, recommendation: Recommendation) -> timedelta:
+    """Return `hold_after_restart`, but at least the lead time of the trusted forecasts.
+
+    What a forecast asked for before the restart is needed a lead time later.
+    """
+    return max(hold_after_restart(policy), recommendation.promised_for)
 
 
 def restart_hold_left(state: WorkloadState, *, window: timedelta, now: datetime) -> timedelta:
-    """Return how long after our own start nothing is lowered: `window`, none with history."""
+    """Return how much of the hold after our own start is left; none with a recovered memory."""
     if state.recovered:
         return timedelta(0)
     return state.started_at + window - now

@@ -58,7 +58,7 @@ class PodFacts:
 
     @property
     def goes_on(self) -> bool:
-        """Whether it is, or will be, of use: neither being deleted nor ended."""
+        """Whether the pod serves, or may still come to serve: neither being deleted nor ended."""
         return not self.deleted and self.phase not in _ENDED
 
     @property
@@ -69,15 +69,15 @@ class PodFacts:
 
 @dataclass(frozen=True, slots=True)
 class Routability:
-    """Whether those who look a workload up in Consul find the pods that are ready.
+    """Whether clients that look a workload up in Consul find its ready pods.
 
-    `passing` None is *unknown*: Consul does not answer, or not in full; the other figures are then
-    the last ones that were known, so that silence shortens nothing.
+    `passing` is None, *unknown*, while Consul does not answer, or not in full; the other figures
+    then keep their last known values, so that a silent Consul never shortens the lead time.
     """
 
     passing: int | None
     unroutable_for: timedelta = timedelta(0)
-    """For how long the longest waiting of the ready pods has not been passing."""
+    """For how long ready pods have not been passing: that of the one that waits longest."""
     delay: timedelta = timedelta(0)
     """How much later than Ready a pod is routable; lengthens the measured lead time."""
     detail: str = ""
@@ -186,7 +186,8 @@ class Capacity:
     low: float | None = None
     high: float | None = None
     saturated_at: float | None = None
-    """Load at which a pod has nothing left; given, small counts get square-root head-room."""
+    """The load at which one pod's CPU is used up; where it is known, small replica counts get
+    square-root head-room (`sizing.py`)."""
 
 
 class Trust(StrEnum):
@@ -224,7 +225,11 @@ class ForecastFacts:
     """How much of the load's past it has seen."""
 
     def level(self, *, measured: bool) -> float:
-        """Return the load that sizes: without trust that of persistence, while any is measured."""
+        """Return the load to size for.
+
+        That is the forecast's quantile where the forecast is trusted or no load is measured, else
+        the quantile of persistence.
+        """
         alone = self.trust is Trust.TRUSTED or not measured
         return self.quantile if alone else self.reactive_quantile
 

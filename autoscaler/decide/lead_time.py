@@ -33,7 +33,7 @@ def lead_time_of(
     cycle: timedelta = DEFAULT_CYCLE,
     metric_age: timedelta = DEFAULT_METRIC_AGE,
 ) -> timedelta:
-    """Return the lead time of a workload as it is known: nothing measured where it is not."""
+    """Return the lead time of a workload; None is one of which nothing was measured."""
     if workload is None:
         return lead_time((), configured=configured, cycle=cycle, metric_age=metric_age)
     routability = workload.routability
@@ -77,7 +77,7 @@ def lead_time(
 def metric_age_of(samples: Sequence[Sample], *, now: datetime) -> timedelta:
     """Return how old the oldest of a workload's samples is; the default where none is known.
 
-    A sample that says nothing has no say here either: how long an outage lasts is no lead time.
+    Unknown samples do not count: the length of an outage must not lengthen the lead time.
     """
     oldest: timedelta | None = None
     for sample in samples:
@@ -93,11 +93,11 @@ def upper_share(times: Sequence[timedelta]) -> timedelta:
     return sorted(times)[math.ceil(_SHARE * len(times)) - 1]
 
 
-def farthest_promise(lead_times: Iterable[timedelta]) -> timedelta:
-    """Return how far ahead the farthest of some forecasts looks, as far as any can."""
+def longest_lead_time(lead_times: Iterable[timedelta]) -> timedelta:
+    """Return the longest of some lead times, as far as any forecast can look ahead."""
     return min(max(lead_times, default=timedelta(0)), FARTHEST_FORECAST)
 
 
 def hold_seconds(cycle: timedelta) -> float:
-    """Return the length of the forecast's window: until the next chance to correct, and a bit."""
+    """Return how long the window of a forecast is: two cycles, and no less than a minute."""
     return max(2 * cycle, _SHORTEST_HOLD).total_seconds()

@@ -1,7 +1,8 @@
 """The rules between a recommendation and a decision, each a step that may change the number.
 
-Order: pods that never come -> hold on doubt -> stabilize -> fewer steps -> cool down ->
-limit rate -> bounds -> doubted clock -> paused direction -> what an HPA takes.
+Order: replacements for pods that never become ready -> hold on doubt -> stabilize -> fewer steps
+-> cool down -> limit rate -> bounds -> hold after a clock jump -> paused direction -> the
+`maxReplicas` of an HPA whose floor we set.
 A step returns the `Limit` it imposes, or None when it leaves the number alone.
 """
 
@@ -14,7 +15,12 @@ from autoscaler.decide.bounds import Bounds, bounded_replicas, bounds_in_force, 
 from autoscaler.decide.churn import enough_for_now, kept_for_later, worth_waiting_for
 from autoscaler.decide.cooldown import scale_in_cooldown_left, scale_out_cooldown_left
 from autoscaler.decide.decision import Limit, Recommendation, left_text
-from autoscaler.decide.doubt import forgotten_for, hold_left, longest_say, restart_hold_left
+from autoscaler.decide.doubt import (
+    hold_after_restart,
+    hold_left,
+    longest_hold_after_restart,
+    restart_hold_left,
+)
 from autoscaler.decide.facts import WorkloadFacts
 from autoscaler.decide.lead_time import lead_time_of
 from autoscaler.decide.pod_metric import PER_POD
@@ -48,10 +54,12 @@ Step = Callable[[int, Case], Limit | None]
 
 
 def made_up_for(number: int, case: Case) -> Limit | None:
-    """Order more where pods never become ready: what was ordered does not count for ever.
+    """Order replacements for pods that have not become ready for `NEVER_READY_AFTER`.
 
-    At most a quarter more, so that a cluster without room or a broken image is not flooded.
-    Where nobody asks for more than what is there, pods that came since are among it already.
+    They are a quarter of the number at most, so that a cluster without room, or a broken image, is
+    not flooded with pods.
+    Where the number is just the current count, the pods that were created since then are such
+    replacements already, and are taken off.
     """
     workload = case.workload
     if workload.ready_replicas >= number or workload.pods is None:
@@ -75,7 +83,7 @@ def made_up_for(number: int, case: Case) -> Limit | None:
 
 
 def _asked_for(number: int, case: Case) -> bool:
-    """Whether the number is a need, and not just what is there: HPA's answer within tolerance."""
+    """Whether a metric needs this number; else it is the current count that tolerance keeps."""
     each = zip(case.recommendation.proposals, case.policy.metrics, strict=False)
     return number != case.current or any(
         number == (proposal.predictive if metric.type in PER_POD else proposal.replicas)
@@ -90,7 +98,7 @@ def held(number: int, case: Case) -> Limit | None:
     recommendation, state = case.recommendation, case.state
     if not recommendation.may_lower:
         return Limit(recommendation.reason, number, case.current)
-    window, now = longest_say(case.policy, recommendation), case.now
+    window, now = longest_hold_after_restart(case.policy, recommendation), case.now
     left = restart_hold_left(state, window=window, now=now)
     if left > _ZERO:
         return Limit(Reason.RESTART_HOLD, number, case.current, left_text(left))
@@ -106,8 +114,8 @@ def held(number: int, case: Case) -> Limit | None:
 def stabilized(number: int, case: Case) -> Limit | None:
     """Follow the highest recommendation of the scale-in window, the lowest of the scale-out one.
 
-    What a forecast asked for is not given back before its time has come: pods that start for longer
-    than the window were ordered for a moment that is still ahead.
+    The scale-in window is at least as long as the lead time of a trusted forecast: what that asked
+    for is needed a lead time later, and must not be given back before.
     """
     behavior = case.policy.behavior
     down_window = max(behavior.scale_down_window, case.recommendation.promised_for)
@@ -138,7 +146,7 @@ def fewer_steps(number: int, case: Case) -> Limit | None:
         return None
     worth = worth_waiting_for(case.policy.behavior.scale_down_window, history=history)
     if number > case.current:
-        # Pods that never come are made up for beyond what is recommended.
+        # Replacements for pods that never become ready are more than what is recommended.
         if not worth or recommendation.replicas is None or number > recommendation.replicas:
             return None
         enough = recommendation.enough_replicas
@@ -163,7 +171,8 @@ def cooled_down(number: int, case: Case) -> Limit | None:
 def rate_limited(number: int, case: Case) -> Limit | None:
     """Go no further at once than `behavior` allows.
 
-    Where a bound says the same number it is left to the bound, as with HPA: it will not pass.
+    Where a bound is the same number the reason is left to the bound, as in HPA: waiting for the
+    next period would change nothing.
     """
     behavior, events, now = case.policy.behavior, case.state.scale_events, case.now
     if number > case.current:
@@ -180,7 +189,7 @@ def rate_limited(number: int, case: Case) -> Limit | None:
 
 
 def floored_beyond_max(number: int, case: Case) -> Limit | None:
-    """Ask for a floor of the schedule that `maxReplicas` caps next: the chain tells both."""
+    """Raise to a schedule's floor above `maxReplicas`, which caps it next: the chain shows both."""
     highest = case.policy.max_replicas
     if not any((entry.min_replicas or 0) > highest for entry in case.policy.schedule):
         return None
@@ -200,13 +209,13 @@ def bounded(number: int, case: Case) -> Limit | None:
     return bounded_replicas(number, _bounds(case), current_replicas=case.current)
 
 
-def sure_of_time(number: int, case: Case) -> Limit | None:
-    """Let no ceiling of the schedule take pods away while the clock is doubted that began it."""
+def held_after_clock_jump(number: int, case: Case) -> Limit | None:
+    """Take no pods away for a schedule's ceiling after a clock jump: it may not be its time."""
     since = case.state.since(Reason.CLOCK_JUMP_HOLD) if case.state.doubts else None
     there = min(case.current, case.policy.max_replicas)
     if since is None or number >= there:
         return None
-    window = forgotten_for(case.policy)
+    window = hold_after_restart(case.policy)
     left = hold_left(Reason.CLOCK_JUMP_HOLD, since, window=window, now=case.now)
     if left <= _ZERO:
         return None
@@ -233,7 +242,10 @@ def not_paused(number: int, case: Case) -> Limit | None:
 
 
 def capped_by_hpa(number: int, case: Case) -> Limit | None:
-    """Ask an HPA for no more than it takes, so that what is told is what is written."""
+    """Cap the number at the `maxReplicas` of the HPA whose `minReplicas` is written.
+
+    The API server refuses a higher one, and what is told has to be what is written.
+    """
     most = highest_floor(case.workload, case.policy)
     if most is None or number <= most:
         return None
@@ -265,7 +277,7 @@ STEPS: tuple[Step, ...] = (
     rate_limited,
     floored_beyond_max,
     bounded,
-    sure_of_time,
+    held_after_clock_jump,
     not_paused,
     capped_by_hpa,
 )

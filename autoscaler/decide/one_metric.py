@@ -84,9 +84,10 @@ def _predictive(
 
 
 def _has_a_say(forecast: ForecastFacts, policy: WorkloadPolicy, *, measured: bool) -> bool:
-    """Whether a forecast may ask for anything.
+    """Whether a forecast may ask for replicas.
 
-    Blind, only one that was worth its trust may, and that for a bounded time: `carriesFor`.
+    While no load is measured, only one may that is trusted, or was until its samples went stale,
+    and only until its newest sample is older than `forecast.carriesFor`.
     """
     if forecast.trust is Trust.TRUSTED or (not measured and _was_trusted(forecast)):
         return forecast.age <= policy.forecast.carries_for
@@ -94,7 +95,7 @@ def _has_a_say(forecast: ForecastFacts, policy: WorkloadPolicy, *, measured: boo
 
 
 def _was_trusted(forecast: ForecastFacts) -> bool:
-    """Whether a forecast lacks nothing but fresh samples: it did beat persistence."""
+    """Whether a forecast is stale, but did beat persistence while it had fresh samples."""
     return forecast.trust is Trust.STALE and forecast.skill is not None and forecast.skill > 0.0
 
 
@@ -122,11 +123,12 @@ def _reactive_by_pod(
     *,
     trusted: bool,
 ) -> tuple[int | None, float | None, bool]:
-    """Return the same where each pod is measured, and whether it may lower.
+    """Return what the measured load asks for where each pod is measured, and whether it may lower.
 
-    What booting pods burn is no load; where HPA has no answer, the total may raise, never lower.
-    HPA reckons in whole per cents, rounded down: of pods that use 1.8 % it takes away nearly half
-    too many, so that no step in goes below what the total needs.
+    The CPU that booting pods burn is not counted as load.
+    Where HPA's formula has no answer, the total may raise the number, but never lower it.
+    HPA reckons in whole per cents, rounded down, so of pods that use 1.8 % it would take away
+    nearly half too many: a scale-in stops at what the total needs.
     """
     load, capacity = load_and_capacity
     served = load_without_booting(signal.sample, load, metric, workload=case.workload, now=case.now)

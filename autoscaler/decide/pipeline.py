@@ -13,13 +13,18 @@ from autoscaler.decide.contention import back_off_left, reversed_order, with_rev
 from autoscaler.decide.decision import Decision, Limit, Recommendation, left_text
 from autoscaler.decide.doubt import VANISHED_WITHIN, busiest, clock_jumped, updated_doubts
 from autoscaler.decide.facts import Signal, WorkloadFacts
-from autoscaler.decide.lead_time import farthest_promise
+from autoscaler.decide.lead_time import longest_lead_time
 from autoscaler.decide.limits import STEPS, Case, at_rest, capped_by_hpa
 from autoscaler.decide.rate_limits import LONGEST_PERIOD
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.recommend import recommended
 from autoscaler.decide.standstill import standstill
-from autoscaler.decide.state import Order, TimestampedRecommendation, WorkloadState, telling
+from autoscaler.decide.state import (
+    Order,
+    TimestampedRecommendation,
+    WorkloadState,
+    possible_extremes,
+)
 from autoscaler.decide.zero import idle
 from autoscaler.policy.behavior import Behavior
 from autoscaler.policy.schema import Actuator, WorkloadPolicy
@@ -53,7 +58,7 @@ class Outcome(NamedTuple):
         )
 
     def arrived(self, workload: WorkloadFacts) -> bool | None:
-        """Return whether a write that nobody answered shows; None = the watch is as it was."""
+        """Return whether an unanswered write was carried out; None = the object is as before."""
         if workload.resource_version == self.resource_version:
             return None
         return workload.spec_replicas == self.decision.desired_replicas
@@ -97,7 +102,10 @@ def reconciled(
 
 
 def _over_a_jump(state: WorkloadState, *, now: datetime) -> WorkloadState:
-    """Return the state with doubts as old as before: a clock that jumped ends none, nor idles."""
+    """Return the state after the clock jumped: every doubt is as old as before, idleness is not.
+
+    A jump forward must neither end a hold nor count as idle time before scale to zero.
+    """
     ahead = max(now - (state.seen_at or now), _ZERO)
     doubts = ((r, at + ahead) for r, at in state.doubts if r is not Reason.SCALED_TO_ZERO)
     return replace(state, doubts=tuple(doubts))
@@ -130,7 +138,7 @@ def decide(
 
 
 def _stopped(stop: Limit, case: Case) -> Decision:
-    """Stand still; a fixed count is written, so it is one that can be."""
+    """Stand still, or go to the fixed count of an annotation, as far as an HPA takes that."""
     decision = Decision(case.current, stop.after, stop.reason, (stop,))
     capped = None if decision.stands_still else capped_by_hpa(stop.after, case)
     if capped is None:
@@ -153,7 +161,7 @@ def damped(number: int, case: Case) -> Decision:
 def _contested(
     number: int, *, workload: WorkloadFacts, state: WorkloadState, now: datetime
 ) -> Limit | None:
-    """Keep our hands off while somebody else insists on another number."""
+    """Return the limit that keeps the current count after others overwrote ours repeatedly."""
     left = back_off_left(state.reverted_at, now=now) if state.reverted_at else _ZERO
     if left <= _ZERO:
         return None
@@ -173,7 +181,8 @@ def _observed(
 ) -> WorkloadState:
     """Return the state with this cycle's facts: doubts, reversals, the recommendation.
 
-    That the new recommendation is in the history already changes no window's answer.
+    The new recommendation is in the history already; no window's answer is changed by that,
+    because `stabilized_replicas` counts it in any case.
     """
     current, reach = workload.spec_replicas, _reach(signals, policy.behavior)
     doubts = updated_doubts(
@@ -223,9 +232,10 @@ def _remembered(
 ) -> tuple[TimestampedRecommendation, ...]:
     """Return the history with this recommendation, unless doubt made it a mere lower bound.
 
-    Where a whole window knows nothing, current counts as recommended, as at HPA's first sight: and
-    it does so until something is known again, so that a window of the known follows every outage.
-    Nobody is asked of a workload that somebody took all pods of: who gives them back begins anew.
+    After a whole window in which nothing was known, the current count is noted in its place
+    (`assumed`), as HPA does when it first sees a workload, and noted anew at every cycle until
+    something is known: nothing is lowered before a full window of known recommendations.
+    While somebody has set `spec.replicas` to 0, the history is empty: it begins anew after that.
     """
     if current_replicas == 0 and policy.min_replicas > 0:
         return ()
@@ -236,21 +246,26 @@ def _remembered(
         history = (*known, TimestampedRecommendation(now, current_replicas, assumed=True))
     if replicas is None or unknown:
         return history
-    return (*telling(history, replicas, now - reach), TimestampedRecommendation(now, replicas))
+    kept = possible_extremes(history, replicas, now - reach)
+    return (*kept, TimestampedRecommendation(now, replicas))
 
 
 def _reach(signals: Sequence[Signal], behavior: Behavior) -> timedelta:
-    """Return how far back recommendations are kept: a forecast that is not trusted may be again."""
+    """Return how far back recommendations are kept: the longest window, or the longest lead time.
+
+    The lead time of a forecast that is not trusted counts as well, because it may be trusted again.
+    """
     ahead = (signal.forecast.lead_time for signal in signals if signal.forecast is not None)
-    return max(remembered_for(behavior), farthest_promise(ahead))
+    return max(remembered_for(behavior), longest_lead_time(ahead))
 
 
 def _nothing_known(
     state: WorkloadState, behavior: Behavior, *, unknown: bool, now: datetime
 ) -> bool:
-    """Whether nothing is known of a whole window; cycles farther apart than it miss nothing.
+    """Whether a whole window went by in which nothing was known.
 
-    At first sight a window of either direction begins; later ones are begun for scale-in alone.
+    Where cycles are farther apart than the window, it takes one that knew nothing.
+    At the very first cycle a window of either direction counts, afterwards that of scale-in alone.
     """
     window = behavior.scale_down_window
     last = next((r.at for r in reversed(state.recommendations) if not r.assumed), None)

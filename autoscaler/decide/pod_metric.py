@@ -79,9 +79,9 @@ def load_without_booting(
 
 
 def knows_every_ready_pod(workload: WorkloadFacts) -> bool:
-    """Whether the pods we know are as many as serve: a watch of pods may lag, or break alone.
+    """Whether we know as many serving pods by name as the workload says are ready.
 
-    A sum over fewer is a lower bound.
+    The watch of pods may lag or break alone, and a sum over fewer pods is a lower bound.
     """
     if workload.pods is None:
         return True
@@ -91,10 +91,10 @@ def knows_every_ready_pod(workload: WorkloadFacts) -> bool:
 def counts_every_ready_pod(
     sample: Sample, metric: MetricSpec, *, workload: WorkloadFacts, now: datetime
 ) -> bool:
-    """Whether what is counted is the load of all that serve; only then it may lower anything.
+    """Whether every serving pod's usage is counted; only then may the sum lower the number.
 
-    A pod that became ready a moment ago has its share of the load already: HPA leaves its CPU out
-    for a minute, and reckons with the others alone.
+    HPA leaves out the CPU of a pod that became ready less than a minute ago, though that pod has
+    its share of the load already.
     """
     by_pod = sample.by_pod or {}
     if workload.pods is None:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from autoscaler.decide.churn import enough_replicas
 from autoscaler.decide.decision import Proposal, Recommendation
 from autoscaler.decide.facts import ForecastFacts, Signal, Trust, WorkloadFacts
-from autoscaler.decide.lead_time import farthest_promise
+from autoscaler.decide.lead_time import longest_lead_time
 from autoscaler.decide.one_metric import proposed
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import WorkloadState
@@ -76,7 +76,7 @@ def _history(signals: Sequence[Signal], proposals: Sequence[Proposal]) -> timede
 def _promised_for(signals: Sequence[Signal], proposals: Sequence[Proposal]) -> timedelta:
     """Return how far ahead the trusted forecasts that have a say look."""
     heard = _with_a_say(signals, proposals)
-    return farthest_promise(f.lead_time for f in heard if f.trust is Trust.TRUSTED)
+    return longest_lead_time(f.lead_time for f in heard if f.trust is Trust.TRUSTED)
 
 
 def _with_a_say(

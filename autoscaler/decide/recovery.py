@@ -18,9 +18,9 @@ a rollout must not keep us from scaling out.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from autoscaler.decide.doubt import forgotten_for, restart_hold_left
+from autoscaler.decide.doubt import hold_after_restart, restart_hold_left
 from autoscaler.decide.facts import WorkloadFacts
-from autoscaler.decide.lead_time import farthest_promise, lead_time_of
+from autoscaler.decide.lead_time import lead_time_of, longest_lead_time
 from autoscaler.decide.learned_capacity import CapacityFit
 from autoscaler.decide.pipeline import remembered_for
 from autoscaler.decide.rate_limits import LONGEST_PERIOD
@@ -28,8 +28,8 @@ from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import ScaleEvent, WorkloadState
 from autoscaler.policy.schema import WorkloadPolicy
 
-# A pod is stopped, started elsewhere and has read its first lists: what was recommended before is
-# still the window's greater part. Beyond, a peak may have come and gone that nobody saw.
+# Enough to stop a pod, start it elsewhere and read the first lists; most of the default window was
+# then watched. In a longer absence a peak may have come and gone that nobody saw.
 LONGEST_ABSENCE = timedelta(minutes=2)
 _ZERO = timedelta(0)
 
@@ -104,16 +104,17 @@ def _with_growth(state: WorkloadState, seen: tuple[ScaleEvent, ...]) -> Workload
 def _without_a_hole(
     memory: Memory, workload: WorkloadFacts, policy: WorkloadPolicy, now: datetime
 ) -> bool:
-    """Whether all that scale-in asks for is known: recommendations and rescales, until now.
+    """Whether the memory holds every recommendation and rescale that scale-in looks back at.
 
-    What a forecast asked for is due a lead time later, so that a shorter watch may have missed it.
+    What a forecast asked for is needed a lead time later, so a process that watched for less than
+    that may have missed it.
     """
     state = memory.state
     if state.seen_at is None or not _ZERO <= now - state.seen_at <= LONGEST_ABSENCE:
         return False
     if state.generation is None or state.generation != workload.generation:
         return False
-    ahead = farthest_promise([lead_time_of(workload, configured=policy.forecast.lead_time)])
-    window = max(forgotten_for(policy), ahead)
+    ahead = longest_lead_time([lead_time_of(workload, configured=policy.forecast.lead_time)])
+    window = max(hold_after_restart(policy), ahead)
     watched = restart_hold_left(state, window=window, now=state.seen_at) <= _ZERO
     return watched and memory.reach >= remembered_for(policy.behavior)

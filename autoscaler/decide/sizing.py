@@ -6,8 +6,8 @@ from autoscaler.decide.facts import Capacity
 
 # Loads and capacities are measured to four digits at best: 3.0000000001 pods are three.
 _ROUNDING = 1e-9
-# Records and sentences have six digits: so near to a whole number these decide, so that whoever
-# reckons again what is told comes to the same.
+# Records and sentences show six digits. This near to a whole number of pods the shown figures
+# decide, so that dividing the figures of a record gives the number that it states.
 _SHOWN = 2e-5
 # HPA counts in int32; what asks for more asks for whatever is allowed.
 _MOST = 2.0**31 - 1
@@ -26,15 +26,16 @@ def whole_pods(number: float) -> int:
 
 
 def shown(value: float) -> float:
-    """Return a value as it is told: six significant digits, enough to reckon again."""
+    """Return a value as records show it: with six significant digits."""
     return float(f"{value:.6g}")
 
 
 def replicas_for(load: float, capacity: Capacity) -> int:
     """Return the fewest ready pods that carry `load`, in the unit of the capacity.
 
-    A share of head-room that is ample for fifty pods is none for two: chance swings with the square
-    root of the load. Where saturation is known, a few pods get that root on top.
+    Chance moves a load by its square root, so a share of head-room that is ample for fifty pods is
+    too little for two. Where it is known at which load a pod is saturated, small counts get that
+    root as head-room.
 
     References
     ----------

@@ -42,9 +42,9 @@ def stabilized_replicas(
 def last_asked(
     replicas: int, *, history: Sequence[TimestampedRecommendation], at_least: bool
 ) -> datetime:
-    """Return when so many, or more, were last recommended (so many, or fewer).
+    """Return when `replicas` or more (without `at_least`: or fewer) were last recommended.
 
-    A window that holds a number does so because of one of these, and until the last has left it.
+    A window holds a number until the last such recommendation has left it.
     """
     return max(
         earlier.at

@@ -14,7 +14,8 @@ class TimestampedRecommendation:
     at: datetime
     replicas: int
     assumed: bool = False
-    """Current, taken for a recommendation where none was known: it holds, it proves nothing."""
+    """True where nothing was known and the current count was noted in its place: it holds scale-in
+    for a window, but is no evidence of what was needed."""
 
 
 @value(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class WorkloadState:
 
     started_at: datetime
     recommendations: tuple[TimestampedRecommendation, ...] = ()
-    """Before damping, oldest first; those that can no longer be a window's extreme are dropped."""
+    """Before damping, oldest first, as far as one can still be the highest or lowest of a window
+    (`possible_extremes`)."""
     scale_events: tuple[ScaleEvent, ...] = ()
     last_scale_up_at: datetime | None = None
     last_scale_down_at: datetime | None = None
@@ -54,14 +56,15 @@ class WorkloadState:
     reverted_at: tuple[datetime, ...] = ()
     """When somebody else overwrote our order, newest last."""
     generation: int | None = None
-    """Of the workload, our last write included: while it stays, nobody else wrote its `spec`.
-    None = that cannot be told, as where an HPA scales on our behalf."""
+    """The workload's `metadata.generation` after our last write: while it is unchanged, nobody else
+    has written its `spec`. None where it cannot tell that, as when an HPA scales on our behalf."""
     surplus: timedelta = timedelta(0)
-    """The share of the pods that were too many, summed over the time since they were."""
+    """How much was too many so far: the share of the pods beyond the need, summed over time."""
     idle_share: float = 0.0
-    """That share as it was last seen."""
+    """The share of the pods beyond the need at the last reconcile."""
     busiest: tuple[tuple[datetime, float], ...] = ()
-    """When the measured load filled how many pods: each the most since; oldest first."""
+    """Measured loads, in pods, and when they were measured, oldest first; one that a later load
+    reaches is dropped, so that the first of any span is its highest."""
 
     def with_rescale(self, change: int, *, now: datetime, keep: timedelta) -> "WorkloadState":
         """Return the state after a rescale by `change` pods, dropping events older than `keep`."""
@@ -76,9 +79,10 @@ class WorkloadState:
         )
 
     def as_of(self, now: datetime) -> "WorkloadState":
-        """Return the state with nothing in the future: after a clock was set back, all is now.
+        """Return the state after the clock was set back to `now`: whatever is later becomes `now`.
 
-        For how long it has been watched is not changed by that; it holds for the clock's sake.
+        `started_at` moves back by as much as the clock did, so that a workload counts as watched
+        for as long as before.
         """
         back = timedelta(0) if self.seen_at is None else max(self.seen_at - now, timedelta(0))
 
@@ -102,13 +106,15 @@ class WorkloadState:
         return next((at for reason, at in self.doubts if reason is doubt), None)
 
 
-def telling(
+def possible_extremes(
     history: tuple[TimestampedRecommendation, ...], newest: int, cutoff: datetime
 ) -> tuple[TimestampedRecommendation, ...]:
-    """Return those that may yet be the highest or the lowest of some window, oldest first.
+    """Return the recommendations that can still be the highest or lowest of a window, oldest first.
 
-    One with a later one at least as high and a later one at most as low can be neither: the answers
-    stay exact while the memory stays logarithmic in the window.
+    None is older than `cutoff`; `newest` is the one that follows them.
+    One is dropped when a later one is at least as high and a later one at most as low: a window
+    that reaches back to it holds those as well.
+    Every window's answer stays exact, and far fewer recommendations than cycles are kept.
     """
     highest = lowest = newest
     kept: list[TimestampedRecommendation] = []

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from autoscaler.decide.doubt import forgotten_for
+from autoscaler.decide.doubt import hold_after_restart
 from autoscaler.decide.facts import PodFacts, PodPhase
 from autoscaler.decide.pipeline import reconciled
 from autoscaler.decide.reason import Reason
@@ -208,7 +208,7 @@ def down(kind, value, *, seconds=900):
     ],
 )
 def test_how_long_a_start_without_a_memory_holds(fields, minutes):
-    assert forgotten_for(policy(**fields)) == timedelta(minutes=minutes)
+    assert hold_after_restart(policy(**fields)) == timedelta(minutes=minutes)
 
 
 def test_the_state_knows_the_generation_its_own_write_leaves():

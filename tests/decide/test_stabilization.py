@@ -10,7 +10,7 @@ from autoscaler.decide.decision import Decision, Limit
 from autoscaler.decide.facts import Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.stabilization import last_asked, stabilized_replicas
-from autoscaler.decide.state import TimestampedRecommendation, telling
+from autoscaler.decide.state import TimestampedRecommendation, possible_extremes
 from decide.worlds import HIGH, LOW, NOW, ago, decided, outcome, quiet, signal
 
 
@@ -76,7 +76,7 @@ def test_a_forgetful_memory_answers_every_window_like_a_whole_one():
                 )
         newest = TimestampedRecommendation(now, replicas)
         whole.append(newest)
-        kept = (*telling(kept, replicas, now - keep), newest)
+        kept = (*possible_extremes(kept, replicas, now - keep), newest)
 
     assert len(kept) < 15
 
@@ -84,7 +84,7 @@ def test_a_forgetful_memory_answers_every_window_like_a_whole_one():
 def test_a_number_that_stays_is_remembered_once():
     earlier = (TimestampedRecommendation(NOW - timedelta(seconds=15), 4),)
 
-    assert telling(earlier, 4, NOW - timedelta(minutes=5)) == ()
+    assert possible_extremes(earlier, 4, NOW - timedelta(minutes=5)) == ()
 
 
 def test_the_highest_recommendation_of_the_window_wins_and_says_for_how_long():
