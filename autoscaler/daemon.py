@@ -147,7 +147,7 @@ class Daemon:
             )
 
     def learn(self) -> None:
-        """Refit the next slice of all series."""
+        """Learn the next of `LEARN_SLICES` slices of all series."""
         self._forecasts.learn(now=self._world.clock.now(), part=self._slice, parts=LEARN_SLICES)
         self._slice = (self._slice + 1) % LEARN_SLICES
 

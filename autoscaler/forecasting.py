@@ -2,9 +2,9 @@
 
 The engine (`models/`) knows rows of numbers; this module knows which row is whose, fills rows from
 recorded history, closes one column a minute from the newest samples, and hands out `ForecastFacts`.
-Reading history is slow and is nobody's business at reconcile time: `missing_history` names what is
-wanted (`missing_pasts.py`), some other thread reads it and learns it (`learned`), and
-`accept_history` takes over what it came to.
+Reading history is slow, so it never happens in a reconcile: `missing_history` names what is wanted
+(`missing_pasts.py`), another thread reads it and learns it (`learned`), and `accept_history` copies
+the result into the engine that answers.
 """
 
 import logging
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 # A clock set back by less is caught up with before anybody's forecast is stale.
 _CATCHES_UP = 2 * STEP
-# Who is known for as long is no stranger, whatever became of the past.
+# A series that was seen for as long is forecast from what was seen, even if its past is unread.
 _WAITS_FOR_PAST = timedelta(minutes=10)
 # Stands in a saved memory before the key of a series whose past was not read yet.
 _UNREAD = "unread:"
@@ -53,7 +53,7 @@ def horizon_of(
     interval: timedelta,
     now: datetime,
 ) -> Horizon:
-    """Return what to ask for every series: from lead time on, until the next chance."""
+    """Return the window to forecast for every series: it begins a lead time from now."""
     leads: list[float] = []
     for governed in roster.governed:
         lead = lead_time_of(
@@ -77,7 +77,7 @@ class Terms(NamedTuple):
     time_zone: str
 
 
-# Of a series that left while its past was read; it may be back by the time that it arrives.
+# Of a series whose policy left while its past was read: it may be back when that arrives.
 _LEFT = Terms(0.01, "UTC")
 
 
@@ -88,7 +88,10 @@ def _engine(prior: tuple[Network, ...] | None = None) -> ForecastEngine:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learned:
-    """What an engine of its own made of pasts: its rows, by their places among those read."""
+    """Pasts that were learned in an engine of their own, and which of its rows is whose.
+
+    `row_of` is the row by the place of the series among those that were read.
+    """
 
     engine: ForecastEngine
     row_of: Mapping[int, int]
@@ -154,7 +157,7 @@ class Forecasts:
     def missing_history(self, *, limit: int) -> dict[str, LoadSeries]:
         """Return up to `limit` series whose past was not read yet, by key; whole pasts first.
 
-        Who was returned before, and is here still, could not be read: others have their turn first.
+        Series that were returned before and are still missing could not be read; they come last.
         """
         return self._missing.next(limit)
 
@@ -172,8 +175,8 @@ class Forecasts:
     ) -> Learned:
         """Learn whole pasts that were read, beside the engine that answers: seconds of work.
 
-        May run in any thread: nothing that a cycle changes in place is looked at.
-        What is not `wanted` any more is of no use.
+        May run in any thread: it reads nothing that a cycle changes in place.
+        Learning stops half-way, and its result must not be used, once `wanted` says no.
         """
         terms_of, engine = self._terms_of, _engine(self._engine.prior)
         places = [i for i, key in enumerate(keys) if not self._missing.lacks_minutes(key)]
@@ -231,10 +234,10 @@ class Forecasts:
         self._engine.append(values, end_seconds=end_seconds, rows=self._rows, capped=at_limit)
 
     def _follow_clock(self, now: datetime) -> None:
-        """Start again from where a clock was set back to, and read what one that jumped missed.
+        """Follow a clock that was set: forget minutes that are still to come, read skipped ones.
 
-        A clock that was ahead left minutes in the memory that are still to come; until they came,
-        readings would be taken for old ones.
+        A clock that was ahead has left minutes in the engine that lie in the future now; as long as
+        they do, the engine would take every new reading for an old one.
         """
         before, self._seen_at = self._seen_at, now
         ahead = self._engine.newest_seconds - now.timestamp()
@@ -268,7 +271,10 @@ class Forecasts:
         return forecast_facts(self._warming(batch), horizon)
 
     def _warming(self, batch: ForecastBatch) -> ForecastBatch:
-        """Have nobody steered by its first minutes while a past that tells more is to be read."""
+        """Mark series as warming that were seen for minutes only and whose past is yet to be read.
+
+        Their forecasts would steer by these minutes now, and change as soon as the past is read.
+        """
         if not len(self._missing):
             return batch
         waits = np.array([self._missing.lacks_whole(key) for key in self._roster.series_keys])

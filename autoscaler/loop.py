@@ -3,7 +3,8 @@
 One reconcile serves all policies as a batch: one read of the watch, a few queries, one forecast,
 then one pure decision each; only what changes is written.
 A reconcile never fits a model and never reads history.
-Whatever fails holds: for everybody when the metrics are gone, for one workload when its policy is.
+Whatever fails keeps the replicas as they are: of all workloads while Prometheus does not answer, of
+one workload when its own turn fails.
 """
 
 import logging
@@ -56,7 +57,7 @@ class _Attempt(NamedTuple):
     written: bool
     held_because: str
     overtaken: bool = False
-    """Whether somebody else wrote since the facts were read."""
+    """Whether the write met a conflict (409): somebody else wrote since the facts were read."""
 
 
 class Reconciler:
@@ -92,7 +93,7 @@ class Reconciler:
         self._others_led: set[TargetRef] = set()
 
     def recall(self, memories: Mapping[TargetRef, Memory]) -> None:
-        """Take up what another process remembered, for the workloads of the next cycle."""
+        """Take up what another process remembered: the next cycle begins its workloads with it."""
         self._recalled = dict(memories)
         self._capacities.recall({t: m.fit for t, m in memories.items() if m.fit is not None})
 
@@ -101,7 +102,7 @@ class Reconciler:
         self._others_led |= set(targets)
 
     def memories(self, roster: Roster) -> dict[TargetRef, Memory]:
-        """Return what is remembered; a standby knows nothing of the leader's rescales."""
+        """Return what is remembered; a standby's is no use, for it lacks the leader's rescales."""
         if self._was_held_back:
             return {}
         return {
@@ -182,7 +183,7 @@ class Reconciler:
         workload: WorkloadFacts,
         now: datetime,
     ) -> DecisionRecord:
-        """Decide and write; where somebody else wrote first, decide once more on fresh facts."""
+        """Decide and write; after a conflict (409) decide once more, on facts read anew."""
         attempt = self._attempt(governed, signals, workload=workload, now=now)
         if attempt.overtaken:
             attempt = self._once_more(attempt, governed, signals, now=now)
@@ -227,7 +228,7 @@ class Reconciler:
     def _once_more(
         self, lost: _Attempt, governed: Governed, signals: tuple[Signal, ...], *, now: datetime
     ) -> _Attempt:
-        """Try again on what is there by now; who loses twice leaves it to whoever is steering."""
+        """Read the target anew, decide and write; a second conflict is left to the next cycle."""
         try:
             fresh = self._cluster.reread(governed.target)
         except ScaleRefusedError as error:
@@ -249,10 +250,11 @@ class Reconciler:
         return state
 
     def _take_over(self, workloads: Mapping[TargetRef, WorkloadFacts], *, now: datetime) -> None:
-        """Ask once per cycle whether we may write; who begins to has started just now.
+        """Ask, once per cycle, whether we may write, and begin anew where another replica did.
 
-        The other leader's rescales are not in our memory, so nothing is lowered for a window.
-        Nor do they contradict what we ordered before: who leaves the lead takes no offence.
+        The other replica's rescales are not in our memory, so nothing is lowered for a window, as
+        after our own start.
+        Nor are they taken for somebody overwriting what we ordered: our last order is forgotten.
         """
         held_back = self._held_back()
         begins = bool(self._was_held_back) and not held_back
@@ -282,5 +284,5 @@ def signals_of(
     forecasts: Sequence[ForecastFacts | None],
     capacities: Sequence[Capacity | None],
 ) -> tuple[Signal, ...]:
-    """Return what is measured, forecast and bearable for each metric of one policy."""
+    """Return sample, capacity and forecast of each metric of one policy."""
     return tuple(map(Signal, governed.labels, samples, capacities, forecasts))

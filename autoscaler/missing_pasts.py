@@ -1,7 +1,8 @@
-"""Whose past is to be read, and how much of it: all for who is new, a gap after an outage.
+"""Which series' history is to be read from Prometheus, and how much of it.
 
-An outage leaves a hole in the hour that forecasts look at most, and the server often has that hour.
-Whole pasts come first; who could not be read waits until everybody else was asked for.
+Of a new series that is the whole past, `HISTORY`; of others the minutes in which Prometheus did not
+answer, or which a clock skipped: the hour before now matters most, and the server often has it.
+Whole pasts come first; a series that could not be read is asked for again after all others.
 """
 
 import logging
@@ -31,7 +32,7 @@ Span = tuple[datetime, datetime]
 
 
 class Arrived(NamedTuple):
-    """Places in what was read: of gaps, with their loads and nothing around them; of wholes."""
+    """Which of the series that were read fill a gap, with its minutes alone; which are whole."""
 
     gaps: list[int]
     gap_loads: NDArray[np.float64]

@@ -1,8 +1,9 @@
 """Is a decision carried out: written, held back on purpose, refused, or never answered.
 
-A write without an answer is judged by what the object says next: until the watch shows a later
-version the order is kept aside, neither counted as a rescale nor forgotten.
-Who lost a race raises: only the loop can decide again.
+Whether a write without an answer (a time-out, a gateway's 5xx) was carried out is told by the next
+version of the object: until the watch shows one, the order is kept aside, neither counted as a
+rescale nor forgotten.
+A conflict (409) is raised, because only the loop can decide again.
 """
 
 import logging
@@ -55,7 +56,10 @@ class Orders:
             return False, self._refused(governed.target, outcome, error, by_hpa=by_hpa)
 
     def arrived(self, target: TargetRef, workload: WorkloadFacts) -> Outcome | None:
-        """Return the write that nobody answered once it shows that it arrived, and only once."""
+        """Return the unanswered write of a target once the watch shows that it was carried out.
+
+        It is returned once; None = there is none, it is open still, or it was not carried out.
+        """
         tried = self._unanswered.get(target)
         arrived = None if tried is None else tried.arrived(workload)
         if arrived is None:
@@ -70,7 +74,7 @@ class Orders:
     def _refused(
         self, target: TargetRef, outcome: Outcome, error: ScaleRefusedError, *, by_hpa: bool
     ) -> str:
-        """Return why a write did not succeed, and log it; it may have arrived all the same."""
+        """Log a write that failed, and return why; one without an answer may have succeeded."""
         unanswered = isinstance(error, ScaleUnansweredError)
         if unanswered and not by_hpa:
             self._unanswered[target] = outcome
@@ -78,9 +82,9 @@ class Orders:
         return f"{UNANSWERED if unanswered else ''}{error}"
 
     def _written(self, target: TargetRef, outcome: Outcome, *, by_hpa: bool) -> bool:
-        """Order the replicas, or give the HPA its floor; a rescale leaves an Event.
+        """Write `spec.replicas`, or the HPA's `minReplicas`; record an Event where it is a rescale.
 
-        An HPA that has this floor already may have its own reasons for more replicas.
+        Return False where the HPA has this floor already: other replicas are its own decision then.
         """
         desired, event, told = outcome.decision.desired_replicas, "SuccessfulRescale", "New size"
         if by_hpa:

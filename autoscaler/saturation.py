@@ -1,6 +1,7 @@
-"""Whose pods serve all they can: what is measured there is a lower bound of what is offered.
+"""Whose pods serve all they can: the load that is measured there is a lower bound of demand.
 
-Load is read before pods are looked at, so it is the pods of the cycle before that say it.
+The forecasts take in a cycle's loads before its capacities are known, so what counts is whether the
+pods were saturated in the cycle before.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from autoscaler.roster import Governed, Roster
 
 
 class Saturation:
-    """The signals of each workload that its pods cap, as of the last cycle."""
+    """Which signals of each workload were saturated in the last cycle."""
 
     def __init__(self) -> None:
         self._places: dict[TargetRef, tuple[int, ...]] = {}

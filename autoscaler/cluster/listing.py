@@ -6,10 +6,10 @@ not do is written here, in the list function it is given:
 - lists arrive in pages and are trimmed page by page, so memory never holds them whole;
 - failures are retried here, with backoff and one log line, instead of a traceback per attempt;
 - a connection that is dead without saying so is noticed by the bookmarks that fail to come;
-- who hears nothing, or is refused again and again, lists anew: a server that was restored from a
-  backup has never heard of the version that we watch from;
-- a server that is busy (429) is left alone for as long as it says, and asked for nothing dearer
-  until it has been so for minutes: then what we know of it is too old;
+- a watch that hears nothing, or is refused again and again, is replaced by a new list: a server
+  that was restored from a backup does not know the version that we watch from;
+- a server that is busy (429) is left alone for as long as it says; a watch that it refuses becomes
+  a list, which is dearer, only after minutes, when what we know is too old;
 - a watch that ends at once is not opened again at once;
 - `stop` ends a request under way.
 """

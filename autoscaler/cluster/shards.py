@@ -5,9 +5,11 @@ shard from rendezvous hashing.
 Agreement on members is only advice: what forbids two writers is the shard's own Lease, taken by
 compare-and-swap, and believed by its holder for less time than anybody else waits for it.
 
-Which shard a workload is in depends on how many there are, so all who act must count alike.
-The Lease that a leader would hold is held by all of them together, in the name of their count:
-who counts otherwise, or would lead alone, waits until it is over, and the other way round.
+Which shard a workload is in depends on the number of shards, so all replicas that write must have
+the same number.
+Therefore they hold the leader's Lease (`LEASE_NAME`) together, under a name that tells the number,
+"16 shards": replicas with another number, or a single leader, wait until it has expired, and
+replicas with shards wait likewise for those.
 """
 
 import logging
@@ -37,7 +39,7 @@ _SELECTOR = ",".join(f"{name}={value}" for name, value in LABELS.items())
 _RENEW_AFTER_SECONDS = RENEW_DEADLINE.total_seconds() / 3
 # No reason but tidiness: the Leases of dead members do no harm.
 _BURY_AFTER_SECONDS = 600.0
-# An update takes a minute or two; who waits for longer waits for a replica somebody forgot.
+# An update takes a minute or two; a longer wait is for a replica that somebody forgot to stop.
 _TELL_AGAIN_SECONDS = 300.0
 
 
@@ -68,7 +70,7 @@ class Shards:
         self._terms: dict[int, int] = {}
         """How often each shard was taken: another replica may have written before each time."""
         self._counted_until = -math.inf
-        """How long nobody acts who counts otherwise."""
+        """Until when the common Lease keeps replicas with another number of shards from writing."""
         self._waits_for = ""
         self._told_at = -math.inf
         self._written_at: dict[str, float] = {}
@@ -83,9 +85,9 @@ class Shards:
         return frozenset(s for s, until in list(self._believed_until.items()) if now < until)
 
     def followed(self) -> frozenset[int]:
-        """Return the shards that are decided here: ours, or ours when last anybody was heard of.
+        """Return the shards that are decided here: ours, or ours when the API server last answered.
 
-        An outage of the API server must not cost the forecasts of what will be ours after it.
+        An outage of the API server must not cost the forecasts of shards that are ours after it.
         """
         return frozenset(list(self._believed_until))
 
@@ -153,7 +155,10 @@ class Shards:
                 self._tried(name, partial(self._hold, shard, name))
 
     def _counted(self, now: float) -> bool:
-        """Whether nobody acts who counts otherwise; a peer's renewal is as good as ours."""
+        """Whether the common Lease is ours: no replica with another number of shards writes then.
+
+        It is renewed here unless a replica with the same number did so lately.
+        """
         seen = self._seen.get(LEASE_NAME)
         others = seen.holder if seen is not None and seen.alive(now) else ""
         if self._waits("" if others == self.count else others, now):
@@ -167,7 +172,7 @@ class Shards:
         return self._clock() < self._counted_until
 
     def _waits(self, holder: str, now: float) -> bool:
-        """Whether we wait for somebody; say so when it begins, now and then, and when it ends."""
+        """Whether we wait for another holder; log when that begins and ends, and now and then."""
         again = bool(holder) and now - self._told_at >= _TELL_AGAIN_SECONDS
         if holder != self._waits_for or again:
             fields = {"identity": self.identity, "counts": self.count, "holder": holder}
@@ -182,7 +187,7 @@ class Shards:
             self._stopped.wait(RETRY_PERIOD.total_seconds())
 
     def _members(self, now: float) -> set[str]:
-        """Return who lives and counts as we do: ourselves, and whose member Lease still changes."""
+        """Return the live replicas with our number of shards: their member Leases still change."""
         others = {
             seen.holder
             for name, seen in self._seen.items()
@@ -234,7 +239,7 @@ class Shards:
         self._seen.pop(name, None)
 
     def _bury(self, now: float) -> None:
-        """Delete the member Leases of those who went without a word, long after."""
+        """Delete, ten minutes later, the member Leases of replicas that left theirs behind."""
         for name, seen in list(self._seen.items()):
             if name.startswith(MEMBER_PREFIX) and now - seen.since > _BURY_AFTER_SECONDS:
                 self._tried(name, partial(self._delete, name))

@@ -4,7 +4,8 @@ Facts are built when somebody asks and kept until one of the objects behind them
 reconcile over ten thousand quiet workloads is ten thousand dictionary look-ups.
 Watches write from their own threads, the reconcile reads from its: one lock, held for
 microseconds.
-Events of different kinds arrive in any order; what belongs together is found when facts are built.
+Events of different kinds arrive in any order, so pods, ReplicaSets and workloads are put together
+when facts are built, not when they arrive.
 """
 
 import threading

@@ -1,7 +1,7 @@
-"""What speaks against a number: its age, the clocks, the answer's warnings, targets that are down.
+"""Why a sample is doubted: age, clock skew, warnings of the answer, scrape targets that are down.
 
-What is certainly wrong loses its value; what is a lower bound keeps it, which may raise a
-recommendation and never lower it.
+A sample that is certainly wrong (stale) loses its value; one that is a lower bound keeps it, which
+may raise a recommendation and never lower it.
 """
 
 import re
@@ -30,8 +30,8 @@ _LONGEST_DETAIL = 200
 # PromQL remarks on expressions, too (a counter whose name does not end in `_total`), up to 2.52
 # among the warnings, and after the tenth it says how many more there are.
 _OF_NOBODY = re.compile(r"PromQL info|[0-9]+ more [a-z ]*annotations omitted")
-# Whose expression it warns of is not told, and one policy's must not keep all others from lowering.
-# What PromQL leaves out for it is absent, or a histogram, and so in doubt by itself.
+# A warning does not say whose expression it is about, and one policy's must not keep all others
+# from lowering. What PromQL leaves out because of it is absent or a histogram: in doubt anyway.
 _OF_SOMEBODY = re.compile(rf"PromQL warning|{_OF_NOBODY.pattern}")
 
 

@@ -36,7 +36,7 @@ def by_query(result: Sequence[Any], index: int) -> dict[str, list[Part]]:
 
 @dataclass(slots=True)
 class Behind:
-    """What stood behind a query since it is asked: it is missed where it is gone."""
+    """The series that a query's selectors have matched so far: one that matches none is missed."""
 
     read: set[Place] = field(default_factory=set)
     """Scrape jobs, each with the namespace of what it scrapes."""

@@ -1,12 +1,14 @@
-"""Which queries are asked apart, because a question that they were in was too much for Prometheus.
+"""Which queries are too heavy for Prometheus: found by bisection, and asked apart from the others.
 
-Queries that are joined into one question share its fate: one that takes a minute leaves hundreds of
-workloads without an answer.
-So a question that got none in time, while others did, is asked by halves in the next cycle, and so
-on until one query stands alone: a cut in each cycle, since each costs the whole patience.
-Two such questions a cycle, whatever is wrong: more would be the load that they are to prevent;
-twice as many each time that all were answered, for then it was an overload, and is over.
-Who waits meanwhile is unknown, with the reason; the query that is found is asked again rarely.
+Queries that are joined into one question are answered or timed out together: one that takes a
+minute would leave hundreds of workloads without an answer.
+So where a question timed out while others were answered, its two halves are asked in the next
+cycles, and so on until one query stands alone.
+There is one cut per cycle, because each such question costs the whole time-out.
+Two of them are asked per cycle: more would be the very load that they are to prevent.
+When all of them are answered it was an overload that is over, and twice as many are asked next.
+Queries that wait for their turn are unknown, with the reason; a query that was found too heavy is
+asked again every five minutes.
 """
 
 import logging

@@ -1,6 +1,6 @@
-"""How much is a number worth: from rows of an answer to a `Sample` with its doubts.
+"""From the rows of an answer to a `Sample` for each workload: its value, its age, and its doubts.
 
-Absent is not zero, and a number is not the truth: each sample says how old it is, how many series
+Absent is not zero, and a number may be incomplete: each sample says how old it is, how many series
 stand behind it, and what is missing.
 What is certainly wrong (no series, NaN, stale, two clusters mixed) has no value at all; what is a
 lower bound or counted with doubt keeps its value, which may raise a recommendation and never lower
