@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from autoscaler import recollection
+from autoscaler import memory_file
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import MemoryFileError
 from autoscaler.forecasting import Forecasts, Learned, SnapshotError
@@ -156,7 +156,7 @@ class Daemon:
         with _warned("memory_not_used"):
             self._forecasts.restore(memory, now=self._world.clock.now())
         with _warned("memory_not_used"):
-            self._reconciler.recall(recollection.read(recollection.beside(memory)))
+            self._reconciler.recall(memory_file.read(memory_file.beside(memory)))
 
     def save_memory(self, memory: Path) -> None:
         """Leave what was learned and decided to the process after us.
@@ -167,7 +167,7 @@ class Daemon:
             self._forecasts.save(memory)
         with _warned("memory_not_saved"):
             memories = self._reconciler.memories(self._roster)
-            recollection.write(recollection.beside(memory), memories)
+            memory_file.write(memory_file.beside(memory), memories)
 
     def read_history(self, *, wanted: Callable[[], bool] = lambda: True) -> bool:
         """Read and learn the past of the next series that lack it; return whether any was.

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from autoscaler.decide.zero import IDLE_BEFORE_ZERO
+from autoscaler.decide.scale_to_zero import IDLE_BEFORE_ZERO
 from autoscaler.forecasting import Forecasts
 from autoscaler.loop import Reconciler
 from autoscaler.policy.schema import WorkloadPolicy

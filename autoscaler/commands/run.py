@@ -17,7 +17,7 @@ from pathlib import Path
 from autoscaler import __version__
 from autoscaler.cluster.api import Connection, connect
 from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
-from autoscaler.commands.competition import competition
+from autoscaler.commands.leader_election import leader_election
 from autoscaler.commands.prometheus import prometheus_settings
 from autoscaler.daemon import Daemon, Mandate, SystemClock, World
 from autoscaler.decide.facts import TargetRef
@@ -97,7 +97,7 @@ def main(arguments: argparse.Namespace) -> int:
     log_event(logger, logging.INFO, "starting", version=__version__)
     with (
         suppress(_StoppedError),
-        competition(connection, arguments) as mandate,
+        leader_election(connection, arguments) as mandate,
         _cluster(connection, arguments, mandate, stop=stop) as cluster,
         closing(PrometheusMetrics(prometheus_settings(arguments))) as metrics,
         closing(ReadinessWitness(arguments.consul_url)) as witness,

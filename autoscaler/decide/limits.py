@@ -15,13 +15,13 @@ from autoscaler.decide.bounds import Bounds, bounded_replicas, bounds_in_force, 
 from autoscaler.decide.churn import enough_for_now, kept_for_later, worth_waiting_for
 from autoscaler.decide.cooldown import scale_in_cooldown_left, scale_out_cooldown_left
 from autoscaler.decide.decision import Limit, Recommendation, left_text
-from autoscaler.decide.doubt import (
+from autoscaler.decide.facts import WorkloadFacts
+from autoscaler.decide.holds import (
     hold_after_restart,
     hold_left,
     longest_hold_after_restart,
     restart_hold_left,
 )
-from autoscaler.decide.facts import WorkloadFacts
 from autoscaler.decide.lead_time import lead_time_of
 from autoscaler.decide.pod_metric import PER_POD
 from autoscaler.decide.rate_limits import scale_down_limit, scale_out_limit

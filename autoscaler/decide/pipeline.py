@@ -11,13 +11,14 @@ from typing import NamedTuple
 from autoscaler.decide.churn import idle_share_after, surplus_at
 from autoscaler.decide.contention import back_off_left, reversed_order, with_reversal
 from autoscaler.decide.decision import Decision, Limit, Recommendation, left_text
-from autoscaler.decide.doubt import VANISHED_WITHIN, busiest, clock_jumped, updated_doubts
 from autoscaler.decide.facts import Signal, WorkloadFacts
+from autoscaler.decide.holds import VANISHED_WITHIN, busiest, clock_jumped, updated_doubts
 from autoscaler.decide.lead_time import longest_lead_time
 from autoscaler.decide.limits import STEPS, Case, at_rest, capped_by_hpa
 from autoscaler.decide.rate_limits import LONGEST_PERIOD
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.recommend import recommended
+from autoscaler.decide.scale_to_zero import idle
 from autoscaler.decide.standstill import standstill
 from autoscaler.decide.state import (
     Order,
@@ -25,7 +26,6 @@ from autoscaler.decide.state import (
     WorkloadState,
     possible_extremes,
 )
-from autoscaler.decide.zero import idle
 from autoscaler.policy.behavior import Behavior
 from autoscaler.policy.schema import Actuator, WorkloadPolicy
 

@@ -16,8 +16,8 @@ from autoscaler.decide.facts import ForecastFacts, Signal, Trust, WorkloadFacts
 from autoscaler.decide.lead_time import longest_lead_time
 from autoscaler.decide.one_metric import proposed
 from autoscaler.decide.reason import Reason
+from autoscaler.decide.scale_to_zero import asleep, replicas_around_zero
 from autoscaler.decide.state import WorkloadState
-from autoscaler.decide.zero import asleep, replicas_around_zero
 from autoscaler.policy.schema import WorkloadPolicy
 
 _TRUST_DETAIL = {

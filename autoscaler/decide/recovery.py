@@ -18,8 +18,8 @@ a rollout must not keep us from scaling out.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from autoscaler.decide.doubt import hold_after_restart, restart_hold_left
 from autoscaler.decide.facts import WorkloadFacts
+from autoscaler.decide.holds import hold_after_restart, restart_hold_left
 from autoscaler.decide.lead_time import lead_time_of, longest_lead_time
 from autoscaler.decide.learned_capacity import CapacityFit
 from autoscaler.decide.pipeline import remembered_for

@@ -3,7 +3,7 @@
 Hundreds are joined into one question; when Prometheus finds it wrong, the halves are asked, until
 the one that is wrong stands alone with the reason.
 It is left alone for a while then: its neighbours must not pay for it at every cycle.
-One that is too heavy is found likewise, cycle by cycle (`suspects.py`).
+One that is too heavy is found likewise, cycle by cycle (`heavy_queries.py`).
 Who is refused as such (a token that is over) is refused whole, and asks again at the next cycle.
 """
 
@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.connection import Answer, Outcome
+from autoscaler.metrics.heavy_queries import HeavyQueries
 from autoscaler.metrics.own_query import OwnQuery
 from autoscaler.metrics.plan import PART_LABEL
 from autoscaler.metrics.promql import duration, labelled
 from autoscaler.metrics.source import PROBE
-from autoscaler.metrics.suspects import Suspects
 from autoscaler.metrics.transport import QueryTooHeavyError, QueryWrongError
 
 # Ten thousand queries in nineteen questions, and `up` is the twentieth. Not more together: a chain
@@ -88,7 +88,7 @@ class OwnQueries:
 
     form: Form
     together: int = MOST_TOGETHER
-    suspects: Suspects = field(default_factory=Suspects)
+    suspects: HeavyQueries = field(default_factory=HeavyQueries)
     _refused: dict[str, tuple[datetime, QueryWrongError]] = field(default_factory=dict)
     _scalars: set[str] = field(default_factory=set)
 

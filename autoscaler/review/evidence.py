@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from autoscaler.decide.facts import Capacity, CapacitySource, Doubt, Trust
 from autoscaler.decide.reason import Reason
+from autoscaler.decide.scale_to_zero import IDLE_BEFORE_ZERO
 from autoscaler.decide.sizing import replicas_for
-from autoscaler.decide.zero import IDLE_BEFORE_ZERO
 from autoscaler.policy.quantity import duration_text, share_text
 from autoscaler.review.fields import ASLEEP, DecisionFields, SignalFields
 from autoscaler.review.level import level_of

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from autoscaler.decide.doubt import hold_after_restart
 from autoscaler.decide.facts import PodFacts, PodPhase
+from autoscaler.decide.holds import hold_after_restart
 from autoscaler.decide.pipeline import reconciled
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.recovery import (

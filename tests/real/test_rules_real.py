@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler import recollection
+from autoscaler import memory_file
 from autoscaler.decide.lead_time import DEFAULT_CYCLE, DEFAULT_METRIC_AGE
 from support.accounts import account_with, granted
 from support.control_plane import ControlPlane
@@ -224,12 +224,12 @@ def test_nothing_is_lowered_while_a_rollout_runs(
 
 def let_have_watched(memory: Path, longer: timedelta) -> None:
     """Let whoever left a memory have begun to watch so much earlier."""
-    file = recollection.beside(memory)
-    memories = recollection.read(file)
+    file = memory_file.beside(memory)
+    memories = memory_file.read(file)
     for target, left in memories.items():
         begun = replace(left.state, started_at=left.state.started_at - longer)
         memories[target] = replace(left, state=begun)
-    recollection.write(file, memories)
+    memory_file.write(file, memories)
 
 
 def test_a_restart_that_remembers_what_was_decided_needs_no_hold(

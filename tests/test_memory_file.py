@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from autoscaler import recollection
+from autoscaler import memory_file
 from autoscaler.decide.facts import Capacity, CapacitySource, TargetRef
 from autoscaler.decide.learned_capacity import CapacityFit
 from autoscaler.decide.reason import Reason
@@ -44,16 +44,16 @@ MEMORIES = {
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "memory.decisions"
-    recollection.write(path, MEMORIES)
+    memory_file.write(path, MEMORIES)
     return path
 
 
 def test_what_is_written_is_read_back_whole(path):
-    assert recollection.read(path) == MEMORIES
+    assert memory_file.read(path) == MEMORIES
 
 
 def test_it_lies_beside_what_the_forecasts_learned(tmp_path):
-    assert recollection.beside(tmp_path / "memory") == tmp_path / "memory.decisions"
+    assert memory_file.beside(tmp_path / "memory") == tmp_path / "memory.decisions"
 
 
 def changed(**fields):
@@ -105,7 +105,7 @@ def test_a_document_of_another_form_is_refused_whole(path, change, says):
     path.write_text(json.dumps(document))
 
     with pytest.raises(MemoryFileError, match=says):
-        recollection.read(path)
+        memory_file.read(path)
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{", b"\xff\xfe", b"[" * 100_000])
@@ -113,34 +113,34 @@ def test_a_file_that_is_no_such_document_is_refused(path, text):
     path.write_bytes(text)
 
     with pytest.raises(MemoryFileError, match="is damaged"):
-        recollection.read(path)
+        memory_file.read(path)
 
 
 def test_a_file_cut_short_is_refused(path):
     path.write_bytes(path.read_bytes()[:-1])
 
     with pytest.raises(MemoryFileError, match="is damaged"):
-        recollection.read(path)
+        memory_file.read(path)
 
 
 def test_no_file_and_no_folder_are_said_so(tmp_path):
     with pytest.raises(MemoryFileError, match="cannot be read"):
-        recollection.read(tmp_path / "absent")
+        memory_file.read(tmp_path / "absent")
     with pytest.raises(MemoryFileError, match="cannot be written"):
-        recollection.write(tmp_path / "no folder" / "memory", MEMORIES)
+        memory_file.write(tmp_path / "no folder" / "memory", MEMORIES)
 
 
 def test_what_is_no_number_is_not_written(path):
     broken = Memory(WHOLE, timedelta(minutes=5), replace(FIT, spread=math.nan))
 
     with pytest.raises(MemoryFileError, match="cannot be written"):
-        recollection.write(path, {CHECKOUT: broken})
-    assert recollection.read(path) == MEMORIES
+        memory_file.write(path, {CHECKOUT: broken})
+    assert memory_file.read(path) == MEMORIES
 
 
 def test_the_old_file_stays_where_the_new_one_cannot_be_written(path):
     path.with_name("memory.decisions.partial").mkdir()
 
     with pytest.raises(MemoryFileError, match="cannot be written"):
-        recollection.write(path, {})
-    assert recollection.read(path) == MEMORIES
+        memory_file.write(path, {})
+    assert memory_file.read(path) == MEMORIES

@@ -1,4 +1,4 @@
-"""May this replica write: unopposed, while it leads, or its share of shards."""
+"""May this replica write: always, while it is the leader, or for the shards that it holds."""
 
 import argparse
 import socket
@@ -17,7 +17,7 @@ from autoscaler.ports import HeldBack
 
 
 @contextmanager
-def competition(connection: Connection, arguments: argparse.Namespace) -> Iterator[Mandate]:
+def leader_election(connection: Connection, arguments: argparse.Namespace) -> Iterator[Mandate]:
     """Compete for the right to write while the block runs; give it up at the end.
 
     A dry run competes for nothing: it would keep those from acting who may.

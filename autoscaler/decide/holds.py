@@ -1,4 +1,4 @@
-"""What forbids scaling in just now, since when, and until when at the latest.
+"""What holds scale-in just now, since when, and until when at the latest.
 
 Every doubt has a reason, a hold, a bound in time and a way out; none of them ever lowers.
 Doubts about one sample are judged in `recommend`; these are about the workload as a whole.

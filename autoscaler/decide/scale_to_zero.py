@@ -1,9 +1,10 @@
-"""May the last pod go: scale to zero after an idle time, woken by forecast or by a request.
+"""When does a workload scale to zero, and when does it come back: `minReplicas: 0`.
 
-Only with `minReplicas: 0`, only when every metric is known, reads nothing, and the forecast
-expects nothing; it stays gone while nothing is measured and nothing expected, also when nothing is
-known, because most sources fall silent with the last pod.
-Such silence is no doubt: who was asked, and has no series, says what is to be expected.
+The last pod goes after `IDLE_BEFORE_ZERO`, in which every metric was known and read zero, and no
+trusted forecast expected load.
+It comes back once a metric reads more than zero, or a trusted forecast expects load.
+Until then the workload stays at zero, also while metrics are absent: most sources have no series
+without pods, so their absence is what is to be expected, and no doubt.
 """
 
 from collections.abc import Sequence
@@ -29,9 +30,9 @@ def idle(signals: Sequence[Signal], *, now: datetime) -> bool:
 
 
 def asleep(signals: Sequence[Signal], *, workload: WorkloadFacts, now: datetime) -> bool:
-    """Whether there are no pods, and nothing is unknown but what falls silent with them.
+    """Whether there are no pods, and every metric is either known or has no series without them.
 
-    A source that does not answer, or is not scraped, is as unknown as ever.
+    A source that does not answer, or is not scraped, is unknown here as everywhere.
     """
     if workload.spec_replicas or workload.ready_replicas:
         return False
@@ -79,7 +80,7 @@ def replicas_around_zero(
 
 
 def _expected(signal: Signal) -> bool:
-    """Whether the forecast expects anything that is worth a pod."""
+    """Whether a trusted forecast expects more than a tenth of what one pod carries."""
     forecast, capacity = signal.forecast, signal.capacity
     if forecast is None or capacity is None or forecast.trust is not Trust.TRUSTED:
         return False

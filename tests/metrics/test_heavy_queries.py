@@ -7,9 +7,9 @@ import pytest
 
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.connection import Answer
+from autoscaler.metrics.heavy_queries import APART_FOR, MOST_SUSPECTS
 from autoscaler.metrics.own_queries import OwnQueries, dated
 from autoscaler.metrics.own_query import examined
-from autoscaler.metrics.suspects import APART_FOR, MOST_SUSPECTS
 from autoscaler.metrics.transport import QueryTooHeavyError, QueryWrongError
 
 NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)

@@ -1,9 +1,9 @@
-"""What was decided lately, and what a pod carries, left by one process to the next: a JSON file.
+"""What of each workload's decisions and learned capacity outlives a restart: a JSON file.
 
-It lies beside what the forecasts learned (`--memory-file`), and is of use on its own.
+It lies beside the file of the forecasts (`--memory-file`), and is of use without it.
 Text, so that anybody can read why a restart did or did not hold; a file that is not whole, or not
 of this version, is refused whole.
-Whether what it says is still enough is not judged here: `decide/recovery.py`.
+Whether it is recent and complete enough to go on from is judged in `decide/recovery.py`.
 """
 
 import json

@@ -54,7 +54,7 @@ class Turn:
     waiting: dict[str, MetricUnavailableError] = field(default_factory=dict)
 
 
-class Suspects:
+class HeavyQueries:
     """The groups apart, from one cycle to the next."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from autoscaler.decide.facts import Doubt, Sample, Trust
 from autoscaler.decide.reason import Reason
-from autoscaler.decide.zero import IDLE_BEFORE_ZERO
+from autoscaler.decide.scale_to_zero import IDLE_BEFORE_ZERO
 from decide.worlds import HIGH, NOW, ago, decided, outcome, quiet, recommended, signal, workload
 
 PERCENT = {"type": "Percent", "value": 100, "periodSeconds": 15}
