@@ -73,6 +73,10 @@ class Leadership:
             return f"{HeldBack.STANDBY}: no Lease, {failure}"
         return f"{HeldBack.STANDBY}: {self._lock.holder or 'nobody'} leads"
 
+    def term(self) -> int:
+        """Return the number of our term: between two of them another replica may have led."""
+        return self._lock.term
+
     def start(self) -> None:
         """Begin to compete."""
         self._thread.start()
@@ -108,6 +112,8 @@ class _Lock:
         self.namespace = namespace
         self.identity = identity
         self.leads_until = 0.0
+        self.term = 0
+        """How often the lead was taken, or taken up again after it could not be renewed in time."""
         self.holder = ""
         """Who held the lease when it was last read."""
         self._renewed_at: object = None
@@ -170,6 +176,7 @@ class _Lock:
             began = awake_seconds()
             if not write():
                 return False
+            self.term += began >= self.leads_until
             self.leads_until = began + RENEW_DEADLINE.total_seconds()
             return True
 

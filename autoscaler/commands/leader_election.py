@@ -51,6 +51,7 @@ def _leadership(
     mandate = Mandate(
         held_back=leadership.held_back,
         may_write=lambda target: leadership.leads(),
+        held_shards=lambda: {0: leadership.term()},
     )
     return leadership, mandate
 

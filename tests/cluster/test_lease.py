@@ -86,6 +86,20 @@ def test_a_leader_believes_it_for_ten_seconds_from_before_its_request(
     assert not alpha.leads()
 
 
+def test_a_lead_that_was_lost_for_a_moment_is_another_term(
+    clock: Clock, alpha: Candidate, beta: Candidate
+) -> None:
+    terms = [alpha.leadership.term()]
+    for candidate, seconds in ((alpha, 2.0), (alpha, 2.0), (beta, 16.0), (beta, 2.0)):
+        candidate.turn()
+        terms.append(alpha.leadership.term())
+        clock.advance(seconds)
+    beta.leadership.stop()
+    alpha.turn()
+
+    assert (terms, alpha.leadership.term()) == ([0, 1, 1, 1, 1], 2)
+
+
 def test_a_standby_waits_fifteen_seconds_from_when_it_saw_the_last_renewal(
     clock: Clock, alpha: Candidate, beta: Candidate
 ) -> None:
