@@ -44,7 +44,6 @@ class CycleSummary:
     at: datetime
     governed: int = 0
     rescaled: int = 0
-    refused: int = 0
     broken: int = 0
     """Policies whose turn ended in an error of ours."""
 
@@ -141,7 +140,6 @@ class Reconciler:
             now,
             governed=len(outcomes),
             rescaled=sum(r is not None and r.rescaled for r in outcomes),
-            refused=sum(r is not None and bool(r.not_rescaled_because) for r in outcomes),
             broken=sum(r is None for r in outcomes),
         )
 

@@ -194,20 +194,20 @@ def _observed(
     ours = policy.actuator is Actuator.SCALE
     undone = ours and reversed_order(workload, state)
     return WorkloadState(
-        state.started_at,
-        _remembered(state, recommendation, current, policy, reach=reach, now=now),
-        state.scale_events,
-        state.last_scale_up_at,
-        state.last_scale_down_at,
-        state.recovered,
-        now,
-        doubts,
-        None if undone or not ours else state.order,
-        with_reversal(state.reverted_at, now=now) if undone else state.reverted_at,
-        workload.generation if ours else None,
-        surplus_at(state, now=now),
-        state.idle_share,
-        busiest(state, recommendation.busy_pods, now=now),
+        started_at=state.started_at,
+        recommendations=_remembered(state, recommendation, current, policy, reach=reach, now=now),
+        scale_events=state.scale_events,
+        last_scale_up_at=state.last_scale_up_at,
+        last_scale_down_at=state.last_scale_down_at,
+        recovered=state.recovered,
+        seen_at=now,
+        doubts=doubts,
+        order=None if undone or not ours else state.order,
+        reverted_at=with_reversal(state.reverted_at, now=now) if undone else state.reverted_at,
+        generation=workload.generation if ours else None,
+        surplus=surplus_at(state, now=now),
+        idle_share=state.idle_share,
+        busiest=busiest(state, recommendation.busy_pods, now=now),
     )
 
 
