@@ -1,9 +1,9 @@
 """What one pod carries, policy by policy: as declared, else as learned from what load costs in CPU.
 
-The rules are pure functions in `decide/`; this module only remembers each workload's fit, and shows
-it one warm minute at a time.
-Learning needs a CPU metric beside the request rate in the same policy: its container's request says
-how much there is, its samples say how much of it load costs.
+The rules are pure functions in `decide/`; this module keeps the regression of each workload, and
+adds one minute to it at a time.
+A capacity is learned only where the same policy has a CPU metric beside the request rate: the
+container's request says how much CPU a pod has, the samples say how much of it the load costs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ class CapacityPast:
     cores: FloatArray
     pods: FloatArray
     warm_up: int
-    """For so many steps the number of pods has to be the same, until they are taken for warm."""
+    """Pods are taken for warm once their number has been the same for so many steps."""
 
     @property
     def teaches(self) -> NDArray[np.bool_]:
@@ -54,7 +54,7 @@ class CapacityPast:
         return np.asarray(warm & known)
 
     def fit(self, template_hash: str = "", *, limit_cores: float | None = None) -> CapacityFit:
-        """Return the regression after these moments, without those at the limit of a pod's CPU."""
+        """Return the regression over these moments; pods at their CPU limit teach it nothing."""
         fit, known = CapacityFit(template_hash), self.teaches
         each = zip(
             (self.load[known] / self.pods[known]).tolist(),
@@ -95,7 +95,7 @@ class Capacities:
         *,
         now: datetime,
     ) -> None:
-        """Show one minute to the fit; a doubtful, cold or throttled one teaches nothing."""
+        """Add a minute to the regression, unless samples are doubted, or pods cold or throttled."""
         if len(governed.policy.metrics) == 1:
             return  # nothing beside it to learn from
         rate, cpu = places_to_learn_from(governed.policy)
@@ -121,7 +121,7 @@ class Capacities:
         return self._fits.get(target)
 
     def recall(self, fits: Mapping[TargetRef, CapacityFit]) -> None:
-        """Take up what another process learned: half an hour of minutes need not pass again."""
+        """Take up what another process learned, which would take half an hour to learn again."""
         self._fits.update(fits)
 
     def retain(self, targets: set[TargetRef]) -> None:
@@ -176,7 +176,7 @@ def _from(fit: CapacityFit, policy: WorkloadPolicy, workload: WorkloadFacts) -> 
 
 
 def _learned_of(governed: Governed) -> str:
-    """Return what a policy's fit relates: an edit that changes either is another relation."""
+    """Return which load and CPU metric a fit relates; it is void once a policy changes one."""
     places = places_to_learn_from(governed.policy)
     return " ".join(governed.series_keys[place] for place in places if place is not None)
 

@@ -1,4 +1,4 @@
-"""How an annotation gets onto a workload without ever being in the way of scaling it.
+"""How is the last decision written onto a workload as an annotation, without delaying a rescale.
 
 Written in a thread of its own, the newest text per workload, at a bounded rate; a failure is
 logged and forgotten.

@@ -1,4 +1,4 @@
-"""What do `kubectl get events` users see: one Event per thing that happened, repeats counted.
+"""Events on scale targets, for `kubectl get events`: one per thing that happened, repeats counted.
 
 Posting happens in a thread of its own, so a slow API server never delays a decision; an Event that
 cannot be written is logged and forgotten.

@@ -1,7 +1,8 @@
 """Kubernetes behind the `Cluster` port: what is watched, and what is written.
 
 Reading is from the watches' store alone; only a conflict reads an object by itself.
-Writing is refused while we are not the leader, on every write, not once at start.
+Before every single write it is asked whether this replica may write (leader, shard), and the write
+is refused if not.
 """
 
 import logging

@@ -29,9 +29,9 @@ class Rivals:
         self._claims: dict[tuple[str, str, str], Claim] = {}
 
     def put(self, seen: Rival) -> set[Claim]:
-        """Take in a rival; its status changes all the time, which is no news to its target.
+        """Take in a rival; a new target or a new `maxReplicas` changes the facts of its target.
 
-        How far its floor may go is.
+        Its status changes all the time, and changes nothing.
         """
         identity = (seen.kind, seen.namespace, seen.name)
         claim = Claim(seen.namespace, seen.target_group, seen.target_kind, seen.target_name)

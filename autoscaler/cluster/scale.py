@@ -1,8 +1,8 @@
 """How is a number written: PATCH of a subresource, carrying the resourceVersion that was read.
 
 The server refuses a stale one (409), so two writers can never overwrite each other unseen.
-Writes follow one another, so one that hangs (a webhook of somebody's) keeps all others waiting: who
-was not answered is left alone for a multiple of the time that it took.
+Writes are sent one after the other, so one that hangs (in somebody's admission webhook) delays all
+others: a target whose write was not answered gets none for a multiple of the time that it took.
 """
 
 import time

@@ -100,7 +100,7 @@ def points_of(row: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
 
 
 def combined(one: float, other: float, *, part: str) -> float:
-    """Return what two rows of the same workload say together; NaN stays NaN."""
+    """Return the sum of two rows of one workload, of time stamps the later; NaN stays NaN."""
     if math.isnan(one) or math.isnan(other):
         return math.nan
     return max(one, other) if part == "at" else one + other

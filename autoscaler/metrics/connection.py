@@ -1,9 +1,9 @@
-"""How are many questions asked at once, within one deadline, by a bounded number of threads.
+"""How are many queries sent at once, within one deadline, by a bounded number of threads.
 
 Each thread has its own `PrometheusConnect`, made when it is first needed.
-A question that fails for a passing reason is asked again while there is time; one that is refused
-is not.
-When the time is over, what is under way is cut: the caller gets an error and the thread is free.
+A query that fails for a passing reason is sent again while there is time; one that Prometheus
+refuses is not.
+At the deadline connections under way are cut: the caller gets an error, and the threads are free.
 """
 
 import random
@@ -57,7 +57,7 @@ Outcome = Answer | MetricUnavailableError
 
 
 class _Ticket:
-    """One question on its way: which session carries it, and whether anybody still waits."""
+    """One question that was handed to the threads: its deadline, and the session that sends it."""
 
     def __init__(self, question: Question, deadline: float) -> None:
         self.question = question
@@ -67,7 +67,7 @@ class _Ticket:
         self._asked = False
 
     def taken_by(self, session: Session) -> bool:
-        """Note who carries the question now; False when nobody waits for it any more."""
+        """Note which session sends the question; False when its deadline is over."""
         with self._lock:
             if time.monotonic() >= self.deadline:
                 return False
@@ -75,12 +75,12 @@ class _Ticket:
             return True
 
     def brought(self) -> None:
-        """Note that nobody carries it now."""
+        """Note that the session has its answer, or failed."""
         with self._lock:
             self._session = None
 
     def abandon(self) -> bool:
-        """Give up: cut the connection if the question is under way; return whether it ever was."""
+        """Give up: cut the connection if the question is under way; return whether it was sent."""
         with self._lock:
             self.deadline = 0.0
             if self._session is not None:
@@ -145,7 +145,7 @@ class Connection:
             ticket.abandon()
 
     def _not_asked(self) -> MetricUnavailableError:
-        """Return what became of a question for which no connection was free: it may be light."""
+        """Return the error of a question for which no thread was free: it need not be too heavy."""
         return MetricUnavailableError(f"not asked within {self._timeout:g} s")
 
     def _answered(self, ticket: _Ticket) -> Answer:

@@ -1,10 +1,11 @@
-"""How are the users' own queries asked together.
+"""How are the users' own queries joined into a few questions, and the wrong ones among them found.
 
-Hundreds are joined into one question; when Prometheus finds it wrong, the halves are asked, until
-the one that is wrong stands alone with the reason.
-It is left alone for a while then: its neighbours must not pay for it at every cycle.
-One that is too heavy is found likewise, cycle by cycle (`heavy_queries.py`).
-Who is refused as such (a token that is over) is refused whole, and asks again at the next cycle.
+Hundreds are joined into one question; when Prometheus says that it is wrong (400), its halves are
+asked, until the wrong query stands alone, with the reason.
+That query is not asked again for five minutes, so that its neighbours do not pay at every cycle.
+A query that is too heavy is found likewise, over several cycles (`heavy_queries.py`).
+Where Prometheus refuses us and not the query (an expired token), all are unknown until the next
+cycle.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

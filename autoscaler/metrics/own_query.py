@@ -46,7 +46,10 @@ class FoundSelector:
 
 @dataclass(frozen=True, slots=True)
 class OwnQuery:
-    """A query and the selectors in it; `whole` says whether it may stand beside others."""
+    """A query and the selectors in it; `whole` says whether it may be joined with others.
+
+    It may where each string and bracket that it opens is closed, so that it ends where it should.
+    """
 
     text: str
     whole: bool

@@ -124,7 +124,8 @@ class PrometheusMetrics:
     ) -> tuple[Outcome, list[Outcome], list[Outcome]]:
         """Return which targets are down, and the answers to each group and batch of own queries.
 
-        All at once, so that whoever is slow keeps nobody else waiting; suspects are the last.
+        All are sent at once, so that a slow one delays no other; those under suspicion of being too
+        heavy are the last.
         """
         questions = [Question(_DOWN, at=now)]
         for group, query in zip(self._plan.groups, self._queries, strict=True):
@@ -176,7 +177,7 @@ class PrometheusMetrics:
     def _samples(
         self, group: Group, table: Table, around: Circumstances
     ) -> list[tuple[int, Sample]]:
-        # A job that is down as a whole has no series left to tell which source it served.
+        # Jobs are remembered: one that is down as a whole has no series that tells whose it was.
         jobs = self._jobs.get(group.counters, frozenset()) | table.jobs
         self._jobs[group.counters] = jobs
         reading = Reading(group, table, around, jobs=jobs)

@@ -1,10 +1,10 @@
-"""Is a pod that Kubernetes calls ready also reachable: Consul as a second witness.
+"""Is a pod that Kubernetes calls ready also passing in Consul: the readiness witness.
 
-Where callers find a workload through Consul, a pod serves only once Consul passes it on.
-The witness never enters the replica count: Consul's catalog lags, and what an instance is depends
-on how it was registered.
-It says how long "ready but not routable" lasts, which is an alert, and how much later than Ready a
-pod can be called, which is a part of the lead time.
+Where clients find a workload through Consul, a pod serves only once its instance passes there.
+Consul never decides the number of replicas: its catalog lags, and what an instance is depends on
+how it was registered.
+The witness tells how long a pod has been ready and not passing, which is an alert when it lasts,
+and how long after Ready pods begin to pass, which is added to the lead time.
 
 Pods are told apart by name where Consul knows it (consul-k8s writes it into the service's meta);
 elsewhere ready pods and passing instances are only counted.
@@ -136,9 +136,9 @@ def _passing_names(instances: Iterable[Instance], *, namespace: str) -> frozense
 class ReadinessWitness:
     """Compares what the API server and Consul say of the same workloads, cycle by cycle.
 
-    `witnessed` never waits: a thread begins every round, from the first service on that a policy
-    names, a turn of each datacenter whose last one is over, so that one that does not answer takes
-    no time from the others.
+    `witnessed` never waits: a thread asks, from when a policy first names a service.
+    In every round it begins one turn of each datacenter whose last turn is over, so that one that
+    does not answer takes no time from the others.
     In its turn a datacenter is asked about one service after the other, until it leaves a question
     unanswered, for nearly a round; then for as long again about services whose last question
     failed. Whom a turn leaves out comes first in the next.
