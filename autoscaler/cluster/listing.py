@@ -46,6 +46,8 @@ _CONNECT_SECONDS = 5.0
 # Backoff between failures, doubled each time, as client-go's reflector does it.
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
+# The longest pause is reached by then.
+_MOST_DOUBLINGS = 6
 # In a row, of a watch from one version: a quarter of a minute. Where nobody answers we wait.
 _MOST_REFUSALS = 5
 # Likewise by a server that is busy: about six minutes, as long as a watch lasts anyway. A list in
@@ -211,7 +213,9 @@ class Listing:
         """Say what failed, once per streak and when it changes little; then wait."""
         self._failures += 1
         self.failure = str(error.reason)
-        pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** (self._failures - 1))
+        # An outage of hours has more failures than a float can count doublings.
+        doublings = min(self._failures - 1, _MOST_DOUBLINGS)
+        pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**doublings)
         logger.log(
             logging.WARNING if self._failures == 1 else logging.DEBUG,
             "watch_failed",

@@ -253,6 +253,17 @@ def test_who_says_when_to_come_again_is_left_alone_until_then(
     assert least <= max(listing._stopping.waits) <= max(least, 1.0)
 
 
+@pytest.mark.parametrize("n_failures", [10, 1100, 100_000])
+def test_an_outage_of_hours_is_waited_for_as_one_of_minutes(serve: Any, n_failures: int) -> None:
+    _, listing = serve((500, {}), page("a"))
+    listing._stopping = unhurried = Unhurried()
+    listing._failures = n_failures
+    listing()
+
+    assert 15.0 <= max(unhurried.waits) <= 30.0
+    assert listing._failures == 0
+
+
 def test_a_version_that_is_gone_in_the_middle_of_a_watch_is_listed_anew(serve: Any) -> None:
     def event(kind: str, body: dict[str, Any]) -> bytes:
         return json.dumps({"type": kind, "object": body}).encode() + b"\n"
