@@ -86,12 +86,12 @@ class LatestRecords:
     def _forget_gone(self, now: datetime) -> None:
         """Drop whoever has had no record since the last time: at most twice `GONE_AFTER` late."""
         since = self._swept_at
-        if since is None:
-            self._swept_at = now
-        if since is None or now - since < GONE_AFTER:
+        if since is None or now < since:  # the first time, or the clock was set back
+            self._swept_at = since = now
+        if now - since < GONE_AFTER:
             return
         self._swept_at = now
-        present = {t for t, r in self._records.items() if r.at >= since}
+        present = {t for t, r in self._records.items() if since <= r.at <= now}
         if len(present) < len(self._records):
             self.retain(present)
 

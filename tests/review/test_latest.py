@@ -51,6 +51,13 @@ def test_the_last_that_was_governed_is_gone_after_a_while_though_no_record_comes
     assert latest.all() == []
 
 
+def test_who_is_no_longer_governed_is_gone_as_soon_after_the_clock_was_set_back(latest):
+    for k in range(int(2 * GONE_AFTER / TICK) + 1):
+        latest.keep(record(at=NOW - timedelta(hours=1) + k * TICK))
+
+    assert [r.target for r in latest.all()] == [CHECKOUT]
+
+
 def test_who_is_still_governed_stays(latest):
     for k in range(200):
         for target in (CHECKOUT, SEARCH, ROLLOUT):
