@@ -97,7 +97,7 @@ def remembered(
         ready,
         n_ready,
         passing,
-        {name: before.since.get(name, now) for name in waiting},
+        {name: min(before.since.get(name, now), now) for name in waiting},
         started & waiting,
         (*before.delays, *delays)[-_REMEMBERED_STARTS:],
     )

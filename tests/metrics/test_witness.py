@@ -103,6 +103,16 @@ def test_a_clock_that_is_set_back_shortens_no_lead_time(consul, watching):
     assert watching.seen(-3600, "a", "b").delay == timedelta(0)
 
 
+def test_a_clock_that_is_set_back_keeps_no_alarm_waiting_for_longer_than_a_minute(consul, watching):
+    consul.pass_pods("a")
+    watching.seen(0, "a", "b")
+
+    seen = [watching.seen(seconds - 3600, "a", "b") for seconds in (0, 61)]
+
+    assert [s.unroutable_for for s in seen] == [timedelta(0), 61 * SECOND]
+    assert [s.alarming for s in seen] == [False, True]
+
+
 def test_it_clears_when_consul_passes_the_pod(consul, watching):
     consul.pass_pods("a")
     watching.seen(0, "a", "b")
