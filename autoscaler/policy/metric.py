@@ -6,9 +6,9 @@ here; there is no metrics APIService to ask.
 
 import re
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from autoscaler.policy.base import Section
 from autoscaler.policy.quantity import Quantity, WholeNumber
@@ -38,6 +38,19 @@ Name = Annotated[str, Field(min_length=1, max_length=253)]
 ObjectName = Annotated[Name, AfterValidator(object_name)]
 Query = Annotated[str, Field(min_length=1, max_length=10_000), AfterValidator(plain_lines)]
 Labels = Annotated[dict[Name, Annotated[str, Field(max_length=1024)]], Field(max_length=32)]
+
+
+def _match_labels(selector: Any) -> Any:
+    """Return what HPA's selector holds, or the mapping of labels itself, which is as good."""
+    if not isinstance(selector, dict):
+        return selector
+    if "matchExpressions" in selector:
+        raise ValueError("matchExpressions are not understood; give matchLabels, or a query")
+    labels = selector.get("matchLabels")
+    return labels if isinstance(labels, dict) and len(selector) == 1 else selector
+
+
+Selector = Annotated[Labels, BeforeValidator(_match_labels)]
 
 
 class TargetType(StrEnum):
@@ -141,10 +154,10 @@ class ContainerResource(Section):
 
 
 class MetricIdentifier(Section):
-    """A metric by name, with an optional label selector."""
+    """A metric by name, with an optional selector: labels, with or without `matchLabels`."""
 
     name: Name
-    selector: Labels = {}
+    selector: Selector = {}
 
 
 class PodsMetric(Section):

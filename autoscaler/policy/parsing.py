@@ -65,12 +65,18 @@ def checked(values: Any) -> tuple[WorkloadPolicy | None, list[str]]:
     if not isinstance(values, dict):
         return None, [f"a policy is a mapping of fields, got {shown(values)}"]
     if "apiVersion" in values and "kind" in values:
-        kind = shown(values["kind"])
-        return None, [f"kind: {kind} is a manifest; a policy begins with scaleTargetRef"]
+        return None, [f"kind: {_no_policy(values['kind'])}"]
     try:
         return WorkloadPolicy.model_validate(values, by_alias=True, by_name=False), []
     except ValidationError as error:
         return None, complaints(error) + _bounds_complaints(values, error)
+
+
+def _no_policy(kind: Any) -> str:
+    """Say what a manifest is not; an HPA's `spec` is read as a policy, word for word."""
+    if kind == "HorizontalPodAutoscaler":
+        return f"{shown(kind)} is a manifest; what stands below its spec is a policy"
+    return f"{shown(kind)} is a manifest; a policy begins with scaleTargetRef"
 
 
 def foreign_namespace(

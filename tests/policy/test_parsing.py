@@ -1,5 +1,6 @@
 """What a document says, and what is said about a wrong one."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -49,6 +50,35 @@ def test_a_workload_may_be_kept_at_one_count():
     policy = parsed(with_field("minReplicas: 60"))
 
     assert (policy.min_replicas, policy.max_replicas) == (60, 60)
+
+
+def test_a_selector_is_read_as_hpa_writes_it_and_without_its_frame():
+    def selector(written: str) -> dict[str, str]:
+        external = f"external: {{metric: {{name: q, selector: {written}}}, target: {{value: 9}}}}"
+        policy = parsed(GOOD + f"  - type: External\n    {external}\n")
+        assert policy.metrics[1].external is not None
+        return policy.metrics[1].external.metric.selector
+
+    assert selector("{matchLabels: {queue: orders}}") == {"queue": "orders"}
+    assert selector("{queue: orders}") == {"queue": "orders"}
+    assert complaints(
+        GOOD + "  - {type: External, external: {metric: {name: q, selector: "
+        "{matchExpressions: []}}, target: {value: 9}}}\n"
+    ) == [
+        "metrics[1].external.metric.selector: matchExpressions are not understood; "
+        "give matchLabels, or a query"
+    ]
+
+
+def test_the_spec_of_an_hpa_is_a_policy():
+    resource = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}
+    spec = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout"},
+        "maxReplicas": 10,
+        "metrics": [{"type": "Resource", "resource": resource}],
+    }
+
+    assert parsed(json.dumps(spec)).metrics[0].target
 
 
 def test_what_one_direction_of_behavior_leaves_out_is_filled_in_as_by_the_api_server():
@@ -288,6 +318,11 @@ def test_a_mistake_is_told_in_a_few_hundred_characters_however_long_it_is():
             "{apiVersion: apps/v1, kind: Deployment, metadata: {name: checkout}}",
             "kind: 'Deployment' is a manifest; a policy begins with scaleTargetRef",
             id="a manifest",
+        ),
+        pytest.param(
+            "{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, spec: {}}",
+            "kind: 'HorizontalPodAutoscaler' is a manifest; what stands below its spec is a policy",
+            id="an HPA",
         ),
         pytest.param("a: [", "line 2, column 1: did not find expected node content", id="not YAML"),
         pytest.param(
