@@ -3,8 +3,9 @@
 A file may hold several documents.
 A document that is a ConfigMap is read as the cluster would read it: each key of `data` is a policy
 bound to the ConfigMap's namespace.
-So is each of a List of them, as `kubectl get configmaps -o yaml` prints it; the path `-` is
-standard input.
+So is each of a List of them that has the label, as `kubectl get configmaps -o yaml` prints it: the
+others of a namespace are nobody's policies.
+The path `-` is standard input.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -75,7 +76,9 @@ def _read(path: Path) -> tuple[list[PolicyDocument], list[str]]:
         return [], [f"{path}: cannot be read: {why_not(error)}"]
     for file in files:
         try:
-            found += _of_file(file)
+            documents_there, wrong = _of_file(file)
+            found += documents_there
+            problems += wrong
         except PolicyError as error:
             problems.append(str(error))
         except (OSError, UnicodeDecodeError) as error:
@@ -90,27 +93,47 @@ def _is_policy_file(file: Path) -> bool:
     return file.suffix in _SUFFIXES and not file.name.startswith(".") and file.is_file()
 
 
-def _of_file(path: Path) -> Iterator[PolicyDocument]:
+def _of_file(path: Path) -> tuple[list[PolicyDocument], list[str]]:
+    """Return the documents of a file, and what is wrong with each manifest of it."""
     with (_STANDARD_INPUT if str(path) == "-" else path).open(encoding="utf-8") as opened:
         text = opened.read(MOST_CHARACTERS + 1)
     try:
         read = documents(text)
+        values = [item for value in read for item in _items(value)]
     except PolicyError as error:
         raise PolicyError(f"{path}: {error}") from error
-    values = [item for value in read for item in _items(value)]
+    found: list[PolicyDocument] = []
+    problems: list[str] = []
     for number, value in enumerate(values, start=1):
         source = str(path) if len(values) == 1 else f"{path} document {number}"
-        if isinstance(value, dict) and value.get("kind") == "ConfigMap":
-            yield from _of_config_map(value, source=source)
-        else:
-            yield PolicyDocument(source, text if read == [value] else _as_text(value))
+        try:
+            if isinstance(value, dict) and value.get("kind") == "ConfigMap":
+                found += _of_config_map(value, source=source)
+            else:
+                found.append(PolicyDocument(source, text if read == [value] else _as_text(value)))
+        except PolicyError as error:
+            problems.append(str(error))
+    return found, problems
 
 
 def _items(value: Any) -> list[Any]:
-    """Return the manifests of a List, or the one document that something else is."""
+    """Return the manifests of a List that are meant as policies, or what is no list."""
     listed = isinstance(value, dict) and value.get("kind") in {"List", "ConfigMapList"}
     items = value.get("items") if listed else None
-    return items if isinstance(items, list) else [value]
+    if not isinstance(items, list):
+        return [value]
+    meant = [item for item in items if not _of_somebody_else(item)]
+    if items and not meant:
+        raise PolicyError(f'no ConfigMap in it has the label {CONFIG_MAP_LABEL}: "true"')
+    return meant
+
+
+def _of_somebody_else(item: Any) -> bool:
+    """Whether it is a ConfigMap without our label; one with another value is a mistake."""
+    if not isinstance(item, dict) or item.get("kind") != "ConfigMap":
+        return False
+    metadata = item.get("metadata")
+    return isinstance(metadata, dict) and CONFIG_MAP_LABEL not in (metadata.get("labels") or ())
 
 
 def _of_config_map(manifest: dict[str, Any], *, source: str) -> Iterator[PolicyDocument]:
@@ -122,13 +145,14 @@ def _of_config_map(manifest: dict[str, Any], *, source: str) -> Iterator[PolicyD
         raise PolicyError(f"{source}: a ConfigMap with policies has metadata and data")
     labels = metadata.get("labels")
     watched = labels.get(CONFIG_MAP_LABEL) if isinstance(labels, dict) else None
+    namespace = str(metadata.get("namespace") or "default")
+    whole = f"{source}: ConfigMap {namespace}/{metadata.get('name')}"
     if watched != "true":
         raise PolicyError(
-            f'{source}: metadata.labels["{CONFIG_MAP_LABEL}"]: {shown(watched)} must be "true"'
+            f'{whole}: metadata.labels["{CONFIG_MAP_LABEL}"]: {shown(watched)} must be "true"'
         )
-    namespace = str(metadata.get("namespace") or "default")
     for key, text in data.items():
-        where = f"{source}: ConfigMap {namespace}/{metadata.get('name')} key {key}"
+        where = f"{whole} key {key}"
         if not isinstance(text, str):
             raise PolicyError(f"{where}: {shown(text)} must be text, as after `{key}: |`")
         yield PolicyDocument(where, text, namespace)

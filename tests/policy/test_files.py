@@ -110,6 +110,35 @@ def test_a_list_of_them_is_read_as_kubectl_prints_it(tmp_path):
     ]
 
 
+def listed(file: Path, *manifests: str) -> Path:
+    items = [yaml.safe_load(manifest) for manifest in manifests]
+    return write(file, yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": items}))
+
+
+def test_of_all_config_maps_of_a_namespace_the_labelled_ones_are_policies(tmp_path):
+    ours = MANIFEST.replace("OTHER", "shop")
+    root_ca = "{kind: ConfigMap, metadata: {name: kube-root-ca.crt}, data: {ca.crt: x}}"
+    file = listed(tmp_path / "list.yaml", root_ca, ours)
+
+    checked = checked_files([file])
+
+    assert list(checked.policies) == [f"{file}: ConfigMap shop/policies key checkout"]
+    assert checked.problems == ()
+    assert checked_files([listed(file, root_ca)]).problems == (
+        f'{file}: no ConfigMap in it has the label autoscaler/policies: "true"',
+    )
+
+
+def test_one_wrong_manifest_of_a_list_hides_no_other(tmp_path):
+    ours = MANIFEST.replace("OTHER", "shop")
+    file = listed(tmp_path / "list.yaml", ours.replace('"true"', "'yes'"), ours)
+
+    checked = checked_files([file])
+
+    assert list(checked.policies) == [f"{file} document 2: ConfigMap shop/policies key checkout"]
+    assert len(checked.problems) == 1
+
+
 def test_an_empty_list_holds_no_policy(tmp_path):
     file = write(tmp_path / "list.yaml", "kind: List\nitems: []\n")
 
@@ -144,7 +173,8 @@ def test_a_config_map_without_the_label_would_never_be_watched(tmp_path, label, 
     file = write(tmp_path / "map.yaml", MANIFEST.replace('"true"', label))
 
     assert checked_files([file]).problems == (
-        f'{file}: metadata.labels["autoscaler/policies"]: {shown} must be "true"',
+        f'{file}: ConfigMap shop/policies: metadata.labels["autoscaler/policies"]: {shown} '
+        'must be "true"',
     )
 
 
