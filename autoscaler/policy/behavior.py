@@ -16,7 +16,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from autoscaler.policy.base import Section
-from autoscaler.policy.quantity import Share, WholeNumber
+from autoscaler.policy.quantity import Tolerance, WholeNumber
 
 
 class SelectPolicy(StrEnum):
@@ -48,7 +48,7 @@ class ScalingRules(Section):
     stabilization_window_seconds: WholeNumber | None = Field(default=None, ge=0, le=3600)
     select_policy: SelectPolicy = SelectPolicy.MAX
     policies: tuple[ScalingPolicy, ...] = Field(default=(), max_length=16)
-    tolerance: Share | None = None
+    tolerance: Tolerance | None = None
 
 
 DEFAULT_SCALE_UP = ScalingRules(

@@ -102,6 +102,12 @@ def parsed_share(value: Any) -> float:
     return share
 
 
+def parsed_tolerance(value: Any) -> float:
+    """Return a share, also as the quantity that the API server prints in an HPA: `100m` is 10%."""
+    thousandths = isinstance(value, str) and value.strip().endswith("m")
+    return parsed_share(parsed_quantity(value) if thousandths else value)
+
+
 def parsed_risk(value: Any) -> float:
     """Return an accepted chance of being short; what no past can calibrate is refused."""
     share = parsed_share(value)
@@ -160,7 +166,7 @@ def _written_quantity(amount: float) -> str | float:
 Quantity = Annotated[float, BeforeValidator(parsed_quantity), PlainSerializer(_written_quantity)]
 Duration = Annotated[timedelta, BeforeValidator(parsed_duration), PlainSerializer(duration_text)]
 Risk = Annotated[float, BeforeValidator(parsed_risk), PlainSerializer(_written_share)]
-Share = Annotated[float, BeforeValidator(parsed_share), PlainSerializer(_written_share)]
+Tolerance = Annotated[float, BeforeValidator(parsed_tolerance), PlainSerializer(_written_share)]
 
 
 def refused_look_alike(value: Any) -> Any:

@@ -76,9 +76,10 @@ def test_the_spec_of_an_hpa_is_a_policy():
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout"},
         "maxReplicas": 10,
         "metrics": [{"type": "Resource", "resource": resource}],
+        "behavior": {"scaleDown": {"tolerance": "150m"}},  # as the API server prints 0.15
     }
 
-    assert parsed(json.dumps(spec)).metrics[0].target
+    assert parsed(json.dumps(spec)).behavior.scale_down.tolerance == 0.15
 
 
 def test_what_one_direction_of_behavior_leaves_out_is_filled_in_as_by_the_api_server():
