@@ -4,13 +4,11 @@ Told from the fields of a decision line alone; where the number is not simply th
 pod carries, it is said whose it is.
 """
 
-from datetime import timedelta
-
 from autoscaler.decide.facts import Capacity, CapacitySource, Doubt, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.scale_to_zero import IDLE_BEFORE_ZERO
 from autoscaler.decide.sizing import replicas_for
-from autoscaler.policy.quantity import duration_text, share_text
+from autoscaler.policy.quantity import duration_text, seconds_text, share_text
 from autoscaler.review.fields import ASLEEP, DecisionFields, SignalFields
 from autoscaler.review.level import level_of
 
@@ -69,11 +67,18 @@ def proposed_replicas(signal: SignalFields) -> int:
 
 
 def _unheard(leading: SignalFields, line: DecisionFields) -> str:
-    """Return what is wrong with the other signals, where that forbids lowering."""
+    """Return what is wrong with the other signals, where that forbids lowering.
+
+    Where nothing is wrong with any, of the pods of one some have no sample.
+    """
     if line["recommendation"]["may_lower"]:
         return ""
     others = (_doubted(signal) for signal in line["signals"] if signal is not leading)
-    return "".join(f"; {told}" for told in others if told)
+    told = "".join(f"; {other}" for other in others if other)
+    partial = line["recommendation"]["reason"] == Reason.METRICS_PARTIAL_HOLD
+    if told or not partial or leading["doubt"] is not None:
+        return told
+    return "; not every pod is measured, which never lowers"
 
 
 def _doubted(signal: SignalFields) -> str:
@@ -89,7 +94,7 @@ def _load(signal: SignalFields, *, ahead: bool) -> str:
     forecast = signal["forecast"]
     if forecast is None or not ahead:
         return f"{signal['metric']} is {_value(signal)}"
-    lead = duration_text(timedelta(seconds=forecast["lead_time_seconds"]))
+    lead = seconds_text(forecast["lead_time_seconds"])
     return (
         f"{signal['metric']}, now {_value(signal)}, may reach {level_of(signal):.6g} in {lead} "
         f"(risk {share_text(forecast['risk'])})"

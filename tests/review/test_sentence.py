@@ -383,6 +383,24 @@ def test_every_reason_has_a_sentence_that_ends_in_one_stop_and_is_bounded():
         assert len(told) <= MESSAGE_LIMIT + 1
 
 
+def test_a_lead_time_is_told_to_the_second():
+    measured = signal(forecast=forecast(lead_time=timedelta(seconds=9.69407)))
+
+    assert (
+        "may reach 1600 in 10s (risk 1%)"
+        in record(14, 14, signals=(measured,)).as_dict()["message"]
+    )
+
+
+def test_a_pod_that_nobody_measures_is_named_as_what_forbids_lowering():
+    asked = Proposal("requestRate linkerd", 14, 14, doubt=Reason.METRICS_PARTIAL_HOLD)
+    partial = Recommendation(14, Reason.METRICS_PARTIAL_HOLD, (asked,), may_lower=False)
+
+    assert record(14, 14, recommendation=partial).as_dict()["message"] == (
+        f"kept 14 replicas: {EXPECTED[:-1]}; not every pod is measured, which never lowers."
+    )
+
+
 @settings(deadline=None)
 @given(
     value=st.just(0.0) | st.floats(0.01, 1e7),
