@@ -167,4 +167,5 @@ def _add(
 def _tell_skipped(event: JobEvent) -> None:
     """Say that a cycle was skipped because the one before was late."""
     if event.job_id == _RECONCILE:
-        log_event(logger, logging.WARNING, "cycle_skipped")
+        because = "the cycle before, or learning, took longer than --interval: look for CPU"
+        log_event(logger, logging.WARNING, "cycle_skipped", because=because)

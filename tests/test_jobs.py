@@ -171,10 +171,11 @@ class Heard(logging.Handler):
 
     def __init__(self, message):
         super().__init__()
-        self.message, self.event = message, threading.Event()
+        self.message, self.event, self.fields = message, threading.Event(), {}
 
     def emit(self, record):
         if record.getMessage() == self.message:
+            self.fields = record.fields
             self.event.set()
 
 
@@ -191,6 +192,7 @@ def test_a_cycle_that_comes_due_while_one_runs_is_skipped_and_told():
     logging.getLogger("autoscaler").removeHandler(skipped)
 
     assert skipped.event.is_set()
+    assert "longer than --interval" in skipped.fields["because"]
 
 
 @pytest.fixture

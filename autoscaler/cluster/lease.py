@@ -94,7 +94,7 @@ class Leadership:
             renew_deadline=int(RENEW_DEADLINE.total_seconds()),
             retry_period=int(RETRY_PERIOD.total_seconds()),
             onstarted_leading=lambda: _say("leading", self.identity),
-            onstopped_leading=lambda: _say("lost_the_lease", self.identity),
+            onstopped_leading=self._say_lost,
         )
         try:
             while True:
@@ -102,6 +102,13 @@ class Leadership:
                     leaderelection.LeaderElection(settings).run()
         except _LeftError:
             _say("left_the_election", self.identity)
+
+    def _say_lost(self) -> None:
+        taken = self._lock.holder not in {"", self.identity}
+        late = f"{self._lock.holder} holds it" if taken else "it was not renewed in time"
+        because = self._lock.failure() or late
+        fields = {"identity": self.identity, "because": because}
+        logger.warning("lost_the_lease", extra={"fields": fields})
 
 
 class _Lock:

@@ -287,7 +287,7 @@ def test_a_clock_that_is_set_lets_nobody_lead_too_early_nor_too_late(
 
 
 def test_who_cannot_renew_stops_leading_before_anybody_else_may_start(
-    new_control_plane: Callable[[], ControlPlane],
+    new_control_plane: Callable[[], ControlPlane], caplog: pytest.LogCaptureFixture
 ) -> None:
     plane = new_control_plane()
     connection = connect(plane.admin_kubeconfig)
@@ -305,3 +305,5 @@ def test_who_cannot_renew_stops_leading_before_anybody_else_may_start(
     leadership.stop()
     connection.close()
     assert not leadership.leads()
+    [lost] = [r.fields["because"] for r in caplog.records if r.msg == "lost_the_lease"]
+    assert "fails: no answer" in lost
