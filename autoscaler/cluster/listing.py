@@ -192,7 +192,7 @@ class Listing:
             # A page in the server's place says 200, too.
             stream.close()
             stream.release_conn()
-            raise refusal_of(response, reason=response.reason or "")
+            raise refusal_of(response, reason=f"watch: {response.reason or ''}")
         self._failures = 0
         self._stream = stream
         if self._stopping.is_set():

@@ -50,8 +50,10 @@ def _text(arguments: argparse.Namespace) -> str:
 
 def _overview(arguments: argparse.Namespace) -> dict[str, Any]:
     """Ask the daemon for what it knows."""
+    _, *reference = arguments.filter.split("/", maxsplit=1)
+    whole = "/" in "".join(reference)  # as the first column has it
     asked = {
-        "q": arguments.filter,
+        "q": reference[0] if whole else arguments.filter,
         "attention": arguments.attention or "",
         "limit": str(int(arguments.limit)),
     }

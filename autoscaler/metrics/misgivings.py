@@ -68,6 +68,8 @@ DOWN_UNKNOWN = "which scrape targets are down is not known"
 
 def told_down(down: Sequence[Down]) -> str:
     """Return that targets are down, in words; empty when none is."""
+    if len(down) == 1:
+        return f"1 scrape target is down, {down[0].instance}"
     return f"{len(down)} scrape targets are down, first {down[0].instance}" if down else ""
 
 

@@ -65,7 +65,7 @@ def read_decisions(
     Parameters
     ----------
     target
-        `namespace/name`, or the name alone.
+        `namespace/name`, the name alone, or `kind/namespace/name` as `autoscaler status` has it.
     """
     told = reading or Reading()
     for line in lines:
@@ -82,11 +82,17 @@ def read_decisions(
         if decision["schema"] > SCHEMA_VERSION:
             told.unreadable += 1
             continue
-        if target in {"", decision["target"]["name"], who(decision)}:
+        if _is(decision, target):
             told.decisions += 1
             yield decision
         elif len(told.others) < _MOST_OTHERS:
             told.others.add(who(decision))
+
+
+def _is(line: DecisionFields, target: str) -> bool:
+    """Whether a line is about this target; of all if none is named."""
+    kind, name = line["target"]["kind"], line["target"]["name"]
+    return target in {"", name, who(line), f"{kind}/{who(line)}"}
 
 
 def who(line: DecisionFields) -> str:
@@ -129,7 +135,7 @@ def _unreached(error: Exception) -> bool:
 @contextlib.contextmanager
 def _stream(source: str, target: str) -> Iterator[IO[bytes]]:
     if source.startswith(("http://", "https://")):
-        namespace, _, name = target.rpartition("/")
+        *_, namespace, name = ("", *target.split("/"))
         asked = urlencode({"namespace": namespace, "name": name}) if namespace else ""
         try:
             answer = urllib.request.urlopen(

@@ -14,9 +14,10 @@ def which_policies(found: Sequence[Episode], state: str, *, n_policies: int) -> 
     for episode in found:
         by_name.setdefault(episode.who, []).append(episode)
     ranked = sorted(by_name.items(), key=lambda item: (-_total(item[1]), item[0]))
+    width = max([32, *(len(name) for name, _ in ranked)])
     return Answer(
         _told(ranked, state, times(n_policies, "policy", "policies")),
-        tuple(_row(name, own) for name, own in ranked),
+        tuple(_row(name, own, width=width) for name, own in ranked),
         {"policies": [_policy_data(name, own) for name, own in ranked]},
     )
 
@@ -32,9 +33,9 @@ def _told(ranked: Sequence[tuple[str, list[Episode]]], state: str, policies: str
     )
 
 
-def _row(name: str, own: Sequence[Episode]) -> str:
+def _row(name: str, own: Sequence[Episode], *, width: int) -> str:
     still = ", still" if _ongoing(own) else ""
-    return f"{name:<32} {seconds_text(_total(own)):>12}  {times(len(own), 'span')}{still}"
+    return f"{name:<{width}} {seconds_text(_total(own)):>12}  {times(len(own), 'span')}{still}"
 
 
 def _policy_data(name: str, own: Sequence[Episode]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Why does this workload have so many replicas now: the newest line, and the last rescale."""
 
 from autoscaler.policy.quantity import seconds_text, share_text
-from autoscaler.remedies import REMEDY
+from autoscaler.remedies import END_OF, REMEDY
 from autoscaler.review.answer import Answer, Lines, clock, number_text
 from autoscaler.review.fields import ASLEEP, DecisionFields, SignalFields
 from autoscaler.review.level import level_of
@@ -53,9 +53,23 @@ def _signal_rows(signal: SignalFields) -> list[str]:
 
 
 def _ways_out(line: DecisionFields) -> list[str]:
-    """Return what can be done about each doubt, once."""
+    """Return what can be done about each doubt, once, and about the rule that stands."""
     doubts = dict.fromkeys(signal["doubt"] for signal in line["signals"])
-    return [f"{'way out':<22} {REMEDY[doubt]}" for doubt in doubts if doubt is not None]
+    told = [REMEDY[doubt] for doubt in doubts if doubt is not None]
+    told += [END_OF[line["reason"]]] if line["reason"] in END_OF else []
+    told += _of_missing_pods(line)
+    return [f"{'way out':<22} {way}" for way in told]
+
+
+def _of_missing_pods(line: DecisionFields) -> list[str]:
+    """Return where it is told why pods that were ordered are not there: no rule of ours knows."""
+    ready, ordered = line["ready_replicas"], line["current_replicas"]
+    if ready is None or ordered is None or ready >= ordered or line["reason"] in END_OF:
+        return []
+    return [
+        f"{ordered - ready} of {ordered} pods are not ready: kubectl describe says why, of the pod "
+        "or, where pods are missing, of the ReplicaSet (quota)"
+    ]
 
 
 def _routability_rows(line: DecisionFields) -> list[str]:

@@ -298,7 +298,7 @@ def test_what_a_query_reads_of_targets_that_are_down_may_not_lower(
     [sample] = reader_of(stub.url).newest(series("sum(hits)"), now=NOW, workloads={})
 
     assert (sample.value, sample.n_series, sample.doubt) == (9.0, 4, doubt)
-    assert sample.detail == ("1 scrape targets are down, first 10.0.0.1:80" if doubt else "")
+    assert sample.detail == ("1 scrape target is down, 10.0.0.1:80" if doubt else "")
 
 
 def test_a_query_does_not_miss_a_pod_that_has_ended(stub, reader_of):
@@ -394,7 +394,7 @@ def test_a_target_down_for_good_makes_a_query_partial_until_it_leaves_its_job(st
         [sample] = reader.newest(asked, now=now, workloads={})
         return sample.doubt, sample.detail
 
-    told = (Doubt.PARTIAL, "1 scrape targets are down, first 10.0.0.7:9100")
+    told = (Doubt.PARTIAL, "1 scrape target is down, 10.0.0.7:9100")
     assert [read(0, down), read(30, down)] == [told, told]
     assert read(31) == (None, "")
 

@@ -210,7 +210,7 @@ def test_a_load_that_nobody_tells_is_not_absent_while_who_counts_it_is_down(
     sample = sample_of(rows, series=series, down=[row(1, job=down, instance="10.0.0.7:9100")])
 
     assert (sample.value, sample.doubt) == (None, doubt)
-    told = "1 scrape targets are down, first 10.0.0.7:9100"
+    told = "1 scrape target is down, 10.0.0.7:9100"
     assert sample.detail == (told if doubt is Doubt.NOT_SCRAPED else "no series")
 
 

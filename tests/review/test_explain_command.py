@@ -6,7 +6,7 @@ import pytest
 from autoscaler.cli import main
 from autoscaler.decide.facts import Doubt, Sample, TargetRef, Trust
 from autoscaler.decide.reason import Reason
-from autoscaler.remedies import REMEDY
+from autoscaler.remedies import END_OF, REMEDY
 from review.records import NOW, UNROUTABLE, decided, missing, policy, record, signal, workload
 
 SEARCH = TargetRef("api", "search")
@@ -66,7 +66,7 @@ def test_a_sentence_comes_first_and_then_the_chain_of_numbers(explained):
     ]
 
 
-DOWN = "1 scrape targets are down, first 10.0.0.7:9100"
+DOWN = "1 scrape target is down, 10.0.0.7:9100"
 
 
 def test_a_target_that_is_down_for_good_is_named_with_the_way_out(explained):
@@ -98,6 +98,32 @@ def test_who_sleeps_needs_no_way_out_while_prometheus_answers(explained, doubt, 
 
 def test_every_doubt_has_a_way_out():
     assert set(REMEDY) == set(Doubt)
+
+
+def test_a_rule_that_somebody_has_to_end_is_told_with_the_way_out(explained):
+    rival = record(10, 10, (Reason.REPLICAS_CONTESTED, 14, 10, "governed by ScaledObject x"))
+    _, out, _ = explained("shop/checkout", records=[rival])
+
+    assert f"  way out                {END_OF[Reason.REPLICAS_CONTESTED]}" in out.splitlines()
+
+
+def test_pods_that_are_not_ready_are_told_with_where_to_look(explained):
+    _, out, _ = explained("shop/checkout", records=[record(14, 14, workload=workload(14, ready=9))])
+
+    assert "  way out                5 of 14 pods are not ready: kubectl describe says why" in out
+
+
+def test_of_a_target_that_is_not_there_the_way_out_is_told(explained):
+    _, out, _ = explained("shop/checkout", records=[missing()])
+
+    assert out.splitlines()[1] == (
+        "  way out                create it, mend scaleTargetRef, or take the policy away"
+    )
+
+
+def test_a_workload_may_be_named_as_status_names_it(explained):
+    assert explained("Deployment/shop/checkout")[0] == 0
+    assert explained("StatefulSet/shop/checkout")[0] == 1
 
 
 @pytest.mark.parametrize(

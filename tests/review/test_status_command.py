@@ -55,6 +55,16 @@ def test_it_is_a_table_as_kubectl_prints_them(url, capsys):
     assert lines[0].index("STATE") == lines[1].index("not found")
 
 
+@pytest.mark.parametrize("part", ["calm", "shop/calm", "Deployment/shop/calm"])
+def test_a_workload_is_found_by_its_reference_as_by_part_of_its_name(url, capsys, part):
+    main(["status", "--url", url, part])
+
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]] == [
+        "Deployment/shop/calm",
+        "1",
+    ]
+
+
 def test_wide_says_why(url, capsys):
     main(["status", "--url", url, "--output", "wide", "checkout"])
 
