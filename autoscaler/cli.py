@@ -158,7 +158,7 @@ def _doctor(command: argparse.ArgumentParser) -> None:
         "files", nargs="*", metavar="FILE", help="policies; default: the cluster's"
     )
     flag(command, "--kubeconfig", metavar="FILE", help="of the cluster to look at as well")
-    flag(command, "--namespace", metavar="N", help="look at one namespace; default: all")
+    flag(command, "--namespace", metavar="N", help="look at one; also of files that name none")
     _prometheus(command)
     _consul(command)
     choice(command, "--output", "text", "json", help="how it is printed")

@@ -9,10 +9,12 @@ Exit code 1 when any policy could not be decided on: its load, its target or its
 import argparse
 import json
 import logging
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -57,7 +59,7 @@ def main(arguments: argparse.Namespace) -> int:
         print(json.dumps(reports, indent=2))
     else:
         for report in reports:
-            print(_as_text(report, colour=sys.stdout.isatty()))
+            print(_as_text(report, colour=_coloured()))
         print(
             f"{times(len(reports), 'policy', 'policies')}, {times(len(roster.series), 'signal')}: "
             f"{levels[Level.ERROR]} to mend, {levels[Level.WARNING]} to look at"
@@ -72,7 +74,7 @@ def _world(
     arguments: argparse.Namespace,
 ) -> Iterator[tuple[list[PolicyDocument], KubernetesCluster | None]]:
     """Yield the policies, and the cluster unless files are examined without a kubeconfig."""
-    documents = [d for file in arguments.files for d in policy_documents(Path(file))]
+    documents = _of_files(arguments)
     if documents and not arguments.kubeconfig:
         yield documents, None
         return
@@ -88,6 +90,13 @@ def _world(
         yield documents or list(cluster.policies()), cluster
     finally:
         cluster.stop()
+
+
+def _of_files(arguments: argparse.Namespace) -> list[PolicyDocument]:
+    """Return the documents of files; one that names no namespace is of `--namespace`."""
+    read = [document for file in arguments.files for document in policy_documents(Path(file))]
+    wanted = arguments.namespace
+    return [replace(d, namespace=d.namespace or wanted) for d in read] if wanted else read
 
 
 def _examined(
@@ -166,6 +175,11 @@ def _as_text(report: Report, *, colour: bool) -> str:
         lines += _lines(signal["findings"], indent="    ", colour=colour)
         lines += [f"    promql {line}" for line in signal["load_promql"].splitlines()]
     return "\n".join(lines)
+
+
+def _coloured() -> bool:
+    """Whether a person looks at a terminal and did not refuse colours (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def _lines(findings: Sequence[dict[str, str]], *, indent: str, colour: bool) -> Iterator[str]:
