@@ -1,3 +1,4 @@
+import json
 from html import unescape
 from xml.etree import ElementTree
 
@@ -17,9 +18,9 @@ metrics:
 """
 
 
-def replayed(tmp_path, *flags):
+def replayed(tmp_path, *flags, value=lambda k: 500 + 300 * (k % 240 > 120)):
     (tmp_path / "p.yaml").write_text(POLICY)
-    rows = [f"{1_764_547_200 + 60 * k},{500 + 300 * (k % 240 > 120)}" for k in range(720)]
+    rows = [f"{1_764_547_200 + 60 * k},{value(k)}" for k in range(720)]
     (tmp_path / "t.csv").write_text("\n".join(["timestamp,value", *rows]))
     files = ["--policy", str(tmp_path / "p.yaml"), "--trace", str(tmp_path / "t.csv")]
     return main(["replay", *files, *flags])
@@ -37,6 +38,14 @@ def test_a_replay_writes_its_report_with_a_policy_that_can_be_pasted(tmp_path, c
     assert "risk" in capsys.readouterr().out
     assert (pasted.mode, pasted.forecast.risk, pasted.max_replicas) == ("ForecastOnly", 0.02, 50)
     assert "<h2>The worst hour</h2>" in html
+
+
+def test_a_recording_without_any_load_has_no_cost(tmp_path, capsys):
+    code = replayed(tmp_path, "--output", "json", value=lambda k: 0)
+
+    told = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert (told["ours"]["cost"], told["clairvoyant"]["cost"]) == (None, None)
 
 
 def test_the_picture_shows_load_band_pods_slow_ticks_and_the_frontier(tmp_path, capsys):

@@ -226,11 +226,11 @@ def compared(
     measured = measured_load(load)[-len(desired) :]
     first = int(desired[0])
     ours = outcome(live, desired, startup_seconds=startup)
-    yield "autoscaler", *outcome_cells(ours)
+    yield "autoscaler", *outcome_cells(ours, live)
     frontier = hpa_frontier(live, measured, startup_seconds=startup, first=first)
     tuned = f"{frontier.slow_at(ours.cost):.2%}"
     yield "HPA tuned to our cost", tuned, "", f"{ours.cost:.3f}", ""
     config = HpaConfigs(np.array([HPA_TARGET]), np.array([True]))
     run = hpa_run(live, measured, config, startup_seconds=startup, first=first)
     hpa = outcome(live, run.desired[:, 0].astype(np.int64), startup_seconds=startup)
-    yield f"HPA, CPU at {share_text(HPA_TARGET)}", *outcome_cells(hpa)
+    yield f"HPA, CPU at {share_text(HPA_TARGET)}", *outcome_cells(hpa, live)

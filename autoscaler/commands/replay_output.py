@@ -20,7 +20,7 @@ from autoscaler.replay.elasticity import elasticity
 from autoscaler.replay.run import ReplayResult
 from autoscaler.replay.sweep import summaries
 from autoscaler.replay.world import Outcome
-from autoscaler.review.verdict import summary
+from autoscaler.review.verdict import FloatArray, cost_text, has_load, summary
 
 WORDS = """\
 slow: time above what ready pods carry; overload: above their limit
@@ -52,7 +52,7 @@ def _flat(result: ReplayResult) -> dict[str, object]:
         "trace": result.trace,
         "startup_seconds": result.startup_seconds,
         "risk": result.risk,
-        **_outcome_dict(result.ours),
+        **_outcome_dict(result.ours, result.load_in_pods),
         "slow_at_equal_cost": None if scores is None else scores.slow_at_equal_cost,
         "cost_at_equal_slow": None if scores is None else scores.cost_at_equal_slow,
         "gap_closed": None if scores is None else scores.gap_closed,
@@ -78,7 +78,7 @@ def as_rows(results: Sequence[ReplayResult]) -> Table:
             f"{result.startup_seconds:g}s",
             share_text(result.risk),
             f"{result.ours.slow:.2%}",
-            f"{result.ours.cost:.3f}",
+            cost_text(result.ours.cost, result.load_in_pods),
             *figures,
         )
     table.add_section()
@@ -110,19 +110,19 @@ def _stamps(result: ReplayResult) -> list[int | float]:
 
 def as_dict(result: ReplayResult) -> dict[str, Any]:
     """Return the comparison as plain values; shares and ratios, not percentages."""
-    scores = result.scores
+    scores, load = result.scores, result.load_in_pods
     return {
         "trace": result.trace,
         "startup_seconds": result.startup_seconds,
         "risk": result.risk,
         "ticks": len(result.replicas),
-        "ours": _outcome_dict(result.ours),
+        "ours": _outcome_dict(result.ours, load),
         "elasticity": _elasticity_dict(result),
-        "clairvoyant": _outcome_dict(result.clairvoyant),
+        "clairvoyant": _outcome_dict(result.clairvoyant, load),
         "hpa_frontier": None
         if result.frontier is None
         else [
-            {"cost": cost, "slow": slow}
+            {"cost": cost if has_load(load) else None, "slow": slow}
             for cost, slow in zip(
                 result.frontier.cost.tolist(), result.frontier.slow.tolist(), strict=True
             )
@@ -133,11 +133,12 @@ def as_dict(result: ReplayResult) -> dict[str, Any]:
     }
 
 
-def _outcome_dict(outcome: Outcome) -> dict[str, float]:
+def _outcome_dict(outcome: Outcome, load: FloatArray) -> dict[str, float | None]:
+    """Return a run as figures; of no load there is no cost."""
     return {
         "slow": outcome.slow,
         "overload": outcome.overload,
-        "cost": outcome.cost,
+        "cost": outcome.cost if has_load(load) else None,
         "rescales_per_hour": outcome.rescales_per_hour,
     }
 
@@ -158,11 +159,13 @@ def as_table(result: ReplayResult) -> Table:
     table.add_column("controller")
     for heading in ("slow", "overload", "cost", "rescales/h"):
         table.add_column(heading, justify="right")
-    table.add_row(f"autoscaler, risk {share_text(result.risk)}", *outcome_cells(result.ours))
+    load = result.load_in_pods
+    ours = outcome_cells(result.ours, load)
+    table.add_row(f"autoscaler, risk {share_text(result.risk)}", *ours)
     if result.frontier is not None:
         for name, slow, cost in replayed(result).tuned_hpas:
-            table.add_row(name, f"{slow:.2%}", "", f"{cost:.3f}")
-    table.add_row("clairvoyant", *outcome_cells(result.clairvoyant))
+            table.add_row(name, f"{slow:.2%}", "", cost_text(cost, load))
+    table.add_row("clairvoyant", *outcome_cells(result.clairvoyant, load))
     table.caption = _told(result)
     return table
 
@@ -181,11 +184,11 @@ def _told(result: ReplayResult) -> str:
     return f"{summary(replayed(result))}{closed}\n{WORDS}"
 
 
-def outcome_cells(outcome: Outcome) -> tuple[str, str, str, str]:
+def outcome_cells(outcome: Outcome, load: FloatArray) -> tuple[str, str, str, str]:
     """Return slow, overload, cost and rescales per hour as table cells."""
     return (
         f"{outcome.slow:.2%}",
         f"{outcome.overload:.2%}",
-        f"{outcome.cost:.3f}",
+        cost_text(outcome.cost, load),
         f"{outcome.rescales_per_hour:.1f}",
     )

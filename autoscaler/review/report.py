@@ -15,6 +15,7 @@ from autoscaler.review.verdict import (
     Run,
     WorstHour,
     Worth,
+    cost_text,
     slow_ticks,
     summary,
     worst_hour,
@@ -64,7 +65,8 @@ def _comparison(run: Replayed) -> str:
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th>'
         f"<td>{_share(slow)}</td><td>{_per_day(slow)}</td><td>{_share(overload)}</td>"
-        f"<td>{cost:.3f}</td><td>{'' if rescales is None else f'{rescales:.1f}'}</td></tr>"
+        f"<td>{cost_text(cost, run.load)}</td>"
+        f"<td>{'' if rescales is None else f'{rescales:.1f}'}</td></tr>"
         for name, (slow, overload, cost, rescales) in rows
     )
     gap = ""

@@ -22,6 +22,8 @@ _LEAST_COST_GAIN = 0.03
 _LEAST_SLOW_GAIN = 0.3
 # In less, no hour of the day comes twice.
 _LEAST_DAYS = 2.0
+# The share of time without load; with less, the pod that stays is no large part of any cost.
+_MOSTLY_IDLE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,11 @@ def _opposed(slow: float, cost: float) -> bool:
 def verdict(run: Replayed) -> str:
     """Return the one sentence that comes first."""
     slow, cost = run.slow_at_equal_cost, run.cost_at_equal_slow
+    if not has_load(run.load):
+        return (
+            "There is no load in this recording: no value is above 0, so nothing is to be scaled, "
+            "and there is nothing that a cost could be compared with. Is it the right metric?"
+        )
     if worth(run) is Worth.ONE_POD:
         return (
             f"One pod carries all of this load: its highest is {_highest_load(run):.2g} of what a "
@@ -165,11 +172,38 @@ def verdict(run: Replayed) -> str:
 
 
 def summary(run: Replayed) -> str:
-    """Return the verdict, and that there was little to learn from where the recording is short."""
-    if run.days >= _LEAST_DAYS or worth(run) is Worth.ONE_POD:
-        return verdict(run)
+    """Return the verdict, and what a reader should know of a recording that is idle or short."""
+    told = verdict(run)
+    if worth(run) is Worth.ONE_POD:
+        return told
+    return f"{told}{_idle(run)}{_short(run)}"
+
+
+def _idle(run: Replayed) -> str:
+    """Return how costs are read where there is mostly no load: the least is no pod then."""
+    if np.mean(run.load[np.isfinite(run.load)] == 0) < _MOSTLY_IDLE:
+        return ""
+    return (
+        " Most of the time there is no load, for which the least is no pod; clairvoyance keeps one "
+        f"all the same, and costs {run.clairvoyant.cost:.3g} times the least."
+    )
+
+
+def _short(run: Replayed) -> str:
+    if run.days >= _LEAST_DAYS:
+        return ""
     length = seconds_text(run.days * 86_400)
-    return f"{verdict(run)} In {length} no rhythm could be learned: a week or two would tell more."
+    return f" In {length} no rhythm could be learned: a week or two would tell more."
+
+
+def has_load(load: FloatArray) -> bool:
+    """Whether anything was asked for at all; a cost is told over the least that carries it."""
+    return bool((load > 0).any())
+
+
+def cost_text(cost: float, load: FloatArray) -> str:
+    """Return a cost for people; of no load there is none."""
+    return f"{cost:.3f}" if has_load(load) else "-"
 
 
 def _or_as_little(run: Replayed) -> str:

@@ -140,6 +140,26 @@ def test_a_load_that_one_pod_carries_is_told_before_any_comparison():
     assert worth(replayed(load=np.array([0.5, 1.01]))) is Worth.USE
 
 
+def test_of_no_load_at_all_no_cost_is_told():
+    run = replayed(load=np.zeros(960), ours=Run(0.0, 0.0, 40320.0, 0.0))
+
+    assert verdict(run).startswith("There is no load in this recording: no value is above 0")
+    assert "40320" not in report_html(run, policy_yaml=YAML)
+
+
+def test_where_there_is_mostly_no_load_it_is_told_what_costs_are_over():
+    load = np.zeros(4 * 1440 * 2)
+    load[:12] = 40.0
+
+    told = summary(replayed(load=load, clairvoyant=Run(0.0, 0.0, 242.93, 0.0)))
+
+    assert told.endswith(
+        " Most of the time there is no load, for which the least is no pod; clairvoyance keeps one "
+        "all the same, and costs 243 times the least."
+    )
+    assert "no load" not in summary(burst())
+
+
 def test_a_point_at_the_right_edge_has_its_name_on_its_left():
     dear = replayed(ours=Run(0.001, 0.0, 6.9, 1.0))
 
