@@ -485,6 +485,61 @@ def test_the_address_shows_to_another_what_its_sender_saw(chromium, latest):
     assert (chosen, pressed) == (["shop/", "replicas"], "capped 1")
 
 
+def choose_six_hours(page):
+    page.get_by_role("button", name="6 h", exact=True).click()
+
+
+def choose_by_dragging(page):
+    box = page.locator("#chart").bounding_box()
+    page.mouse.move(box["x"] + 300, box["y"] + 80)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 420, box["y"] + 80)
+    page.mouse.up()
+    page.mouse.move(box["x"] + 420, box["y"] - 20)
+
+
+@pytest.mark.parametrize(
+    ("choose", "where", "pressed"),
+    [
+        pytest.param(lambda page: None, r"\?last=60$", ["1 h"], id="as it opens"),
+        pytest.param(choose_six_hours, r"\?last=360$", ["6 h"], id="by a button"),
+        pytest.param(choose_by_dragging, r"\?from=\d{10}&to=\d{10}$", [], id="by dragging"),
+    ],
+)
+def test_a_link_opens_on_the_range_that_its_sender_saw(chromium, latest, choose, where, pressed):
+    with visiting(chromium, latest) as visit:
+        page = visit.go(POLICY)
+        choose(page)
+        expect(page).to_have_url(re.compile(re.escape(POLICY) + where))
+        other = visit.context.new_page()
+        other.goto(page.url)
+        expect(other.locator("#policy-title")).to_have_text("shop/checkout")
+        expect(other.locator(".ranges [aria-pressed=true]")).to_have_text(pressed)
+        seen = [each.locator("#chart text").all_text_contents() for each in (page, other)]
+
+    assert seen[0] == seen[1]
+
+
+def test_the_next_policy_opens_on_the_range_that_was_chosen_last(chromium, latest):
+    with visiting(chromium, latest) as visit:
+        page = visit.go(POLICY)
+        choose_six_hours(page)
+        page.get_by_role("link", name="All policies").click()
+        page.get_by_role("link", name="api/auth").click()
+        expect(page).to_have_url(re.compile(r"api/auth/Deployment\?last=360$"))
+
+        expect(page.locator(".ranges [aria-pressed=true]")).to_have_text("6 h")
+
+
+@pytest.mark.parametrize("where", ["?last=", "?last=-5", "?from=9&to=3", "?from=1&to=2000", "?x"])
+def test_a_range_that_is_none_or_long_gone_is_the_last_hour(chromium, latest, where):
+    with visiting(chromium, latest) as visit:
+        page = visit.go(POLICY + where)
+
+        expect(page.locator(".ranges [aria-pressed=true]")).to_have_text("1 h")
+        expect(page).to_have_url(re.compile(r"\?last=60$"))
+
+
 def test_the_way_back_from_a_policy_leads_to_what_was_narrowed(chromium, latest):
     with visiting(chromium, latest) as visit:
         page = visit.go("#/?q=api%2F")

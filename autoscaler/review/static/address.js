@@ -1,21 +1,29 @@
 // Where we are, as the address says it: a link shows what its sender saw.
 //   #/?q=api/&attention=capped&sort=name&offset=50      all policies; what is left out is not narrowed
-//   #/policy/shop/checkout/Deployment                   one
+//   #/policy/shop/checkout/Deployment?last=360          one, and the minutes of it that are shown (0: all)
+//   #/policy/shop/checkout/Deployment?from=...&to=...   or the span, in unix seconds
 
 export const EVERYTHING = { q: "", attention: "", sort: "attention", offset: 0 };
 
-/** Return the policy that an address names, null for none, and what it narrows the overview to. */
+/** Return the policy that an address names and the range of it, null for none, and what it narrows the overview to. */
 export function placeOf(hash) {
   const [path, query = ""] = hash.replace(/^#/, "").split(/\?(.*)/s);
   const [, page, namespace, name, kind] = path.split("/").map(decoded);
   const target = page === "policy" && name ? { namespace, name, kind: kind || "Deployment" } : null;
   const asked = Object.fromEntries(new URLSearchParams(query));
   const { q, attention, sort } = { ...EVERYTHING, ...asked };
-  return { target, filter: { q, attention, sort, offset: /^\d{1,9}$/.test(asked.offset) ? Number(asked.offset) : 0 } };
+  return { target, range: rangeOf(asked), filter: { q, attention, sort, offset: /^\d{1,9}$/.test(asked.offset) ? Number(asked.offset) : 0 } };
 }
 
-export function addressOfPolicy({ namespace, name, kind }) {
-  return `#/policy/${[namespace, name, kind].map(encodeURIComponent).join("/")}`;
+function rangeOf({ last, from, to }) {
+  if (/^\d{1,6}$/.test(last)) return { last: Number(last) };
+  const span = [from, to].every((at) => /^\d{1,11}$/.test(at)) && to - from >= 60;
+  return span ? { from: Number(from), to: Number(to) } : null;
+}
+
+export function addressOfPolicy({ namespace, name, kind }, range = {}) {
+  const shown = new URLSearchParams(range).toString();
+  return `#/policy/${[namespace, name, kind].map(encodeURIComponent).join("/")}${shown && `?${shown}`}`;
 }
 
 export function addressOfOverview(filter) {

@@ -29,7 +29,8 @@ export class Chart {
   show(rows, changes, signal, bounds) {
     Object.assign(this, { rows, changes, signal, bounds });
     this.hpa = this.counterfactual();
-    this.draw();
+    if (this.view?.[1] <= rows?.time?.[0]) this.last(this.follow / 60); // so long ago that nobody knows any more
+    else this.draw();
   }
 
   last(minutes) {
@@ -39,10 +40,19 @@ export class Chart {
     this.draw();
   }
 
-  /** Forget what was shown: another policy comes. */
-  leave() {
+  /** Forget what was shown: another policy comes, with a range of its own or the one that was followed last. */
+  leave(range) {
     Object.assign(this, { rows: null, cursor: null, view: null });
-    this.onSpan(this.follow / 60);
+    if (range?.to) this.view = [range.from, range.to];
+    else if (range) this.follow = range.last * 60;
+    this.onSpan(this.view ? null : this.follow / 60);
+  }
+
+  /** Which part of the past is shown, as an address has it. */
+  range() {
+    if (!this.view) return { last: this.follow / 60 };
+    const [from, to] = this.view;
+    return { from: Math.floor(from), to: Math.ceil(to) };
   }
 
   column(name) {

@@ -7,7 +7,7 @@ import { Overview } from "./overview.js";
 import { Policy } from "./policy.js";
 
 const POLL_MS = 5000, RETRY_MS = 10000;
-const overview = new Overview(choose), policy = new Policy(refresh);
+const overview = new Overview(choose), policy = new Policy(refresh, moved);
 let timer, asked = 0;
 
 /** Ask the daemon; an answer that is not 200 is an error with its text. */
@@ -43,8 +43,13 @@ async function refresh() {
 function choose(changes) {
   if (policy.target) return; // chosen a moment before the address changed
   Object.assign(overview.filter, changes);
-  history.replaceState(null, "", addressOfOverview(overview.filter));
+  moved(addressOfOverview(overview.filter));
   refresh();
+}
+
+/** Let the address say what is shown. */
+function moved(address) {
+  if (location.hash !== address) history.replaceState(null, "", address);
 }
 
 function show(id) {
@@ -63,8 +68,8 @@ function showHeldBack(because) {
 }
 
 function route() {
-  const { target, filter } = placeOf(location.hash);
-  policy.look(target);
+  const { target, range, filter } = placeOf(location.hash);
+  policy.look(target, range);
   if (!target) overview.look(filter);
   showWayBack(target && addressOfOverview(overview.filter));
   $("main").setAttribute("aria-busy", "true");

@@ -1,5 +1,6 @@
 // One policy: the chart, what is in force, how the load became a decision, and what has changed.
 
+import { addressOfPolicy } from "./address.js";
 import { Chart } from "./chart.js";
 import { $, arrange, element, list, tagged } from "./elements.js";
 import { clock, duration, load, number, percent, seconds, unitOf } from "./format.js";
@@ -8,18 +9,21 @@ import { readout } from "./readout.js";
 const MOST_POINTS = 6000, FIRST_CHANGES = 20;
 
 export class Policy {
-  /** @param refresh called when something else of the policy is to be shown */
-  constructor(refresh) {
-    this.refresh = refresh;
-    this.chart = new Chart($("chart"), (index) => this.showReadout(index), pressRange);
+  /**
+   * @param refresh called when something else of the policy is to be shown
+   * @param moved told the address of what is shown
+   */
+  constructor(refresh, moved) {
+    Object.assign(this, { refresh, moved });
+    this.chart = new Chart($("chart"), (index) => this.showReadout(index), (minutes) => this.showRange(minutes));
     this.look(null);
     this.listen();
   }
 
-  /** Begin with a policy by its target, null for none. */
-  look(target) {
+  /** Begin with a policy by its target, null for none, and a range; null is the one that was chosen last. */
+  look(target, range = null) {
     Object.assign(this, { target, rows: null, allChanges: false, signal: 0 });
-    this.chart.leave();
+    this.chart.leave(range);
     $("changes").replaceChildren();
   }
 
@@ -69,6 +73,11 @@ export class Policy {
     $("more-changes").hidden = newestFirst.length === changes.length;
     $("more-changes").textContent = `Show all ${changes.length}`;
     arrange($("changes"), newestFirst.map((line) => known.get(line.time) ?? changeItem(line)));
+  }
+
+  showRange(minutes) {
+    pressRange(minutes);
+    if (this.target) this.moved(addressOfPolicy(this.target, this.chart.range()));
   }
 
   showReadout(index) {
