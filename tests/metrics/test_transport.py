@@ -27,6 +27,10 @@ def newest(reader):
     return reader.newest(SERIES, now=NOW, workloads={})
 
 
+# Making sure of a certificate takes seconds where many others compute; who refuses one says so at
+# once, and needs no time-out to end.
+PATIENT = {"timeout": timedelta(minutes=1)}
+
 HTML = Reply(body=b"<html><body>502 Bad Gateway</body></html>")
 
 
@@ -252,8 +256,8 @@ def test_the_query_travels_in_the_body_not_in_the_address(stub, reader_of):
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
 def test_a_certificate_is_checked_against_the_given_ca(reader_of, tmp_path):
     with TlsServer(tmp_path) as server:
-        trusting = newest(reader_of(server.url, ca_file=server.ca_file))
-        doubting = newest(reader_of(server.url))
+        trusting = newest(reader_of(server.url, ca_file=server.ca_file, **PATIENT))
+        doubting = newest(reader_of(server.url, **PATIENT))
 
     assert [sample.doubt for sample in trusting] == [Doubt.ABSENT] * 2
     assert "certificate" in doubting[0].detail.lower()
@@ -265,7 +269,7 @@ def test_a_ca_that_does_not_fit_is_named(reader_of, tmp_path):
     (tmp_path / "one").mkdir()
     (tmp_path / "other").mkdir()
     with TlsServer(tmp_path / "one") as server, TlsServer(tmp_path / "other") as other:
-        [sample, *_] = newest(reader_of(server.url, ca_file=other.ca_file))
+        [sample, *_] = newest(reader_of(server.url, ca_file=other.ca_file, **PATIENT))
 
     assert "CERTIFICATE_VERIFY_FAILED" in sample.detail
     assert sample.detail.endswith(f"(CA {other.ca_file})")
@@ -276,7 +280,9 @@ def test_a_ca_that_cannot_be_read_is_named(stub, reader_of, tmp_path):
     wrong.write_text("not a certificate")
 
     for ca_file in (missing, wrong):
-        [sample, *_] = newest(reader_of(stub.url.replace("http", "https"), ca_file=ca_file))
+        [sample, *_] = newest(
+            reader_of(stub.url.replace("http", "https"), ca_file=ca_file, **PATIENT)
+        )
 
         assert str(ca_file) in sample.detail
 
@@ -286,7 +292,7 @@ def test_a_failure_that_is_none_of_tls_says_nothing_of_the_ca(reader_of, tmp_pat
     ca_file = tmp_path / "ca.crt"
     shutil.copy(requests.certs.where(), ca_file)
 
-    [sample, *_] = newest(reader_of(f"{scheme}://127.0.0.1:1", ca_file=ca_file))
+    [sample, *_] = newest(reader_of(f"{scheme}://127.0.0.1:1", ca_file=ca_file, **PATIENT))
 
     assert "Connection refused" in sample.detail
     assert "(CA" not in sample.detail
