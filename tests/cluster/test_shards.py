@@ -4,6 +4,7 @@ Real API servers and real daemons are in `tests/real/test_shards_real.py`.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -31,21 +32,26 @@ class Replicas:
     def __init__(self, server: LeaseServer) -> None:
         self.server = server
         self.now = 1000.0
+        self.made: list[Shards] = []
 
     def replica(self, identity: str, *, n_shards: int = N_SHARDS) -> Shards:
-        return Shards(
+        made = Shards(
             self.server.client(),
             namespace="system",
             identity=identity,
             n_shards=n_shards,
             clock=lambda: self.now,
         )
+        self.made.append(made)
+        return made
 
     def turns(self, *turning: Shards, until: float) -> None:
-        """Let replicas turn every two seconds, in order."""
+        """Let replicas turn every two seconds, in order; no shard ever has two holders."""
         while self.now < until:
             for one in turning:
                 one._tried("leases", one.turn)
+                held = Counter((each.count, n) for each in self.made for n in each.held())
+                assert max(held.values(), default=1) == 1, held
             self.now += 2.0
 
     def refuse(self, *names: str) -> None:
@@ -171,6 +177,55 @@ def test_who_gives_a_shard_up_stops_writing_before(replicas: Replicas) -> None:
 
     held = {n for n in ALL if replicas.server.holder(shard(n)) == "a"}
     assert one.held() == held == {0, 1}
+
+
+def test_who_joins_gains_its_shards_and_nobody_else_s_change_hands(replicas: Replicas) -> None:
+    one, peer, third = (replicas.replica(each) for each in ("a", "c", "d"))
+    replicas.turns(one, peer, until=replicas.now + 8)
+    before = [one.held(), peer.held()]
+
+    replicas.turns(one, peer, third, until=replicas.now + 8)
+
+    gained = third.held()
+    assert gained
+    assert [one.held(), peer.held()] == [each - gained for each in before]
+
+
+def test_the_shards_of_who_died_are_gained_when_its_leases_are_over(replicas: Replicas) -> None:
+    one, peer = replicas.replica("a"), replicas.replica("c")
+    replicas.turns(one, peer, until=replicas.now + 8)
+    lost, died = one.held(), replicas.now
+
+    replicas.turns(peer, until=died + TEN - 2)
+    assert not peer.held() & lost
+    replicas.turns(peer, until=died + 18)
+    assert (one.held(), peer.held()) == (frozenset(), ALL)
+
+
+def test_two_that_hold_each_other_s_shards_swap_them(replicas: Replicas) -> None:
+    one, peer = replicas.replica("a"), replicas.replica("c")
+    for each, numbers in ((one, (2, 3)), (peer, (0, 1))):
+        for number in numbers:
+            each._hold(number, shard(number))
+
+    replicas.turns(one, peer, until=replicas.now + 8)
+
+    assert [one.held(), peer.held()] == [{0, 1}, {2, 3}]
+
+
+def test_a_shard_that_somebody_else_took_is_lost_at_the_next_turn_and_taken_back_when_it_is_over(
+    replicas: Replicas,
+) -> None:
+    one = replicas.replica("a")
+    replicas.turns(one, until=replicas.now + 4)
+    taken = replicas.now
+    lease = replicas.server.leases[shard(2)]
+    replicas.server.keep({**lease, "spec": {**lease["spec"], "holderIdentity": "stranger"}})
+
+    replicas.turns(one, until=taken + 14)
+    assert one.held() == one.followed() == ALL - {2}
+    replicas.turns(one, until=taken + 20)
+    assert one.held() == ALL
 
 
 def test_who_leaves_gives_up_its_own_shards_alone(replicas: Replicas) -> None:

@@ -58,9 +58,10 @@ class LeaseServer(Loopback):
 
     def put(self, name: str, **spec: Any) -> None:
         """Write a Lease as somebody else does."""
-        self._kept({"metadata": {"name": name}, "spec": spec})
+        self.keep({"metadata": {"name": name}, "spec": spec})
 
-    def _kept(self, lease: Json) -> Json:
+    def keep(self, lease: Json) -> Json:
+        """Write a Lease anew, as its next version."""
         self._version += 1
         lease["metadata"]["resourceVersion"] = str(self._version)
         self.leases[lease["metadata"]["name"]] = lease
@@ -83,14 +84,14 @@ class LeaseServer(Loopback):
     def _of_one(self, method: str, name: str, sent: Json) -> tuple[int, Json]:
         there = self.leases.get(name)
         if method == "POST":
-            return (201, self._kept(sent)) if there is None else _status(409)
+            return (201, self.keep(sent)) if there is None else _status(409)
         if there is None:
             return _status(404)
         if method == "PUT":
             version = sent["metadata"].get("resourceVersion")
             if version != there["metadata"]["resourceVersion"]:
                 return _status(409 if version else 422)
-            return 200, self._kept(sent)
+            return 200, self.keep(sent)
         if method == "DELETE":
             del self.leases[name]
         return 200, there
