@@ -231,7 +231,6 @@ class Shards:
         began = self._clock()
         body = lease_body(name, self._namespace, "", seen.version)
         answer = answered(self._api, Request("PUT", f"{self._path}/{name}", body=body))
-        self._written_at.pop(name, None)
         self._seen[name] = seen_lease(answer, None, self._clock(), written_after=began)
 
     def _delete(self, name: str) -> None:
