@@ -34,7 +34,8 @@ def test_an_idle_workload_goes_to_zero_and_comes_back():
         replicas = step.decision.desired_replicas
         seen.append(replicas)
 
-    assert seen.index(0) >= IDLE_BEFORE_ZERO // timedelta(minutes=1)
+    idle_minutes = IDLE_BEFORE_ZERO // timedelta(minutes=1)
+    assert seen.index(0) in range(idle_minutes, idle_minutes + 7)  # then the window, and its worth
     assert seen[29:31] == [0, 1]
 
 
