@@ -1,8 +1,8 @@
 """The rules between a recommendation and a decision, each a step that may change the number.
 
-Order: replacements for pods that never become ready -> hold on doubt -> stabilize -> fewer steps
--> cool down -> limit rate -> bounds -> hold after a clock jump -> paused direction -> the
-`maxReplicas` of an HPA whose floor we set.
+Order: replacements for pods that never become ready -> hold on doubt -> stabilize -> fewer and
+larger steps -> cool down -> limit rate -> bounds -> hold after a clock jump -> paused direction ->
+the `maxReplicas` of an HPA whose floor we set.
 A step returns the `Limit` it imposes, or None when it leaves the number alone.
 """
 
@@ -12,7 +12,12 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from autoscaler.decide.bounds import Bounds, bounded_replicas, bounds_in_force, highest_floor
-from autoscaler.decide.churn import enough_for_now, kept_for_later, worth_waiting_for
+from autoscaler.decide.churn import (
+    enough_for_now,
+    further_on_a_rise,
+    kept_for_later,
+    worth_waiting_for,
+)
 from autoscaler.decide.cooldown import scale_in_cooldown_left, scale_out_cooldown_left
 from autoscaler.decide.decision import Limit, Recommendation, left_text
 from autoscaler.decide.facts import WorkloadFacts
@@ -140,23 +145,39 @@ def stabilized(number: int, case: Case) -> Limit | None:
 
 def fewer_steps(number: int, case: Case) -> Limit | None:
     """Let a scale-in wait until it is worth it, and a scale-out until it is needed."""
-    recommendation = case.recommendation
-    history = recommendation.forecast_history
-    if number == case.current or history is None:
-        return None
-    worth = worth_waiting_for(case.policy.behavior.scale_down_window, history=history)
-    if number > case.current:
-        # Replacements for pods that never become ready are more than what is recommended.
-        if not worth or recommendation.replicas is None or number > recommendation.replicas:
-            return None
-        enough = recommendation.enough_replicas
+    worth = _worth_of_a_step(case)
+    if worth and number < case.current:
+        surplus = case.state.surplus
+        return kept_for_later(number, current_replicas=case.current, worth=worth, surplus=surplus)
+    if worth and _more_is_recommended(number, case):
+        enough = case.recommendation.enough_replicas
         return enough_for_now(number, current_replicas=case.current, enough=enough)
-    return kept_for_later(
-        number,
-        current_replicas=case.current,
-        worth=worth,
-        surplus=case.state.surplus,
+    return None
+
+
+def larger_steps(number: int, case: Case) -> Limit | None:
+    """Let a scale-out that a forecast asks for go further at once where the load is rising."""
+    worth = _worth_of_a_step(case)
+    foreseen = case.recommendation.reason is Reason.FORECAST_ABOVE_TARGET
+    if not worth or not foreseen or not _more_is_recommended(number, case):
+        return None
+    events = case.state.scale_events
+    return further_on_a_rise(
+        number, current_replicas=case.current, worth=worth, events=events, now=case.now
     )
+
+
+def _worth_of_a_step(case: Case) -> timedelta:
+    """Return the surplus that is worth a rescale; none where measured load alone has a say."""
+    history = case.recommendation.forecast_history
+    if history is None:
+        return _ZERO
+    return worth_waiting_for(case.policy.behavior.scale_down_window, history=history)
+
+
+def _more_is_recommended(number: int, case: Case) -> bool:
+    """Whether pods are added for load; replacements for pods never ready are more than that."""
+    return case.current < number <= (case.recommendation.replicas or 0)
 
 
 def cooled_down(number: int, case: Case) -> Limit | None:
@@ -273,6 +294,7 @@ STEPS: tuple[Step, ...] = (
     held,
     stabilized,
     fewer_steps,
+    larger_steps,
     cooled_down,
     rate_limited,
     floored_beyond_max,

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     CLOCK_JUMP_HOLD = "ClockJumpHold"
     BURST_HOLD = "BurstHold"
     CHURN_HOLD = "ChurnHold"
+    RISING_LOAD = "RisingLoad"
     SCHEDULE_FLOOR = "ScheduleFloor"
     SCHEDULE_CEILING = "ScheduleCeiling"
     HPA_MAX_REPLICAS = "HpaMaxReplicas"
@@ -60,6 +61,7 @@ ROUTINE = frozenset(
         Reason.SCALE_DOWN_LIMIT,
         Reason.COOLDOWN_ACTIVE,
         Reason.CHURN_HOLD,
+        Reason.RISING_LOAD,
         Reason.TOO_FEW_REPLICAS,
     }
 )

@@ -40,6 +40,7 @@ _PHRASES = {
     Reason.CLOCK_JUMP_HOLD: "the clock jumped, so {to} {stay}",
     Reason.BURST_HOLD: "a burst began lately, so {to} {stay}",
     Reason.CHURN_HOLD: "{to} {stay} for now, to spare a rescale",
+    Reason.RISING_LOAD: "the load is rising, so one rescale goes to {to}, to spare the next",
     Reason.PODS_NEVER_READY: "pods that never become ready make it {to}",
     Reason.SCHEDULE_FLOOR: "the schedule asks for at least {to}",
     Reason.SCHEDULE_CEILING: "the schedule caps it at {to}",

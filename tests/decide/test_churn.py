@@ -8,7 +8,19 @@ import pytest
 from autoscaler.decide.decision import Decision, Limit
 from autoscaler.decide.facts import PodFacts, Trust
 from autoscaler.decide.reason import Reason
-from decide.worlds import LONG_AGO, LOW, NOW, WORTH, ago, decided, outcome, quiet, signal, workload
+from decide.worlds import (
+    LONG_AGO,
+    LOW,
+    NOW,
+    WORTH,
+    ago,
+    decided,
+    events,
+    outcome,
+    quiet,
+    signal,
+    workload,
+)
 
 FAST = {"scaleUp": {"policies": [{"type": "Pods", "value": 1000, "periodSeconds": 15}]}}
 
@@ -184,3 +196,86 @@ def test_pods_that_never_come_are_made_up_for_beyond_what_is_enough():
     decision = decided(signal(980, 1200, **NOISE, risk=0.1), facts=facts, state=quiet(12))
 
     assert decision.desired_replicas == 13
+
+
+def foreseen(replicas, **fields):
+    """A forecast that asks for so many pods, where measured load asks for one fewer."""
+    return signal(replicas * 100.0 - 100.0, replicas * 100.0, **fields)
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "added", "desired"),
+    [
+        pytest.param(100, 101, (), 103, id="one per cent in half an hour: three at once"),
+        pytest.param(100, 105, (), 107, id="five: seven"),
+        pytest.param(100, 108, (), 109, id="eight: nine"),
+        pytest.param(100, 112, (), 112, id="twelve at once is a large step already"),
+        pytest.param(100, 101, (10,), 111, id="what was added before is part of the rise"),
+        pytest.param(100, 101, (10, -10), 103, id="what was taken away again is none"),
+        pytest.param(100, 101, (-10,), 101, id="nor what comes back"),
+        pytest.param(10, 11, (), 11, id="of few pods one is a large step"),
+        pytest.param(10, 11, (2,), 12, id="unless they have been rising"),
+        pytest.param(100, 101, (100,), 141, id="however steep, less than a half more"),
+    ],
+)
+def test_a_rise_is_met_in_steps_as_large_as_a_steady_fall_is(there, asked, added, desired):
+    state = quiet(asked, scale_events=events(*((600, change) for change in added)))
+
+    decision = decided(foreseen(asked), spec=there, state=state, maxReplicas=1000)
+    assert decision.desired_replicas == desired
+
+
+def test_a_rise_is_what_was_added_in_half_an_hour():
+    risen = {age: quiet(21, scale_events=events((age, 10))) for age in (1800, 1801)}
+    desired = {
+        age: decided(foreseen(21), spec=20, state=state).desired_replicas
+        for age, state in risen.items()
+    }
+
+    assert desired == {1800: 25, 1801: 21}
+
+
+def test_a_larger_step_says_why():
+    state = quiet(21, scale_events=events((600, 4)))
+    decision = decided(foreseen(21), spec=20, state=state)
+
+    told = "5 of 21 added within 30m"
+    assert decision == Decision(
+        20, 23, Reason.RISING_LOAD, (Limit(Reason.RISING_LOAD, 21, 23, told),)
+    )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param(
+            {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}}, id="no window"
+        ),
+        pytest.param({"maxReplicas": 21}, id="no more pods are allowed"),
+    ],
+)
+def test_no_step_is_larger_where(fields):
+    state = quiet(21, scale_events=events((600, 4)))
+
+    assert decided(foreseen(21), spec=20, state=state, **fields).desired_replicas == 21
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        pytest.param(signal(2201), id="no forecast: HPA's rule beyond its tolerance"),
+        pytest.param(signal(2201, 2201), id="a measured load that asks for as much"),
+        pytest.param(foreseen(23, history=timedelta(0)), id="a new forecast"),
+    ],
+)
+def test_no_step_is_larger_for(load):
+    state = quiet(23, scale_events=events((600, 10)))
+
+    assert decided(load, spec=20, state=state).desired_replicas == 23
+
+
+def test_however_long_the_window_a_step_for_a_rise_is_a_half_at_most():
+    state = quiet(21, scale_events=events((600, 15)))
+    hour = {"scaleDown": {"stabilizationWindowSeconds": 3600}}
+
+    assert decided(foreseen(21), spec=20, state=state, behavior=hour).desired_replicas == 30
