@@ -427,6 +427,19 @@ def test_a_thousand_services_of_one_datacenter_are_asked_by_one_thread(consul):
     assert threads <= 3  # with the one that begins its turns, and the stub's, which answers it
 
 
+def test_who_is_closed_asks_no_more(consul):
+    witness = ReadinessWitness(consul.address, every=SECOND / 50)
+    services = [ConsulService(service="s", datacenter=f"dc{i}") for i in range(3)]
+    witness.follow({TargetRef("shop", f"s{i}"): each for i, each in enumerate(services)})
+    asked_three_times(consul, {"dc0", "dc1", "dc2"})
+
+    witness.close()
+    witness._thread.join(20)
+
+    assert not witness._thread.is_alive()
+    assert not [each for each in threading.enumerate() if each.name.startswith("consul_")]
+
+
 def test_what_nobody_names_any_more_is_forgotten(watching, consul):
     consul.pass_pods("a")
     watching.seen(0, "a")
