@@ -1,9 +1,11 @@
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 
 from autoscaler.cli import main
+from autoscaler.commands import status
 from autoscaler.commands.status import status_table
 from autoscaler.decide.facts import TargetRef
 from autoscaler.review.latest import LatestRecords
@@ -89,6 +91,21 @@ def test_what_is_not_shown_is_said(url, capsys, arguments, expected):
     main(["status", "--url", url, *arguments])
 
     assert capsys.readouterr().out.splitlines()[-1] == expected
+
+
+def test_watch_asks_again_at_its_own_interval_until_interrupted(url, capsys, monkeypatch):
+    paused = []
+
+    def pause(seconds):
+        paused.append(seconds)
+        if len(paused) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(status, "time", SimpleNamespace(sleep=pause))
+    code = main(["status", "--url", url, "--watch", "--watch-interval", "2s"])
+
+    assert (code, paused) == (0, [2, 2, 2])
+    assert capsys.readouterr().out.count("REFERENCE") == 3
 
 
 def test_before_the_first_reconcile_it_says_so():
