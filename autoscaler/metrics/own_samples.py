@@ -52,8 +52,12 @@ class Behind:
         self.heard.update((each, now) for n, each in found if f"series{n}" in present)
 
     def lost(self, *, now: datetime) -> str:
-        """Return which selectors have no series any more, in words; empty when each has."""
-        gone = [found.text for found, at in self.heard.items() if _ZERO < now - at < _MISSED_FOR]
+        """Return which selectors have no series any more, in words; empty when each has.
+
+        Those that have one were heard at `now`; the clock may have been set back since the others.
+        """
+        heard = self.heard.items()
+        gone = [found.text for found, at in heard if _ZERO < abs(now - at) < _MISSED_FOR]
         return f"no series any more: {', '.join(gone)}" if gone else ""
 
 

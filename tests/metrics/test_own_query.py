@@ -10,6 +10,7 @@ import pytest
 
 from autoscaler.decide.facts import Doubt, PodPhase
 from autoscaler.metrics.own_query import FoundSelector, examined
+from autoscaler.metrics.own_samples import Behind
 from support.endurance import reachable_texts
 from support.load_series import NOW, TARGET, request_rate, workload
 from support.prometheus_stub import Reply, failure, row, success
@@ -355,6 +356,14 @@ def test_a_selector_that_lost_its_series_is_missed_for_an_hour(stub, reader_of):
 
     assert both == later == (3.0, None, "")
     assert one == beside_another == (3.0, Doubt.PARTIAL, "no series any more: b")
+
+
+def test_a_selector_that_lost_its_series_is_missed_also_where_the_clock_was_set_back():
+    behind, query, earlier = Behind(), examined("a + b"), NOW - timedelta(minutes=30)
+    behind.note([(part, {"metric": {}}) for part in ("series0", "series1")], query, now=NOW)
+    behind.note([("series0", {"metric": {}})], query, now=earlier)
+
+    assert behind.lost(now=earlier) == "no series any more: b"
 
 
 @pytest.mark.parametrize(
