@@ -1,7 +1,7 @@
 """Was the wall clock set: compared with a clock that nobody can set.
 
-Whatever is told by the wall clock (since when a Lease is unchanged, when a job is due) is wrong for
-as long as the clock was set by; who relies on it has to notice, and to begin anew.
+Spans that are measured with the wall clock (for how long a Lease has not changed, when a job is
+due) are wrong once it is set: what relies on them has to notice that, and to begin anew.
 """
 
 import time

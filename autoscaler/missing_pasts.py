@@ -69,7 +69,7 @@ class MissingPasts:
         return key in self._reading_gaps
 
     def follow(self, series_of: Mapping[str, LoadSeries], *, whole: Collection[str]) -> None:
-        """Forget who left; want the whole past of the given ones."""
+        """Forget series that left the roster; want the whole past of the given ones."""
         wanted = self._wanted.keys() | set(whole)
         self._series = series_of
         self._wanted = {k: s for k, s in series_of.items() if k in wanted}
@@ -100,7 +100,7 @@ class MissingPasts:
 
     def arrived(self, keys: Sequence[str], history: History) -> Arrived:
         """Return what is of use of a past that was read, and want it no longer."""
-        # Who left and came back while its gap was read wants a whole past by now.
+        # A series that left and came back while its gap was read needs its whole past by now.
         too_little = self._reading_gaps - self._gaps.keys()
         places = [i for i, k in enumerate(keys) if k in self._series and k not in too_little]
         gaps = [i for i in places if keys[i] in self._gaps]

@@ -1,4 +1,4 @@
-"""Who is governed: the policies in force, laid out as one batch of load series.
+"""Which policies are in force, and where in the batch of all load series each one's begin.
 
 A roster is compiled when the policies change, not at every cycle: each policy knows at which
 position of the batch its own series begin.

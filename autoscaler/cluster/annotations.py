@@ -71,7 +71,7 @@ class Annotator:
             if self._stopping or not self._due(target):
                 return
             self._waiting[target] = annotations
-            if self._thread.ident is None:  # nobody who does not annotate has the thread
+            if self._thread.ident is None:  # not before the first annotation: most have none
                 self._thread.start()
             self._changed.notify()
 

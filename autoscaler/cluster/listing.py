@@ -54,7 +54,7 @@ _MOST_REFUSALS = 5
 # that time from each client hurts nobody, and one that is refused is tried twice a minute at most.
 _MOST_BUSY = 20
 GONE = 410
-# A list is the dearest that there is to ask of whoever has too much to do.
+# Too many requests: a list is the dearest that a server could be asked for instead of a watch.
 BUSY = 429
 
 
@@ -73,7 +73,7 @@ class Items:
     metadata: ListMeta
 
 
-# Who is told to stop has heard of nothing.
+# What the list function returns after `stop`.
 _NOTHING = Items([], ListMeta("0"))
 
 

@@ -21,10 +21,10 @@ Amounts = Mapping[tuple[str, str], float]
 
 
 class Owner(NamedTuple):
-    """Who controls an object, for whom a uid counts in one namespace only.
+    """The controller of an object: its uid, which counts in the object's own namespace only.
 
-    Whoever may create pods may name anybody's uid; the garbage collector, too, looks for an owner
-    in the object's own namespace.
+    A user who may create pods may name any uid as their owner. The garbage collector, too, looks
+    for an owner in the object's own namespace.
     """
 
     namespace: str

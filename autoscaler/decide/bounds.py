@@ -50,7 +50,8 @@ def bounds_in_force(min_replicas: int, max_replicas: int, scheduled: ScheduledBo
 def bounded_replicas(number: int, bounds: Bounds, *, current_replicas: int) -> Limit | None:
     """Return the bound that a number breaks, None when it lies between them.
 
-    Who stands above the highest goes there and in this step no further, as with HPA.
+    A workload that has more replicas than the highest bound goes exactly there in this step, even
+    if fewer would do, as with HPA.
     """
     if number > bounds.high or (bounds.high < current_replicas and number != bounds.high):
         return Limit(bounds.high_reason, number, bounds.high, bounds.high_detail)

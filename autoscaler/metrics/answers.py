@@ -80,8 +80,8 @@ def number_of(row: Mapping[str, Any]) -> float:
     """Return the number of a row of an instant answer: a pair whose second is text, nothing else.
 
     `float` alone would take `true` and the second letter of a text for numbers.
-    A native histogram is none: whoever exposes one under a counter's name has no load, and all
-    others in the answer have theirs.
+    A native histogram is NaN, so that one under a counter's name leaves its own workload without a
+    load, and not all others in the answer.
     """
     if "histogram" in row and "value" not in row:
         return math.nan

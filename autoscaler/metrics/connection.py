@@ -139,7 +139,7 @@ class Connection:
         return outcomes
 
     def close(self) -> None:
-        """Let the threads end; whoever waits for an answer gets an error."""
+        """Let the threads end; questions under way are cut, and answered by an error."""
         self._threads.shutdown(wait=False)
         for ticket in list(self._under_way):
             ticket.abandon()
@@ -157,7 +157,7 @@ class Connection:
             except QueryRefusedError:
                 raise
             except MetricUnavailableError:
-                pause *= 2 * random.uniform(0.5, 1.0)  # apart from whoever else was refused now
+                pause *= 2 * random.uniform(0.5, 1.0)  # not all threads at one moment
                 if attempt == _ATTEMPTS or time.monotonic() + pause >= ticket.deadline:
                     raise
                 time.sleep(pause)

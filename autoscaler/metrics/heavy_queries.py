@@ -48,7 +48,7 @@ class _Group:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Which groups are asked in this cycle, suspects last; who waits, and what for."""
+    """Which groups are asked in this cycle, suspects last; which queries wait, and why."""
 
     groups: Sequence[frozenset[str]] = ()
     waiting: dict[str, MetricUnavailableError] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class HeavyQueries:
         self._all_answered = False
 
     def turn(self, texts: Iterable[str], *, now: datetime) -> Turn:
-        """Return who is asked apart, of the queries that are to be asked at all."""
+        """Return which of these queries are asked apart from the others in this cycle."""
         if not self._groups:
             return Turn()
         present = frozenset(texts)
@@ -96,7 +96,7 @@ class HeavyQueries:
             return
         said = f"{error}: one of {len(distinct)} queries asked together, to be found out"
         for half in (distinct[:middle], distinct[middle:]):
-            # In front of whoever waits: a hunt that is under way comes to its end.
+            # Before those that wait: a bisection that has begun is finished first.
             long_ago = now - 2 * APART_FOR
             self._groups.insert(0, _Group(frozenset(half), long_ago, MetricUnavailableError(said)))
 

@@ -77,7 +77,7 @@ def _part(expression: str, index: int, part: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Some queries at one moment: who is asked, in which batches, and what is known without."""
+    """One cycle: the batches of queries that are asked, and outcomes known without asking."""
 
     batches: list[dict[int, OwnQuery]]
     known: dict[int, Outcome]
@@ -140,7 +140,7 @@ class OwnQueries:
     ) -> dict[int, Outcome]:
         """Return, for each query of a round, the answer it is in, or what is wrong with it.
 
-        `alive` says that others were answered: who got no answer then is a suspect.
+        `alive` says that Prometheus answered other questions: one that timed out may be too heavy.
         """
         outcomes, waiting = dict(begun.known), begun.batches
         refused: dict[int, QueryWrongError] = {}

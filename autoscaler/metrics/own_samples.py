@@ -25,7 +25,8 @@ def by_query(result: Sequence[Any], index: int) -> dict[str, list[Part]]:
     Parameters
     ----------
     index
-        Of a query in it: whoever was asked as it is written stood alone, and has no label of ours.
+        Of a query in the answer: one that was asked as it is written has no label of ours, and was
+        the only one.
     """
     found: dict[str, list[Part]] = {}
     for row in result:

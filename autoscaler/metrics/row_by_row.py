@@ -1,7 +1,7 @@
 """How is an answer of fifty thousand rows read: each row is let go before the next is made.
 
 As Python objects all rows together take six times their text, which was the most the daemon held.
-So whoever asks says what is to be made of the rows, and they are parsed one after the other.
+So the caller passes a function that takes the rows one after the other, as they are parsed.
 """
 
 import json
@@ -60,7 +60,7 @@ def parsed(text: str, read: Read) -> Any:
         return answer
     rows = _Rows(text, first.end())
     result = read(rows)
-    for _ in rows:  # whoever needs no more has the whole checked all the same
+    for _ in rows:  # rows that `read` left are parsed all the same: the whole has to be JSON
         pass
     answer = json.loads(f"{text[: first.end()]}]{text[rows.end :]}")
     data = _data(answer)

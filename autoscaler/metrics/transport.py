@@ -42,7 +42,7 @@ class QueryRefusedError(MetricUnavailableError):
 
 
 class QueryWrongError(QueryRefusedError):
-    """The query is refused, not who asks: the same answer tomorrow, and others may be answered."""
+    """The query is wrong or too long (400, 413, 414, 422): others may be answered, it never is."""
 
 
 class QueryTooHeavyError(MetricUnavailableError):
@@ -61,7 +61,7 @@ class _Tap:
             self._socket = opened
 
     def cut(self) -> None:
-        """Wake whoever waits for the socket with an error."""
+        """Shut the socket down: a thread that reads from it gets an error at once."""
         with self._lock:
             if self._socket is not None:
                 try:

@@ -207,7 +207,7 @@ class Reading:
         return replace(unknown, value=0.0, doubt=Doubt.PARTIAL, detail=detail)
 
     def _missing(self, member: Member, found: _Found) -> str:
-        """Return who should have reported and did not; empty when nobody is missed."""
+        """Return what is missing from the sum, in words: targets down, silent pods; else empty."""
         facts = self._around.workloads.get(member.target)
         pods = None if facts is None else facts.pods
         down = [target for target in self._down if self._concerns(target, member, pods)]
