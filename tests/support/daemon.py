@@ -28,11 +28,20 @@ class RunningDaemon:
         ]
         one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         self.process = Process(command, log=log, env=os.environ | one_thread)
+        self._lines: list[Record] = []
+        self._n_bytes_read = 0
 
     def lines(self) -> list[Record]:
-        """Return every line logged so far; a line that is no JSON object fails the test."""
-        whole = self.process.log.read_text().rpartition("\n")[0].splitlines()
-        return [json.loads(line) for line in whole]
+        """Return every line logged so far; a line that is no JSON object fails the test.
+
+        Whoever waits asks many times a second: what was read before is not read again.
+        """
+        with self.process.log.open("rb") as log:
+            log.seek(self._n_bytes_read)
+            whole, newline, _ = log.read().rpartition(b"\n")
+        self._lines += [json.loads(line) for line in whole.splitlines()]
+        self._n_bytes_read += len(whole) + len(newline)
+        return self._lines
 
     def records(self, name: str) -> list[Record]:
         """Return the decisions about one Deployment, oldest first."""
