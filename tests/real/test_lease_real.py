@@ -45,7 +45,7 @@ def start_replica(
     """Start replicas that compete; each is a service account, so that the audit log tells them."""
     started: list[RunningDaemon] = []
     numbers = itertools.count()
-    plane.kubectl("apply", "-n", namespace.name, "-f", "-", stdin=LEASE_ROLE)
+    plane.apply(LEASE_ROLE, "-n", namespace.name)
 
     def begin(name: str) -> RunningDaemon:
         kubeconfig = replica_account(plane, namespace.name, name)

@@ -59,7 +59,7 @@ def account_with(
         "metadata": metadata,
         "rules": rules,
     }
-    plane.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(role))
+    plane.apply(yaml.safe_dump(role))
     subject = f"--serviceaccount={namespace}:{name}"
     plane.kubectl("create", "rolebinding", name, f"--role={name}", subject, "-n", namespace)
     return plane.service_account_kubeconfig(namespace, name)

@@ -76,7 +76,7 @@ class Namespace:
     def apply(self, *objects: Mapping[str, Any]) -> None:
         """Create or change objects, as `kubectl apply` does."""
         text = yaml.safe_dump_all([dict(o) for o in objects])
-        self.plane.kubectl("apply", "-n", self.name, "-f", "-", stdin=text)
+        self.plane.apply(text, "-n", self.name)
 
     def delete(self, kind: str, name: str) -> None:
         """Delete an object at once."""
