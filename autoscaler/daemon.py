@@ -6,7 +6,7 @@ When each is done, and in which thread: `jobs.py`.
 import logging
 import queue
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 LEARN_SLICES = 60
 # Series whose past is asked for at once: bounds memory and the size of one answer.
 HISTORY_BATCH = 200
+# Workloads named in one line of the log; whoever changes more looks at the page.
+_MOST_NAMED = 10
 
 
 class SystemClock:
@@ -77,6 +79,33 @@ def targeted(
     }
 
 
+def _tell_changes(
+    before: Mapping[TargetRef, tuple[str, WorkloadPolicy]],
+    now: Mapping[TargetRef, tuple[str, WorkloadPolicy]],
+) -> None:
+    """Log which workloads came under a policy, under another one, or under none any more."""
+    came = now.keys() - before.keys()
+    went = before.keys() - now.keys()
+    changed = {t for t in now.keys() & before.keys() if now[t][1] is not before[t][1]}
+    if came or went or changed:
+        log_event(
+            logger,
+            logging.INFO,
+            "policies_changed",
+            in_force=len(now),
+            added=_named(came),
+            changed=_named(changed),
+            removed=_named(went),
+        )
+
+
+def _named(targets: Collection[TargetRef]) -> list[str]:
+    """Return the names of the first few, and how many more there are."""
+    names = sorted(map(str, targets))
+    more = len(names) - _MOST_NAMED
+    return names if more <= 0 else [*names[:_MOST_NAMED], f"and {more} more"]
+
+
 class Daemon:
     """One cycle, one slice of learning, one batch of history: the work, without the waiting."""
 
@@ -96,6 +125,7 @@ class Daemon:
         self._cycle_ended = cycle_ended
         self._forecasts = Forecasts()
         self._book = PolicyBook(own_namespace=namespace)
+        self._governed: Mapping[TargetRef, tuple[str, WorkloadPolicy]] = {}
         self._roster = Roster()
         self._arrived: queue.Queue[tuple[Sequence[str], History, Learned]] = queue.Queue()
         self._slice = 0
@@ -123,6 +153,10 @@ class Daemon:
         """Return what is wrong with policies as they are written."""
         return self._book.problems
 
+    def governs(self, target: TargetRef) -> bool:
+        """Whether a policy is in force for a workload, in this replica or another."""
+        return target in self._governed
+
     def refresh_policies(self) -> None:
         """Compile the roster again if a policy or our shards changed; report problems."""
         book, held = self._book.updated(self._world.cluster.policies()), self._mandate.held_shards()
@@ -134,9 +168,10 @@ class Daemon:
         for warning in book.warnings - self._book.warnings:
             log_event(logger, logging.WARNING, "policy_warning", warning=warning)
         before, self._book, self._held = self._held, book, held
-        mine = {
-            t: p for t, p in targeted(book.policies).items() if self._mandate.shard_of(t) in held
-        }
+        governed = targeted(book.policies)
+        _tell_changes(self._governed, governed)
+        self._governed = governed
+        mine = {t: p for t, p in governed.items() if self._mandate.shard_of(t) in held}
         back = {shard for shard, term in held.items() if before.get(shard, term) != term}
         self._reconciler.others_led(t for t in mine if self._mandate.shard_of(t) in back)
         self._roster = compiled(mine)

@@ -39,6 +39,25 @@ def test_an_edit_takes_effect_at_the_next_cycle():
     assert len(bench.deployment.pods) == 25  # a floor knows no rate limit
 
 
+def test_whoever_comes_under_a_policy_or_is_released_from_one_is_named_in_the_log(caplog):
+    bench = Bench(document())
+    with caplog.at_level(logging.INFO):
+        bench.cycle(2)
+        bench.edit(document(least=3))
+        bench.cycle(2)
+        bench.edit()
+        bench.cycle(2)
+
+    told = [r.fields for r in caplog.records if r.getMessage() == "policies_changed"]
+    name, none = [str(CHECKOUT)], []
+    assert told == [
+        {"in_force": 1, "added": name, "changed": none, "removed": none},
+        {"in_force": 1, "added": none, "changed": name, "removed": none},
+        {"in_force": 0, "added": none, "changed": none, "removed": name},
+    ]
+    assert not bench.daemon.governs(CHECKOUT)
+
+
 def test_a_broken_edit_keeps_the_last_good_policy_and_says_so_once(caplog):
     bench = Bench(document())
     bench.cycle(2)

@@ -52,6 +52,8 @@ class LatestRecords:
         """Why this replica writes nothing now, empty when it does (`Mandate.held_back`)."""
         self.policy_problems: Callable[[], frozenset[str]] = frozenset
         """What is wrong with policies as they are written (`Daemon.policy_problems`)."""
+        self.governs: Callable[[TargetRef], bool] = lambda target: True
+        """Whether a policy still governs a workload (`Daemon.governs`)."""
         self._swept_at: datetime | None = None
 
     def keep(self, record: DecisionRecord) -> None:
@@ -122,5 +124,8 @@ class LatestRecords:
         )
 
     def all(self) -> list[DecisionRecord]:
-        """Return every newest record, in the order the targets were first seen."""
-        return list(self._records.values())
+        """Return the newest record of all that are governed, in the order they were first seen.
+
+        Whose policy was taken away is not listed any more, though its past is kept for a while.
+        """
+        return [r for target, r in list(self._records.items()) if self.governs(target)]

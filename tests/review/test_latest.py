@@ -36,6 +36,13 @@ def test_a_person_finds_a_workload_without_its_api_version(latest, kind, expecte
     assert (found and found.target) == expected
 
 
+def test_whose_policy_was_taken_away_is_listed_no_more_but_can_be_looked_up(latest):
+    latest.governs = lambda target: target != SEARCH
+
+    assert [r.target for r in latest.all()] == [CHECKOUT, ROLLOUT]
+    assert latest.of(SEARCH) is not None
+
+
 def test_who_is_no_longer_governed_is_gone_after_a_while(latest):
     for k in range(int(2 * GONE_AFTER / TICK) + 1):
         latest.keep(record(at=NOW + (k + 1) * TICK))
