@@ -353,6 +353,23 @@ def test_the_hpa_on_the_page_is_the_hpa_of_a_replay(chromium, latest):
     assert played["ready"] == run.ready[:, 0].tolist()
 
 
+@pytest.mark.parametrize("seconds", [5, 14.99, 15, 15.02], ids=["5 s", "early", "on time", "late"])
+def test_the_hpa_on_the_page_scales_out_however_far_apart_cycles_are(chromium, latest, seconds):
+    moments = [seconds * k for k in range(40)]
+    rows = {
+        "time": moments,
+        "value": [1000 if at >= 60 else 300 for at in moments],
+        **{"perPod": [50] * 40, "lead": [60] * 40, "first": 6, "min": 2, "max": 30},
+    }
+    with visiting(chromium, latest) as visit:
+        played = visit.go().evaluate(
+            "async rows => (await import('/hpa.js')).simulatedHpa(rows).ordered", rows
+        )
+
+    assert list(dict.fromkeys(played)) == [6, 12, 20]
+    assert played[min(k for k, at in enumerate(moments) if at >= 60 + 15 + seconds)] == 20
+
+
 @pytest.mark.parametrize("where", ["", POLICY])
 def test_a_daemon_that_hung_long_ago_is_told_from_the_first_look(chromium, where):
     ago = 1000.0
@@ -739,6 +756,19 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
 
     assert found == []
     assert overflow <= 0
+
+
+def test_no_state_runs_into_its_neighbour(chromium):
+    latest = LatestRecords()
+    blind = signal(sample=Sample(None, doubt=Doubt.ABSENT), forecast=None)
+    latest.keep(decided(blind))
+    with visiting(chromium, latest, width=400) as visit:
+        state = visit.go().locator("td.state").first
+        tag = state.locator(".tag")
+        expect(tag).to_have_text("metrics unknown")
+        ends = [box["x"] + box["width"] for box in (tag.bounding_box(), state.bounding_box())]
+
+    assert ends[0] <= ends[1]
 
 
 @pytest.mark.parametrize("width", [400, 1280])
