@@ -187,7 +187,13 @@ class Daemon:
         self._slice = (self._slice + 1) % LEARN_SLICES
 
     def remember(self, memory: Path) -> None:
-        """Take up what the process before us learned and decided, if it left it a moment ago."""
+        """Take up what the process before us learned and decided, if it left it a moment ago.
+
+        None is there at the first start, and after one that could not leave it.
+        """
+        if not memory.exists() and not memory_file.beside(memory).exists():
+            log_event(logger, logging.INFO, "no_memory", file=str(memory))
+            return
         with _warned("memory_not_used"):
             self._forecasts.restore(memory, now=self._world.clock.now())
         with _warned("memory_not_used"):

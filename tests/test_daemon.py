@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from autoscaler import memory_file
 from autoscaler.commands.run import Reporting
 from autoscaler.daemon import LEARN_SLICES, Daemon, Mandate, World
 from autoscaler.decide.reason import Reason
@@ -292,11 +293,20 @@ def test_a_restart_lowers_at_once_only_where_decisions_were_left(tmp_path, remem
     assert held is not remembers
 
 
+def test_that_there_is_no_memory_yet_is_no_warning(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    Bench(document()).daemon.remember(tmp_path / "absent")
+
+    assert [(r.getMessage(), r.levelname) for r in caplog.records] == [("no_memory", "INFO")]
+
+
 def test_without_a_usable_memory_the_past_is_read_and_why_is_told(tmp_path, caplog):
     caplog.set_level(logging.WARNING)
     bench = Bench(document())
 
-    bench.daemon.remember(tmp_path / "absent")
+    for unusable in (tmp_path / "memory", memory_file.beside(tmp_path / "memory")):
+        unusable.write_text("{")
+    bench.daemon.remember(tmp_path / "memory")
     bench.daemon.save_memory(tmp_path / "no folder" / "memory")
     bench.daemon.refresh_policies()
 
