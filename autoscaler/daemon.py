@@ -192,7 +192,10 @@ class Daemon:
         None is there at the first start, and after one that could not leave it.
         """
         if not memory.exists() and not memory_file.beside(memory).exists():
-            log_event(logger, logging.INFO, "no_memory", file=str(memory))
+            writable = memory.parent.is_dir()
+            level = logging.INFO if writable else logging.WARNING
+            because = "none was left" if writable else "its folder is not there: none can be left"
+            log_event(logger, level, "no_memory", file=str(memory), because=because)
             return
         with _warned("memory_not_used"):
             self._forecasts.restore(memory, now=self._world.clock.now())

@@ -293,11 +293,14 @@ def test_a_restart_lowers_at_once_only_where_decisions_were_left(tmp_path, remem
     assert held is not remembers
 
 
-def test_that_there_is_no_memory_yet_is_no_warning(tmp_path, caplog):
+@pytest.mark.parametrize(("place", "level"), [("absent", "INFO"), ("no folder/x", "WARNING")])
+def test_that_there_is_no_memory_yet_is_a_warning_where_none_can_be_left(
+    tmp_path, caplog, place, level
+):
     caplog.set_level(logging.INFO)
-    Bench(document()).daemon.remember(tmp_path / "absent")
+    Bench(document()).daemon.remember(tmp_path / place)
 
-    assert [(r.getMessage(), r.levelname) for r in caplog.records] == [("no_memory", "INFO")]
+    assert [(r.getMessage(), r.levelname) for r in caplog.records] == [("no_memory", level)]
 
 
 def test_without_a_usable_memory_the_past_is_read_and_why_is_told(tmp_path, caplog):
