@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
 
 from autoscaler.clocks import WallClock
 from autoscaler.daemon import LEARN_SLICES, Daemon
@@ -145,6 +146,24 @@ def _schedule(scheduler: BackgroundScheduler, daemon: Daemon, *, interval: timed
     _add(scheduler, "accept-history", daemon.accept_history, HISTORY_POLL)
 
 
+class Every(IntervalTrigger):  # type: ignore[misc]
+    """Due again and again; of the runs that were missed, only the last is ever made a time.
+
+    The scheduler lists all of them before it drops all but the last: a wall clock set forward by a
+    week took 0.7 s and 30 MiB for each job that is due every second, by a year 39 s and 1.7 GB.
+    """
+
+    def get_next_fire_time(
+        self, previous_fire_time: datetime | None, now: datetime
+    ) -> datetime | None:
+        """Return the last time after the previous that has come, else the first that is to come."""
+        if previous_fire_time is None:
+            return now
+        interval: timedelta = self.interval
+        n_due = (now - previous_fire_time) // interval
+        return previous_fire_time + max(1, n_due) * interval
+
+
 def _add(
     scheduler: BackgroundScheduler,
     name: str,
@@ -156,8 +175,7 @@ def _add(
     """Add a job that runs at once and then again and again."""
     scheduler.add_job(
         work,
-        "interval",
-        seconds=every.total_seconds(),
+        Every(seconds=every.total_seconds(), timezone=UTC),
         misfire_grace_time=late,
         next_run_time=datetime.now(tz=UTC),
         id=name,

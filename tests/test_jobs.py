@@ -1,13 +1,13 @@
 import logging
 import threading
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from autoscaler import jobs
 from autoscaler.errors import MetricUnavailableError
-from autoscaler.jobs import HistoryJob, serve
+from autoscaler.jobs import Every, HistoryJob, serve
 from models.engine import ForecastEngine
 from support.demo_bench import TICK, Bench, document
 
@@ -230,3 +230,49 @@ def test_cycles_go_on_when_the_wall_clock_is_set_back_by_an_hour(wall, caplog):
 
     assert len(cycles) > 2
     assert "clock_set" in caplog.text
+
+
+def test_a_wall_clock_set_forward_by_a_week_makes_no_time_for_each_run_that_was_missed(
+    wall, monkeypatch
+):
+    (bench, _), stop, cycles, made = without_history(), threading.Event(), [], []
+
+    class Counted(Every):
+        def get_next_fire_time(self, *args):
+            made.append(1)
+            return super().get_next_fire_time(*args)
+
+    def record(_):
+        cycles.append(1)
+        wall.ahead = timedelta(weeks=1)
+        if len(cycles) > 2:
+            stop.set()
+
+    monkeypatch.setattr(jobs, "Every", Counted)
+    bench.daemon._reconciler._record = record
+    serve(bench.daemon, interval=timedelta(milliseconds=50), stop=stop)
+
+    assert len(cycles) > 2
+    assert 0 < len(made) < 1000
+
+
+@pytest.mark.parametrize(
+    ("late", "last"),
+    [
+        pytest.param(timedelta(0), 0, id="on time"),
+        pytest.param(timedelta(seconds=0.9), 0, id="late"),
+        pytest.param(timedelta(seconds=1), 1, id="one missed"),
+        pytest.param(timedelta(seconds=2.5), 2, id="two missed"),
+        pytest.param(timedelta(days=20_000), 1_728_000_000, id="from 1970 to now"),
+    ],
+)
+def test_of_the_runs_that_were_missed_the_last_is_made_up_for(late, last):
+    """As the scheduler asks, which runs the last of what has come due."""
+    begin = datetime(1970, 1, 1, tzinfo=UTC)
+    due, trigger = [begin], Every(seconds=1, timezone=UTC)
+    while (after := trigger.get_next_fire_time(due[-1], begin + late)) <= begin + late:
+        due.append(after)
+
+    assert due[-1] == begin + timedelta(seconds=last)
+    assert after == due[-1] + timedelta(seconds=1)
+    assert len(due) <= 2
