@@ -17,7 +17,7 @@ from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import MemoryFileError
 from autoscaler.forecasting import Forecasts, Learned, SnapshotError
 from autoscaler.loop import CycleSummary, Reconciler
-from autoscaler.missing_pasts import STEP
+from autoscaler.missing_history import STEP
 from autoscaler.policy.book import PolicyBook, PolicyKey
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.ports import Clock, Cluster, History, Metrics, Witness

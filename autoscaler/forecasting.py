@@ -3,8 +3,8 @@
 The engine (`models/`) knows rows of numbers; this module knows which row is whose, fills rows from
 recorded history, closes one column a minute from the newest samples, and hands out `ForecastFacts`.
 Reading history is slow, so it never happens in a reconcile: `missing_history` names what is wanted
-(`missing_pasts.py`), another thread reads it and learns it (`learned`), and `accept_history` copies
-the result into the engine that answers.
+(`missing_history.py`), another thread reads it and learns it (`learned`), and `accept_history`
+copies the result into the engine that answers.
 """
 
 import logging
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from autoscaler.decide.facts import ForecastFacts, Sample, TargetRef, WorkloadFacts
 from autoscaler.decide.lead_time import hold_seconds, lead_time_of, metric_age_of
 from autoscaler.forecast_facts import Horizon, forecast_facts
-from autoscaler.missing_pasts import HISTORY, LONGEST_GAP, STEP, MissingPasts, Span
+from autoscaler.missing_history import HISTORY, LONGEST_GAP, STEP, MissingHistory, Span
 from autoscaler.policy.quantity import seconds_text
 from autoscaler.ports import History, LoadSeries
 from autoscaler.review.log import log_event
@@ -108,7 +108,7 @@ class Forecasts:
         self._engine = engine or _engine()
         self._row_of: dict[str, int] = {}
         self._terms_of: Mapping[str, Terms] = {}
-        self._missing = MissingPasts()
+        self._missing = MissingHistory()
         self._roster = Roster()
         self._seen_at: datetime | None = None
         self._unread: set[str] = set()

@@ -7,7 +7,7 @@ import pytest
 
 from autoscaler.decide.facts import Doubt, Sample, TargetRef, Trust
 from autoscaler.forecasting import Forecasts, Horizon
-from autoscaler.missing_pasts import STEP, history_span
+from autoscaler.missing_history import STEP, history_span
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.ports import History
 from autoscaler.roster import compiled

@@ -17,7 +17,7 @@ from autoscaler.decide.reason import Reason
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError, ScaleUnansweredError
 from autoscaler.forecasting import Forecasts, horizon_of
 from autoscaler.loop import Reconciler
-from autoscaler.missing_pasts import STEP
+from autoscaler.missing_history import STEP
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.roster import compiled
 

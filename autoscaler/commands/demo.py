@@ -25,7 +25,7 @@ from autoscaler.commands.replay_output import WORDS, outcome_cells
 from autoscaler.daemon import Daemon, World
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import AutoscalerError
-from autoscaler.missing_pasts import HISTORY
+from autoscaler.missing_history import HISTORY
 from autoscaler.policy.quantity import share_text
 from autoscaler.ports import FloatArray, PolicyDocument
 from autoscaler.replay.demo_load import names_and_shapes, synthetic_load

@@ -17,14 +17,6 @@ from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.answers import Table
 from autoscaler.metrics.connection import Answer, Connection, Outcome, Question
 from autoscaler.metrics.history import HistoryReader
-from autoscaler.metrics.misgivings import (
-    Circumstances,
-    Down,
-    Place,
-    beside_down,
-    by_place,
-    with_doubt,
-)
 from autoscaler.metrics.own_queries import (
     AsWritten,
     OwnQueries,
@@ -36,10 +28,18 @@ from autoscaler.metrics.own_query import OwnQuery, examined
 from autoscaler.metrics.own_samples import Behind, Part, by_query, sample_of
 from autoscaler.metrics.plan import Group, Plan, planned
 from autoscaler.metrics.promql import Matcher, any_of, selector
+from autoscaler.metrics.sample_quality import (
+    Circumstances,
+    Down,
+    Place,
+    beside_down,
+    by_place,
+    with_doubt,
+)
+from autoscaler.metrics.samples import Reading
 from autoscaler.metrics.settings import PrometheusSettings
 from autoscaler.metrics.source import Counter
 from autoscaler.metrics.transport import QueryRefusedError
-from autoscaler.metrics.truth import Reading
 from autoscaler.ports import History, LoadSeries
 from autoscaler.strict import MALFORMED
 

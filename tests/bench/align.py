@@ -17,9 +17,9 @@ from prometheus_stand_in import rows
 
 from autoscaler.decide.facts import TargetRef
 from autoscaler.metrics.answers import Table
-from autoscaler.metrics.misgivings import Circumstances
 from autoscaler.metrics.plan import planned
-from autoscaler.metrics.truth import Reading
+from autoscaler.metrics.sample_quality import Circumstances
+from autoscaler.metrics.samples import Reading
 from support.load_series import request_rate
 
 N_WORKLOADS = 10_000

@@ -33,7 +33,7 @@ from autoscaler.daemon import Daemon, World
 from autoscaler.jobs import spare_garbage_collection
 from autoscaler.metrics.prometheus import PrometheusMetrics
 from autoscaler.metrics.settings import PrometheusSettings
-from autoscaler.missing_pasts import STEP, history_span
+from autoscaler.missing_history import STEP, history_span
 from autoscaler.ports import History
 from autoscaler.review import log
 from autoscaler.review.server import review_routes, start_server

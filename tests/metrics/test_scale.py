@@ -4,9 +4,9 @@ import json
 from datetime import timedelta
 
 from autoscaler.metrics.answers import Table
-from autoscaler.metrics.misgivings import Circumstances
 from autoscaler.metrics.plan import planned
-from autoscaler.metrics.truth import Reading
+from autoscaler.metrics.sample_quality import Circumstances
+from autoscaler.metrics.samples import Reading
 from support.load_series import NOW, TARGET, request_rate
 from support.prometheus_stub import row, success
 

@@ -13,7 +13,7 @@ import requests
 from autoscaler.decide.facts import Doubt, Sample
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.connection import Answer, Connection, Question
-from autoscaler.metrics.misgivings import Circumstances, with_doubt
+from autoscaler.metrics.sample_quality import Circumstances, with_doubt
 from autoscaler.metrics.settings import PrometheusSettings
 from autoscaler.metrics.transport import QueryTooHeavyError, _skew
 from support.load_series import NOW, request_rate

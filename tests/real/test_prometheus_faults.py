@@ -16,7 +16,7 @@ from autoscaler.forecasting import Forecasts
 from autoscaler.metrics.connection import Question
 from autoscaler.metrics.prometheus import PrometheusMetrics, PrometheusSettings
 from autoscaler.metrics.transport import QueryRefusedError
-from autoscaler.missing_pasts import STEP
+from autoscaler.missing_history import STEP
 from autoscaler.roster import Roster
 from support.fault_proxy import FaultProxy
 from support.load_series import request_rate

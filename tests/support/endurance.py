@@ -27,7 +27,7 @@ from autoscaler.commands.run import Reporting
 from autoscaler.daemon import Daemon, Mandate, World
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import MetricUnavailableError
-from autoscaler.missing_pasts import HISTORY
+from autoscaler.missing_history import HISTORY
 from autoscaler.ports import PolicyDocument
 from autoscaler.replay.demo_load import names_and_shapes, synthetic_load
 from autoscaler.replay.demo_world import DemoClock, DemoDeployment, DemoMetrics

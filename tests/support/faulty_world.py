@@ -20,7 +20,7 @@ from autoscaler.errors import (
     ScaleRefusedError,
     ScaleUnansweredError,
 )
-from autoscaler.metrics.misgivings import Circumstances, with_doubt
+from autoscaler.metrics.sample_quality import Circumstances, with_doubt
 from autoscaler.ports import History, LoadSeries, PolicyDocument
 from autoscaler.replay.demo_world import DemoClock, DemoCluster, DemoDeployment, DemoMetrics
 

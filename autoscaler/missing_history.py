@@ -39,7 +39,7 @@ class Arrived(NamedTuple):
     wholes: list[int]
 
 
-class MissingPasts:
+class MissingHistory:
     """Series by key whose past is wanted, and since when nobody answered for the others."""
 
     def __init__(self) -> None:

@@ -16,7 +16,9 @@ from typing import NamedTuple
 from autoscaler.decide.facts import Doubt, PodFacts, Sample, WorkloadFacts
 from autoscaler.decide.pod_metric import knows_every_ready_pod
 from autoscaler.metrics.answers import Rows, Table
-from autoscaler.metrics.misgivings import (
+from autoscaler.metrics.ownership import owner_name
+from autoscaler.metrics.plan import Group, Member
+from autoscaler.metrics.sample_quality import (
     DOWN_UNKNOWN,
     Circumstances,
     Down,
@@ -25,8 +27,6 @@ from autoscaler.metrics.misgivings import (
     told_down,
     with_doubt,
 )
-from autoscaler.metrics.ownership import owner_name
-from autoscaler.metrics.plan import Group, Member
 
 
 class _Parts(NamedTuple):

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from autoscaler.missing_pasts import HISTORY, STEP, MissingPasts
+from autoscaler.missing_history import HISTORY, STEP, MissingHistory
 from support.load_series import NOW, request_rate
 
 SERIES = {name: request_rate(source="linkerd") for name in ("known", "other", "new")}
@@ -10,7 +10,7 @@ HOUR_AGO = NOW - timedelta(hours=1)
 
 
 def test_a_whole_past_comes_before_a_gap_and_whoever_was_tried_after_the_others():
-    missing = MissingPasts()
+    missing = MissingHistory()
     missing.follow({name: SERIES[name] for name in ("known", "other")}, whole=())
     missing.want_since(HOUR_AGO, now=NOW)
     missing.follow(SERIES, whole=("new",))
@@ -20,7 +20,7 @@ def test_a_whole_past_comes_before_a_gap_and_whoever_was_tried_after_the_others(
 
 
 def test_of_a_gap_hardly_more_than_the_gap_is_read():
-    missing = MissingPasts()
+    missing = MissingHistory()
     missing.follow(SERIES, whole=())
     missing.want_since(HOUR_AGO, now=NOW)
 
