@@ -548,6 +548,25 @@ def test_the_next_policy_opens_on_the_range_that_was_chosen_last(chromium, lates
         expect(page.locator(".ranges [aria-pressed=true]")).to_have_text("6 h")
 
 
+def test_a_page_that_is_open_for_a_day_shows_no_less_than_one_that_is_opened(chromium, latest):
+    with visiting(chromium, latest) as visit:
+        asked, lengths = visit.go().evaluate(
+            """async () => {
+                const { Policy } = await import("/policy.js");
+                const policy = new Policy(() => {}, () => {}), asked = [], lengths = [];
+                for (const [n, from] of [[6000, 1], [1, 6001], [2400, 3602]]) {
+                    policy.keepRows({ time: Array.from({ length: n }, (_, i) => from + i) });
+                    asked.push(policy.question()[1].after);
+                    lengths.push(policy.rows.time.length);
+                }
+                return [asked, lengths];
+            }"""
+        )
+
+    assert asked == [6000, 0, 6001]
+    assert lengths == [6000, 6001, 2400]
+
+
 @pytest.mark.parametrize("where", ["?last=", "?last=-5", "?from=9&to=3", "?from=1&to=2000", "?x"])
 def test_a_range_that_is_none_or_long_gone_is_the_last_hour(chromium, latest, where):
     with visiting(chromium, latest) as visit:

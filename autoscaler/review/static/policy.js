@@ -27,9 +27,10 @@ export class Policy {
     $("changes").replaceChildren();
   }
 
-  /** What to ask the daemon: path and parameters; rows that are known already are not asked for. */
+  /** What to ask the daemon: path and parameters; rows that are known already are not asked for, unless they are too many. */
   question() {
-    return ["api/policy", { ...this.target, after: this.rows?.time.at(-1) ?? 0 }];
+    const known = this.rows?.time ?? [];
+    return ["api/policy", { ...this.target, after: known.length > MOST_POINTS ? 0 : known.at(-1) ?? 0 }];
   }
 
   /** Show an answer; returns when it was decided. */
@@ -49,13 +50,11 @@ export class Policy {
     return newest.time;
   }
 
+  /** Add rows to those that are known, or begin anew with them: all were asked for, or the daemon's clock was set back. */
   keepRows(rows) {
-    const full = this.rows && this.rows.time.length + (rows.time?.length ?? 0) <= MOST_POINTS;
-    if (!full || !rows.time) {
-      this.rows = rows.time ? rows : this.rows;
-      return;
-    }
-    for (const name of Object.keys(rows)) this.rows[name] = [...(this.rows[name] ?? []), ...rows[name]];
+    if (!rows.time) return;
+    if (!this.rows || rows.time[0] <= this.rows.time.at(-1)) this.rows = rows;
+    else for (const name of Object.keys(rows)) this.rows[name] = [...(this.rows[name] ?? []), ...rows[name]];
   }
 
   showMetrics(signals) {
