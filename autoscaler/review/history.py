@@ -126,8 +126,10 @@ class _Past:
 
     def keep(self, record: DecisionRecord) -> bool:
         """Take in one cycle; return whether it was a change."""
-        self.newest = record
         second = int(record.at.timestamp())
+        if record.at < self.newest.at:
+            self._forget_future(second)
+        self.newest = record
         recent_slot = (second + self._shift) // self.room.recent_step_seconds
         news = self.news.tells(record)
         if news or recent_slot != self._recent_slot:
@@ -142,6 +144,15 @@ class _Past:
             self.changes.append(record)
             del self.changes[: -self.room.changes]
         return news
+
+    def _forget_future(self, second: int) -> None:
+        """Drop the rows that are still to come for a clock that was set back to `second`.
+
+        A chart has one time axis: kept, they would lie between those that follow.
+        """
+        self.recent, self.older = self.recent.before(second), self.older.before(second)
+        if self._best is not None and time_of(self._best[1]) >= second:
+            self._best = None
 
     def _keep_older(self, record: DecisionRecord, row: bytes, second: int) -> None:
         """Remember of each slot of time the row with the highest load."""
@@ -170,8 +181,14 @@ class _Past:
         self.changes = self.changes[-room.changes :]
 
     def rows(self, *, after: int) -> list[bytes]:
-        """Return rows later than `after`: older ones until the recent begin, those, the newest."""
+        """Return rows later than `after`: older ones until the recent begin, those, the newest.
+
+        Whoever knows rows that are still to come has them from before the clock was set back, and
+        is told all.
+        """
         recent, newest = self.recent.rows(), packed(self.newest)
+        if after > time_of(newest):
+            after = 0
         if not recent or time_of(recent[-1]) < time_of(newest):
             recent.append(newest)
         begin = time_of(recent[0])

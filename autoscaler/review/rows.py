@@ -141,7 +141,15 @@ class Ring:
 
     def resized(self, rows: int) -> "Ring":
         """Return a ring for another number of rows, with the newest that fit."""
-        ring = Ring(rows, self._row_size)
-        for row in self.rows()[-rows:]:
+        return self._of(self.rows()[-rows:], room=rows)
+
+    def before(self, second: int) -> "Ring":
+        """Return a ring as large, with the rows that are earlier (unix seconds)."""
+        room = len(self._data) // self._row_size
+        return self._of([row for row in self.rows() if time_of(row) < second], room=room)
+
+    def _of(self, rows: list[bytes], *, room: int) -> "Ring":
+        ring = Ring(room, self._row_size)
+        for row in rows:
             ring.append(row)
         return ring

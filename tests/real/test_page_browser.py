@@ -548,6 +548,17 @@ def test_the_next_policy_opens_on_the_range_that_was_chosen_last(chromium, lates
         expect(page.locator(".ranges [aria-pressed=true]")).to_have_text("6 h")
 
 
+def test_the_chart_goes_on_when_the_clock_of_the_daemon_is_set_back(chromium, latest):
+    with visiting(chromium, latest) as visit:
+        page = visit.go(POLICY)
+        page.get_by_role("button", name="All", exact=True).click()
+        expect(page.locator("#readout")).to_contain_text("11-23 09:00:00 to 11-23 10:59:45")
+        latest.keep(morning(100))
+        expect(page.locator("#readout")).to_contain_text("11-23 09:00:00 to 11-23 09:25:00")
+        latest.keep(morning(101))
+        expect(page.locator("#readout")).to_contain_text("11-23 09:00:00 to 11-23 09:25:15")
+
+
 def test_a_page_that_is_open_for_a_day_shows_no_less_than_one_that_is_opened(chromium, latest):
     with visiting(chromium, latest) as visit:
         asked, lengths = visit.go().evaluate(
@@ -567,8 +578,14 @@ def test_a_page_that_is_open_for_a_day_shows_no_less_than_one_that_is_opened(chr
     assert lengths == [6000, 6001, 2400]
 
 
-@pytest.mark.parametrize("where", ["?last=", "?last=-5", "?from=9&to=3", "?from=1&to=2000", "?x"])
-def test_a_range_that_is_none_or_long_gone_is_the_last_hour(chromium, latest, where):
+@pytest.mark.parametrize(
+    "where",
+    [
+        *("?last=", "?last=-5", "?from=9&to=3", "?from=1&to=2000", "?x"),
+        "?from=9000000000&to=9000003600",
+    ],
+)
+def test_a_range_that_is_none_or_long_gone_or_to_come_is_the_last_hour(chromium, latest, where):
     with visiting(chromium, latest) as visit:
         page = visit.go(POLICY + where)
 

@@ -96,6 +96,37 @@ def test_rows_come_oldest_first_and_only_those_after_what_is_known():
     assert columns["time"] == sorted(columns["time"])
 
 
+def test_what_lies_in_the_future_of_a_clock_that_was_set_back_is_forgotten():
+    history = kept(2000)
+    hours = [[int(t) for t in history.columns(CHECKOUT)["time"]]]
+    for k in range(3):
+        history.keep(record(at=NOW + timedelta(minutes=30) + k * TICK))
+        hours.append(history.columns(CHECKOUT)["time"])
+    begin = int(NOW.timestamp()) + 1800
+
+    assert hours[0] == sorted(set(hours[0]))
+    assert hours[1] == [*(t for t in hours[0] if t < begin), begin]
+    assert hours[3] == [*hours[1], begin + 15, begin + 30]
+
+
+def test_after_a_clock_was_set_back_the_peak_of_a_slot_is_none_that_is_still_to_come():
+    history = kept(2, every=timedelta(seconds=45), value=lambda k: 5000.0)
+    kept(module.MOST_RECENT_ROWS + 60, history=history)
+
+    columns = history.columns(CHECKOUT)
+
+    assert columns["time"] == sorted(set(columns["time"]))
+    assert 5000.0 not in columns["value.0"]
+
+
+def test_who_knows_rows_that_are_still_to_come_is_told_all_rows_anew():
+    history = kept(20)
+    known = history.columns(CHECKOUT)["time"][-1]
+    history.keep(record(at=NOW + 5 * TICK))
+
+    assert history.columns(CHECKOUT, after=known) == history.columns(CHECKOUT)
+
+
 def test_of_the_older_past_the_peak_of_each_slot_remains():
     room = room_for(1)
     history = kept(room.recent_rows + 400, value=lambda k: 900.0 if k == 42 else 100.0)

@@ -7,6 +7,7 @@ import { area, closing, label, line, steps, svg, titled } from "./paths.js";
 
 const LEFT = 52, RIGHT = 12, TOP = 18, GAP = 34, BOTTOM = 30; // marks of changes stand between axis and hours
 const LOAD_SHARE = 0.58;
+const MOST_AHEAD = 3600; // seconds beyond the newest row that may be looked at
 const HELD_SHARE = 0.01; // of the time shown: how long what is in force now is drawn beyond the newest row
 
 export class Chart {
@@ -29,7 +30,8 @@ export class Chart {
   show(rows, changes, signal, bounds) {
     Object.assign(this, { rows, changes, signal, bounds });
     this.hpa = this.counterfactual();
-    if (this.view?.[1] <= rows?.time?.[0]) this.last(this.follow / 60); // so long ago that nobody knows any more
+    const longAgo = this.view?.[1] <= rows?.time?.[0], toCome = this.view?.[0] >= rows?.time?.at(-1) + MOST_AHEAD;
+    if (longAgo || toCome) this.last(this.follow / 60); // nobody knows any more, or yet
     else this.draw();
   }
 
@@ -228,7 +230,7 @@ export class Chart {
   look(from, to) {
     const t = this.rows.time;
     if (to - from < 60) return;
-    this.view = [Math.max(from, t[0]), Math.min(to, t.at(-1) + 3600)];
+    this.view = [Math.max(from, t[0]), Math.min(to, t.at(-1) + MOST_AHEAD)];
     this.onSpan(null);
     this.draw();
   }
