@@ -40,7 +40,8 @@ def demo_blocks(
     log = folder / "demo.log"
     ran = _run("demo", "--port", "0", "--days", f"{days:g}", "--log-format", "json")
     log.write_text(ran.stdout, encoding="utf-8")
-    lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    logged = [json.loads(line) for line in ran.stdout.splitlines()]
+    lines = [line for line in logged if line["msg"] == "scale_decision"]
     told = [
         line
         for line in lines
