@@ -13,6 +13,7 @@ Where scale-in does not wait, scale-out does not either.
 On a rise one scale-out that the forecast asks for adds the pods of several: as many as stand idle,
 until the load has risen to them, for no more than what is worth a rescale.
 A steady rise is so met with steps as large as those of an equally steady fall.
+A burst is no steady rise, and on doubt nothing is added beyond the need.
 
 All of this applies where a forecast sizes the workload; one that is sized by measured load follows
 HPA.
@@ -97,13 +98,25 @@ def enough_replicas(signals: Sequence[Signal], proposals: Sequence[Proposal]) ->
 
 
 def _enough(signal: Signal, proposal: Proposal) -> int:
-    forecast, capacity = signal.forecast, signal.capacity
-    asked = proposal.replicas or 0
-    if forecast is None or capacity is None or None in {proposal.predictive, proposal.reactive}:
-        return asked
-    if forecast.trust is not Trust.TRUSTED or forecast.burst:
-        return asked
+    forecast, capacity = _steering(signal, proposal), signal.capacity
+    if forecast is None or capacity is None:
+        return proposal.replicas or 0
     return max(replicas_for(_borne(forecast), capacity), proposal.reactive or 0)
+
+
+def _steering(signal: Signal, proposal: Proposal) -> ForecastFacts | None:
+    """Return the forecast, unless it is not trusted, sees a burst, or no load is measured."""
+    forecast = signal.forecast
+    if forecast is None or None in {proposal.predictive, proposal.reactive}:
+        return None
+    return forecast if forecast.trust is Trust.TRUSTED and not forecast.burst else None
+
+
+def foreseen(number: int, signals: Sequence[Signal], proposals: Sequence[Proposal]) -> bool:
+    """Whether a trusted forecast without a burst asks for a number, and no measured load does."""
+    each = zip(signals, proposals, strict=True)
+    asked = any(s for s, p in each if p.predictive == number and _steering(s, p) is not None)
+    return asked and all((proposal.reactive or 0) < number for proposal in proposals)
 
 
 def _borne(forecast: ForecastFacts) -> float:
@@ -129,11 +142,12 @@ def further_on_a_rise(
     number: int,
     *,
     current_replicas: int,
+    most: int,
     worth: timedelta,
     events: Sequence[ScaleEvent],
     now: datetime,
 ) -> Limit | None:
-    """Add at once as many pods as a rise that goes on makes worth a rescale.
+    """Add at once as many pods as a rise that goes on makes worth a rescale, up to `most`.
 
     While the need rises by the share r a minute, steps of the share s are due every s / r minutes,
     and half a step is idle in the mean: s^2 / 2r workload minutes for each step.
@@ -143,7 +157,7 @@ def further_on_a_rise(
     before = max(current_replicas - added, 0)
     risen = max(number - before, 0)
     step = min(math.sqrt(2.0 * risen / number * (worth / _RISE_PERIOD)), _MOST_FOR_LATER)
-    after = round(current_replicas / (1.0 - step))
+    after = min(round(current_replicas / (1.0 - step)), most)
     if after <= number:
         return None
     told = f"{risen} of {number} added within {seconds_text(_RISE_PERIOD.total_seconds())}"

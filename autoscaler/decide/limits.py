@@ -156,14 +156,27 @@ def fewer_steps(number: int, case: Case) -> Limit | None:
 
 
 def larger_steps(number: int, case: Case) -> Limit | None:
-    """Let a scale-out that a forecast asks for go further at once where the load is rising."""
+    """Let a scale-out that a forecast asks for go further at once where the load is rising.
+
+    Never beyond a bound, which would be told as what is needed; nor where a window of scale-out
+    wants the lowest recommendation.
+    """
+    recommendation, behavior = case.recommendation, case.policy.behavior
     worth = _worth_of_a_step(case)
-    foreseen = case.recommendation.reason is Reason.FORECAST_ABOVE_TARGET
-    if not worth or not foreseen or not _more_is_recommended(number, case):
+    wanted = recommendation.foreseen and recommendation.may_lower
+    if not worth or not wanted or behavior.scale_up_window:
         return None
-    events = case.state.scale_events
+    if not _more_is_recommended(number, case):
+        return None
+    floor = highest_floor(case.workload, case.policy)
+    high = _bounds(case).high
     return further_on_a_rise(
-        number, current_replicas=case.current, worth=worth, events=events, now=case.now
+        number,
+        current_replicas=case.current,
+        most=high if floor is None else min(high, floor),
+        worth=worth,
+        events=case.state.scale_events,
+        now=case.now,
     )
 
 

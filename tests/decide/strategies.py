@@ -308,12 +308,38 @@ def _state(random):
     )
 
 
+def _rising(random, world):
+    """Return the world after pods were added, with a forecast of a few more and no window."""
+    pods, one = world.facts.spec_replicas, world.signals[0]
+    if one.capacity is None:
+        return world
+    measured, expected = (n * pods * one.capacity.per_pod for n in (0.9, random.uniform(1, 1.1)))
+    forecast = replace(
+        _forecast(random, 1.0),
+        quantile=expected,
+        median=measured,
+        trust=Trust.TRUSTED,
+        burst=False,
+        age=timedelta(0),
+    )
+    behavior = world.policy.behavior
+    no_window = behavior.scale_up.model_copy(update={"stabilization_window_seconds": 0})
+    signal = replace(one, sample=Sample(measured, NOW, 1), forecast=forecast)
+    return (
+        replace(world, signals=(signal, *world.signals[1:]))
+        .with_policy(behavior=behavior.model_copy(update={"scale_up": no_window}))
+        .with_state(scale_events=(ScaleEvent(ago(600), random.randint(0, 60)),))
+    )
+
+
 def grown(seed, proportional=False):
     """Return the world that grows from a seed, always the same."""
     random = Random(seed)
     policy, facts = _policy(random.randint(0, 999), proportional), _facts(random)
     signals = tuple(_signal(random, metric, facts) for metric in policy.metrics)
     world = World(signals, policy, facts, _state(random))
+    if random.random() < 0.05:
+        world = _rising(random, world)
     if random.random() < 0.9:
         return world
     fed = world.with_policy(actuator=Actuator.HPA)

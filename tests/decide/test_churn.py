@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from autoscaler.decide.decision import Decision, Limit
-from autoscaler.decide.facts import PodFacts, Trust
+from autoscaler.decide.facts import Doubt, PodFacts, Trust
 from autoscaler.decide.reason import Reason
 from decide.worlds import (
     LONG_AGO,
@@ -22,6 +22,10 @@ from decide.worlds import (
     workload,
 )
 
+# 9:00 UTC is within.
+CEILING = {"name": "office", "start": "0 8 * * *", "end": "0 20 * * *", "maxReplicas": 21}
+UNDER_AN_HPA = workload(20, hpa_max_replicas=21)
+BY_TWO = {"scaleUp": {"policies": [{"type": "Pods", "value": 2, "periodSeconds": 60}]}}
 FAST = {"scaleUp": {"policies": [{"type": "Pods", "value": 1000, "periodSeconds": 15}]}}
 
 
@@ -252,12 +256,60 @@ def test_a_larger_step_says_why():
             {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}}, id="no window"
         ),
         pytest.param({"maxReplicas": 21}, id="no more pods are allowed"),
+        pytest.param(
+            {"behavior": {"scaleUp": {"stabilizationWindowSeconds": 60}}}, id="the lowest counts"
+        ),
+        pytest.param({"schedule": [CEILING]}, id="a schedule allows no more"),
+        pytest.param({"actuator": "hpa", "facts": UNDER_AN_HPA}, id="the HPA allows no more"),
     ],
 )
 def test_no_step_is_larger_where(fields):
+    """And no bound is said to cap what is needed."""
     state = quiet(21, scale_events=events((600, 4)))
 
-    assert decided(foreseen(21), spec=20, state=state, **fields).desired_replicas == 21
+    decision = decided(foreseen(21), **({"spec": 20, "state": state} | fields))
+    assert decision == Decision(20, 21, Reason.FORECAST_ABOVE_TARGET)
+
+
+def test_a_larger_step_ends_at_the_highest_that_is_allowed():
+    state = quiet(21, scale_events=events((600, 4)))
+    decision = decided(foreseen(21), spec=20, state=state, maxReplicas=22)
+
+    told = "5 of 21 added within 30m"
+    assert decision == Decision(
+        20, 22, Reason.RISING_LOAD, (Limit(Reason.RISING_LOAD, 21, 22, told),)
+    )
+
+
+@pytest.mark.parametrize(
+    ("loads", "desired"),
+    [
+        pytest.param((foreseen(21), foreseen(20)), 23, id="a lower one beside it"),
+        pytest.param((foreseen(21), signal(2100, 2000)), 21, id="measured beside it"),
+        pytest.param(
+            (foreseen(21, trust=Trust.DEMOTED), foreseen(20)), 21, id="another asks for less"
+        ),
+        pytest.param((foreseen(21), signal(None)), 21, id="one is unknown"),
+    ],
+)
+def test_of_several_metrics_the_one_that_asks_for_most_has_to_foresee_it(loads, desired):
+    state = quiet(21, scale_events=events((600, 4)))
+
+    assert decided(*loads, spec=20, state=state).desired_replicas == desired
+
+
+@pytest.mark.parametrize(
+    ("fields", "desired"),
+    [
+        pytest.param({"cooldown": {"scaleUp": "20m"}}, 20, id="a cooldown"),
+        pytest.param({"pausedScaleOut": True}, 20, id="a pause"),
+        pytest.param({"behavior": BY_TWO}, 22, id="a rate limit"),
+    ],
+)
+def test_what_delays_a_scale_out_delays_a_larger_one_as_well(fields, desired):
+    state = quiet(21, scale_events=events((600, 4)), last_scale_up_at=ago(600))
+
+    assert decided(foreseen(21), spec=20, state=state, **fields).desired_replicas == desired
 
 
 @pytest.mark.parametrize(
@@ -266,6 +318,12 @@ def test_no_step_is_larger_where(fields):
         pytest.param(signal(2201), id="no forecast: HPA's rule beyond its tolerance"),
         pytest.param(signal(2201, 2201), id="a measured load that asks for as much"),
         pytest.param(foreseen(23, history=timedelta(0)), id="a new forecast"),
+        pytest.param(
+            foreseen(23, trust=Trust.DEMOTED), id="a forecast that does not beat persistence"
+        ),
+        pytest.param(foreseen(23, trust=Trust.STALE), id="a stale one"),
+        pytest.param(foreseen(23, burst=True), id="a burst, which is no steady rise"),
+        pytest.param(foreseen(23, doubt=Doubt.PARTIAL), id="a load that is a lower bound"),
     ],
 )
 def test_no_step_is_larger_for(load):
