@@ -99,11 +99,11 @@ def _tell_changes(
         )
 
 
-def _named(targets: Collection[TargetRef]) -> list[str]:
-    """Return the names of the first few, and how many more there are."""
+def _named(targets: Collection[TargetRef]) -> str:
+    """Return the names of the first few, and how many more there are; a log has no lists."""
     names = sorted(map(str, targets))
     more = len(names) - _MOST_NAMED
-    return names if more <= 0 else [*names[:_MOST_NAMED], f"and {more} more"]
+    return ", ".join(names if more <= 0 else [*names[:_MOST_NAMED], f"and {more} more"])
 
 
 class Daemon:

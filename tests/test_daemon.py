@@ -50,7 +50,7 @@ def test_whoever_comes_under_a_policy_or_is_released_from_one_is_named_in_the_lo
         bench.cycle(2)
 
     told = [r.fields for r in caplog.records if r.getMessage() == "policies_changed"]
-    name, none = [str(CHECKOUT)], []
+    name, none = str(CHECKOUT), ""
     assert told == [
         {"in_force": 1, "added": name, "changed": none, "removed": none},
         {"in_force": 1, "added": none, "changed": name, "removed": none},
