@@ -89,7 +89,7 @@ class OwnQueries:
 
     form: Form
     together: int = MOST_TOGETHER
-    suspects: HeavyQueries = field(default_factory=HeavyQueries)
+    heavy: HeavyQueries = field(default_factory=HeavyQueries)
     _refused: dict[str, tuple[datetime, QueryWrongError]] = field(default_factory=dict)
     _scalars: set[str] = field(default_factory=set)
 
@@ -108,7 +108,7 @@ class OwnQueries:
         """Return which queries are to be asked together, and what is known of the others."""
         still = (item for item in self._refused.items() if abs(now - item[1][0]) < _REFUSED_FOR)
         self._refused = dict(still)
-        turn = self.suspects.turn((query.text for query in queries.values()), now=now)
+        turn = self.heavy.turn((query.text for query in queries.values()), now=now)
         group_of = {text: group for group in turn.groups for text in group}
         known: dict[int, Outcome] = {}
         apart: dict[frozenset[str], dict[int, OwnQuery]] = {group: {} for group in turn.groups}
@@ -172,9 +172,9 @@ class OwnQueries:
     ) -> None:
         texts = [query.text for query in batch.values()]
         if not isinstance(outcome, MetricUnavailableError):
-            self.suspects.answered(texts, now=now)
+            self.heavy.answered(texts, now=now)
         elif isinstance(outcome, QueryTooHeavyError) and alive:
-            self.suspects.failed(texts, outcome, now=now)
+            self.heavy.failed(texts, outcome, now=now)
         for query in batch.values():
             if isinstance(outcome, QueryWrongError):
                 self._refused[query.text] = (now, outcome)

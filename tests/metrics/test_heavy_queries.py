@@ -215,4 +215,4 @@ def test_a_suspect_that_left_with_its_policy_is_forgotten():
     asking.now += APART_FOR
     asking.cycle()
 
-    assert asking.queries.suspects.turn({"load_b"}, now=asking.now).groups == ()
+    assert asking.queries.heavy.turn({"load_b"}, now=asking.now).groups == ()
