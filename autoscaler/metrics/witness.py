@@ -10,6 +10,7 @@ Pods are told apart by name where Consul knows it (consul-k8s writes it into the
 elsewhere ready pods and passing instances are only counted.
 """
 
+import logging
 import threading
 import time
 from collections import defaultdict
@@ -32,6 +33,8 @@ from autoscaler.decide.lead_time import upper_share
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.consul import ConsulAddress, ConsulWatch, Instance, base_url
 from autoscaler.policy.schema import ConsulService
+
+logger = logging.getLogger(__name__)
 
 # What consul-k8s writes into the meta of the instances it registers.
 _POD_META, _NAMESPACE_META = "pod-name", "k8s-namespace"
@@ -260,6 +263,7 @@ class ReadinessWitness:
                     if name not in turns:
                         ask = partial(self._ask_datacenter, watches, share=share, pause=pause)
                         turns[name] = threads.submit(ask)
+                        turns[name].add_done_callback(_tell_failure)
                 pause(self._every.total_seconds())
 
     def _address(self, service: ConsulService) -> ConsulAddress:
@@ -286,3 +290,9 @@ class ReadinessWitness:
         memory = self._memories[target] = remembered(before, workload, instances, now=now)
         self._seen[target] = routability(memory, now=now)
         return self._seen[target]
+
+
+def _tell_failure(turn: Future[None]) -> None:
+    """Log an error of ours that ended a turn: nobody else looks at what came of it."""
+    if (error := turn.exception()) is not None:
+        logger.error("consul_turn_failed", exc_info=error)

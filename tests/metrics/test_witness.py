@@ -18,6 +18,7 @@ from autoscaler.policy.schema import ConsulService
 from support.consul_stub import ConsulStub
 from support.endurance import reachable_texts
 from support.load_series import NOW, TARGET, workload
+from support.processes import wait_until
 
 SECOND = timedelta(seconds=1)
 
@@ -438,6 +439,26 @@ def test_who_is_closed_asks_no_more(consul):
 
     assert not witness._thread.is_alive()
     assert not [each for each in threading.enumerate() if each.name.startswith("consul_")]
+
+
+class Mistaken(ReadinessWitness):
+    """One of whose turns an error of ours ends."""
+
+    def _ask_datacenter(self, watches, **_):
+        raise ValueError("a mistake of ours")
+
+
+def test_an_error_of_our_own_is_logged_and_ends_no_more_than_its_turn(consul, caplog):
+    with closing(Mistaken(consul.address, every=SECOND / 50)) as witness:
+        witness.follow({TARGET: ConsulService(service="checkout")})
+        wait_until(
+            lambda: caplog.text.count("a mistake of ours") >= 2, within=60, what="another turn"
+        )
+        alive = witness._thread.is_alive()
+    witness._thread.join(20)
+
+    assert alive
+    assert {r.getMessage() for r in caplog.records} == {"consul_turn_failed"}
 
 
 def test_what_nobody_names_any_more_is_forgotten(watching, consul):
