@@ -116,8 +116,10 @@ class Cluster(Protocol):
     def patch_min_replicas(self, target: TargetRef, min_replicas: int) -> bool:
         """Write `spec.minReplicas` of the HPA on the target; False where it is that already."""
 
-    def record_event(self, target: TargetRef, *, reason: str, message: str) -> None:
-        """Attach an Event to the target; a failure to do so is logged, never raised."""
+    def record_event(
+        self, target: TargetRef, *, reason: str, message: str, warning: bool = False
+    ) -> None:
+        """Attach an Event to a workload or ConfigMap; a failure is logged, never raised."""
 
 
 class Witness(Protocol):

@@ -1,4 +1,4 @@
-"""Events on scale targets, for `kubectl get events`: one per thing that happened, repeats counted.
+"""Events on workloads and ConfigMaps, for `kubectl get events`: one per thing that happened.
 
 Posting happens in a thread of its own, so a slow API server never delays a decision; an Event that
 cannot be written is logged and forgotten.
@@ -36,13 +36,14 @@ _FLUSH_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Something to report about a target."""
+    """Something to report about a workload, or about a ConfigMap of policies."""
 
     target: TargetRef
     uid: str
     reason: str
     message: str
     at: datetime
+    warning: bool = False
 
 
 @dataclass(slots=True)
@@ -77,9 +78,11 @@ class EventRecorder:
                 return
             self._thread.join(_FLUSH_SECONDS)
 
-    def record(self, target: TargetRef, *, uid: str, reason: str, message: str) -> None:
+    def record(
+        self, target: TargetRef, *, uid: str, reason: str, message: str, warning: bool = False
+    ) -> None:
         """Queue one Event; never waits, never raises."""
-        happening = Happening(target, uid, reason, message, datetime.now(tz=UTC))
+        happening = Happening(target, uid, reason, message, datetime.now(tz=UTC), warning)
         try:
             self._waiting.put_nowait(happening)
         except queue.Full:
@@ -154,10 +157,10 @@ def event_body(happening: Happening, *, name: str, instance: str) -> Json:
         "eventTime": micro_time(happening.at),
         "reportingController": REPORTER,
         "reportingInstance": instance,
-        "action": "Scale",
+        "action": "ReadPolicy" if target.kind == "ConfigMap" else "Scale",
         "reason": happening.reason,
         "note": happening.message.encode(errors="replace")[:LONGEST_NOTE].decode(errors="ignore"),
-        "type": "Normal",
+        "type": "Warning" if happening.warning else "Normal",
         "regarding": {
             "apiVersion": target.api_version,
             "kind": target.kind,

@@ -134,11 +134,12 @@ class KubernetesCluster:
         self._scaler.patch_hpa(target, hpa.name, min_replicas, resource_version=version)
         return True
 
-    def record_event(self, target: TargetRef, *, reason: str, message: str) -> None:
+    def record_event(
+        self, target: TargetRef, *, reason: str, message: str, warning: bool = False
+    ) -> None:
         """Queue an Event on the target; never waits, never raises."""
-        seen = self._store.workload(target)
-        uid = seen.uid if seen else ""
-        self._events.record(target, uid=uid, reason=reason, message=message)
+        uid = self._store.uid(target)
+        self._events.record(target, uid=uid, reason=reason, message=message, warning=warning)
 
     def annotate(self, target: TargetRef, annotations: dict[str, str]) -> None:
         """Queue annotations of the target; never waits, never raises."""

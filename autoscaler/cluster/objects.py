@@ -39,6 +39,7 @@ class PolicySource:
     name: str
     data: Mapping[str, str]
     created_at: datetime | None = None
+    uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,8 @@ def policy_source(raw: Json) -> PolicySource:
     meta, binary = raw["metadata"], dict.fromkeys(raw.get("binaryData") or {}, NO_TEXT)
     texts = {text_of(k): text_of(v) for k, v in {**(raw.get("data") or {}), **binary}.items()}
     created_at = instant(meta.get("creationTimestamp"))
-    return PolicySource(text_of(meta["namespace"]), text_of(meta["name"]), texts, created_at)
+    namespace, name, uid = text_of(meta["namespace"]), text_of(meta["name"]), meta.get("uid", "")
+    return PolicySource(namespace, name, texts, created_at, text_of(uid))
 
 
 def workload(raw: Json, *, kind: str, api_version: str) -> Workload:

@@ -198,7 +198,11 @@ class Store:
             if self._documents is None:
                 self._documents = tuple(
                     PolicyDocument(
-                        f"ConfigMap {namespace}/{name} key {key}", text, namespace, seen.created_at
+                        f"ConfigMap {namespace}/{name} key {key}",
+                        text,
+                        namespace,
+                        seen.created_at,
+                        config_map=name,
                     )
                     for (namespace, name), seen in sorted(self._sources.items())
                     for key, text in sorted(seen.data.items())
@@ -228,6 +232,15 @@ class Store:
         """Return the target as last watched."""
         with self._lock:
             return self._workloads.get(target)
+
+    def uid(self, target: TargetRef) -> str:
+        """Return the uid of a workload, or of a ConfigMap of policies; empty when not watched."""
+        with self._lock:
+            seen = self._workloads.get(target)
+            source = self._sources.get((target.namespace, target.name))
+            if target.kind == "ConfigMap":
+                return source.uid if source else ""
+            return seen.uid if seen else ""
 
     def hpa(self, target: TargetRef) -> Rival | None:
         """Return the HPA that claims the target."""

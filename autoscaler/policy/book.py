@@ -37,6 +37,15 @@ class PolicyKey(NamedTuple):
         return (self.namespace, self.kind, self.name)
 
 
+class Complaint(NamedTuple):
+    """What is wrong with one document, and in which ConfigMap its author looks; None = a file."""
+
+    namespace: str | None
+    config_map: str | None
+    source: str
+    told: str
+
+
 def policy_key(policy: WorkloadPolicy, *, namespace: str | None) -> PolicyKey:
     """Return what a policy of a ConfigMap in `namespace` (None: of a file) governs."""
     target = policy.scale_target_ref
@@ -60,6 +69,10 @@ class _Entry:
     def key(self, policy: WorkloadPolicy) -> PolicyKey:
         return policy_key(policy, namespace=self.document.namespace)
 
+    def complaint(self, told: str) -> Complaint:
+        document = self.document
+        return Complaint(document.namespace, document.config_map, document.source, told)
+
     @property
     def precedence(self) -> tuple[int, datetime, str]:
         """Who comes first: who keeps the workload it governs, who moves to another, newcomers.
@@ -81,8 +94,8 @@ class PolicyBook:
         self._own_namespace = own_namespace
         self._entries: dict[tuple[str | None, str], _Entry] = {}
         self._policies: dict[PolicyKey, tuple[str, WorkloadPolicy]] = {}
-        self._problems: frozenset[str] = frozenset()
-        self._warnings: frozenset[str] = frozenset()
+        self._refused: frozenset[Complaint] = frozenset()
+        self._doubtful: frozenset[Complaint] = frozenset()
         self._documents: Sequence[PolicyDocument] = []
         """Read last; the cluster hands out the very same tuple while none of them changed."""
 
@@ -92,14 +105,24 @@ class PolicyBook:
         return self._policies
 
     @property
+    def refused(self) -> frozenset[Complaint]:
+        """What is wrong now, and where; what was not in the book before is news."""
+        return self._refused
+
+    @property
+    def doubtful(self) -> frozenset[Complaint]:
+        """What of the policies in force cannot hold as written, and where."""
+        return self._doubtful
+
+    @property
     def problems(self) -> frozenset[str]:
-        """What is wrong now; what was not in the book before is news."""
-        return self._problems
+        """What is wrong now, as it is told."""
+        return frozenset(complaint.told for complaint in self._refused)
 
     @property
     def warnings(self) -> frozenset[str]:
         """What of the policies in force cannot hold as written, each with its source."""
-        return self._warnings
+        return frozenset(complaint.told for complaint in self._doubtful)
 
     def updated(self, documents: Sequence[PolicyDocument]) -> "PolicyBook":
         """Return the book after reading `documents`; the same object when nothing changed."""
@@ -135,8 +158,8 @@ class PolicyBook:
         when the new one is taken.
         """
         book = PolicyBook(own_namespace=self._own_namespace)
-        owners: dict[tuple[str, str, str], tuple[str, WorkloadPolicy, PolicyKey]] = {}
-        problems = {entry.problem for entry in entries.values() if entry.problem}
+        owners: dict[tuple[str, str, str], tuple[_Entry, WorkloadPolicy, PolicyKey]] = {}
+        refused = {entry.complaint(entry.problem) for entry in entries.values() if entry.problem}
         in_order = sorted(entries.items(), key=lambda item: item[1].precedence)
         for identity, entry in in_order:
             settled = entry.in_force
@@ -144,18 +167,20 @@ class PolicyBook:
                 if wanted is None:
                     continue
                 key = entry.key(wanted)
-                owner = owners.setdefault(key.claim, (entry.document.source, wanted, key))
+                owner = owners.setdefault(key.claim, (entry, wanted, key))
                 if owner[1] is wanted:
                     settled = wanted
                     break
-                problems.add(_contested(key, owner[0], entry.document.source))
+                refused.add(entry.complaint(_contested(key, owner[0], entry)))
                 settled = None
             book._entries[identity] = replace(entry, in_force=settled)
-        book._policies = {key: (source, policy) for source, policy, key in owners.values()}
-        book._problems = frozenset(problems)
-        book._warnings = frozenset(
-            f"{source}: {warning}"
-            for source, policy in book._policies.values()
+        book._policies = {
+            key: (owner.document.source, policy) for owner, policy, key in owners.values()
+        }
+        book._refused = frozenset(refused)
+        book._doubtful = frozenset(
+            owner.complaint(f"{owner.document.source}: {warning}")
+            for owner, policy, _ in owners.values()
             for warning in warnings_of(policy)
         )
         return book
@@ -165,8 +190,9 @@ def _with_consequence(problem: str, in_force: WorkloadPolicy | None) -> str:
     return problem if in_force is None else f"{problem}\nthe last good version stays in force"
 
 
-def _contested(key: PolicyKey, owner: str, refused: str) -> str:
+def _contested(key: PolicyKey, owner: _Entry, refused: _Entry) -> str:
+    source = refused.document.source
     return (
-        f"{refused}: scaleTargetRef: {key.kind} {key.namespace}/{key.name} "
-        f"is governed by {owner} already; {refused} is refused"
+        f"{source}: scaleTargetRef: {key.kind} {key.namespace}/{key.name} "
+        f"is governed by {owner.document.source} already; {source} is refused"
     )

@@ -16,3 +16,5 @@ class PolicyDocument:
     namespace: str | None = None
     created_at: datetime | None = None
     """When its ConfigMap was created; None = not known, as of a file."""
+    config_map: str | None = None
+    """The name of its ConfigMap; None for a file."""

@@ -107,7 +107,9 @@ class DemoCluster:
         """Refuse: nobody runs an HPA in the demo."""
         raise ScaleRefusedError(f"{target}: no HorizontalPodAutoscaler to give {min_replicas} to")
 
-    def record_event(self, target: TargetRef, *, reason: str, message: str) -> None:
+    def record_event(
+        self, target: TargetRef, *, reason: str, message: str, warning: bool = False
+    ) -> None:
         """Keep the Event."""
         self.events.append((self._clock.now(), target, reason, message))
 

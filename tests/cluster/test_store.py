@@ -276,6 +276,16 @@ def test_a_document_is_as_old_as_its_config_map(store: Store) -> None:
     assert [document.created_at for document in store.documents()] == [NOW, NOW]
 
 
+def test_a_config_map_is_known_by_its_uid_and_its_documents_by_its_name(store: Store) -> None:
+    meta = {"namespace": "shop", "name": "a", "uid": "u-1"}
+    store.put(policy_source({"metadata": meta, "data": {"x": "1"}}))
+
+    assert [document.config_map for document in store.documents()] == ["a"]
+    assert store.uid(TargetRef("shop", "a", "ConfigMap", "v1")) == "u-1"
+    assert store.uid(TargetRef("shop", "b", "ConfigMap", "v1")) == ""
+    assert store.uid(TARGET) == WORKLOAD.uid
+
+
 FOREIGN = [
     pytest.param(replace(pod("a", after=4000), namespace="bank", uid="x"), id="a pod of its name"),
     pytest.param(replace(pod("b", after=600), namespace="bank"), id="a pod of the ReplicaSet"),

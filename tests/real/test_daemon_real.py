@@ -76,6 +76,31 @@ def test_forecast_only_writes_the_same_record_and_patches_nothing(
     assert namespace.events("SuccessfulRescale") == []
 
 
+def test_a_refused_policy_is_told_to_whoever_describes_its_config_map_and_so_is_its_end(
+    start: Start,
+    prometheus: PrometheusServer,
+    namespace: Namespace,
+    eventually: Callable[..., None],
+) -> None:
+    prometheus.exporter.set("load", 550.0, {"app": "checkout"})
+    namespace.apply(deployment("checkout", replicas=2))
+    namespace.apply(policy_map("autoscaling", {"a.yaml": policy("checkout", maxReplicas="many")}))
+
+    def described(part: str) -> bool:
+        name = ("configmap", "autoscaling", "--namespace", namespace.name)
+        events = namespace.plane.kubectl("describe", *name).split("\nEvents:")[1]
+        return all(word in events for word in part.split())
+
+    daemon = start(prometheus, namespace)
+    eventually(lambda: described("Warning PolicyRefused maxReplicas many"), within=40, what="it")
+    namespace.apply(policy_map("autoscaling", {"a.yaml": policy("checkout")}))
+    eventually(lambda: described("Normal PolicyAccepted"), within=40, what="its end")
+    daemon.wait_cycles("checkout", 3)
+
+    assert [e.series for e in namespace.events("PolicyRefused")] == [None]
+    assert not daemon.events("event_lost")
+
+
 def test_somebody_who_scaled_in_between_is_not_overwritten(
     start: Start,
     plane: ControlPlane,

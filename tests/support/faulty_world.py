@@ -223,7 +223,9 @@ class FaultyCluster(DemoCluster):
         if has(Mishap.TIMED_OUT, target):
             raise ScaleUnansweredError(f"{target}: no answer within 4 s")
 
-    def record_event(self, target: TargetRef, *, reason: str, message: str) -> None:
+    def record_event(
+        self, target: TargetRef, *, reason: str, message: str, warning: bool = False
+    ) -> None:
         """Drop the Event: a fortnight of them is not ours to keep."""
 
     def _disturb(self, target: TargetRef) -> None:

@@ -128,7 +128,7 @@ class PodWorld:
     def patch_min_replicas(self, target, min_replicas):
         raise NotImplementedError
 
-    def record_event(self, target, *, reason, message):
+    def record_event(self, target, *, reason, message, warning=False):
         return
 
     def newest(self, series, *, now, workloads):
