@@ -106,6 +106,8 @@ class FaultyMetrics:
         self.known: set[TargetRef] = set()
         self.given: dict[TargetRef, Sample] = {}
         """What the daemon was told in this cycle."""
+        self.ahead = timedelta(0)
+        """By how much Prometheus's own clock is wrong."""
 
     def newest(
         self,
@@ -118,7 +120,8 @@ class FaultyMetrics:
         targets = [one.target for one in series]
         true = zip(targets, self.measured(targets), strict=True)
         around = Circumstances(now, workloads)
-        samples = [with_doubt(self._spoilt(target, sample), around) for target, sample in true]
+        told = [self._stamped(self._spoilt(target, sample)) for target, sample in true]
+        samples = [with_doubt(sample, around) for sample in told]
         self.given = dict(zip(targets, samples, strict=True))
         return samples
 
@@ -134,12 +137,18 @@ class FaultyMetrics:
         if self._mishaps.has(Mishap.NO_HISTORY) or self._mishaps.has(Mishap.NO_PROMETHEUS):
             raise MetricUnavailableError("503 Service Unavailable")
         one_of = [replace(one, target=self._of(one.target)) for one in series]
+        start, end = start - self.ahead, end - self.ahead
         start = max(start, end - self._past)
         history = self._inner.history(one_of, start=start, end=end, step=step)
         n_future = max(0, math.ceil((end - self._clock.now()) / step))
         load = history.load.copy()
         load[:, load.shape[1] - n_future :] = np.nan
         return replace(history, load=load)
+
+    def _stamped(self, sample: Sample) -> Sample:
+        if sample.sampled_at is None:
+            return sample
+        return replace(sample, sampled_at=sample.sampled_at + self.ahead)
 
     def _of(self, target: TargetRef) -> TargetRef:
         return target if target in self.known else self._stand_in
