@@ -10,8 +10,8 @@ On a load's first day the wait is shorter: it grows from nothing to the whole wi
 Scale-out waits while the current count is exceeded with less than twice the stated risk, and then
 goes to the count of the stated risk, which leaves room for the noise of the next minutes.
 Where scale-in does not wait, scale-out does not either.
-On a rise one scale-out that the forecast asks for adds the pods of several: as many as stand idle,
-until the load has risen to them, for no more than what is worth a rescale.
+On a rise one scale-out adds the pods of several: as many as stand idle, until the load has risen to
+them, for no more than what is worth a rescale.
 A steady rise is so met with steps as large as those of an equally steady fall.
 A burst is no steady rise, and on doubt nothing is added beyond the need.
 
@@ -112,11 +112,10 @@ def _steering(signal: Signal, proposal: Proposal) -> ForecastFacts | None:
     return forecast if forecast.trust is Trust.TRUSTED and not forecast.burst else None
 
 
-def foreseen(number: int, signals: Sequence[Signal], proposals: Sequence[Proposal]) -> bool:
-    """Whether a trusted forecast without a burst asks for a number, and no measured load does."""
+def steered(signals: Sequence[Signal], proposals: Sequence[Proposal]) -> bool:
+    """Whether each metric has a trusted forecast without a burst, and a measured load."""
     each = zip(signals, proposals, strict=True)
-    asked = any(s for s, p in each if p.predictive == number and _steering(s, p) is not None)
-    return asked and all((proposal.reactive or 0) < number for proposal in proposals)
+    return all(_steering(signal, proposal) is not None for signal, proposal in each)
 
 
 def _borne(forecast: ForecastFacts) -> float:

@@ -65,8 +65,8 @@ class Recommendation:
     """How far ahead the trusted forecasts look: so long what they asked for is still to come."""
     enough_replicas: int | None = None
     """With so many there, nothing is added yet; None = no more is asked for than is there."""
-    foreseen: bool = False
-    """Whether more is asked for than is there, by a trusted forecast alone (`churn.foreseen`)."""
+    steered: bool = False
+    """Whether every metric has a trusted forecast without a burst (`churn.steered`)."""
     busy_pods: float | None = None
     """How many pods the measured load fills; None = that cannot be told."""
 

@@ -156,14 +156,14 @@ def fewer_steps(number: int, case: Case) -> Limit | None:
 
 
 def larger_steps(number: int, case: Case) -> Limit | None:
-    """Let a scale-out that a forecast asks for go further at once where the load is rising.
+    """Let a scale-out go further at once where the load is rising and forecasts steer.
 
     Never beyond a bound, which would be told as what is needed; nor where a window of scale-out
     wants the lowest recommendation.
     """
     recommendation, behavior = case.recommendation, case.policy.behavior
     worth = _worth_of_a_step(case)
-    wanted = recommendation.foreseen and recommendation.may_lower
+    wanted = recommendation.steered and recommendation.may_lower
     if not worth or not wanted or behavior.scale_up_window:
         return None
     if not _more_is_recommended(number, case):

@@ -10,7 +10,7 @@ With it go the reason a person would give, and what the rules that damp it read 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from autoscaler.decide.churn import enough_replicas, foreseen
+from autoscaler.decide.churn import enough_replicas, steered
 from autoscaler.decide.decision import Proposal, Recommendation
 from autoscaler.decide.facts import ForecastFacts, Signal, Trust, WorkloadFacts
 from autoscaler.decide.lead_time import longest_lead_time
@@ -63,7 +63,7 @@ def recommended(
         forecast_history=_history(signals, proposals),
         promised_for=_promised_for(signals, proposals),
         enough_replicas=enough_replicas(signals, proposals) if more else None,
-        foreseen=more and foreseen(replicas or 0, signals, proposals),
+        steered=steered(signals, proposals),
         busy_pods=_busy_pods(proposals, workload),
     )
 

@@ -281,18 +281,22 @@ def test_a_larger_step_ends_at_the_highest_that_is_allowed():
     )
 
 
+def test_a_larger_step_is_as_large_where_measured_load_asks_for_as_much():
+    state = quiet(21, scale_events=events((600, 4)))
+
+    assert decided(signal(2100, 2100), spec=20, state=state).desired_replicas == 23
+
+
 @pytest.mark.parametrize(
     ("loads", "desired"),
     [
         pytest.param((foreseen(21), foreseen(20)), 23, id="a lower one beside it"),
-        pytest.param((foreseen(21), signal(2100, 2000)), 21, id="measured beside it"),
-        pytest.param(
-            (foreseen(21, trust=Trust.DEMOTED), foreseen(20)), 21, id="another asks for less"
-        ),
+        pytest.param((foreseen(21), signal(2100, 2000)), 23, id="a measured load asks for it"),
+        pytest.param((foreseen(21), foreseen(20, trust=Trust.DEMOTED)), 21, id="one is demoted"),
         pytest.param((foreseen(21), signal(None)), 21, id="one is unknown"),
     ],
 )
-def test_of_several_metrics_the_one_that_asks_for_most_has_to_foresee_it(loads, desired):
+def test_of_several_metrics_each_has_to_have_a_forecast_that_steers(loads, desired):
     state = quiet(21, scale_events=events((600, 4)))
 
     assert decided(*loads, spec=20, state=state).desired_replicas == desired
@@ -316,7 +320,6 @@ def test_what_delays_a_scale_out_delays_a_larger_one_as_well(fields, desired):
     "load",
     [
         pytest.param(signal(2201), id="no forecast: HPA's rule beyond its tolerance"),
-        pytest.param(signal(2201, 2201), id="a measured load that asks for as much"),
         pytest.param(foreseen(23, history=timedelta(0)), id="a new forecast"),
         pytest.param(
             foreseen(23, trust=Trust.DEMOTED), id="a forecast that does not beat persistence"

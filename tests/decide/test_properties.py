@@ -23,8 +23,7 @@ from decide.strategies import (
 from decide.worlds import LONG_AGO, NOW, ago
 
 # Two doubts hold because a load is suspiciously low: more load may then mean fewer replicas.
-# And a step that a forecast alone asks for is larger than one that measured load asks for, too.
-SUSPICIOUS = {Reason.LOAD_VANISHED_HOLD, Reason.METRICS_CONTRADICT_HOLD, Reason.RISING_LOAD}
+SUSPICIOUS = {Reason.LOAD_VANISHED_HOLD, Reason.METRICS_CONTRADICT_HOLD}
 # Somebody told us to leave it as it is, or at a number of theirs.
 STANDSTILL = {Reason.SCALING_DISABLED, Reason.REPLICAS_CONTESTED, Reason.PAUSED}
 DIRECTION_PAUSED = {Reason.SCALE_IN_PAUSED, Reason.SCALE_OUT_PAUSED}
