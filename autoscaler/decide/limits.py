@@ -144,9 +144,15 @@ def stabilized(number: int, case: Case) -> Limit | None:
 
 
 def fewer_steps(number: int, case: Case) -> Limit | None:
-    """Let a scale-in wait until it is worth it, and a scale-out until it is needed."""
+    """Let a scale-in wait until it is worth it, and a scale-out until it is needed.
+
+    At a floor of the schedule nothing waits: the floor keeps the pods, and names the reason.
+    """
     worth = _worth_of_a_step(case)
     if worth and number < case.current:
+        bounds = _bounds(case)
+        if bounds.low == case.current and bounds.low_reason is Reason.SCHEDULE_FLOOR:
+            return None
         surplus = case.state.surplus
         return kept_for_later(number, current_replicas=case.current, worth=worth, surplus=surplus)
     if worth and _more_is_recommended(number, case):

@@ -93,6 +93,22 @@ def test_a_scale_in_that_waits_says_for_how_long():
     )
 
 
+@pytest.mark.parametrize(
+    ("floor", "reason"),
+    [
+        pytest.param(9, Reason.CHURN_HOLD, id="above the floor it waits"),
+        pytest.param(10, Reason.SCHEDULE_FLOOR, id="at it there is nothing to wait for"),
+        pytest.param(11, Reason.SCHEDULE_FLOOR, id="below it the floor raises"),
+    ],
+)
+@pytest.mark.parametrize("surplus", [timedelta(0), WORTH / 2])
+def test_what_a_floor_of_the_schedule_keeps_is_not_said_to_spare_a_rescale(floor, reason, surplus):
+    sale = {"name": "sale", "start": "0 0 * * *", "end": "59 23 * * *", "minReplicas": floor}
+    decision = decided(signal(500, 500), state=quiet(0, surplus=surplus), schedule=[sale])
+
+    assert (decision.desired_replicas, decision.reason) == (max(10, floor), reason)
+
+
 def test_a_surplus_that_ends_was_not_worth_it():
     waited = outcome(signal(900, 900), state=quiet(0, surplus=timedelta(seconds=100))).state_if_held
     over = outcome(signal(1000, 1000), state=waited).state_if_held
