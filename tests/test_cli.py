@@ -403,9 +403,11 @@ def test_the_demo_ends_with_the_comparison(demo):
 
 def test_the_log_of_the_demo_is_json_alone_and_can_be_explained(tmp_path, demo):
     _, out, _ = demo
-    lines = [json.loads(line) for line in out.splitlines()]
+    logged = [json.loads(line) for line in out.splitlines()]
+    lines = [line for line in logged if line["msg"] == "scale_decision"]
     (tmp_path / "demo.log").write_text(out)
 
+    assert {line["msg"] for line in logged} == {"policies_changed", "scale_decision"}
     assert {line["target"]["name"] for line in lines} == {"checkout", "catalog", "tickets"}
     assert not all(line["rescaled"] for line in lines)
     assert main(["explain", "shop/catalog", "--log", str(tmp_path / "demo.log")]) == 0
@@ -509,7 +511,7 @@ def test_a_demo_whose_reader_goes_away_ends_without_a_word():
     piped = f"{AUTOSCALER} demo --port 0 --days 0.2 --log-format json | head -1"
     ran = subprocess.run(["bash", "-c", piped], capture_output=True, text=True, check=False)
 
-    assert json.loads(ran.stdout)["msg"] == "scale_decision"
+    assert json.loads(ran.stdout)["msg"] == "policies_changed"
     assert re.fullmatch(r"the page: http://\S+\n", ran.stderr)
 
 
