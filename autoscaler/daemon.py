@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from autoscaler import memory_file
-from autoscaler.complaints import Complaints
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import MemoryFileError
 from autoscaler.forecasting import Forecasts, Learned, SnapshotError
@@ -21,6 +20,7 @@ from autoscaler.loop import CycleSummary, Reconciler
 from autoscaler.missing_history import STEP
 from autoscaler.policy.book import PolicyBook, PolicyKey
 from autoscaler.policy.schema import WorkloadPolicy
+from autoscaler.policy_events import PolicyEvents
 from autoscaler.ports import Clock, Cluster, History, Metrics, Witness
 from autoscaler.review.log import log_event
 from autoscaler.review.record import DecisionRecord
@@ -126,7 +126,7 @@ class Daemon:
         self._cycle_ended = cycle_ended
         self._forecasts = Forecasts()
         self._book = PolicyBook(own_namespace=namespace)
-        self._complaints = Complaints(world.cluster)
+        self._policy_events = PolicyEvents(world.cluster)
         self._governed: Mapping[TargetRef, tuple[str, WorkloadPolicy]] = {}
         self._roster = Roster()
         self._arrived: queue.Queue[tuple[Sequence[str], History, Learned]] = queue.Queue()
@@ -147,7 +147,7 @@ class Daemon:
         now = self._world.clock.now()
         self.refresh_policies()
         if not self._mandate.held_back():
-            self._complaints.tell(self._book, may_write=self._mandate.may_write)
+            self._policy_events.tell(self._book, may_write=self._mandate.may_write)
         self.accept_history()
         summary = self._reconciler.reconcile(self._roster, now=now)
         self._cycle_ended(summary, timedelta(seconds=time.perf_counter() - began))

@@ -34,6 +34,7 @@ def test_a_file_that_names_no_namespace_is_of_the_one_that_is_looked_at(
 @pytest.mark.parametrize(("refused", "coloured"), [("", True), ("1", False)])
 def test_who_wants_no_colour_gets_none(file, capsys, monkeypatch, refused, coloured):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("NO_COLOR", refused)
     main(["doctor", file, *NOBODY])
 

@@ -3,12 +3,13 @@
 A cluster of ten thousand workloads has fifty thousand pods; whole, they would be gigabytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from autoscaler.decide.facts import PodFacts, TargetRef
+from autoscaler.ports import PolicyDocument
 
 HPA = "HorizontalPodAutoscaler"
 
@@ -40,6 +41,13 @@ class PolicySource:
     data: Mapping[str, str]
     created_at: datetime | None = None
     uid: str = ""
+
+    def documents(self) -> Iterator[PolicyDocument]:
+        """Yield the policy document of each key, in the order of the keys."""
+        whole = f"ConfigMap {self.namespace}/{self.name}"
+        for key, text in sorted(self.data.items()):
+            source = f"{whole} key {key}"
+            yield PolicyDocument(source, text, self.namespace, self.created_at, self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,17 +196,8 @@ class Store:
         """Return every policy document, in a stable order; the same tuple while none changed."""
         with self._lock:
             if self._documents is None:
-                self._documents = tuple(
-                    PolicyDocument(
-                        f"ConfigMap {namespace}/{name} key {key}",
-                        text,
-                        namespace,
-                        seen.created_at,
-                        config_map=name,
-                    )
-                    for (namespace, name), seen in sorted(self._sources.items())
-                    for key, text in sorted(seen.data.items())
-                )
+                sources = sorted(self._sources.items())
+                self._documents = tuple(d for _, source in sources for d in source.documents())
             return self._documents
 
     def workloads(self, targets: Sequence[TargetRef]) -> Mapping[TargetRef, WorkloadFacts]:
@@ -236,10 +227,9 @@ class Store:
     def uid(self, target: TargetRef) -> str:
         """Return the uid of a workload, or of a ConfigMap of policies; empty when not watched."""
         with self._lock:
-            seen = self._workloads.get(target)
-            source = self._sources.get((target.namespace, target.name))
-            if target.kind == "ConfigMap":
-                return source.uid if source else ""
+            of_policies = target.kind == "ConfigMap"
+            name = (target.namespace, target.name)
+            seen = self._sources.get(name) if of_policies else self._workloads.get(target)
             return seen.uid if seen else ""
 
     def hpa(self, target: TargetRef) -> Rival | None:

@@ -9,7 +9,6 @@ Exit code 1 when any policy could not be decided on: its load, its target or its
 import argparse
 import json
 import logging
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +32,7 @@ from autoscaler.policy.book import PolicyBook
 from autoscaler.policy.document import PolicyDocument
 from autoscaler.policy.files import policy_documents
 from autoscaler.review.answer import times
+from autoscaler.review.log import colours_wanted
 from autoscaler.roster import Governed, Roster, compiled
 
 _FIRST_LISTS = timedelta(seconds=30)
@@ -59,7 +59,7 @@ def main(arguments: argparse.Namespace) -> int:
         print(json.dumps(reports, indent=2))
     else:
         for report in reports:
-            print(_as_text(report, colour=_coloured()))
+            print(_as_text(report, colour=colours_wanted(sys.stdout)))
         print(
             f"{times(len(reports), 'policy', 'policies')}, {times(len(roster.series), 'signal')}: "
             f"{levels[Level.ERROR]} to mend, {levels[Level.WARNING]} to look at"
@@ -175,11 +175,6 @@ def _as_text(report: Report, *, colour: bool) -> str:
         lines += _lines(signal["findings"], indent="    ", colour=colour)
         lines += [f"    promql {line}" for line in signal["load_promql"].splitlines()]
     return "\n".join(lines)
-
-
-def _coloured() -> bool:
-    """Whether a person looks at a terminal and did not refuse colours (no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def _lines(findings: Sequence[dict[str, str]], *, indent: str, colour: bool) -> Iterator[str]:

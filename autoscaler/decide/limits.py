@@ -6,7 +6,6 @@ the `maxReplicas` of an HPA whose floor we set.
 A step returns the `Limit` it imposes, or None when it leaves the number alone.
 """
 
-import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -28,6 +27,7 @@ from autoscaler.decide.holds import (
     restart_hold_left,
 )
 from autoscaler.decide.lead_time import lead_time_of
+from autoscaler.decide.never_ready import replacements
 from autoscaler.decide.pod_metric import PER_POD
 from autoscaler.decide.rate_limits import scale_down_limit, scale_out_limit
 from autoscaler.decide.reason import Reason
@@ -38,10 +38,6 @@ from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.schema import WorkloadPolicy
 
 _ZERO = timedelta(0)
-# As long as unready pods hold scale-in: far beyond any start, two image pull back-offs.
-NEVER_READY_AFTER = timedelta(minutes=15)
-# Enough for a bad node among five; more would only pile up behind the same cause.
-MOST_MADE_UP_FOR = 0.25
 
 
 class Case(NamedTuple):
@@ -59,32 +55,9 @@ Step = Callable[[int, Case], Limit | None]
 
 
 def made_up_for(number: int, case: Case) -> Limit | None:
-    """Order replacements for pods that have not become ready for `NEVER_READY_AFTER`.
-
-    They are a quarter of the number at most, so that a cluster without room, or a broken image, is
-    not flooded with pods.
-    Where the number is just the current count, the pods that were created since then are such
-    replacements already, and are taken off.
-    """
-    workload = case.workload
-    if workload.ready_replicas >= number or workload.pods is None:
-        return None
-    pods = [pod for pod in workload.pods if pod.goes_on]
-    late = [
-        pod.created_at
-        for pod in pods
-        if not pod.ready and case.now - pod.created_at >= NEVER_READY_AFTER
-    ]
-    if not late:
-        return None
-    came = 0
-    if not _asked_for(number, case):
-        since = min(late) + NEVER_READY_AFTER
-        came = sum(pod.created_at >= since for pod in pods)
-    more = min(len(late), math.ceil(MOST_MADE_UP_FOR * (number - came))) - came
-    if more <= 0:
-        return None
-    return Limit(Reason.PODS_NEVER_READY, number, number + more, f"{len(late)} not ready for long")
+    """Order replacements for pods that never become ready."""
+    needed = _asked_for(number, case)
+    return replacements(number, workload=case.workload, needed=needed, now=case.now)
 
 
 def _asked_for(number: int, case: Case) -> bool:

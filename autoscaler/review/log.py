@@ -102,7 +102,7 @@ def _presentable(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _colours_wanted(stream: TextIO) -> bool:
+def colours_wanted(stream: TextIO) -> bool:
     """Whether somebody sees them and did not refuse them (https://no-color.org)."""
     refused = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return stream.isatty() and not refused
@@ -129,7 +129,7 @@ def configure(
     handler = (_EndsWithItsReader if ends_with_reader else logging.StreamHandler)(chosen)
     json_wanted = log_format == "json"
     handler.setFormatter(
-        JsonFormatter() if json_wanted else TextFormatter(colour=_colours_wanted(chosen))
+        JsonFormatter() if json_wanted else TextFormatter(colour=colours_wanted(chosen))
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -2,10 +2,10 @@
 
 import pytest
 
-from autoscaler.complaints import MOST_PER_CONFIG_MAP, Complaints
 from autoscaler.daemon import Mandate
 from autoscaler.decide.facts import TargetRef
 from autoscaler.policy.book import PolicyBook
+from autoscaler.policy_events import MOST_PER_CONFIG_MAP, PolicyEvents
 from autoscaler.ports import HeldBack, PolicyDocument
 from support.demo_bench import CHECKOUT, POLICY, Bench, document
 
@@ -25,7 +25,7 @@ class Told:
     def __init__(self):
         self.events = []
         self.book = PolicyBook()
-        self.complaints = Complaints(self)
+        self.complaints = PolicyEvents(self)
 
     def record_event(self, target, *, reason, message, warning=False):
         self.events.append((target, reason, message, warning))

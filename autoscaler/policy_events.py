@@ -17,7 +17,7 @@ REFUSED, DOUBTFUL, ACCEPTED = "PolicyRefused", "PolicyWarning", "PolicyAccepted"
 MOST_PER_CONFIG_MAP = 10
 
 
-class Complaints:
+class PolicyEvents:
     """What was told already, by its reason."""
 
     def __init__(self, cluster: Cluster) -> None:
