@@ -116,6 +116,15 @@ def test_a_write_that_nobody_answered_arrived_when_the_object_says_so_and_once(
         assert orders.arrived(TARGET, later) is None
 
 
+def test_a_watch_that_is_behind_says_nothing_of_a_write_that_nobody_answered(cluster):
+    cluster.errors = [ScaleUnansweredError("504")]
+    orders = Orders(cluster)
+    orders.carry_out(governed(), OUTCOME, held_back="")
+
+    assert orders.arrived(TARGET, workload(10, resource_version="0")) is None
+    assert orders.arrived(TARGET, workload(MORE, resource_version="2")) is OUTCOME
+
+
 def test_of_a_workload_that_is_governed_no_more_nothing_is_remembered(cluster):
     cluster.errors = [ScaleUnansweredError("504")]
     orders = Orders(cluster)

@@ -24,13 +24,14 @@ _MOST_REVERSALS = 6
 def reversed_order(workload: WorkloadFacts, state: WorkloadState) -> bool:
     """Whether the count we ordered was overwritten by somebody else.
 
-    A watch that still shows the object as it was before our write is late, not contrary.
+    A watch that still shows the object as it was before our write, or earlier, is late, not
+    contrary; nor is an API server contrary whose data was restored from a backup.
     """
     order = state.order
     return (
         order is not None
         and workload.spec_replicas != order.replicas
-        and workload.resource_version != order.over_version
+        and workload.is_later_than(order.over_version)
     )
 
 

@@ -128,6 +128,16 @@ class WorkloadFacts:
     routability: Routability | None = None
     """What Consul says of the pods; None where the policy names no service there."""
 
+    def is_later_than(self, version: str) -> bool:
+        """Whether this was read at a later `resourceVersion` of the object than the given one.
+
+        The API server counts them up; what is no number says only whether it is another one.
+        """
+        ours = self.resource_version
+        if ours.isdecimal() and version.isdecimal():
+            return int(ours) > int(version)
+        return ours != version
+
 
 class Doubt(StrEnum):
     """Why a sample cannot be trusted whole."""

@@ -58,8 +58,8 @@ class Outcome(NamedTuple):
         )
 
     def arrived(self, workload: WorkloadFacts) -> bool | None:
-        """Return whether an unanswered write was carried out; None = the object is as before."""
-        if workload.resource_version == self.resource_version:
+        """Return whether an unanswered write was carried out; None = nothing later was read."""
+        if not workload.is_later_than(self.resource_version):
             return None
         return workload.spec_replicas == self.decision.desired_replicas
 

@@ -15,13 +15,16 @@ from decide.worlds import HIGH, NOW, ago, decided, outcome, quiet, workload
 @pytest.mark.parametrize(
     ("spec", "version", "expected"),
     [
-        pytest.param(15, "2", False, id="our count stands"),
-        pytest.param(10, "2", True, id="another count, another version"),
-        pytest.param(10, "1", False, id="the watch still shows what was before"),
+        pytest.param(15, "78", False, id="our count stands"),
+        pytest.param(10, "78", True, id="another count, a later version"),
+        pytest.param(10, "1000", True, id="another count, a version with another digit"),
+        pytest.param(10, "77", False, id="the watch still shows what was before"),
+        pytest.param(10, "9", False, id="it shows what was before that, or a backup was restored"),
+        pytest.param(10, "v2", True, id="a version that is no number"),
     ],
 )
 def test_an_order_is_reversed_by_a_later_write(spec, version, expected):
-    state = quiet(order=Order(15, ago(15), "1"))
+    state = quiet(order=Order(15, ago(15), "77"))
 
     assert reversed_order(workload(spec, resource_version=version), state) is expected
     assert not reversed_order(workload(spec, resource_version=version), quiet())
