@@ -237,11 +237,17 @@ class Reconciler:
     def _state(
         self, governed: Governed, workload: WorkloadFacts, *, now: datetime
     ) -> WorkloadState:
-        """Return what is remembered of a workload; at first what another process left of it."""
+        """Return what is remembered of a workload; at first what another process left of it.
+
+        One that was deleted and made anew under its name is another one: nothing that was ordered
+        or recommended of the first is held against it.
+        """
         target = governed.target
-        state = self._states.get(target) or state_at_start(
-            self._recalled.get(target), workload=workload, policy=governed.policy, now=now
-        )
+        state = self._states.get(target)
+        if state is None or state.uid != workload.uid:
+            self._orders.forget(target)
+            memory = self._recalled.get(target)
+            state = state_at_start(memory, workload=workload, policy=governed.policy, now=now)
         arrived = self._orders.arrived(target, workload)
         if arrived is not None:
             state = self._states[target] = arrived.carried_out(state)

@@ -27,7 +27,7 @@ from autoscaler.decide.state import (
 from autoscaler.errors import MemoryFileError
 from autoscaler.strict import MALFORMED, count_of, flag_of, instant_of, number_of, text_of, whole_of
 
-VERSION = 3
+VERSION = 4
 Json = Mapping[str, Any]
 _SUMS = ("weight", "load", "cores", "load_variance", "covariance", "spread")
 
@@ -101,6 +101,7 @@ def _written(memory: Memory) -> dict[str, Any]:
         "surplus_seconds": state.surplus.total_seconds(),
         "idle_share": state.idle_share,
         "busiest": [[at.isoformat(), pods] for at, pods in state.busiest],
+        "uid": state.uid,
         "fit": None if memory.fit is None else asdict(memory.fit),
     }
 
@@ -127,6 +128,7 @@ def _read(raw: Json) -> Memory:
         surplus=timedelta(seconds=number_of(raw["surplus_seconds"])),
         idle_share=number_of(raw["idle_share"]),
         busiest=tuple((instant_of(at), number_of(pods)) for at, pods in raw["busiest"]),
+        uid=text_of(raw["uid"]),
     )
     fit = None if raw["fit"] is None else _fit(raw["fit"])
     return Memory(state, timedelta(seconds=count_of(round(raw["reach_seconds"]))), fit)

@@ -74,6 +74,7 @@ class FakeCluster:
         self.refuses_stale = False
         self.lost = []
         """For each next write: whether it arrives, though nobody answers."""
+        self.uid = "first"
 
     def workloads(self, targets):
         return {t: self.facts(t) for t in targets if t in self.replicas}
@@ -86,6 +87,7 @@ class FakeCluster:
             annotations=annotations,
             hpa_max_replicas=self.hpa_max,
             generation=self.version,
+            uid=self.uid,
         )
 
     def reread(self, target):
@@ -115,6 +117,11 @@ class FakeCluster:
 
     def scaled_by_hpa(self, target, replicas):
         self.replicas[target], self.version = replicas, self.version + 1
+
+    def made_anew(self, target, replicas):
+        """Delete an object and create it again, as `kubectl replace --force` does."""
+        self.replicas[target], self.version = replicas, self.version + 1
+        self.uid = f"{self.version}"
 
     def record_event(self, target, *, reason, message):
         self.events.append((target.name, reason, message))
@@ -237,6 +244,38 @@ def test_an_hpa_that_goes_its_own_way_above_the_floor_is_no_contention():
 
     assert Reason.REPLICAS_CONTESTED not in {r.decision.reason for r in world.records}
     assert world.cluster.floor >= 30
+
+
+def test_a_workload_made_anew_as_often_as_one_likes_contradicts_nobody():
+    world = bench(1000.0, checkout=4)
+    for _ in range(4):
+        world.run(8)
+        assert world.cluster.replicas[CHECKOUT] >= 10
+        world.cluster.made_anew(CHECKOUT, 4)
+
+    assert Reason.REPLICAS_CONTESTED not in {r.decision.reason for r in world.records}
+
+
+def test_a_write_that_nobody_answered_is_not_looked_for_in_the_next_object_of_that_name():
+    world = bench(1000.0, checkout=4)
+    world.cluster.lost = [False]
+    world.run()
+    world.cluster.made_anew(CHECKOUT, world.records[-1].decision.desired_replicas)
+    world.run()
+
+    assert world.records[-1].state.scale_events == ()
+
+
+def test_what_the_first_of_two_objects_was_lowered_by_is_no_cooldown_of_the_second():
+    world = calm_world()
+    while world.cluster.replicas[CHECKOUT] == 12:
+        world.run()
+    world.cluster.made_anew(CHECKOUT, 12)
+    world.run()
+
+    [record] = world.records[-1:]
+    assert record.decision.reason is Reason.RESTART_HOLD
+    assert record.state.last_scale_down_at is None
 
 
 def test_a_pause_leaves_the_floor_of_an_hpa_alone_too():

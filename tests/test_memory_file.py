@@ -32,6 +32,7 @@ WHOLE = WorkloadState(
     surplus=timedelta(seconds=70.5),
     idle_share=0.25,
     busiest=((NOW, 2.5),),
+    uid="5f0c",
 )
 KNOWN = Capacity(80.0, CapacitySource.LEARNED, 80.0, None, 100.5)
 FIT = CapacityFit("6b8f", 40.0, 55.5, 0.6, 210.0, 2.1, 0.02, KNOWN, "rate cpu")
@@ -77,7 +78,7 @@ def without(name):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        pytest.param(lambda d: d.update(version=4), "is of version 4, not 3", id="later version"),
+        pytest.param(lambda d: d.update(version=5), "is of version 5, not 4", id="later version"),
         pytest.param(lambda d: d.pop("workloads"), "is damaged", id="no workloads"),
         pytest.param(
             lambda d: d["workloads"].append(3), "is damaged", id="a workload without form"

@@ -259,6 +259,7 @@ class Store:
             replicas_manager=seen.replicas_manager,
             rival=next(map(str, self._rivals.of(seen.target)), None),
             hpa_max_replicas=None if hpa is None else hpa.max_replicas,
+            uid=seen.uid,
         )
 
     def _pods(self, seen: Workload) -> list[Pod]:

@@ -125,6 +125,8 @@ class WorkloadFacts:
     """`maxReplicas` of the HPA that claims the target; None where none does, or it does not say."""
     generation: int | None = None
     """Counts the writes of `spec`; None where nobody counts them."""
+    uid: str = ""
+    """Tells the object from another one that had the same name before."""
     routability: Routability | None = None
     """What Consul says of the pods; None where the policy names no service there."""
 

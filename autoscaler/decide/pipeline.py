@@ -208,6 +208,7 @@ def _observed(
         surplus=surplus_at(state, now=now),
         idle_share=state.idle_share,
         busiest=busiest(state, recommendation.busy_pods, now=now),
+        uid=workload.uid,
     )
 
 

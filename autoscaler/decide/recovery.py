@@ -10,6 +10,7 @@
 A memory has no hole where hardly any time went by, a whole window or lead time had been watched,
 and nobody wrote the workload's `spec` since: its generation is the one our last write left behind.
 Any doubt about one of these is a hole.
+A workload that was deleted and made anew is another object (`uid`): nothing is known of its past.
 Pods tell only of growth: those that went left nothing.
 Where a rollout runs, or no pod is older, they tell nothing either, for replaced pods look the same;
 a rollout must not keep us from scaling out.
@@ -49,7 +50,7 @@ def state_at_start(
     memory: Memory | None, *, workload: WorkloadFacts, policy: WorkloadPolicy, now: datetime
 ) -> WorkloadState:
     """Return what to begin with: all that may limit; `recovered` where nothing is missing."""
-    if memory is None:
+    if memory is None or memory.state.uid != workload.uid:
         seen = growth_seen(workload, since=now - LONGEST_PERIOD, now=now)
         return _with_growth(WorkloadState(started_at=now), seen)
     state = memory.state

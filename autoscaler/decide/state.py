@@ -65,6 +65,8 @@ class WorkloadState:
     busiest: tuple[tuple[datetime, float], ...] = ()
     """Measured loads, in pods, and when they were measured, oldest first; one that a later load
     reaches is dropped, so that the first of any span is its highest."""
+    uid: str = ""
+    """Of the object that all of this is about: another one under the same name begins anew."""
 
     def with_rescale(self, change: int, *, now: datetime, keep: timedelta) -> "WorkloadState":
         """Return the state after a rescale by `change` pods, dropping events older than `keep`."""

@@ -213,7 +213,7 @@ def test_a_deployment_created_again_is_not_removed_by_the_end_of_the_first(store
     store.put(replace(WORKLOAD, uid="d2", spec_replicas=9))
     store.remove(WORKLOAD)
 
-    assert facts(store).spec_replicas == 9
+    assert (facts(store).spec_replicas, facts(store).uid) == (9, "d2")
 
 
 def test_a_deployment_created_again_while_nobody_watched_leaves_nothing_of_the_first(

@@ -64,6 +64,7 @@ def test_without_a_memory_nothing_is_lowered():
         pytest.param(remembered(seen_at=None), False, id="it never looked"),
         pytest.param(remembered(generation=6), False, id="somebody wrote since"),
         pytest.param(remembered(generation=None), False, id="who wrote is not known"),
+        pytest.param(remembered(uid="another"), False, id="it is of another object of that name"),
         pytest.param(remembered(started_at=ago(330)), True, id="it had watched a window"),
         pytest.param(remembered(started_at=ago(329)), False, id="it had not"),
         pytest.param(remembered(started_at=ago(45), recovered=True), True, id="but knew of one"),
