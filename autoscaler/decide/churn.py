@@ -47,8 +47,17 @@ _RISE_PERIOD = LONGEST_PERIOD
 _MOST_FOR_LATER = 1.0 / 3.0
 _NOTHING = timedelta(0)
 _DAY = timedelta(days=1)
-# While these wait, a surplus goes on.
-_WAITS = frozenset({Reason.CHURN_HOLD, Reason.COOLDOWN_ACTIVE})
+# While these keep pods that are not needed, a surplus goes on.
+_KEEP_A_SURPLUS = frozenset(
+    {
+        Reason.CHURN_HOLD,
+        Reason.COOLDOWN_ACTIVE,
+        Reason.SCALE_DOWN_LIMIT,
+        Reason.TOO_FEW_REPLICAS,
+        Reason.SCHEDULE_FLOOR,
+        Reason.SCALE_IN_PAUSED,
+    }
+)
 
 
 def kept_for_later(
@@ -80,9 +89,9 @@ def surplus_at(state: WorkloadState, *, now: datetime) -> timedelta:
 
 
 def idle_share_after(decision: Decision) -> float:
-    """Return the share of the pods that the rules before any wait would have taken away."""
-    waits = (limit.before for limit in decision.chain if limit.reason in _WAITS)
-    wanted = next(waits, decision.desired_replicas)
+    """Return the share of the pods that is not needed, whichever rule keeps them after that."""
+    needed = (limit.before for limit in decision.chain if limit.reason in _KEEP_A_SURPLUS)
+    wanted = next(needed, decision.desired_replicas)
     current = decision.current_replicas
     return 1.0 - wanted / current if wanted < current else 0.0
 

@@ -117,14 +117,10 @@ def stabilized(number: int, case: Case) -> Limit | None:
 
 
 def fewer_steps(number: int, case: Case) -> Limit | None:
-    """Let a scale-in wait until it is worth it, and a scale-out until it is needed.
-
-    At a floor of the schedule nothing waits: the floor keeps the pods, and names the reason.
-    """
+    """Let a scale-in wait until it is worth it, and a scale-out until it is needed."""
     worth = _worth_of_a_step(case)
     if worth and number < case.current:
-        bounds = _bounds(case)
-        if bounds.low == case.current and bounds.low_reason is Reason.SCHEDULE_FLOOR:
+        if _kept_anyway(number, case):
             return None
         surplus = case.state.surplus
         return kept_for_later(number, current_replicas=case.current, worth=worth, surplus=surplus)
@@ -172,9 +168,20 @@ def _more_is_recommended(number: int, case: Case) -> bool:
     return case.current < number <= (case.recommendation.replicas or 0)
 
 
+def _kept_anyway(number: int, case: Case) -> bool:
+    """Whether a rate limit, a floor or a pause keeps every pod, however long anything waits.
+
+    That is then told at once and in each cycle, instead of a wait that would change nothing.
+    """
+    later = (step(number, case) for step in (rate_limited, bounded, not_paused))
+    return number < case.current and any(
+        limit is not None and limit.after >= case.current for limit in later
+    )
+
+
 def cooled_down(number: int, case: Case) -> Limit | None:
     """Wait for the cooldown of the direction; a burst does not wait to grow."""
-    if number == case.current:
+    if number == case.current or _kept_anyway(number, case):
         return None
     cooldown_left = scale_in_cooldown_left if number < case.current else scale_out_cooldown_left
     left = cooldown_left(case.policy.cooldown, state=case.state, now=case.now)

@@ -93,20 +93,55 @@ def test_a_scale_in_that_waits_says_for_how_long():
     )
 
 
+ALL_DAY = {"name": "sale", "start": "0 0 * * *", "end": "59 23 * * *"}
+
+
 @pytest.mark.parametrize(
-    ("floor", "reason"),
+    ("kept_by", "reason"),
     [
-        pytest.param(9, Reason.CHURN_HOLD, id="above the floor it waits"),
-        pytest.param(10, Reason.SCHEDULE_FLOOR, id="at it there is nothing to wait for"),
-        pytest.param(11, Reason.SCHEDULE_FLOOR, id="below it the floor raises"),
+        pytest.param({"minReplicas": 9}, Reason.CHURN_HOLD, id="a floor below: it waits"),
+        pytest.param({"minReplicas": 10}, Reason.TOO_FEW_REPLICAS, id="minReplicas"),
+        pytest.param(
+            {"schedule": [ALL_DAY | {"minReplicas": 10}]}, Reason.SCHEDULE_FLOOR, id="sale"
+        ),
+        pytest.param({"pausedScaleIn": True}, Reason.SCALE_IN_PAUSED, id="a pause"),
+        pytest.param(
+            {"behavior": {"scaleDown": {"selectPolicy": "Disabled"}}},
+            Reason.SCALE_DOWN_LIMIT,
+            id="a rate limit",
+        ),
     ],
 )
 @pytest.mark.parametrize("surplus", [timedelta(0), WORTH / 2])
-def test_what_a_floor_of_the_schedule_keeps_is_not_said_to_spare_a_rescale(floor, reason, surplus):
-    sale = {"name": "sale", "start": "0 0 * * *", "end": "59 23 * * *", "minReplicas": floor}
-    decision = decided(signal(500, 500), state=quiet(0, surplus=surplus), schedule=[sale])
+@pytest.mark.parametrize("lowered_at", [None, ago(10)], ids=["", "cooling down"])
+def test_what_is_kept_anyway_is_not_said_to_wait(kept_by, reason, surplus, lowered_at):
+    state = quiet(0, surplus=surplus, last_scale_down_at=lowered_at)
+    decision = decided(signal(500, 500), state=state, **kept_by)
 
-    assert (decision.desired_replicas, decision.reason) == (max(10, floor), reason)
+    assert (decision.desired_replicas, decision.reason) == (10, reason)
+
+
+def test_a_floor_above_what_is_there_raises_without_a_word_of_waiting():
+    decision = decided(signal(500, 500), state=quiet(0, surplus=timedelta(0)), minReplicas=11)
+
+    assert decision.chain == (Limit(Reason.TOO_FEW_REPLICAS, 5, 11),)
+
+
+@pytest.mark.parametrize(
+    "kept_by",
+    [
+        pytest.param({"minReplicas": 10}, id="a floor"),
+        pytest.param({"pausedScaleIn": True}, id="a pause"),
+        pytest.param({"behavior": {"scaleDown": {"selectPolicy": "Disabled"}}}, id="a rate limit"),
+    ],
+)
+def test_a_surplus_that_lasted_is_given_back_once_nothing_keeps_it(kept_by):
+    kept = outcome(LOW, state=quiet(0, surplus=WORTH), **kept_by).state_if_held
+
+    assert kept.idle_share == pytest.approx(0.7)
+    assert decided(LOW, state=replace(kept, seen_at=ago(15))) == Decision(
+        10, 3, Reason.ALL_BELOW_TARGET
+    )
 
 
 def test_a_surplus_that_ends_was_not_worth_it():
