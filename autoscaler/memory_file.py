@@ -27,7 +27,7 @@ from autoscaler.decide.state import (
 from autoscaler.errors import MemoryFileError
 from autoscaler.strict import MALFORMED, count_of, flag_of, instant_of, number_of, text_of, whole_of
 
-VERSION = 4
+VERSION = 5
 Json = Mapping[str, Any]
 _SUMS = ("weight", "load", "cores", "load_variance", "covariance", "spread")
 
@@ -93,7 +93,8 @@ def _written(memory: Memory) -> dict[str, Any]:
         "scale_events": [[e.at.isoformat(), e.change] for e in state.scale_events],
         "last_scale_up_at": _instant(state.last_scale_up_at),
         "last_scale_down_at": _instant(state.last_scale_down_at),
-        "doubts": [[str(reason), at.isoformat()] for reason, at in state.doubts],
+        "holds": [[str(reason), at.isoformat()] for reason, at in state.holds],
+        "idle_since": _instant(state.idle_since),
         "order": None
         if state.order is None
         else [state.order.replicas, state.order.at.isoformat(), state.order.over_version],
@@ -121,7 +122,8 @@ def _read(raw: Json) -> Memory:
         last_scale_down_at=_maybe_at(raw["last_scale_down_at"]),
         recovered=flag_of(raw["recovered"]),
         seen_at=_maybe_at(raw["seen_at"]),
-        doubts=tuple((Reason(reason), instant_of(at)) for reason, at in raw["doubts"]),
+        holds=tuple((Reason(reason), instant_of(at)) for reason, at in raw["holds"]),
+        idle_since=_maybe_at(raw["idle_since"]),
         order=None if order is None else _order(*order),
         reverted_at=tuple(map(instant_of, raw["reverted_at"])),
         generation=None if generation is None else count_of(generation),

@@ -25,7 +25,8 @@ WHOLE = WorkloadState(
     last_scale_down_at=NOW - timedelta(hours=2),
     recovered=True,
     seen_at=NOW,
-    doubts=((Reason.BURST_HOLD, NOW),),
+    holds=((Reason.BURST_HOLD, NOW),),
+    idle_since=NOW,
     order=Order(4, NOW, "77"),
     reverted_at=(NOW,),
     generation=12,
@@ -78,7 +79,7 @@ def without(name):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        pytest.param(lambda d: d.update(version=5), "is of version 5, not 4", id="later version"),
+        pytest.param(lambda d: d.update(version=6), "is of version 6, not 5", id="later version"),
         pytest.param(lambda d: d.pop("workloads"), "is damaged", id="no workloads"),
         pytest.param(
             lambda d: d["workloads"].append(3), "is damaged", id="a workload without form"
@@ -91,7 +92,7 @@ def without(name):
         pytest.param(changed(generation=-1), "is negative", id="negative count"),
         pytest.param(changed(generation=1.5), "not a whole number", id="a fraction"),
         pytest.param(changed(scale_events=[["x", 1]]), "is damaged", id="no instant"),
-        pytest.param(changed(doubts=[["Hunch", NOW.isoformat()]]), "is damaged", id="no reason"),
+        pytest.param(changed(holds=[["Hunch", NOW.isoformat()]]), "is damaged", id="no reason"),
         pytest.param(changed(fit={}), "is damaged", id="nothing of a fit"),
         pytest.param(fitted(weight="40"), "is not a number", id="text for a number"),
         pytest.param(fitted(weight=math.nan), "is not finite", id="not a number"),

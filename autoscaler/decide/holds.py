@@ -1,9 +1,9 @@
 """What holds scale-in just now, since when, and until when at the latest.
 
-Every doubt has a reason, a hold, a bound in time and a way out; none of them ever lowers.
-Doubts about one sample are judged in `recommend`; these are about the workload as a whole.
+Every hold has a reason, a bound in time and a way out; none of them ever lowers.
+Doubts about one sample are judged in `recommend`; these holds are about the workload as a whole.
 
-| doubt | begins | ends | at the latest |
+| hold | begins | ends | at the latest |
 |---|---|---|---|
 | rollout | a rollout runs | it is complete | 30 min: a stuck rollout has failed long before |
 | pods not ready | fewer pods serve than are needed | enough serve | 15 min |
@@ -24,8 +24,6 @@ from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.behavior import RateLimitType
 from autoscaler.policy.schema import WorkloadPolicy
 
-Doubts = tuple[tuple[Reason, datetime], ...]
-
 # The latest end of each hold. A rollout fails its progress deadline after 10 min; three of them.
 # Retry storms and bursts come within minutes of what caused them.
 LONGEST_HOLD = {
@@ -37,11 +35,6 @@ LONGEST_HOLD = {
 }
 # These outlast what began them; the others end with it.
 _LATCHED = frozenset({Reason.LOAD_VANISHED_HOLD, Reason.BURST_HOLD, Reason.CLOCK_JUMP_HOLD})
-
-# Not a state but an event: each one begins the hold anew.
-_EVENTS = frozenset({Reason.CLOCK_JUMP_HOLD})
-# Likewise a load that came back meanwhile.
-_RECURRING = frozenset({Reason.LOAD_VANISHED_HOLD})
 
 # A load that falls below a tenth within a window is not a trend; below three pods it is noise.
 _VANISHED_SHARE = 0.1
@@ -58,7 +51,7 @@ FORWARD_JUMP = timedelta(minutes=5)
 BACKWARD_JUMP = timedelta(seconds=5)
 
 
-def updated_doubts(
+def updated_holds(
     signals: Sequence[Signal],
     recommendation: Recommendation,
     *,
@@ -66,23 +59,31 @@ def updated_doubts(
     state: WorkloadState,
     policy: WorkloadPolicy,
     now: datetime,
-) -> Doubts:
-    """Return every doubt in force and since when, given those of the cycle before."""
+) -> tuple[tuple[Reason, datetime], ...]:
+    """Return what holds scale-in and since when, given the holds of the cycle before."""
     present = _present(signals, recommendation, workload, state, now)
-    if not present and not state.doubts:
+    if not present and not state.holds:
         return ()
     window = longest_hold_after_restart(policy, recommendation)
-    kept: list[tuple[Reason, datetime]] = []
-    for reason, since in state.doubts:
-        lasting = reason in _LATCHED and hold_left(reason, since, window=window, now=now) > _ZERO
-        if reason in present or lasting:
-            again = reason in present and (
-                reason in _EVENTS
-                or (reason in _RECURRING and _vanished(recommendation, state, since))
-            )
-            kept.append((reason, now if again else since))
-    known = {reason for reason, _ in kept}
-    return (*kept, *((reason, now) for reason in present if reason not in known))
+    holds = {
+        reason: since
+        for reason, since in state.holds
+        if reason in present
+        or (reason in _LATCHED and hold_left(reason, since, window=window, now=now) > _ZERO)
+    }
+    for reason in present:
+        if reason not in holds or _again(reason, holds[reason], recommendation, state):
+            holds[reason] = now
+    return tuple(holds.items())
+
+
+def _again(
+    reason: Reason, since: datetime, recommendation: Recommendation, state: WorkloadState
+) -> bool:
+    """Whether the cause of a hold came once more: another jump, or a load that was back between."""
+    if reason is Reason.LOAD_VANISHED_HOLD:
+        return _vanished(recommendation, state, since)
+    return reason is Reason.CLOCK_JUMP_HOLD
 
 
 def _present(
@@ -92,7 +93,7 @@ def _present(
     state: WorkloadState,
     now: datetime,
 ) -> list[Reason]:
-    """Return what there is to doubt in this cycle's facts."""
+    """Return the holds whose cause is there in this cycle's facts."""
     present: list[Reason] = []
     needed = recommendation.replicas
     if workload.rollout_in_progress:
@@ -153,7 +154,7 @@ def busiest(
 
 
 def hold_left(reason: Reason, since: datetime, *, window: timedelta, now: datetime) -> timedelta:
-    """Return how long a doubt may still hold; zero or less = no longer.
+    """Return how much of a hold is left; zero or less = it is over.
 
     Parameters
     ----------

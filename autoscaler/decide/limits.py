@@ -80,9 +80,7 @@ def held(number: int, case: Case) -> Limit | None:
     left = restart_hold_left(state, window=window, now=now)
     if left > _ZERO:
         return Limit(Reason.RESTART_HOLD, number, case.current, left_text(left))
-    for reason, since in state.doubts:
-        if reason is Reason.SCALED_TO_ZERO:
-            continue
+    for reason, since in state.holds:
         left = hold_left(reason, since, window=window, now=now)
         if left > _ZERO:
             return Limit(reason, number, case.current, f"at most {left_text(left)}")
@@ -231,7 +229,7 @@ def bounded(number: int, case: Case) -> Limit | None:
 
 def held_after_clock_jump(number: int, case: Case) -> Limit | None:
     """Take no pods away for a schedule's ceiling after a clock jump: it may not be its time."""
-    since = case.state.since(Reason.CLOCK_JUMP_HOLD) if case.state.doubts else None
+    since = case.state.since(Reason.CLOCK_JUMP_HOLD) if case.state.holds else None
     there = min(case.current, case.policy.max_replicas)
     if since is None or number >= there:
         return None

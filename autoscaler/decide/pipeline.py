@@ -12,7 +12,7 @@ from autoscaler.decide.churn import idle_share_after, surplus_at
 from autoscaler.decide.contention import back_off_left, reversed_order, with_reversal
 from autoscaler.decide.decision import Decision, Limit, Recommendation, left_text
 from autoscaler.decide.facts import Signal, WorkloadFacts
-from autoscaler.decide.holds import VANISHED_WITHIN, busiest, clock_jumped, updated_doubts
+from autoscaler.decide.holds import VANISHED_WITHIN, busiest, clock_jumped, updated_holds
 from autoscaler.decide.lead_time import longest_lead_time
 from autoscaler.decide.limits import STEPS, Case, at_rest, capped_by_hpa
 from autoscaler.decide.rate_limits import LONGEST_PERIOD
@@ -102,13 +102,13 @@ def reconciled(
 
 
 def _over_a_jump(state: WorkloadState, *, now: datetime) -> WorkloadState:
-    """Return the state after the clock jumped: every doubt is as old as before, idleness is not.
+    """Return the state after the clock jumped: every hold is as old as before, idleness is not.
 
     A jump forward must neither end a hold nor count as idle time before scale to zero.
     """
     ahead = max(now - (state.seen_at or now), _ZERO)
-    doubts = ((r, at + ahead) for r, at in state.doubts if r is not Reason.SCALED_TO_ZERO)
-    return replace(state, doubts=tuple(doubts))
+    holds = tuple((reason, at + ahead) for reason, at in state.holds)
+    return replace(state, holds=holds, idle_since=None)
 
 
 def decide(
@@ -179,17 +179,13 @@ def _observed(
     state: WorkloadState,
     now: datetime,
 ) -> WorkloadState:
-    """Return the state with this cycle's facts: doubts, reversals, the recommendation.
+    """Return the state with this cycle's facts: holds, reversals, the recommendation.
 
     The new recommendation is in the history already; no window's answer is changed by that,
     because `stabilized_replicas` counts it in any case.
     """
     current, reach = workload.spec_replicas, _reach(signals, policy.behavior)
-    doubts = updated_doubts(
-        signals, recommendation, workload=workload, state=state, policy=policy, now=now
-    )
-    if policy.min_replicas == 0:
-        doubts = _with_idleness(doubts, state, now, idle=idle(signals, now=now))
+    is_idle = policy.min_replicas == 0 and idle(signals, now=now)
     # An HPA whose floor we set chooses the count itself: that contradicts nobody.
     ours = policy.actuator is Actuator.SCALE
     undone = ours and reversed_order(workload, state)
@@ -201,7 +197,10 @@ def _observed(
         last_scale_down_at=state.last_scale_down_at,
         recovered=state.recovered,
         seen_at=now,
-        doubts=doubts,
+        holds=updated_holds(
+            signals, recommendation, workload=workload, state=state, policy=policy, now=now
+        ),
+        idle_since=(state.idle_since or now) if is_idle else None,
         order=None if undone or not ours else state.order,
         reverted_at=with_reversal(state.reverted_at, now=now) if undone else state.reverted_at,
         generation=workload.generation if ours else None,
@@ -210,16 +209,6 @@ def _observed(
         busiest=busiest(state, recommendation.busy_pods, now=now),
         uid=workload.uid,
     )
-
-
-def _with_idleness(
-    doubts: tuple[tuple[Reason, datetime], ...], state: WorkloadState, now: datetime, *, idle: bool
-) -> tuple[tuple[Reason, datetime], ...]:
-    """Remember since when nothing is asked of the workload."""
-    others = tuple(pair for pair in doubts if pair[0] is not Reason.SCALED_TO_ZERO)
-    if not idle:
-        return others
-    return (*others, (Reason.SCALED_TO_ZERO, state.since(Reason.SCALED_TO_ZERO) or now))
 
 
 def _remembered(

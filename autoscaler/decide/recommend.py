@@ -47,9 +47,8 @@ def recommended(
     doubt = next((proposal.doubt for proposal in proposals if proposal.doubt), None)
     replicas = max((p.replicas for p in proposals if p.replicas is not None), default=None)
     if policy.min_replicas == 0:
-        idle_since = state.since(Reason.SCALED_TO_ZERO)
         replicas = replicas_around_zero(
-            replicas, signals, workload=workload, idle_since=idle_since, now=now
+            replicas, signals, workload=workload, idle_since=state.idle_since, now=now
         )
         if replicas == 0 and asleep(signals, workload=workload, now=now):
             doubt = None

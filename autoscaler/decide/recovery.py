@@ -25,7 +25,6 @@ from autoscaler.decide.lead_time import lead_time_of, longest_lead_time
 from autoscaler.decide.learned_capacity import CapacityFit
 from autoscaler.decide.pipeline import remembered_for
 from autoscaler.decide.rate_limits import LONGEST_PERIOD
-from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import ScaleEvent, WorkloadState
 from autoscaler.policy.schema import WorkloadPolicy
 
@@ -62,7 +61,7 @@ def state_at_start(
         started_at=now,
         recovered=False,
         order=None,  # whoever changed the count since then did not contradict us
-        doubts=tuple(pair for pair in state.doubts if pair[0] is not Reason.SCALED_TO_ZERO),
+        idle_since=None,
     )
     return _with_growth(limits, growth_seen(workload, since=since, now=now))
 

@@ -50,8 +50,10 @@ class WorkloadState:
     """Whether all that scale-in asks for was known at the start: it then needs no hold."""
     seen_at: datetime | None = None
     """The reconcile before this one; a larger step than usual is a clock that jumped."""
-    doubts: tuple[tuple[Reason, datetime], ...] = ()
-    """Every doubt in force and since when."""
+    holds: tuple[tuple[Reason, datetime], ...] = ()
+    """What holds scale-in and since when (`holds.py`), for as long as its cause lasts."""
+    idle_since: datetime | None = None
+    """Since when nothing is asked of the workload; kept only where `minReplicas` is 0."""
     order: Order | None = None
     reverted_at: tuple[datetime, ...] = ()
     """When somebody else overwrote our order, newest last."""
@@ -98,14 +100,15 @@ class WorkloadState:
             scale_events=tuple(replace(e, at=min(e.at, now)) for e in self.scale_events),
             last_scale_up_at=past(self.last_scale_up_at),
             last_scale_down_at=past(self.last_scale_down_at),
-            doubts=tuple((reason, min(at, now)) for reason, at in self.doubts),
+            holds=tuple((reason, min(at, now)) for reason, at in self.holds),
+            idle_since=past(self.idle_since),
             reverted_at=tuple(min(at, now) for at in self.reverted_at),
             busiest=tuple((min(at, now), pods) for at, pods in self.busiest),
         )
 
-    def since(self, doubt: Reason) -> datetime | None:
-        """Return since when a doubt is in force."""
-        return next((at for reason, at in self.doubts if reason is doubt), None)
+    def since(self, hold: Reason) -> datetime | None:
+        """Return since when a hold is in force."""
+        return next((at for reason, at in self.holds if reason is hold), None)
 
 
 def possible_extremes(

@@ -81,7 +81,6 @@ _LASTING = (
     Reason.CLOCK_JUMP_HOLD,
     Reason.LOAD_VANISHED_HOLD,
     Reason.METRICS_CONTRADICT_HOLD,
-    Reason.SCALED_TO_ZERO,
 )
 
 
@@ -298,10 +297,11 @@ def _state(random):
         last_scale_down_at=maybe(ago(random.randint(0, 1200))),
         recovered=random.random() < 0.5,
         seen_at=random.choice((None, ago(15), ago(15), ago(15), ago(-60), ago(900))),
-        doubts=tuple(
-            (doubt, ago(random.randint(0, 2400)))
-            for doubt in random.sample(_LASTING, random.choice((0, 0, 0, 1, 2)))
+        holds=tuple(
+            (hold, ago(random.randint(0, 2400)))
+            for hold in random.sample(_LASTING, random.choice((0, 0, 0, 1, 2)))
         ),
+        idle_since=maybe(ago(random.randint(0, 2400))),
         order=maybe(Order(random.randint(0, 120), ago(15), random.choice("01"))),
         reverted_at=tuple(ago(a) for a in ages(2)),
         busiest=random.choice(((), ((ago(random.randint(0, 400)), random.uniform(0, 120)),))),

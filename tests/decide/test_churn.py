@@ -198,7 +198,7 @@ NOISE = {"median": 900.0}
     ],
 )
 def test_nothing_is_added_before_the_risk_is_twice_the_stated_one(there, fields, desired):
-    state = quiet(12, doubts=((Reason.SCALED_TO_ZERO, ago(60)),)) if not there else quiet(12)
+    state = quiet(12, idle_since=ago(60)) if not there else quiet(12)
     load = signal(980, 1200, **(NOISE | {"reactive_quantile": 1200.0} | fields))
 
     assert (

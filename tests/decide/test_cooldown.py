@@ -44,7 +44,7 @@ def test_a_burst_overrides_the_scale_out_cooldown_and_nothing_the_scale_in_one()
         ago(9999),
         last_scale_up_at=NOW,
         last_scale_down_at=NOW,
-        doubts=tuple((doubt, NOW) for doubt in Reason),
+        holds=tuple((hold, NOW) for hold in Reason),
     )
     both = Cooldown(scale_up=timedelta(minutes=5), scale_down=timedelta(minutes=5))
 
@@ -74,7 +74,7 @@ def test_each_direction_has_its_own_cooldown():
 def test_a_burst_that_outlasts_its_hold_does_not_shrink_through_the_cooldown_either():
     bursting, state = (
         signal(300, 300, burst=True),
-        quiet(0, doubts=((Reason.BURST_HOLD, ago(901)),)),
+        quiet(0, holds=((Reason.BURST_HOLD, ago(901)),)),
     )
 
     assert decided(bursting, state=state).desired_replicas == 3

@@ -42,10 +42,10 @@ def test_a_restart_forgets_what_a_forecast_asked_for_and_holds_as_long(minutes, 
     [
         pytest.param(WorkloadState(ago(299), seen_at=ago(15)), Reason.RESTART_HOLD, id="restart"),
         pytest.param(
-            quiet(0, doubts=((Reason.BURST_HOLD, ago(60)),)), Reason.BURST_HOLD, id="burst"
+            quiet(0, holds=((Reason.BURST_HOLD, ago(60)),)), Reason.BURST_HOLD, id="burst"
         ),
         pytest.param(
-            quiet(0, doubts=((Reason.LOAD_VANISHED_HOLD, ago(60)),)),
+            quiet(0, holds=((Reason.LOAD_VANISHED_HOLD, ago(60)),)),
             Reason.LOAD_VANISHED_HOLD,
             id="vanished",
         ),
@@ -77,7 +77,7 @@ def test_a_cluster_that_holds(facts, reason):
 
 
 @pytest.mark.parametrize(
-    ("doubt", "age", "desired"),
+    ("hold", "age", "desired"),
     [
         pytest.param(Reason.ROLLOUT_HOLD, 1799, 10, id="a rollout holds for half an hour"),
         pytest.param(Reason.ROLLOUT_HOLD, 1800, 3, id="a stuck one no longer"),
@@ -85,13 +85,13 @@ def test_a_cluster_that_holds(facts, reason):
         pytest.param(Reason.PODS_NOT_READY_HOLD, 900, 3, id="and no longer"),
     ],
 )
-def test_a_hold_is_bounded_in_time(doubt, age, desired):
-    facts = workload(10, rollout_in_progress=doubt is Reason.ROLLOUT_HOLD)
-    if doubt is Reason.PODS_NOT_READY_HOLD:
+def test_a_hold_is_bounded_in_time(hold, age, desired):
+    facts = workload(10, rollout_in_progress=hold is Reason.ROLLOUT_HOLD)
+    if hold is Reason.PODS_NOT_READY_HOLD:
         facts = replace(facts, ready_replicas=2)
 
     assert (
-        decided(LOW, facts=facts, state=quiet(0, doubts=((doubt, ago(age)),))).desired_replicas
+        decided(LOW, facts=facts, state=quiet(0, holds=((hold, ago(age)),))).desired_replicas
         == desired
     )
 
@@ -104,7 +104,7 @@ def test_a_restart_forgets_the_cooldown_and_therefore_waits_for_it():
 
 
 def test_a_second_jump_of_the_clock_begins_its_hold_anew():
-    jumped = replace(quiet(0, doubts=((Reason.CLOCK_JUMP_HOLD, ago(299)),)), seen_at=ago(-60))
+    jumped = replace(quiet(0, holds=((Reason.CLOCK_JUMP_HOLD, ago(299)),)), seen_at=ago(-60))
 
     assert outcome(LOW, state=jumped).state_if_held.since(Reason.CLOCK_JUMP_HOLD) == NOW
 
@@ -145,8 +145,8 @@ def test_a_load_that_vanishes_holds_and_a_load_that_sinks_does_not():
 
 def test_a_load_that_came_back_and_vanishes_again_holds_anew():
     vanished = ((Reason.LOAD_VANISHED_HOLD, ago(590)),)
-    gone, again = signal(2.0, 2.0), quiet(9, doubts=vanished)
-    still = replace(quiet(2), doubts=vanished)
+    gone, again = signal(2.0, 2.0), quiet(9, holds=vanished)
+    still = replace(quiet(2), holds=vanished)
 
     assert outcome(gone, state=again).state_if_held.since(Reason.LOAD_VANISHED_HOLD) == NOW
     assert outcome(gone, state=still).state_if_held.since(Reason.LOAD_VANISHED_HOLD) == ago(590)
@@ -194,17 +194,17 @@ def test_as_many_ready_as_needed_are_enough():
 
 
 def test_a_jumped_clock_still_holds_a_cycle_later():
-    state = quiet(0, doubts=((Reason.CLOCK_JUMP_HOLD, ago(299)),))
+    state = quiet(0, holds=((Reason.CLOCK_JUMP_HOLD, ago(299)),))
 
     assert decided(LOW, state=state).reason is Reason.CLOCK_JUMP_HOLD
-    over = quiet(0, doubts=((Reason.CLOCK_JUMP_HOLD, ago(300)),))
+    over = quiet(0, holds=((Reason.CLOCK_JUMP_HOLD, ago(300)),))
     assert decided(LOW, state=over).desired_replicas == 3
 
 
 def test_a_jumped_clock_has_not_brought_on_what_a_forecast_asked_for():
     ahead = signal(300, 300, lead_time=timedelta(minutes=10))
     reasons = [
-        decided(ahead, state=quiet(0, doubts=((Reason.CLOCK_JUMP_HOLD, ago(age)),))).reason
+        decided(ahead, state=quiet(0, holds=((Reason.CLOCK_JUMP_HOLD, ago(age)),))).reason
         for age in (599, 600)
     ]
 
@@ -221,7 +221,7 @@ def test_a_jumped_clock_has_not_brought_on_what_a_forecast_asked_for():
 )
 def test_a_rollout_s_hold_is_as_old_after_a_clock_jumped_as_before(clocks, age):
     facts = workload(10, rollout_in_progress=True)
-    state = replace(quiet(3), doubts=((Reason.ROLLOUT_HOLD, ago(300)),), seen_at=ago(0))
+    state = replace(quiet(3), holds=((Reason.ROLLOUT_HOLD, ago(300)),), seen_at=ago(0))
     for skew in clocks:
         now = NOW + timedelta(seconds=skew)
         state = outcome(LOW, facts=facts, state=state, now=now).state_if_held
@@ -254,7 +254,8 @@ def test_after_a_clock_was_set_back_nothing_lies_in_the_future():
         events((-86_400, 5)),
         last_scale_up_at=later,
         last_scale_down_at=later,
-        doubts=((Reason.BURST_HOLD, later),),
+        holds=((Reason.BURST_HOLD, later),),
+        idle_since=later,
         reverted_at=(later,),
         busiest=((later, 2.5),),
     )
@@ -265,7 +266,8 @@ def test_after_a_clock_was_set_back_nothing_lies_in_the_future():
         events((0, 5)),
         last_scale_up_at=NOW,
         last_scale_down_at=NOW,
-        doubts=((Reason.BURST_HOLD, NOW),),
+        holds=((Reason.BURST_HOLD, NOW),),
+        idle_since=NOW,
         reverted_at=(NOW,),
         busiest=((NOW, 2.5),),
     )

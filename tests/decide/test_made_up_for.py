@@ -113,6 +113,6 @@ def test_what_is_made_up_for_is_so_once_and_not_at_every_cycle(measured):
 @pytest.mark.parametrize(("left", "desired"), [(1, 10), (0, 3)])
 def test_a_clock_that_jumped_on_has_ended_no_cooldown(fields, left, desired):
     jumped = ((Reason.CLOCK_JUMP_HOLD, ago(1800 - left)),)
-    state = quiet(0, last_scale_down_at=ago(7200), doubts=jumped)
+    state = quiet(0, last_scale_down_at=ago(7200), holds=jumped)
 
     assert decided(LOW, state=state, **fields).desired_replicas == desired

@@ -22,7 +22,7 @@ from decide.strategies import (
 )
 from decide.worlds import LONG_AGO, NOW, ago
 
-# Two doubts hold because a load is suspiciously low: more load may then mean fewer replicas.
+# Two holds begin because a load is suspiciously low: more load may then mean fewer replicas.
 SUSPICIOUS = {Reason.LOAD_VANISHED_HOLD, Reason.METRICS_CONTRADICT_HOLD}
 # Somebody told us to leave it as it is, or at a number of theirs.
 STANDSTILL = {Reason.SCALING_DISABLED, Reason.REPLICAS_CONTESTED, Reason.PAUSED}
@@ -122,7 +122,7 @@ def test_nothing_is_lowered_during_the_scale_in_cooldown(world, age):
 @thorough
 @given(WORLDS)
 def test_nothing_is_lowered_during_a_rollout(world):
-    rolling = world.with_facts(rollout_in_progress=True).with_state(doubts=())
+    rolling = world.with_facts(rollout_in_progress=True).with_state(holds=())
 
     assert rolling.decision.desired_replicas >= rolling.lowest_allowed
 

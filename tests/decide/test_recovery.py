@@ -107,12 +107,13 @@ def test_a_memory_with_a_hole_still_limits():
         last_scale_up_at=ago(60),
         last_scale_down_at=ago(900),
         order=Order(8, ago(60), "5"),
-        doubts=((Reason.SCALED_TO_ZERO, ago(900)), (Reason.BURST_HOLD, ago(60))),
+        holds=((Reason.BURST_HOLD, ago(60)),),
+        idle_since=ago(900),
     )
     after = begun(memory)
 
     assert (after.started_at, after.order) == (NOW, None)
-    assert after.doubts == ((Reason.BURST_HOLD, ago(60)),)
+    assert (after.holds, after.idle_since) == (memory.state.holds, None)
     assert after.scale_events == memory.state.scale_events
     assert (after.last_scale_up_at, after.last_scale_down_at) == (ago(60), ago(900))
 

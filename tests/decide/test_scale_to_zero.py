@@ -14,13 +14,13 @@ PERCENT = {"type": "Percent", "value": 100, "periodSeconds": 15}
 
 
 def test_no_idle_time_went_by_while_a_clock_jumped():
-    idle = ((Reason.SCALED_TO_ZERO, ago(3900)),)
-    state = replace(quiet(0, doubts=idle), seen_at=ago(3600))
+    idle = quiet(0, idle_since=ago(3900))
+    state = replace(idle, seen_at=ago(3600))
     jumped = outcome(signal(0.0), facts=workload(1), state=state, minReplicas=0).state_if_held
-    calm = outcome(signal(0.0), facts=workload(1), state=quiet(0, doubts=idle), minReplicas=0)
+    calm = outcome(signal(0.0), facts=workload(1), state=idle, minReplicas=0)
 
-    assert jumped.since(Reason.SCALED_TO_ZERO) == NOW
-    assert calm.state_if_held.since(Reason.SCALED_TO_ZERO) == ago(3900)
+    assert jumped.idle_since == NOW
+    assert calm.state_if_held.idle_since == ago(3900)
 
 
 def test_an_idle_workload_goes_to_zero_and_comes_back():
@@ -58,8 +58,8 @@ def test_no_percentage_keeps_a_workload_from_waking(rules, expected):
 
 
 def test_the_last_pod_goes_only_after_an_idle_time():
-    just_idle = quiet(1, doubts=((Reason.SCALED_TO_ZERO, ago(599)),))
-    long_idle = quiet(1, doubts=((Reason.SCALED_TO_ZERO, ago(600)),))
+    just_idle = quiet(1, idle_since=ago(599))
+    long_idle = quiet(1, idle_since=ago(600))
     zero = {"minReplicas": 0, "spec": 1}
 
     assert recommended(signal(0.0, 5.0), state=just_idle, **zero).replicas == 1
@@ -69,7 +69,7 @@ def test_the_last_pod_goes_only_after_an_idle_time():
 
 
 def test_a_quantile_that_is_not_quite_zero_keeps_no_pod():
-    long_idle = quiet(0, doubts=((Reason.SCALED_TO_ZERO, ago(600)),))
+    long_idle = quiet(0, idle_since=ago(600))
     almost_nothing = signal(0.0, 10.0)
     step = outcome(almost_nothing, state=long_idle, minReplicas=0, spec=1)
 
@@ -78,7 +78,7 @@ def test_a_quantile_that_is_not_quite_zero_keeps_no_pod():
 
 
 def test_an_idle_time_is_waited_for_once_whatever_the_window():
-    long_idle = quiet(0, doubts=((Reason.SCALED_TO_ZERO, ago(600)),))
+    long_idle = quiet(0, idle_since=ago(600))
     window = {"scaleDown": {"stabilizationWindowSeconds": 3600}}
     step = outcome(signal(0.0), state=long_idle, minReplicas=0, spec=1, behavior=window)
 
@@ -86,18 +86,18 @@ def test_an_idle_time_is_waited_for_once_whatever_the_window():
 
 
 def test_no_load_in_one_metric_is_not_idle_while_another_is_unknown():
-    long_idle = quiet(1, doubts=((Reason.SCALED_TO_ZERO, ago(600)),))
+    long_idle = quiet(1, idle_since=ago(600))
     got = recommended(signal(0.0), signal(None), state=long_idle, minReplicas=0, spec=1)
 
     assert (got.replicas, got.may_lower) == (1, False)
 
 
 def test_a_zero_that_is_not_the_whole_truth_is_not_idle():
-    state = quiet(1, doubts=((Reason.SCALED_TO_ZERO, ago(600)),))
+    state = quiet(1, idle_since=ago(600))
     some = outcome(signal(0.0, doubt=Doubt.PARTIAL), state=state, minReplicas=0, spec=1)
 
     assert some.recommendation.replicas == 1
-    assert some.state_if_held.since(Reason.SCALED_TO_ZERO) is None
+    assert some.state_if_held.idle_since is None
 
 
 ABSENT, TINY, OLD = {"doubt": Doubt.ABSENT}, 9.0, {"age": timedelta(hours=5)}
