@@ -95,9 +95,7 @@ def _written(memory: Memory) -> dict[str, Any]:
         "last_scale_down_at": _instant(state.last_scale_down_at),
         "holds": [[str(reason), at.isoformat()] for reason, at in state.holds],
         "idle_since": _instant(state.idle_since),
-        "order": None
-        if state.order is None
-        else [state.order.replicas, state.order.at.isoformat(), state.order.over_version],
+        "order": None if state.order is None else [state.order.replicas, state.order.over_version],
         "reverted_at": [at.isoformat() for at in state.reverted_at],
         "surplus_seconds": state.surplus.total_seconds(),
         "idle_share": state.idle_share,
@@ -156,8 +154,8 @@ def _capacity(raw: Json) -> Capacity:
     )
 
 
-def _order(replicas: Any, at: Any, over_version: Any) -> Order:
-    return Order(count_of(replicas), instant_of(at), text_of(over_version))
+def _order(replicas: Any, over_version: Any) -> Order:
+    return Order(count_of(replicas), text_of(over_version))
 
 
 def _instant(at: datetime | None) -> str | None:

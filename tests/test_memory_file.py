@@ -27,7 +27,7 @@ WHOLE = WorkloadState(
     seen_at=NOW,
     holds=((Reason.BURST_HOLD, NOW),),
     idle_since=NOW,
-    order=Order(4, NOW, "77"),
+    order=Order(4, "77"),
     reverted_at=(NOW,),
     generation=12,
     surplus=timedelta(seconds=70.5),

@@ -50,7 +50,7 @@ class Outcome(NamedTuple):
         """Return a state, this one's or a later one, after the decision was carried out."""
         decision = self.decision
         change = decision.desired_replicas - decision.current_replicas
-        order = Order(decision.desired_replicas, self.at, self.resource_version)
+        order = Order(decision.desired_replicas, self.resource_version)
         return replace(
             state.with_rescale(change, now=self.at, keep=LONGEST_PERIOD),
             order=order,

@@ -31,7 +31,6 @@ class Order:
     """The last count we wrote, and the resourceVersion it was written over."""
 
     replicas: int
-    at: datetime
     over_version: str
 
 

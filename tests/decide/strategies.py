@@ -302,7 +302,7 @@ def _state(random):
             for hold in random.sample(_LASTING, random.choice((0, 0, 0, 1, 2)))
         ),
         idle_since=maybe(ago(random.randint(0, 2400))),
-        order=maybe(Order(random.randint(0, 120), ago(15), random.choice("01"))),
+        order=maybe(Order(random.randint(0, 120), random.choice("01"))),
         reverted_at=tuple(ago(a) for a in ages(2)),
         busiest=random.choice(((), ((ago(random.randint(0, 400)), random.uniform(0, 120)),))),
     )

@@ -24,7 +24,7 @@ from decide.worlds import HIGH, NOW, ago, decided, outcome, quiet, workload
     ],
 )
 def test_an_order_is_reversed_by_a_later_write(spec, version, expected):
-    state = quiet(order=Order(15, ago(15), "77"))
+    state = quiet(order=Order(15, "77"))
 
     assert reversed_order(workload(spec, resource_version=version), state) is expected
     assert not reversed_order(workload(spec, resource_version=version), quiet())
@@ -62,7 +62,7 @@ def test_only_the_last_reversals_are_remembered():
 
 
 def test_a_count_that_is_overwritten_twice_is_left_alone_for_a_while():
-    contested = replace(quiet(0), order=Order(15, ago(60), "1"), reverted_at=(ago(400),))
+    contested = replace(quiet(0), order=Order(15, "1"), reverted_at=(ago(400),))
     facts = workload(10, resource_version="3", replicas_manager="argocd-controller")
     first = outcome(HIGH, facts=facts, state=contested)
 
@@ -74,7 +74,7 @@ def test_a_count_that_is_overwritten_twice_is_left_alone_for_a_while():
 
 
 def test_one_change_by_another_hand_is_just_a_new_start():
-    state = replace(quiet(0), order=Order(12, ago(60), "1"))
+    state = replace(quiet(0), order=Order(12, "1"))
 
     assert (
         decided(HIGH, facts=workload(10, resource_version="2"), state=state).desired_replicas == 15
@@ -82,13 +82,13 @@ def test_one_change_by_another_hand_is_just_a_new_start():
 
 
 def test_a_watch_that_is_late_is_no_contention():
-    state = replace(quiet(0), order=Order(15, ago(15), "1"), reverted_at=(ago(60),))
+    state = replace(quiet(0), order=Order(15, "1"), reverted_at=(ago(60),))
 
     assert outcome(HIGH, state=state).state_if_held.reverted_at == (ago(60),)
 
 
 def test_what_was_given_to_an_hpa_contradicts_nobody_later():
-    state = replace(quiet(0), order=Order(15, ago(60), "1"), reverted_at=(ago(400),))
+    state = replace(quiet(0), order=Order(15, "1"), reverted_at=(ago(400),))
     by_hpa = outcome(HIGH, facts=workload(10, resource_version="3"), state=state, actuator="hpa")
 
     assert by_hpa.state_if_held.order is None

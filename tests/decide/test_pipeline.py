@@ -164,7 +164,7 @@ def test_what_was_carried_out_is_remembered_and_what_was_not_is_not():
 
     assert (held.scale_events, held.order) == ((), None)
     assert [event.change for event in rescaled.scale_events] == [5]
-    assert (rescaled.last_scale_up_at, rescaled.order) == (NOW, Order(15, NOW, "1"))
+    assert (rescaled.last_scale_up_at, rescaled.order) == (NOW, Order(15, "1"))
 
 
 def test_every_rule_survives_a_workload_that_is_not_there_yet():

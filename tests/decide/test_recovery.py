@@ -106,7 +106,7 @@ def test_a_memory_with_a_hole_still_limits():
         scale_events=(ScaleEvent(ago(60), 2),),
         last_scale_up_at=ago(60),
         last_scale_down_at=ago(900),
-        order=Order(8, ago(60), "5"),
+        order=Order(8, "5"),
         holds=((Reason.BURST_HOLD, ago(60)),),
         idle_since=ago(900),
     )
