@@ -1,4 +1,4 @@
-# Everything a developer types; `make demo` and `make test` need Python 3.11 and make, nothing else.
+# The commands of a developer; `make demo` and `make test` need only Python 3.11 and make.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -16,10 +16,10 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/pip install -qq --disable-pip-version-check --constraint constraints.txt --editable . --group dev
 	@touch $@
 
-demo: $(STAMP) ## run the whole daemon on an embedded world, under a minute
+demo: $(STAMP) ## run the whole daemon on a simulated cluster, under a minute
 	$(BIN)/autoscaler demo $(ARGS)
 
-test: $(STAMP) ## all tests; real parts are skipped where their binaries are missing
+test: $(STAMP) ## all tests; those against real servers are skipped if the binaries are missing
 	$(BIN)/pytest $(ARGS)
 
 check: lint types layers ## lint, types, layers
@@ -34,7 +34,7 @@ types: $(STAMP)
 layers: $(STAMP)
 	$(BIN)/lint-imports
 
-format: $(STAMP) ## rewrite the sources in the house format
+format: $(STAMP) ## format the sources
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -42,9 +42,9 @@ bench: $(STAMP) ## measure forecasts, replay scores, speed and memory (minutes)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
 	$(BIN)/python tests/bench/run.py $(ARGS)
 
-# The tools live apart, so that the bill of materials lists what is installed and not its auditors.
-# --strict: a dependency the advisory service knows nothing about is a failure, not a pass.
-audit: $(STAMP) ## list what is installed (artifacts/sbom.json) and ask for known vulnerabilities
+# The audit tools have an environment of their own, so that the bill of materials does not list them.
+# --strict: a dependency that the advisory service does not know is a failure, not a pass.
+audit: $(STAMP) ## list what is installed (artifacts/sbom.json) and check for known vulnerabilities
 	$(PYTHON) -m venv --without-pip $(VENV)/audit
 	$(BIN)/pip --python $(VENV)/audit/bin/python install --quiet --disable-pip-version-check --constraint constraints.txt --group audit
 	mkdir -p artifacts
@@ -55,5 +55,5 @@ audit: $(STAMP) ## list what is installed (artifacts/sbom.json) and ask for know
 image: ## build the container image (needs a container engine)
 	docker build --tag predictive-autoscaler:dev --file deploy/Dockerfile .
 
-clean: ## remove what the targets above made
+clean: ## remove what the other targets made
 	rm -rf $(VENV) build dist artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

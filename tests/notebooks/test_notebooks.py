@@ -9,7 +9,7 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 TOLD = {
     "01-look-at-load": ("synthetic checkout: 1.0 days", "the recording is too short"),
     "02-replay-and-choose-risk": (
-        "somebody who knew the future",
+        "clairvoyant: slow",
         "In 1d no rhythm could be learned: a week or two would tell more.",
         "mode: ForecastOnly",
     ),
