@@ -1,6 +1,7 @@
 """What `deploy/` promises of its pod: no privileges, few doors, and one replica that always stays.
 
-That a real API server takes these manifests is tested in `tests/real/`; here is what they say.
+The chart and kustomize install the same.
+That a real API server accepts these manifests is tested in `tests/real/`; here is what they say.
 """
 
 import re
@@ -11,10 +12,13 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from autoscaler.cli import parser
 from support.helm_template import Chart
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
-DNS, API_SERVER, CONSUL = {("UDP", 53), ("TCP", 53)}, {("TCP", 443), ("TCP", 6443)}, {8500, 8501}
+DNS, CONSUL = {("UDP", 53), ("TCP", 53)}, {8500, 8501}
+# Behind the Service's 443: kubeadm, kind and k3s listen on 6443, minikube on 8443.
+API_SERVER = {("TCP", 443), ("TCP", 6443), ("TCP", 8443)}
 
 Manifest = dict[str, Any]
 
@@ -23,20 +27,21 @@ def kustomized() -> list[Manifest]:
     """Return the base and the component for two replicas, as they are written."""
     files = [*DEPLOY.glob("base/*.yaml"), *DEPLOY.glob("components/high-availability/*.yaml")]
     manifests = [m for file in files for m in yaml.safe_load_all(file.read_text())]
-    return [m for m in manifests if "spec" in m]
+    return [m for m in manifests if "kind" in m and m["kind"] != "Kustomization"]
 
 
 def rendered(**values: Any) -> list[Manifest]:
     """Return what the chart makes of its defaults and some values."""
     enabled = {"podDisruptionBudget": {"enabled": True}, "replicaCount": 2, **values}
     text = Chart(DEPLOY / "helm").rendered(enabled, name="x", namespace="autoscaler-system")
-    return [m for m in yaml.safe_load_all(text) if m and "spec" in m]
+    return [m for m in yaml.safe_load_all(text) if m]
 
 
 def one(manifests: list[Manifest], kind: str) -> Manifest:
     """Return the manifest of a kind; of Deployments the whole one, not its patch."""
-    whole = {"selector", "podSelector"}
-    return next(m for m in manifests if m["kind"] == kind and whole & m["spec"].keys())
+    return next(
+        m for m in manifests if m["kind"] == kind and m.get("spec", {}).keys() != {"replicas"}
+    )
 
 
 @pytest.fixture(params=["kustomize", "helm"])
@@ -131,3 +136,71 @@ def test_of_two_replicas_one_is_never_evicted_and_one_may_be(
 
     assert selects(budget["selector"], pod)
     assert 0 < budget["maxUnavailable"] < replicas
+
+
+def test_only_the_pod_gets_the_token_and_it_takes_no_variables_of_services(
+    manifests: list[Manifest], pod: Manifest
+) -> None:
+    assert one(manifests, "ServiceAccount")["automountServiceAccountToken"] is False
+    assert pod["spec"]["automountServiceAccountToken"] is True
+    assert pod["spec"]["enableServiceLinks"] is False
+
+
+def test_the_page_may_be_closed_to_all_but_some_and_probes_stay() -> None:
+    some = [{"namespaceSelector": {"matchLabels": {"team": "platform"}}}]
+    metrics, health = one(rendered(networkPolicy={"ingressFrom": some}), "NetworkPolicy")["spec"][
+        "ingress"
+    ]
+
+    assert metrics["from"] == some
+    assert "from" not in health
+
+
+def test_another_port_of_prometheus_may_be_opened() -> None:
+    more = {"ports": [{"protocol": "TCP", "port": 8428}]}
+    egress = one(rendered(networkPolicy={"extraEgress": [more]}), "NetworkPolicy")["spec"]["egress"]
+
+    assert egress[-1] == more
+
+
+def without_names(value: Any) -> Any:
+    """Return a manifest without labels, which differ between the chart and kustomize."""
+    if isinstance(value, dict):
+        labels = {"matchLabels", "labels", "selector"}
+        return {k: without_names(v) for k, v in value.items() if k not in labels}
+    return [without_names(v) for v in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("kind", ["NetworkPolicy", "PodDisruptionBudget", "Service"])
+def test_the_chart_installs_what_kustomize_installs(kind: str) -> None:
+    theirs, ours = one(rendered(), kind), one(kustomized(), kind)
+
+    assert without_names(theirs["spec"]) == without_names(ours["spec"])
+
+
+def test_the_chart_grants_the_same_lease() -> None:
+    chart, base = (
+        next(m for m in manifests if m["kind"] == "Role")
+        for manifests in (rendered(), kustomized())
+    )
+
+    assert chart["rules"] == base["rules"]
+
+
+def test_the_pod_of_the_chart_is_that_of_kustomize(monkeypatch: pytest.MonkeyPatch) -> None:
+    chart, base = (
+        without_names(one(manifests, "Deployment")["spec"]["template"]["spec"])
+        for manifests in (rendered(), kustomized())
+    )
+    [theirs], [ours] = chart.pop("containers"), base.pop("containers")
+    set_by = {v["name"]: v for v in theirs.pop("env")}
+    set_here = {v["name"]: v for v in ours.pop("env")}
+    differ = {"image": None, "imagePullPolicy": None}
+    defaults = vars(parser().parse_args(["run"]))
+    for name in set_by.keys() - set_here.keys():
+        monkeypatch.setenv(name, set_by[name]["value"])
+
+    assert set_here.items() <= set_by.items()
+    assert vars(parser().parse_args(["run"])) == defaults
+    assert theirs | differ == ours | differ
+    assert {**chart, "serviceAccountName": None} == {**base, "serviceAccountName": None}

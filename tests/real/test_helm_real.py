@@ -38,6 +38,10 @@ EVERYTHING = {
     "rbac": {"statefulSets": True, "hpaActuator": True},
     "serviceAccount": {"annotations": {"team": "platform"}},
     "podDisruptionBudget": {"enabled": True},
+    "networkPolicy": {
+        "ingressFrom": [{"namespaceSelector": {"matchLabels": {"team": "platform"}}}],
+        "extraEgress": [{"ports": [{"protocol": "TCP", "port": 8428}]}],
+    },
     "podAnnotations": {"a": "1"},
     "podLabels": {"b": "2"},
     "nodeSelector": {"kubernetes.io/os": "linux"},
