@@ -131,6 +131,7 @@ class Daemon:
         self._roster = Roster()
         self._arrived: queue.Queue[tuple[Sequence[str], History, Learned]] = queue.Queue()
         self._slice = 0
+        self._has_decided = False
         self._reconciler = Reconciler(
             metrics=world.metrics,
             cluster=world.cluster,
@@ -150,6 +151,7 @@ class Daemon:
             self._policy_events.tell(self._book, may_write=self._mandate.may_write)
         self.accept_history()
         summary = self._reconciler.reconcile(self._roster, now=now)
+        self._has_decided = True
         self._cycle_ended(summary, timedelta(seconds=time.perf_counter() - began))
         return summary
 
@@ -210,7 +212,11 @@ class Daemon:
         """Leave what was learned and decided to the process after us.
 
         Without it, that one reads the past again, and lowers nothing for a while.
+        Told to stop before our first cycle, we know no more than what the process before us left:
+        that stays as it lies.
         """
+        if not self._has_decided:
+            return
         with _warned("memory_not_saved"):
             self._forecasts.save(memory)
         with _warned("memory_not_saved"):

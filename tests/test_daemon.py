@@ -293,6 +293,22 @@ def test_a_restart_lowers_at_once_only_where_decisions_were_left(tmp_path, remem
     assert held is not remembers
 
 
+def test_who_is_told_to_stop_before_the_first_cycle_leaves_what_was_left_to_it(tmp_path):
+    memory = tmp_path / "memory"
+    before = counting(1000.0)
+    before.cycle(4 * 7)
+    before.daemon.save_memory(memory)
+    saved_at(memory, NOW)
+    left = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    stopped = counting(1000.0, deployment=before.deployment, clock=before.clock)
+    stopped.daemon.remember(memory)
+    stopped.daemon.refresh_policies()
+    stopped.daemon.save_memory(memory)
+
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == left
+    assert memory.stat().st_mtime == NOW.timestamp()
+
+
 @pytest.mark.parametrize(("place", "level"), [("absent", "INFO"), ("no folder/x", "WARNING")])
 def test_that_there_is_no_memory_yet_is_a_warning_where_none_can_be_left(
     tmp_path, caplog, place, level
@@ -310,8 +326,8 @@ def test_without_a_usable_memory_the_past_is_read_and_why_is_told(tmp_path, capl
     for unusable in (tmp_path / "memory", memory_file.beside(tmp_path / "memory")):
         unusable.write_text("{")
     bench.daemon.remember(tmp_path / "memory")
+    bench.cycle()
     bench.daemon.save_memory(tmp_path / "no folder" / "memory")
-    bench.daemon.refresh_policies()
 
     assert bench.daemon.read_history()
     told = ["memory_not_used"] * 2 + ["memory_not_saved"] * 2  # of forecasts, and of decisions
