@@ -43,14 +43,17 @@ _JOB_DEFAULTS = {"coalesce": True, "max_instances": 1}
 
 
 class HistoryJob:
-    """Reads what history can be read; a source that cannot answer is left alone for a while."""
+    """Reads what history can be read; a source that cannot answer is left alone for a while.
 
-    def __init__(self, daemon: Daemon) -> None:
+    Once `stop` is set, what is being read is not wanted any more, and a question that is cut for it
+    says nothing of the source.
+    """
+
+    def __init__(self, daemon: Daemon, stop: threading.Event) -> None:
         self._daemon = daemon
+        self._stop = stop
         self._not_before = 0.0
         self.has_run = threading.Event()
-        self.left = False
-        """Whether we end: a question that is cut for it says nothing of the source."""
 
     def run(self) -> None:
         """Read the next batch of pasts, if any is wanted and the source is not being left alone.
@@ -62,12 +65,12 @@ class HistoryJob:
             return
         failed = True
         try:
-            if self._daemon.read_history(wanted=lambda: not self.left):
+            if self._daemon.read_history(wanted=lambda: not self._stop.is_set()):
                 still = self._daemon.n_without_history
                 log_event(logger, logging.INFO, "history_progress", still_wanted=still)
             failed = False
         except MetricUnavailableError as error:
-            if not self.left:
+            if not self._stop.is_set():
                 log_event(logger, logging.WARNING, "history_unavailable", error=str(error))
         finally:
             if failed:
@@ -79,7 +82,7 @@ def serve(daemon: Daemon, *, interval: timedelta, stop: threading.Event) -> None
     """Run the jobs until `stop` is set; the cycle under way is finished first."""
     wall_clock = WallClock()
     daemon.refresh_policies()
-    history, reading = HistoryJob(daemon), _scheduler()
+    history, reading = HistoryJob(daemon, stop), _scheduler()
     _add(reading, "read-history", history.run, HISTORY_POLL)
     reading.start()
     _wait_for_first_past(history, stop)
@@ -89,9 +92,16 @@ def serve(daemon: Daemon, *, interval: timedelta, stop: threading.Event) -> None
     working.add_listener(_tell_skipped, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
     working.start(paused=stop.is_set())
     _wait_for(stop, (reading, working), wall_clock)
-    history.left = True
     reading.shutdown(wait=False)
     working.shutdown(wait=True)
+
+
+def run_once(daemon: Daemon, *, stop: threading.Event) -> None:
+    """Read a first batch of pasts and run one cycle, unless `stop` is set before it begins."""
+    daemon.refresh_policies()
+    HistoryJob(daemon, stop).run()
+    if not stop.is_set():
+        daemon.cycle()
 
 
 def _wait_for_first_past(history: HistoryJob, stop: threading.Event) -> None:

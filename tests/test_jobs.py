@@ -7,7 +7,7 @@ import pytest
 
 from autoscaler import jobs
 from autoscaler.errors import MetricUnavailableError
-from autoscaler.jobs import Every, HistoryJob, serve
+from autoscaler.jobs import Every, HistoryJob, run_once, serve
 from models.engine import ForecastEngine
 from support.demo_bench import TICK, Bench, document
 
@@ -25,11 +25,17 @@ def without_history():
     return bench, asked
 
 
+def told_to_stop():
+    stop = threading.Event()
+    stop.set()
+    return stop
+
+
 def test_how_far_the_backfill_is_is_told_after_each_batch(caplog):
     caplog.set_level(logging.INFO, logger="autoscaler")
     bench = Bench(document())
     bench.daemon.refresh_policies()
-    HistoryJob(bench.daemon).run()
+    HistoryJob(bench.daemon, threading.Event()).run()
 
     [told] = [r.fields for r in caplog.records if r.msg == "history_progress"]
 
@@ -38,7 +44,7 @@ def test_how_far_the_backfill_is_is_told_after_each_batch(caplog):
 
 def test_a_source_without_history_is_told_and_tried_again(caplog):
     bench, _ = without_history()
-    HistoryJob(bench.daemon).run()
+    HistoryJob(bench.daemon, threading.Event()).run()
     del bench.metrics.history  # now it answers
 
     assert "history_unavailable" in caplog.text
@@ -56,9 +62,31 @@ def test_the_jobs_run_until_they_are_told_to_stop_and_finish_the_cycle():
     assert governed == [1]
 
 
+def test_one_cycle_knows_the_past():
+    bench = Bench(document())
+    run_once(bench.daemon, stop=threading.Event())
+
+    [record] = bench.records
+    assert record.signals[0].forecast.median == pytest.approx(1000.0, rel=0.02)
+
+
+def test_who_is_told_to_stop_while_the_past_is_read_decides_nothing_either(caplog):
+    (bench, _), stop = without_history(), threading.Event()
+
+    def cut(*_, **__):
+        stop.set()
+        raise MetricUnavailableError("cut")
+
+    bench.metrics.history = cut
+    run_once(bench.daemon, stop=stop)
+
+    assert bench.records == []
+    assert "history_unavailable" not in caplog.text
+
+
 def test_a_source_that_failed_is_left_alone_for_a_while():
     bench, asked = without_history()
-    job = HistoryJob(bench.daemon)
+    job = HistoryJob(bench.daemon, threading.Event())
     job.run()
     job.run()
 
@@ -73,7 +101,7 @@ def test_a_source_is_left_alone_as_well_after_an_error_of_our_own():
         raise ValueError("a mistake of ours")
 
     bench.metrics.history = broken
-    job = HistoryJob(bench.daemon)
+    job = HistoryJob(bench.daemon, threading.Event())
     with pytest.raises(ValueError, match="of ours"):
         job.run()
     job.run()
@@ -99,9 +127,7 @@ def test_who_is_told_to_stop_before_the_first_past_is_read_begins_no_cycle():
 
 def test_a_question_that_is_cut_at_the_end_is_no_fault_of_the_source(caplog):
     bench, asked = without_history()
-    job = HistoryJob(bench.daemon)
-    job.left = True
-    job.run()
+    HistoryJob(bench.daemon, told_to_stop()).run()
 
     assert asked
     assert "history_unavailable" not in caplog.text
@@ -154,13 +180,11 @@ def test_no_past_is_read_twice_while_the_cycle_takes_it_over(monkeypatch):
 def test_a_past_that_is_learned_half_when_we_end_is_read_by_the_next():
     bench = Bench(document())
     bench.daemon.refresh_policies()
-    HistoryJob(bench.daemon).run()
+    HistoryJob(bench.daemon, threading.Event()).run()
     before = bench.daemon.n_without_history
     bench = Bench(document())
     bench.daemon.refresh_policies()
-    job = HistoryJob(bench.daemon)
-    job.left = True
-    job.run()
+    HistoryJob(bench.daemon, told_to_stop()).run()
     bench.daemon.accept_history()
 
     assert (before, bench.daemon.n_without_history) == (0, 1)

@@ -22,7 +22,7 @@ from autoscaler.commands.prometheus import prometheus_settings
 from autoscaler.daemon import Daemon, Mandate, SystemClock, World
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import AutoscalerError, FlagError
-from autoscaler.jobs import HistoryJob, serve
+from autoscaler.jobs import run_once, serve
 from autoscaler.loop import CycleSummary
 from autoscaler.metrics.prometheus import PrometheusMetrics
 from autoscaler.metrics.witness import ReadinessWitness
@@ -118,9 +118,7 @@ def main(arguments: argparse.Namespace) -> int:
             reporting.annotate = cluster.annotate
         with _remembering(daemon, arguments):
             if arguments.once:
-                daemon.refresh_policies()
-                HistoryJob(daemon).run()
-                daemon.cycle()
+                run_once(daemon, stop=stop)
             else:
                 _serve(daemon, reporting, arguments, stop, tls)
     log_event(logger, logging.INFO, "stopped")
