@@ -32,13 +32,20 @@ logging.getLogger("apscheduler").setLevel(logging.ERROR)
 HISTORY_POLL = timedelta(seconds=1)
 # A source that cannot answer now is asked again after this long, and the daemon goes on without.
 HISTORY_RETRY = timedelta(seconds=30)
-# So long the first cycle waits for the first pasts: those of a small installation are read by then.
+# So long the first cycle waits until the first batch of pasts is read and learned: that of a small
+# installation is by then.
 FIRST_PAST = timedelta(seconds=10)
 # How soon a signal is noticed while that is waited for.
 _STOP_LOOK_SECONDS = 0.1
 # How often somebody looks whether the wall clock was set: the most that this delays a cycle.
 CLOCK_LOOK = timedelta(seconds=1)
 _RECONCILE = "reconcile"
+# Why a cycle was skipped, as far as the scheduler's events tell.
+_SKIPPED = {
+    EVENT_JOB_MAX_INSTANCES: "the one before has not ended yet",
+    EVENT_JOB_MISSED: "it could not begin within half of --interval: its thread was learning, or "
+    "this process stood still",
+}
 _JOB_DEFAULTS = {"coalesce": True, "max_instances": 1}
 
 
@@ -105,7 +112,7 @@ def run_once(daemon: Daemon, *, stop: threading.Event) -> None:
 
 
 def _wait_for_first_past(history: HistoryJob, stop: threading.Event) -> None:
-    """Wait until the first pasts were read, for `FIRST_PAST` at most, or until `stop` is set."""
+    """Wait until the first batch was read and learned, until `stop`, or for `FIRST_PAST`."""
     deadline = time.monotonic() + FIRST_PAST.total_seconds()
     while not stop.is_set() and time.monotonic() < deadline:
         if history.has_run.wait(_STOP_LOOK_SECONDS):
@@ -193,7 +200,6 @@ def _add(
 
 
 def _tell_skipped(event: JobEvent) -> None:
-    """Say that a cycle was skipped because the one before was late."""
+    """Say that a cycle was skipped, and as much of why as is known."""
     if event.job_id == _RECONCILE:
-        because = "the cycle before, or learning, took longer than --interval: look for CPU"
-        log_event(logger, logging.WARNING, "cycle_skipped", because=because)
+        log_event(logger, logging.WARNING, "cycle_skipped", because=_SKIPPED[event.code])

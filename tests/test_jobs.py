@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from apscheduler.events import EVENT_JOB_MISSED, JobEvent
 
 from autoscaler import jobs
 from autoscaler.errors import MetricUnavailableError
@@ -216,7 +217,15 @@ def test_a_cycle_that_comes_due_while_one_runs_is_skipped_and_told():
     logging.getLogger("autoscaler").removeHandler(skipped)
 
     assert skipped.event.is_set()
-    assert "longer than --interval" in skipped.fields["because"]
+    assert skipped.fields["because"] == "the one before has not ended yet"
+
+
+def test_a_cycle_that_could_not_begin_in_time_is_not_said_to_have_followed_a_long_one(caplog):
+    jobs._tell_skipped(JobEvent(EVENT_JOB_MISSED, "reconcile", "default"))
+    jobs._tell_skipped(JobEvent(EVENT_JOB_MISSED, "learn", "default"))
+
+    [told] = [record.fields["because"] for record in caplog.records]
+    assert told.startswith("it could not begin within half of --interval: ")
 
 
 @pytest.fixture
