@@ -4,6 +4,7 @@ The client's own `SharedInformer` does the watching; `Listing` is its source, `S
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from kubernetes.informer import ADDED, DELETED, MODIFIED, SharedInformer
 from autoscaler.cluster import parsing
 from autoscaler.cluster.api import Json, list_path
 from autoscaler.cluster.listing import Listing, Resource
-from autoscaler.cluster.objects import Seen
+from autoscaler.cluster.objects import Pod, Seen
 from autoscaler.cluster.store import Store
 
 POLICY_SELECTOR = "autoscaler/policies=true"
@@ -45,12 +46,16 @@ class Informer:
         self._informer.stop()
 
     def _put(self, event: Seen | Json) -> None:
-        """Take in what a list (trimmed already) or the watch brought."""
+        """Take in what a list brought, trimmed already, or the watch."""
         if self._stopped:
             return
-        if not isinstance(event, dict):
-            self._store.put(event, relisted=True)
-            return
+        if isinstance(event, dict):
+            self._put_watched(event)
+        else:
+            # What a pod went through before the list was made, nobody watched.
+            self._store.put(replace(event, found=True) if isinstance(event, Pod) else event)
+
+    def _put_watched(self, event: Json) -> None:
         uid = event["metadata"]["uid"]
         seen = self._kept(event)
         _shrink(event, seen)

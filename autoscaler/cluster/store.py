@@ -64,8 +64,8 @@ class Store:
 
     # Written by the watches.
 
-    def put(self, seen: Seen, *, relisted: bool = False) -> None:
-        """Take in an object as it is now; `relisted` says its history was not watched."""
+    def put(self, seen: Seen) -> None:
+        """Take in an object as it is now."""
         with self._lock:
             match seen:
                 case PolicySource():
@@ -76,7 +76,7 @@ class Store:
                 case ReplicaSet():
                     self._put_replica_set(seen)
                 case Pod():
-                    self._put_pod(seen, relisted=relisted)
+                    self._put_pod(seen)
                 case Rival():
                     self._claimed(self._rivals.put(seen))
 
@@ -121,7 +121,7 @@ class Store:
             self._replica_sets_of.setdefault(seen.owner, set()).add(seen.uid)
             self._changed(seen.owner)
 
-    def _put_pod(self, pod: Pod, *, relisted: bool) -> None:
+    def _put_pod(self, pod: Pod) -> None:
         if self._siblings_of.get(pod.uid) is not self._pods_of.get(pod.owner):
             self.release(pod.uid)  # another owner adopted it: it is no longer the first one's
         before = self._pods_of.get(pod.owner, {}).get(pod.name)
@@ -129,7 +129,7 @@ class Store:
             # A StatefulSet's pod came again while nobody watched; a list tells of no deletion then.
             self._remove_pod(before)
             before = None
-        found = before.found if before else relisted
+        found = before.found if before else pod.found
         known = before.first_ready_at if before else None
         first = known or pod.served_first_at(found=found)
         siblings = self._pods_of.setdefault(pod.owner, {})

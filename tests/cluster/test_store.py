@@ -106,7 +106,7 @@ def test_pods_that_are_gone_are_remembered(store: Store) -> None:
 def test_a_pod_that_was_ready_before_we_looked(
     store: Store, found: Pod, expected: list[float]
 ) -> None:
-    store.put(found, relisted=True)
+    store.put(replace(found, found=True))
 
     assert seconds(store) == expected
 
@@ -125,12 +125,12 @@ def test_a_pod_whose_owner_let_go_is_no_longer_counted(store: Store) -> None:
     assert facts(store).pods == ()
 
 
-@pytest.mark.parametrize("relisted", [False, True])
+@pytest.mark.parametrize("found", [False, True])
 def test_a_pod_that_another_replica_set_adopted_is_no_longer_the_first_one_s(
-    store: Store, relisted: bool
+    store: Store, found: bool
 ) -> None:
     store.put(pod("a"))
-    store.put(pod("a", owner="elsewhere"), relisted=relisted)
+    store.put(replace(pod("a", owner="elsewhere"), found=found))
     assert not facts(store).pods
 
     store.remove(pod("a", owner="elsewhere"))
@@ -142,8 +142,8 @@ def test_a_pod_that_came_again_under_its_name_while_nobody_watched_is_one_pod(
 ) -> None:
     """As a StatefulSet's do: a list after the gap has the new one and tells of no deletion."""
     store.put(pod("web-0", after=30))
-    again = replace(pod("web-0"), uid="another")
-    store.put(again, relisted=True)
+    again = replace(pod("web-0"), uid="another", found=True)
+    store.put(again)
 
     assert [p.ready for p in facts(store).pods or ()] == [False]
     assert seconds(store) == [30]
@@ -220,8 +220,8 @@ def test_a_deployment_created_again_while_nobody_watched_leaves_nothing_of_the_f
     store: Store,
 ) -> None:
     store.put(pod("a", after=30))
-    store.put(replace(WORKLOAD, uid="d2"), relisted=True)
-    store.put(replace(CURRENT, uid="rs9", owner_uid="d2"), relisted=True)
+    store.put(replace(WORKLOAD, uid="d2"))
+    store.put(replace(CURRENT, uid="rs9", owner_uid="d2"))
     store.remove(pod("a"))
 
     assert facts(store).template_hash == "new"
