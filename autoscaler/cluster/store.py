@@ -97,11 +97,12 @@ class Store:
                     self._claimed(self._rivals.remove(seen))
 
     def release(self, uid: str) -> None:
-        """Forget a pod that nobody controls any more: somebody took its labels off to debug it."""
+        """Forget a pod or ReplicaSet that nobody controls any more: somebody changed its labels."""
         with self._lock:
-            siblings = self._siblings_of.get(uid, {})
-            for pod in [pod for pod in siblings.values() if pod.uid == uid]:
+            for pod in [pod for pod in self._siblings_of.get(uid, {}).values() if pod.uid == uid]:
                 self._remove_pod(pod)
+            if uid in self._replica_sets:
+                self._remove_replica_set(self._replica_sets[uid])
 
     def _put_workload(self, seen: Workload) -> None:
         before = self._workloads.get(seen.target)

@@ -125,6 +125,15 @@ def test_a_pod_whose_owner_let_go_is_no_longer_counted(store: Store) -> None:
     assert facts(store).pods == ()
 
 
+def test_the_pods_of_a_replica_set_whose_owner_let_go_are_no_longer_counted(store: Store) -> None:
+    store.put(pod("a"))
+    store.put(pod("b", owner="rs1"))
+    store.release("rs2")
+
+    assert [p.name for p in facts(store).pods or ()] == ["b"]
+    assert facts(store).template_hash == ""
+
+
 @pytest.mark.parametrize("found", [False, True])
 def test_a_pod_that_another_replica_set_adopted_is_no_longer_the_first_one_s(
     store: Store, found: bool

@@ -112,6 +112,21 @@ def test_somebody_elses_pods_with_the_same_labels_do_not_count(
     assert (len(facts(cluster, target).pods), len(facts(cluster, other).pods)) == (1, 2)
 
 
+def test_the_pods_of_a_replica_set_that_was_cut_loose_do_not_count(
+    cluster: KubernetesCluster, namespace: Namespace, target: TargetRef, eventually: Eventually
+) -> None:
+    namespace.apply(deployment("checkout", replicas=2))
+    eventually(has(cluster, target, lambda f: len(f.pods or ()) == 2), within=20, what="two pods")
+    loose = {pod.name for pod in facts(cluster, target).pods or ()}
+    [first] = namespace.apps.list_namespaced_replica_set(namespace.name).items
+    other = {"metadata": {"labels": {"app": "by-hand"}}}
+    namespace.apps.patch_namespaced_replica_set(first.metadata.name, namespace.name, other)
+    eventually(lambda: len(namespace.pods()) == 4, within=20, what="two pods of a new ReplicaSet")
+    eventually(has(cluster, target, lambda f: len(f.pods or ()) == 2), within=20, what="two again")
+
+    assert loose.isdisjoint(pod.name for pod in facts(cluster, target).pods or ())
+
+
 def test_policies_are_seen_edited_and_gone(
     cluster: KubernetesCluster, namespace: Namespace, eventually: Eventually
 ) -> None:
