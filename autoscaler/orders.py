@@ -48,12 +48,13 @@ class Orders:
             held_back = f"mode is {Mode.FORECAST_ONLY}"
         if held_back:
             return False, held_back if outcome.decision.rescale else ""
+        write = self._set_floor if by_hpa else self._scale
         try:
-            return self._written(governed.target, outcome, by_hpa=by_hpa), ""
+            return write(governed.target, outcome), ""
         except ScaleConflictError:
             raise
         except ScaleRefusedError as error:
-            return False, self._refused(governed.target, outcome, error, by_hpa=by_hpa)
+            return False, _refused(governed.target, error)
 
     def arrived(self, target: TargetRef, workload: WorkloadFacts) -> Outcome | None:
         """Return the unanswered write of a target once the watch shows that it was carried out.
@@ -71,29 +72,35 @@ class Orders:
         """Drop what is remembered of a workload that is not governed any more."""
         self._unanswered.pop(target, None)
 
-    def _refused(
-        self, target: TargetRef, outcome: Outcome, error: ScaleRefusedError, *, by_hpa: bool
-    ) -> str:
-        """Log a write that failed, and return why; one without an answer may have succeeded."""
-        unanswered = isinstance(error, ScaleUnansweredError)
-        if unanswered and not by_hpa:
+    def _scale(self, target: TargetRef, outcome: Outcome) -> bool:
+        """Write `spec.replicas`; keep a write that nobody answered, for it may have arrived."""
+        desired, version = outcome.decision.desired_replicas, outcome.resource_version
+        try:
+            self._cluster.patch_scale(target, desired, resource_version=version)
+        except ScaleUnansweredError:
             self._unanswered[target] = outcome
-        log_event(logger, logging.ERROR, "scale_refused", target=str(target), error=str(error))
-        return f"{UNANSWERED if unanswered else ''}{error}"
-
-    def _written(self, target: TargetRef, outcome: Outcome, *, by_hpa: bool) -> bool:
-        """Write `spec.replicas`, or the HPA's `minReplicas`; record an Event where it is a rescale.
-
-        Return False where the HPA has this floor already: other replicas are its own decision then.
-        """
-        desired, event, told = outcome.decision.desired_replicas, "SuccessfulRescale", "New size"
-        if by_hpa:
-            if not self._cluster.patch_min_replicas(target, desired):
-                return False
-            event, told = "MinReplicasSet", "Floor of the HPA"
-        else:
-            self._cluster.patch_scale(target, desired, resource_version=outcome.resource_version)
-        if outcome.decision.rescale:
-            message = f"{told}: {desired}; reason: {outcome.decision.reason}"
-            self._cluster.record_event(target, reason=event, message=message)
+            raise
+        self._record(target, outcome, event="SuccessfulRescale", told="New size")
         return True
+
+    def _set_floor(self, target: TargetRef, outcome: Outcome) -> bool:
+        """Write the HPA's `minReplicas`; return whether it was another one.
+
+        Other replicas above the same floor are the HPA's own decision.
+        """
+        if not self._cluster.patch_min_replicas(target, outcome.decision.desired_replicas):
+            return False
+        if outcome.decision.rescale:
+            self._record(target, outcome, event="MinReplicasSet", told="Floor of the HPA")
+        return True
+
+    def _record(self, target: TargetRef, outcome: Outcome, *, event: str, told: str) -> None:
+        decision = outcome.decision
+        message = f"{told}: {decision.desired_replicas}; reason: {decision.reason}"
+        self._cluster.record_event(target, reason=event, message=message)
+
+
+def _refused(target: TargetRef, error: ScaleRefusedError) -> str:
+    """Log a write that failed, and return why; one without an answer may have succeeded."""
+    log_event(logger, logging.ERROR, "scale_refused", target=str(target), error=str(error))
+    return f"{UNANSWERED if isinstance(error, ScaleUnansweredError) else ''}{error}"
