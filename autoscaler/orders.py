@@ -80,6 +80,7 @@ class Orders:
         except ScaleUnansweredError:
             self._unanswered[target] = outcome
             raise
+        self._unanswered.pop(target, None)  # it did not arrive, or this one would have conflicted
         self._record(target, outcome, event="SuccessfulRescale", told="New size")
         return True
 

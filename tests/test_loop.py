@@ -360,6 +360,15 @@ def test_a_write_that_nobody_answered_is_not_said_to_be_unwritten():
     assert told.startswith("wanted 8 replicas, and whether that was written is not known yet (")
 
 
+def test_a_rescale_that_was_written_again_after_no_answer_counts_once():
+    world = bench(1000.0, checkout=4)
+    world.cluster.lost = [False]
+    world.run(3)
+
+    assert [record.rescaled for record in world.records] == [False, True, True]
+    assert [event.change for event in world.records[-1].state.scale_events] == [4]
+
+
 def test_an_unanswered_scale_in_that_arrived_begins_its_cooldown():
     world = first_scale_in(arrives=True)
     lowered = world.cluster.replicas[CHECKOUT]

@@ -125,6 +125,15 @@ def test_a_watch_that_is_behind_says_nothing_of_a_write_that_nobody_answered(clu
     assert orders.arrived(TARGET, workload(MORE, resource_version="2")) is OUTCOME
 
 
+def test_a_write_that_nobody_answered_did_not_arrive_where_the_next_over_that_version_did(cluster):
+    cluster.errors = [ScaleUnansweredError("504")]
+    orders = Orders(cluster)
+    orders.carry_out(governed(), OUTCOME, held_back="")
+    assert orders.carry_out(governed(), OUTCOME, held_back="") == (True, "")
+
+    assert orders.arrived(TARGET, workload(MORE, resource_version="2")) is None
+
+
 def test_of_a_workload_that_is_governed_no_more_nothing_is_remembered(cluster):
     cluster.errors = [ScaleUnansweredError("504")]
     orders = Orders(cluster)
