@@ -1,12 +1,13 @@
 """The rules between a recommendation and a decision, each a step that may change the number.
 
-Order: replacements for pods that never become ready -> hold on doubt -> stabilize -> fewer and
+Order: hold on doubt -> stabilize -> replacements for pods that never become ready -> fewer and
 larger steps -> cool down -> limit rate -> bounds -> hold after a clock jump -> paused direction ->
 the `maxReplicas` of an HPA whose floor we set.
 A step returns the `Limit` it imposes, or None when it leaves the number alone.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -54,21 +55,6 @@ class Case(NamedTuple):
 Step = Callable[[int, Case], Limit | None]
 
 
-def made_up_for(number: int, case: Case) -> Limit | None:
-    """Order replacements for pods that never become ready."""
-    needed = _asked_for(number, case)
-    return replacements(number, workload=case.workload, needed=needed, now=case.now)
-
-
-def _asked_for(number: int, case: Case) -> bool:
-    """Whether a metric needs this number; else it is the current count that tolerance keeps."""
-    each = zip(case.recommendation.proposals, case.policy.metrics, strict=False)
-    return number != case.current or any(
-        number == (proposal.predictive if metric.type in PER_POD else proposal.replicas)
-        for proposal, metric in each
-    )
-
-
 def held(number: int, case: Case) -> Limit | None:
     """Keep what is there while anything forbids scaling in."""
     if number >= case.current:
@@ -112,6 +98,24 @@ def stabilized(number: int, case: Case) -> Limit | None:
     longer = lifted and window > behavior.scale_down_window
     whose = ", as long as the forecast looks ahead" if longer else ""
     return Limit(reason, number, after, f"{left_text(asked + window - case.now)}{whose}")
+
+
+def made_up_for(number: int, case: Case) -> Limit | None:
+    """Order replacements for pods that never become ready, where load asks for those pods."""
+    recommended = case.recommendation.replicas
+    asked = number if recommended is None else min(number, recommended)
+    needed = _is_needed(asked, case)
+    limit = replacements(asked, workload=case.workload, needed=needed, now=case.now)
+    return None if limit is None or limit.after <= number else replace(limit, before=number)
+
+
+def _is_needed(number: int, case: Case) -> bool:
+    """Whether a metric needs this number; else it is the current count that tolerance keeps."""
+    each = zip(case.recommendation.proposals, case.policy.metrics, strict=False)
+    return number != case.current or any(
+        number == (proposal.predictive if metric.type in PER_POD else proposal.replicas)
+        for proposal, metric in each
+    )
 
 
 def fewer_steps(number: int, case: Case) -> Limit | None:
@@ -287,9 +291,9 @@ def at_rest(number: int, case: Case) -> bool:
 
 
 STEPS: tuple[Step, ...] = (
-    made_up_for,
     held,
     stabilized,
+    made_up_for,
     fewer_steps,
     larger_steps,
     cooled_down,

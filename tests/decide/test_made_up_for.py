@@ -5,10 +5,22 @@ from datetime import timedelta
 
 import pytest
 
+from autoscaler.decide.decision import Limit
 from autoscaler.decide.facts import Capacity, CapacitySource, PodFacts, PodPhase, Sample
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import WorkloadState
-from decide.worlds import LONG_AGO, LOW, NOW, ago, decided, outcome, quiet, signal, workload
+from decide.worlds import (
+    LONG_AGO,
+    LOW,
+    NOW,
+    ago,
+    decided,
+    outcome,
+    quiet,
+    reasons,
+    signal,
+    workload,
+)
 
 
 def stuck(n_stuck, *, age):
@@ -33,6 +45,18 @@ def test_pods_that_never_become_ready_are_made_up_for(n_stuck, age, load, expect
     held = quiet(0, last_scale_down_at=ago(1))
 
     assert decided(signal(load), facts=facts, state=held).desired_replicas == expected
+
+
+def test_a_scale_out_window_that_asked_for_as_many_makes_up_for_them_too():
+    facts = workload(10, ready_replicas=8, pods=stuck(2, age=900))
+    window = {"scaleUp": {"stabilizationWindowSeconds": 300}}
+
+    assert decided(signal(1000), facts=facts, state=quiet(10), behavior=window).chain == (
+        Limit(Reason.PODS_NEVER_READY, 10, 12, "2 not ready for long"),
+    )
+    rising = decided(signal(2000), facts=facts, state=quiet(10), behavior=window)
+    assert reasons(rising) == [Reason.SCALE_UP_STABILIZED, Reason.PODS_NEVER_READY]
+    assert rising.desired_replicas == 12
 
 
 def test_where_so_many_are_needed_younger_pods_make_up_for_nothing():
