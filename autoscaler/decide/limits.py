@@ -33,7 +33,7 @@ from autoscaler.decide.pod_metric import PER_POD
 from autoscaler.decide.rate_limits import scale_down_limit, scale_out_limit
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.schedule import NO_SCHEDULE, ScheduledBounds, scheduled_bounds
-from autoscaler.decide.stabilization import last_asked, stabilized_replicas
+from autoscaler.decide.stabilization import last_at_least, last_at_most, stabilized_replicas
 from autoscaler.decide.standstill import paused_direction
 from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.schema import WorkloadPolicy
@@ -80,24 +80,25 @@ def stabilized(number: int, case: Case) -> Limit | None:
     for is needed a lead time later, and must not be given back before.
     """
     behavior = case.policy.behavior
+    up_window = behavior.scale_up_window
     down_window = max(behavior.scale_down_window, case.recommendation.promised_for)
     after = stabilized_replicas(
         number,
         current_replicas=case.current,
         history=case.state.recommendations,
-        up_window=behavior.scale_up_window,
+        up_window=up_window,
         down_window=down_window,
         now=case.now,
     )
-    if after == number:
-        return None
-    lifted = after > number
-    reason = Reason.SCALE_DOWN_STABILIZED if lifted else Reason.SCALE_UP_STABILIZED
-    window = down_window if lifted else behavior.scale_up_window
-    asked = last_asked(after, history=case.state.recommendations, at_least=lifted)
-    longer = lifted and window > behavior.scale_down_window
-    whose = ", as long as the forecast looks ahead" if longer else ""
-    return Limit(reason, number, after, f"{left_text(asked + window - case.now)}{whose}")
+    if after > number:
+        left = last_at_least(after, case.state.recommendations) + down_window - case.now
+        longer = down_window > behavior.scale_down_window
+        whose = ", as long as the forecast looks ahead" if longer else ""
+        return Limit(Reason.SCALE_DOWN_STABILIZED, number, after, f"{left_text(left)}{whose}")
+    if after < number:
+        left = last_at_most(after, case.state.recommendations) + up_window - case.now
+        return Limit(Reason.SCALE_UP_STABILIZED, number, after, left_text(left))
+    return None
 
 
 def made_up_for(number: int, case: Case) -> Limit | None:

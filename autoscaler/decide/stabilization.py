@@ -39,15 +39,11 @@ def stabilized_replicas(
     return min(max(current_replicas, lowest), highest)
 
 
-def last_asked(
-    replicas: int, *, history: Sequence[TimestampedRecommendation], at_least: bool
-) -> datetime:
-    """Return when `replicas` or more (without `at_least`: or fewer) were last recommended.
+def last_at_least(replicas: int, history: Sequence[TimestampedRecommendation]) -> datetime:
+    """Return when so many or more were last recommended: a scale-in window counts from then."""
+    return max(earlier.at for earlier in history if earlier.replicas >= replicas)
 
-    A window holds a number until the last such recommendation has left it.
-    """
-    return max(
-        earlier.at
-        for earlier in history
-        if (earlier.replicas >= replicas if at_least else earlier.replicas <= replicas)
-    )
+
+def last_at_most(replicas: int, history: Sequence[TimestampedRecommendation]) -> datetime:
+    """Return when so many or fewer were last recommended: a scale-out window counts from then."""
+    return max(earlier.at for earlier in history if earlier.replicas <= replicas)

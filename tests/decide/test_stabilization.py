@@ -9,7 +9,7 @@ import pytest
 from autoscaler.decide.decision import Decision, Limit
 from autoscaler.decide.facts import Trust
 from autoscaler.decide.reason import Reason
-from autoscaler.decide.stabilization import last_asked, stabilized_replicas
+from autoscaler.decide.stabilization import last_at_least, last_at_most, stabilized_replicas
 from autoscaler.decide.state import TimestampedRecommendation, possible_extremes
 from decide.worlds import HIGH, LOW, NOW, ago, decided, outcome, quiet, signal
 
@@ -50,17 +50,18 @@ def test_current_is_clamped_between_both_windows(current, wanted, past, windows,
 
 
 @pytest.mark.parametrize(
-    ("replicas", "at_least", "age"),
+    ("last", "replicas", "age"),
     [
-        pytest.param(6, True, 135, id="the last of the higher ones"),
-        pytest.param(7, True, 200, id="those below do not hold it"),
-        pytest.param(4, False, 15, id="the last of the lower ones"),
+        pytest.param(last_at_least, 6, 135, id="the last of the higher ones"),
+        pytest.param(last_at_least, 7, 200, id="those below do not hold it"),
+        pytest.param(last_at_most, 4, 15, id="the last of the lower ones"),
+        pytest.param(last_at_most, 6, 15, id="or of those that are lower still"),
     ],
 )
-def test_a_window_holds_until_the_last_that_asked_for_it_leaves(replicas, at_least, age):
+def test_a_window_holds_until_the_last_that_asked_for_it_leaves(last, replicas, age):
     past = history((250, 9), (200, 7), (135, 6), (15, 4))
 
-    assert last_asked(replicas, history=past, at_least=at_least) == ago(age)
+    assert last(replicas, past) == ago(age)
 
 
 def test_a_forgetful_memory_answers_every_window_like_a_whole_one():
