@@ -168,5 +168,5 @@ def further_on_a_rise(
     after = min(round(current_replicas / (1.0 - step)), most)
     if after <= number:
         return None
-    told = f"{risen} of {number} added within {seconds_text(_RISE_PERIOD.total_seconds())}"
+    told = f"up from {before} in {seconds_text(_RISE_PERIOD.total_seconds())}"
     return Limit(Reason.RISING_LOAD, number, after, told)

@@ -294,7 +294,7 @@ def test_a_larger_step_says_why():
     state = quiet(21, scale_events=events((600, 4)))
     decision = decided(foreseen(21), spec=20, state=state)
 
-    told = "5 of 21 added within 30m"
+    told = "up from 16 in 30m"
     assert decision == Decision(
         20, 23, Reason.RISING_LOAD, (Limit(Reason.RISING_LOAD, 21, 23, told),)
     )
@@ -326,7 +326,7 @@ def test_a_larger_step_ends_at_the_highest_that_is_allowed():
     state = quiet(21, scale_events=events((600, 4)))
     decision = decided(foreseen(21), spec=20, state=state, maxReplicas=22)
 
-    told = "5 of 21 added within 30m"
+    told = "up from 16 in 30m"
     assert decision == Decision(
         20, 22, Reason.RISING_LOAD, (Limit(Reason.RISING_LOAD, 21, 22, told),)
     )
