@@ -39,8 +39,8 @@ TRACE = "CSV with the header timestamp,value: unix seconds, load"
 
 # Those of `review/attention.py`; a help does not wait for all that this imports.
 STATES = (
-    "refused, not found, contested, metrics unknown, not routable, capped, forecast stale, "
-    "forecast demoted, pods starting, held, paused, forecast warming or calm"
+    "refused, not found, contested, metrics unknown, not routable, capped, pods starting, "
+    "forecast stale, forecast demoted, held, paused, forecast warming or calm"
 )
 
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")

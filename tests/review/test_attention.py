@@ -122,6 +122,11 @@ SILENT, UNANSWERED = (
             Attention.CAPPED,
             id="the worst word counts",
         ),
+        pytest.param(
+            record(workload=workload(10, ready=7), trust=Trust.DEMOTED),
+            Attention.STARTING,
+            id="missing pods before a forecast that is not trusted",
+        ),
     ],
 )
 def test_the_most_urgent_word_that_applies(made, expected):
