@@ -42,7 +42,7 @@ def test_what_the_demo_shows_in_the_readme_can_be_made_anew(tmp_path):
     blocks = demo_blocks(tmp_path, days=0.1, since="2026-11-20T07:15", until="2026-11-20T09:30")
     again = refreshed(TEXT, blocks)
 
-    assert "ForecastAboveTarget" in blocks["rescales"]
+    assert "scaled from" in blocks["rescales"]
     assert "HPA tuned to our cost" in blocks["table"]
     assert refreshed(again, blocks) == again
 

@@ -241,9 +241,9 @@ def test_a_clock_that_is_set_back_a_day_holds_for_one_window_and_no_longer():
         step = outcome(fresh, state=state, now=now)
         state, desired[seconds] = step.state_if_held, step.decision.desired_replicas
 
-    # Five minutes, and until seven of ten pods too many were so for a quarter of that of all ten.
-    assert {n for seconds, n in desired.items() if seconds < 420} == {10}
-    assert desired[420] == 3
+    # Five minutes, and until a surplus of seven of ten pods is worth a rescale.
+    assert {n for seconds, n in desired.items() if seconds < 435} == {10}
+    assert desired[435] == 3
 
 
 def test_after_a_clock_was_set_back_nothing_lies_in_the_future():

@@ -25,7 +25,7 @@ RATE = {
     "requestRate": {"source": "linkerd", "target": {"averageValue": str(PER_POD)}},
 }
 # A quarter of the default window.
-WORTH = timedelta(minutes=1.25)
+WORTH = timedelta(minutes=1.5)
 # Long enough ago that neither restart nor window nor cooldown says anything.
 LONG_AGO = NOW - timedelta(days=1)
 
