@@ -54,19 +54,23 @@ class World:
     witness: Witness | None = None
 
 
+# What tells one of our terms from another; it has no order.
+Term = int | str
+
+
 @dataclass(frozen=True, slots=True)
 class Mandate:
     """What this replica may decide and write; by default everything, always.
 
     `held_back` says why nothing at all may be written now, empty when it may, asked once a cycle;
     `may_write` is asked again by the cluster adapter before every write.
-    `held_shards` are the shards decided here, each with the number of our term in it: under another
-    number somebody else may have written in between. `shard_of` tells a workload's shard.
+    `held_shards` are the shards decided here, each with what tells our term in it from others:
+    between two terms somebody else may have written. `shard_of` tells a workload's shard.
     """
 
     held_back: Callable[[], str] = lambda: ""
     may_write: Callable[[TargetRef], bool] = lambda target: True
-    held_shards: Callable[[], Mapping[int, int]] = lambda: {0: 0}
+    held_shards: Callable[[], Mapping[int, Term]] = lambda: {0: 0}
     shard_of: Callable[[TargetRef], int] = lambda target: 0
 
 
@@ -122,7 +126,7 @@ class Daemon:
     ) -> None:
         self._world = world
         self._mandate = mandate or Mandate()
-        self._held: Mapping[int, int] = {}
+        self._held: Mapping[int, Term] = {}
         self._cycle_ended = cycle_ended
         self._forecasts = Forecasts()
         self._book = PolicyBook(own_namespace=namespace)

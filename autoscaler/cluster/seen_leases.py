@@ -24,18 +24,21 @@ class SeenLease:
     since: float
     written_after: float
     """That version was surely not there yet then."""
+    acquired: str = ""
+    """Its `acquireTime`: its holder's renewals keep it, so another one is another term."""
 
     def alive(self, now: float) -> bool:
         """Whether somebody holds it."""
         return bool(self.holder) and now - self.since < LEASE_DURATION.total_seconds()
 
 
-def lease_body(name: str, namespace: str, holder: str, version: str | None) -> Json:
-    """Return a Lease to be written, on the version that was read or (None) as a new one."""
+def lease_body(name: str, namespace: str, holder: str, seen: SeenLease | None) -> Json:
+    """Return a Lease to be written, on the version that was seen or (None) as a new one."""
     metadata: Json = {"name": name, "namespace": namespace, "labels": LABELS}
-    if version is not None:
-        metadata["resourceVersion"] = version
+    if seen is not None:
+        metadata["resourceVersion"] = seen.version
     now = micro_time(datetime.now(tz=UTC))
+    acquired = seen.acquired if seen is not None and seen.holder == holder else ""
     return {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
@@ -45,7 +48,7 @@ def lease_body(name: str, namespace: str, holder: str, version: str | None) -> J
             "leaseDurationSeconds": int(LEASE_DURATION.total_seconds()),
             "renewTime": now,
             # A candidate for the lead takes a Lease without this for one that nobody holds.
-            "acquireTime": now,
+            "acquireTime": acquired or now,
         },
     }
 
@@ -55,7 +58,8 @@ def seen_lease(
 ) -> SeenLease:
     """Return what an object says; one that did not change keeps the time it was seen."""
     version = str(item["metadata"]["resourceVersion"])
-    holder = str(item.get("spec", {}).get("holderIdentity") or "")
     if before is not None and before.version == version:
         return before
-    return SeenLease(holder, version, now, written_after)
+    spec = item.get("spec", {})
+    holder, acquired = (str(spec.get(name) or "") for name in ("holderIdentity", "acquireTime"))
+    return SeenLease(holder, version, now, written_after, acquired)

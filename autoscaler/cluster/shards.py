@@ -67,8 +67,6 @@ class Shards:
         self._seen: dict[str, SeenLease] = {}
         self._looked_at = -math.inf
         self._believed_until: dict[int, float] = {}
-        self._terms: dict[int, int] = {}
-        """How often each shard was taken: another replica may have written before each time."""
         self._counted_until = -math.inf
         """Until when the common Lease keeps replicas with another number of shards from writing."""
         self._waits_for = ""
@@ -91,12 +89,18 @@ class Shards:
         """
         return frozenset(list(self._believed_until))
 
-    def terms(self) -> dict[int, int]:
-        """Return the `followed` shards, and which of our terms each is held in.
+    def terms(self) -> dict[int, str]:
+        """Return the `followed` shards, and since when each is ours: it and the common Lease.
 
-        A shard that was lost and came back is held in another term, however short the loss was.
+        A shard that was lost and came back is ours since another time, however short the loss was,
+        and all are where replicas with another number of shards, or a leader, acted in between.
         """
-        return {shard: self._terms.get(shard, 0) for shard in list(self._believed_until)}
+        common = self._acquired(LEASE_NAME)
+        return {s: f"{common} {self._acquired(_shard_name(s))}" for s in list(self._believed_until)}
+
+    def _acquired(self, name: str) -> str:
+        seen = self._seen.get(name)
+        return "" if seen is None else seen.acquired
 
     def owns(self, target: TargetRef) -> bool:
         """Whether we may write this workload now: asked before every write."""
@@ -207,16 +211,13 @@ class Shards:
             return
         began = self._clock()
         self._write(name, seen)
-        if shard not in self._believed_until:
-            self._terms[shard] = self._terms.get(shard, 0) + 1
         if not self._stopped.is_set():
             self._believed_until[shard] = began + RENEW_DEADLINE.total_seconds()
 
     def _write(self, name: str, seen: SeenLease | None, *, holder: str = "") -> None:
         """Write a holder (ourselves), on the version that was read or as a new Lease."""
         began = self._clock()
-        version = None if seen is None else seen.version
-        body = lease_body(name, self._namespace, holder or self.identity, version)
+        body = lease_body(name, self._namespace, holder or self.identity, seen)
         if seen is None:
             answer = answered(self._api, Request("POST", self._path, body=body))
         else:
@@ -229,7 +230,7 @@ class Shards:
         if seen is None or seen.holder != self.identity:
             return
         began = self._clock()
-        body = lease_body(name, self._namespace, "", seen.version)
+        body = lease_body(name, self._namespace, "", seen)
         answer = answered(self._api, Request("PUT", f"{self._path}/{name}", body=body))
         self._seen[name] = seen_lease(answer, None, self._clock(), written_after=began)
 

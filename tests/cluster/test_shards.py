@@ -332,9 +332,36 @@ def test_a_shard_that_was_lost_for_a_moment_comes_back_in_another_term(replicas:
     other.stop()
     replicas.turns(one, until=replicas.now + 4.0)
 
-    assert lost
-    assert before == dict.fromkeys(ALL, 1)
-    assert one.terms() == {shard: 2 if shard in lost else 1 for shard in ALL}
+    after = one.terms()
+    assert before.keys() == after.keys() == ALL
+    assert {shard for shard in ALL if before[shard] != after[shard]} == lost != frozenset()
+
+
+@pytest.mark.parametrize("first", ["cut off", "peer"])
+def test_a_leader_that_came_and_went_while_a_replica_was_cut_off_ends_its_term(
+    replicas: Replicas, first: str
+) -> None:
+    cut_off, peer = replicas.replica("a"), replicas.replica("c")
+    replicas.turns(cut_off, peer, until=1008)
+    before = cut_off.terms()
+    replicas.now = 1040.0
+    replicas.server.put(LEASE_NAME, holderIdentity="a leader")
+    replicas.server.put(LEASE_NAME)
+    replicas.turns(*((cut_off, peer) if first == "cut off" else (peer, cut_off)), until=1050)
+
+    after = cut_off.terms()
+    assert before.keys() == after.keys() == cut_off.held() != frozenset()
+    assert all(before[shard] != after[shard] for shard in after)
+
+
+def test_an_outage_in_which_nobody_else_acted_ends_no_term(replicas: Replicas) -> None:
+    one = replicas.replica("a")
+    replicas.turns(one, until=1008)
+    before = one.terms()
+    replicas.now = 1100.0
+    replicas.turns(one, until=1108)
+
+    assert (one.held(), one.terms()) == (ALL, before)
 
 
 def test_a_turn_that_failed_is_followed_by_the_next(
