@@ -63,6 +63,7 @@ class EventRecorder:
         self._waiting: queue.Queue[Happening | None] = queue.Queue(_WAITING)
         self._posted: OrderedDict[tuple[str, str, str], _Posted] = OrderedDict()
         self._instance = socket.gethostname()
+        self._is_losing = False
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
 
     def start(self) -> None:
@@ -98,6 +99,8 @@ class EventRecorder:
         except ApiException as error:
             self._posted.pop(_key(happening), None)  # it may be gone: the next one is new
             self._failed(happening, f"{error.status} {error.reason}")
+        else:
+            self._is_losing = False
 
     def _post(self, happening: Happening) -> None:
         key = _key(happening)
@@ -128,18 +131,12 @@ class EventRecorder:
         )
         answered(self._api, request)
 
-    @staticmethod
-    def _failed(happening: Happening, error: str) -> None:
-        logger.warning(
-            "event_lost",
-            extra={
-                "fields": {
-                    "target": str(happening.target),
-                    "reason": happening.reason,
-                    "error": error,
-                }
-            },
-        )
+    def _failed(self, happening: Happening, error: str) -> None:
+        """Say what was lost; a missing permission loses all, so of a row only the first is news."""
+        level = logging.DEBUG if self._is_losing else logging.WARNING
+        self._is_losing = True
+        fields = {"target": str(happening.target), "reason": happening.reason, "error": error}
+        logger.log(level, "event_lost", extra={"fields": fields})
 
 
 def _key(happening: Happening) -> tuple[str, str, str]:

@@ -1,7 +1,12 @@
 """What an Event says."""
 
-from autoscaler.cluster.events import LONGEST_NOTE, Happening, event_body
+import logging
+
+import pytest
+
+from autoscaler.cluster.events import LONGEST_NOTE, EventRecorder, Happening, event_body
 from autoscaler.decide.facts import TargetRef
+from support.lease_server import LeaseServer
 from support.load_series import NOW
 
 
@@ -33,3 +38,22 @@ def test_a_note_is_cut_where_the_server_would_refuse_it_which_counts_bytes() -> 
 
     assert len(note.encode()) == LONGEST_NOTE
     assert happening.message.startswith(note)
+
+
+def test_of_events_that_are_lost_in_a_row_the_first_is_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="autoscaler.cluster.events")
+    with LeaseServer() as server:
+        recorder = EventRecorder(server.client())
+        for n, refused in enumerate([403, 403, None, 403]):
+            server.refused = {} if refused is None else {"POST": refused}
+            target = TargetRef("shop", f"checkout-{n}")
+            recorder._posting(Happening(target, "uid", "SuccessfulRescale", f"{n}", NOW))
+
+    told = [(r.levelname, r.fields["target"]) for r in caplog.records]
+    assert told == [
+        ("WARNING", "shop/checkout-0"),
+        ("DEBUG", "shop/checkout-1"),
+        ("WARNING", "shop/checkout-3"),
+    ]
