@@ -29,8 +29,11 @@ logger = logging.getLogger(__name__)
 PAUSE_SECONDS = 0.1
 # A workload is annotated at most this often, whatever the watch has (not) seen of it meanwhile.
 APART_SECONDS = 15.0
-# After a refusal nobody is asked again for so long: a missing permission is no reason to hammer.
+# After a refusal no workload of the kind is annotated for so long: a missing permission is no
+# reason to hammer.
 AFTER_REFUSAL_SECONDS = 300.0
+# These are one workload's own affair: it is gone, somebody wrote it just now, a webhook refused it.
+_OF_ONE_ALONE = frozenset({400, 404, 409, 422})
 _BY_STATUS = frozenset({"Deployment", "StatefulSet"})
 _APPS = "apps/v1"
 
@@ -110,15 +113,20 @@ class Annotator:
             )
             answered(self._api, request)
         except ApiException as error:
-            self._failed(target, f"{error.status or 'no answer'} {error.reason}")
+            if error.status not in _OF_ONE_ALONE:
+                self._leave_alone(target)
+            _say_refused(target, f"{error.status or 'no answer'} {error.reason}")
         except ScaleRefusedError as error:
-            self._failed(target, str(error))
+            self._leave_alone(target)
+            _say_refused(target, str(error))
 
-    def _failed(self, target: TargetRef, error: str) -> None:
-        if not error.startswith("404"):  # gone meanwhile: that one's own affair
-            with self._changed:
-                kind = (target.api_version, target.kind)
-                self._not_before[kind] = self._clock() + AFTER_REFUSAL_SECONDS
-                self._waiting.clear()
-        fields = {"target": str(target), "error": error}
-        logger.warning("annotation_refused", extra={"fields": fields})
+    def _leave_alone(self, target: TargetRef) -> None:
+        """Annotate no workload of this one's kind for a while."""
+        with self._changed:
+            kind = (target.api_version, target.kind)
+            self._not_before[kind] = self._clock() + AFTER_REFUSAL_SECONDS
+            self._waiting.clear()
+
+
+def _say_refused(target: TargetRef, error: str) -> None:
+    logger.warning("annotation_refused", extra={"fields": {"target": str(target), "error": error}})

@@ -119,7 +119,7 @@ def test_who_does_not_lead_writes_nothing(server: Patched, bench: Bench) -> None
     assert server.patches == []
 
 
-@pytest.mark.parametrize("status", [403, 409, 500])
+@pytest.mark.parametrize("status", [403, 429, 500])
 def test_a_refusal_is_said_once_and_nobody_is_asked_for_a_while(
     server: Patched, bench: Bench, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
@@ -136,10 +136,11 @@ def test_a_refusal_is_said_once_and_nobody_is_asked_for_a_while(
     assert [r.fields["error"] for r in caplog.records] == [f"{status} no"]  # type: ignore[attr-defined]
 
 
-def test_a_workload_that_is_gone_stops_nobody_else(
-    server: Patched, bench: Bench, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("status", [400, 404, 409, 422])
+def test_a_workload_that_is_gone_or_cannot_be_annotated_stops_nobody_else(
+    server: Patched, bench: Bench, status: int
 ) -> None:
-    server.status = 404
+    server.status = status
     bench.annotator.write(CHECKOUT, {"a": "1"})
     server.status = 200
     bench.annotator.annotate(CATALOG, {"a": "2"})
