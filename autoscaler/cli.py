@@ -10,19 +10,23 @@ import sys
 from collections.abc import Callable, Sequence
 
 from autoscaler import __version__
-from autoscaler.commands import flags
+from autoscaler.commands import examples, flags
 from autoscaler.commands.flags import choice, flag, one_of, url_of
 from autoscaler.exit_codes import exit_code_of
 from autoscaler.policy.source_names import SOURCE_PARAMETERS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code.
+    """Run one command and return its exit code; who names none is told which there are.
 
     Matrices of one core: a thread per core of the node would wait, spinning, for a processor that
     the container's limit does not grant.
     """
-    arguments = parser().parse_args(argv)
+    top = parser()
+    arguments = top.parse_args(argv)
+    if arguments.command is None:
+        top.print_help(sys.stderr)
+        return 2
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before anybody imports numpy
     return exit_code_of(arguments.command, lambda: _done(arguments))
 
@@ -44,10 +48,11 @@ def parser() -> argparse.ArgumentParser:
         + flags.EXIT_CODES,
     )
     top.add_argument("--version", action="version", version=f"autoscaler {__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
     for name, (add_flags, told) in _COMMANDS.items():
         whole = f"{told[0].upper()}{told[1:]}."
-        add_flags(commands.add_parser(name, help=told, description=whole))
+        epilog = f"{examples.told(name)}\n\n{flags.EXIT_CODES}"
+        add_flags(commands.add_parser(name, help=told, description=whole, epilog=epilog))
     return top
 
 
@@ -63,9 +68,7 @@ def _run(command: argparse.ArgumentParser) -> None:
     flag(command, "--dry-run", action=flags.Switch, help="write nothing, and hold no Lease")
     flag(command, "--annotate", action=flags.Switch, help="annotate workloads with their decisions")
     flag(command, "--leader-elect", action=flags.Switch, help="write only while holding a Lease")
-    flag(
-        command, "--shards", type=flags.n_shards, default="0", help="spread policies over replicas"
-    )
+    flag(command, "--shards", type=flags.n_shards, default="0", help="spread over the replicas")
     choice(command, "--log-format", "json", "text", help="of the log")
     choice(command, "--log-level", "debug", "info", "warning", "error", default="info")
     _ports(command)
@@ -90,7 +93,8 @@ def _ports(command: argparse.ArgumentParser) -> None:
     flag(command, "--tls-key-file", metavar="FILE", help="its private key")
 
 
-def _prometheus(command: argparse.ArgumentParser) -> None:
+def _prometheus(whole: argparse.ArgumentParser) -> None:
+    command = whole.add_argument_group("Prometheus")
     flag(
         command,
         "--prometheus-url",
@@ -198,12 +202,7 @@ def _replay(command: argparse.ArgumentParser) -> None:
         help="accepted chance of being short; one or several: 0.3%,1%; default: the policy's",
     )
     flag(
-        command,
-        "--workers",
-        type=flags.workers,
-        default="1",
-        metavar="N",
-        help="processes, or dask://HOST:PORT",
+        command, "--workers", type=flags.workers, default="1", help="processes, or dask://HOST:PORT"
     )
     flag(command, "--decisions", metavar="OUT.csv", help="write timestamp,replicas per 15 s tick")
     flag(command, "--report", metavar="OUT.html", help="write one page to send to a colleague")
@@ -286,15 +285,16 @@ def _schema(command: argparse.ArgumentParser) -> None:
     command.add_argument("of", metavar="decision", choices=("decision",), help="a line of the log")
 
 
+# In the order in which somebody new comes to need them.
 _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
-    "run": (_run, "run the daemon against a cluster"),
     "demo": (_demo, "run the daemon on an embedded world, in a minute"),
+    "recommend": (_recommend, "propose a policy from a recorded load"),
+    "validate": (_validate, "check policy files (exit 2 when one is wrong)"),
     "replay": (_replay, "play a recorded load, before you let it act"),
     "sources": (_sources, "what a policy's source may be, and its PromQL"),
     "doctor": (_doctor, "what is wrong with a policy's metrics"),
-    "validate": (_validate, "check policy files (exit 2 when one is wrong)"),
-    "recommend": (_recommend, "propose a policy from a recorded load"),
-    "explain": (_explain, "ask the decision log why"),
+    "run": (_run, "run the daemon against a cluster"),
     "status": (_status, "every policy with mode, trust, forecast, reason"),
+    "explain": (_explain, "ask the decision log why"),
     "schema": (_schema, "print the JSON Schema of a decision line"),
 }

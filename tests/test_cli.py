@@ -3,6 +3,7 @@ import io
 import json
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from urllib.request import urlopen
 import pytest
 
 from autoscaler.cli import main, parser
+from autoscaler.commands.examples import EXAMPLES
 from autoscaler.policy.files import checked_files
 from autoscaler.review.attention import Attention
 
@@ -84,7 +86,6 @@ def test_what_a_daemon_is_told_of_its_cycles_is_not_how_often_status_asks(monkey
         pytest.param(["demo", "--risk", "1_0%"], "'1_0%' is not a share", id="not 1.0%"),
         pytest.param(["demo", "--risk", "much"], "'much' is not a share", id="risk"),
         pytest.param(["run", "--metrics-port", "99999"], "not a port from 0", id="port"),
-        pytest.param([], "required: COMMAND", id="no command"),
         pytest.param(["run", "--interval", "0s"], "'0s' is not above 0s", id="no interval"),
         pytest.param(["demo", "--seed", "-5"], "'-5' is not a number from 0", id="seed"),
         pytest.param(["demo", "--days", "1e9"], "'1e9' is more than 366 days", id="too long"),
@@ -253,6 +254,27 @@ def test_the_help_of_status_names_every_state(capsys):
 
     told = " ".join(capsys.readouterr().out.split())
     assert f"that are {', '.join(Attention)}".replace(", calm", " or calm") in told
+
+
+def test_who_names_no_command_is_told_which_there_are(capsys):
+    assert main([]) == 2
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert re.findall(r"^    (\w+) ", told.err, re.MULTILINE) == list(EXAMPLES)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_has_examples_that_it_understands(monkeypatch, capsys, command):
+    monkeypatch.setenv("COLUMNS", "120")
+    with pytest.raises(SystemExit):
+        parser().parse_args([command, "--help"])
+    shown = capsys.readouterr().out.partition("\nExamples:\n")[2].partition("\n\n")[0]
+
+    typed = re.findall(rf"autoscaler ({command}\b[^>\n]*)", shown)
+    assert len(typed) == len(EXAMPLES[command]) == len(shown.splitlines())
+    for line in typed:
+        assert parser().parse_args(shlex.split(line)).command == command
 
 
 def test_a_taken_port_is_told_with_the_way_out(capsys):

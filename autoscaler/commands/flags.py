@@ -47,6 +47,8 @@ _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _YES, _NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 
 _Value = TypeVar("_Value")
+# What flags are added to: a command, or one of its groups.
+Flags = argparse.ArgumentParser | argparse._ArgumentGroup
 
 
 class HelpFormatter(argparse.HelpFormatter):
@@ -67,9 +69,15 @@ class HelpFormatter(argparse.HelpFormatter):
         return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return textwrap.fill(
-            text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
-        )
+        """Fill each line of its own; one that is indented is a command, which can be pasted."""
+        return "\n".join(self._filled(line, width) for line in text.splitlines())
+
+    @staticmethod
+    def _filled(line: str, width: int) -> str:
+        goes_on, indent = (" \\", " " * 6) if line.startswith(" ") else ("", "")
+        room = width - len(goes_on)
+        parts = textwrap.wrap(line, room, subsequent_indent=indent, break_on_hyphens=False)
+        return f"{goes_on}\n".join(parts)
 
     def _format_usage(
         self, usage: Any, actions: Iterable[argparse.Action], groups: Any, prefix: Any
@@ -137,7 +145,7 @@ class Switch(argparse.Action):
         setattr(namespace, self.dest, True)
 
 
-def flag(command: argparse.ArgumentParser, name: str, **options: Any) -> None:
+def flag(command: Flags, name: str, **options: Any) -> None:
     """Add a flag whose default may come from the environment, where it is checked the same."""
     variable = "AUTOSCALER_" + name.lstrip("-").replace("-", "_").upper()
     told = [options.get("help", ""), f"default: {options['default']}" if _tells(options) else ""]
@@ -157,7 +165,7 @@ def _tells(options: dict[str, Any]) -> bool:
     return bool(options.get("default")) and "default" not in options.get("help", "")
 
 
-def choice(command: argparse.ArgumentParser, name: str, *choices: str, **options: Any) -> None:
+def choice(command: Flags, name: str, *choices: str, **options: Any) -> None:
     """Add a flag that is one of a few words, the first of them by default."""
     chosen = {"default": choices[0], "metavar": "{" + ",".join(choices) + "}", **options}
     flag(command, name, type=one_of(*choices), **chosen)

@@ -1,0 +1,47 @@
+"""What each command is typed for: a few lines to begin with, which its `--help` shows."""
+
+EXAMPLES = {
+    "demo": (
+        "autoscaler demo --keep",
+        "autoscaler demo --days 5 --seed 3",
+    ),
+    "recommend": (
+        "autoscaler recommend --trace load.csv --name checkout --capacity 120 > policy.yaml",
+        "autoscaler recommend --prometheus-url http://localhost:9090 --namespace shop --name web",
+    ),
+    "validate": (
+        "autoscaler validate --show policy.yaml",
+        "kubectl get configmap -A -l autoscaler/policies=true -o yaml | autoscaler validate -",
+    ),
+    "replay": (
+        "autoscaler replay --policy policy.yaml --trace load.csv --report report.html",
+        "autoscaler replay --policy policy.yaml --days 14 --prometheus-url http://localhost:9090",
+    ),
+    "sources": (
+        "autoscaler sources",
+        "autoscaler sources show linkerd --namespace shop --name checkout",
+    ),
+    "doctor": (
+        "autoscaler doctor policy.yaml --prometheus-url http://localhost:9090",
+        "autoscaler doctor --kubeconfig ~/.kube/config --namespace shop",
+    ),
+    "run": (
+        "autoscaler run --dry-run --kubeconfig ~/.kube/config",
+        "autoscaler run --leader-elect --memory-file /var/lib/autoscaler/memory",
+    ),
+    "status": (
+        "autoscaler status --watch",
+        "autoscaler status shop/ --attention capped --output wide",
+    ),
+    "explain": (
+        "autoscaler explain shop/checkout --log http://localhost:8080",
+        "autoscaler explain shop/checkout --log daemon.log --since 09:00 --until 10:00",
+        "autoscaler explain --log daemon.log --policies demoted",
+    ),
+    "schema": ("autoscaler schema decision > decision.schema.json",),
+}
+
+
+def told(command: str) -> str:
+    """Return the examples of a command as a paragraph of its help."""
+    return "\n".join(("Examples:", *(f"  {line}" for line in EXAMPLES[command])))
