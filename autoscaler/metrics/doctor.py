@@ -146,13 +146,12 @@ class Doctor:
             labels = ", ".join(counter.identity)
             rows = self._rows(f"count by ({labels}) ({counter.selector()})", now=now)
             names |= {row_key(counter, row["metric"]) for row in rows}
-        member = group.members[0]
-        by_pod = any(counter.by_pod for counter in group.counters)
-        wanted = f"{member.target}-" if by_pod else member.keys[0]
         if not names:
             metrics = ", ".join(dict.fromkeys(c.metric for c in group.counters if not c.extra))
             return f"Prometheus has no {metrics}: is the exporter scraped, are labels renamed?"
-        alike = difflib.get_close_matches(wanted, names, n=3, cutoff=0.3) or sorted(names)[:3]
+        key = group.members[0].keys[0]
+        alike = difflib.get_close_matches(key, names, n=3, cutoff=0.3) or sorted(names)[:3]
+        wanted = _wanted(group)
         return f"there is no {wanted}; there is {', '.join(alike)}: correct labels or the name"
 
     def _pasts(
@@ -265,6 +264,15 @@ def _selectors(plan: Plan) -> Iterator[str]:
             yield counter.selector(group.narrowed(counter))
     for text in plan.queries.values():
         yield from (found.text for found in examined(text).selectors)
+
+
+def _wanted(group: Group) -> str:
+    """Return what a series was looked for by: a pod's owner and container, or the row's key."""
+    member = group.members[0]
+    if not all(counter.by_pod for counter in group.counters):
+        return member.keys[0]
+    pod = f"pod of {member.target}"
+    return f"container {member.container} in a {pod}" if member.container else pod
 
 
 def _only(group: Group, identity: tuple[str, ...]) -> list[Matcher]:
