@@ -17,6 +17,7 @@ from autoscaler.review.verdict import (
     CountArray,
     FloatArray,
     Replayed,
+    Run,
     slow_ticks,
     summary,
     worst_hour,
@@ -30,7 +31,7 @@ _ROOM, _ROW = 28.0, 9.0
 _LINE, _LEADING = 110, 22
 _LEGEND_Y = 14.0
 # What a point and its name take.
-_NAME_WIDTH = 100
+_NAME_WIDTH = 150
 
 Place = tuple[float, float] | None
 
@@ -89,12 +90,17 @@ def frontier_chart(run: Replayed, at: Place = None) -> str:
         svg.legend([("frontier", "HPA, tuned in hindsight")], x=svg.LEFT, y=_LEGEND_Y),
         svg.dot("ours", x.at(ours[0]), y.at(ours[1]), f"autoscaler: slow {run.ours.slow:.3%}"),
         svg.dot("best", x.at(best[0]), y.at(best[1]), f"clairvoyant: {run.clairvoyant.slow:.3%}"),
-        _beside("autoscaler", x.at(ours[0]), y.at(ours[1]), name="ours"),
-        _beside("clairvoyant", x.at(best[0]), y.at(best[1]), name="best"),
+        _beside(_point("autoscaler", run.ours), x.at(ours[0]), y.at(ours[1]), name="ours"),
+        _beside(_point("clairvoyant", run.clairvoyant), x.at(best[0]), y.at(best[1]), name="best"),
         _axis_name("cost →"),
         svg.label("slow share of time ↑", x=svg.WIDTH - svg.RIGHT, y=_LEGEND_Y, anchor="end"),
     ]  # fmt: skip
     return svg.chart("Slow share of time against cost", *parts, at=at)
+
+
+def _point(name: str, run: Run) -> str:
+    """Return the name of a point, which says where its place is not its slow time."""
+    return name if run.slow else f"{name}, never slow"
 
 
 def _beside(text: str, px: float, py: float, *, name: str) -> str:

@@ -60,7 +60,7 @@ def _comparison(run: Replayed) -> str:
     rows = (
         ("autoscaler", _numbers(run.ours)),
         *((name, (slow, None, cost, None)) for name, slow, cost in run.tuned_hpas),
-        ("somebody who knew the future", _numbers(run.clairvoyant)),
+        ("clairvoyant", _numbers(run.clairvoyant)),
     )
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th>'

@@ -221,8 +221,9 @@ def _but_dearer(run: Replayed) -> str:
 def _least(run: Replayed) -> str:
     """Return what stands in the place of an HPA with as little slow time, where there is none."""
     return (
-        f"; none is slow as seldom, the best {run.hpa_slow_at_our_slow:.2%} of the time at a cost "
-        f"of {run.hpa_cost_at_our_slow:.2f}, we {run.ours.slow:.2%} at {run.ours.cost:.2f}"
+        f"; no HPA is slow as seldom: the best is slow {run.hpa_slow_at_our_slow:.2%} of the time "
+        f"at a cost of {run.hpa_cost_at_our_slow:.2f}, we are slow {run.ours.slow:.2%} "
+        f"at {run.ours.cost:.2f}"
     )
 
 

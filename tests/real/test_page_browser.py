@@ -433,6 +433,7 @@ def test_a_new_decision_appears_by_itself(chromium, latest):
         latest.keep(record(19, 25, at=NOW + 481 * TICK))
         expect(page.locator("#sentence")).to_contain_text("scaled from 19 to 25")
         expect(page.locator("#changes li").first).to_contain_text("19 → 25")
+        expect(page.locator("#changes li").first).to_have_class("up")
 
         assert page.locator("#live").inner_text() != before
 

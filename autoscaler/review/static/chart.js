@@ -1,7 +1,7 @@
 // Load against forecast and capacity above, replicas below, one time axis.
 // Forecast numbers stand at the moment they are about: when they were made, plus the lead time.
 
-import { clock, number } from "./format.js";
+import { clock, kindOf, number } from "./format.js";
 import { simulatedHpa } from "./hpa.js";
 import { area, closing, label, line, steps, svg, titled } from "./paths.js";
 
@@ -146,10 +146,9 @@ export class Chart {
     for (const change of this.changes) {
       const at = Date.parse(change.time) / 1000;
       if (at < from || at > to) continue;
-      const x = this.x(at), up = change.desired_replicas > change.current_replicas;
-      const kind = !change.rescaled ? "held" : up ? "up" : "down";
+      const x = this.x(at), kind = kindOf(change);
       const shape = kind === "held" ? svg("circle", { cx: x, cy: base + 5, r: 2 })
-        : svg("path", { d: up ? `M${x - 4},${base + 9}h8l-4,-8z` : `M${x - 4},${base + 2}h8l-4,8z` });
+        : svg("path", { d: kind === "up" ? `M${x - 4},${base + 9}h8l-4,-8z` : `M${x - 4},${base + 2}h8l-4,8z` });
       shape.setAttribute("class", kind);
       shape.append(titled(`${clock(at)} ${change.reason}: ${change.message}`));
       this.svg.append(shape);

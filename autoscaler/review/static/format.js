@@ -52,6 +52,12 @@ export function clock(seconds, { day = false, second = true } = {}) {
 
 export const seconds = (iso) => Date.parse(iso) / 1000;
 
+/** What a change came to: `up` scaled out, `down` scaled in, `held` decided anew and not scaled. */
+export function kindOf(change) {
+  if (!change.rescaled) return "held";
+  return change.desired_replicas > change.current_replicas ? "up" : "down";
+}
+
 const SEVERE = new Set(["refused", "not found", "contested", "metrics unknown"]);
 const WORTH_A_LOOK = new Set(["capped", "forecast stale", "forecast demoted", "Stale", "Demoted"]);
 

@@ -3,7 +3,7 @@
 import { addressOfPolicy } from "./address.js";
 import { Chart } from "./chart.js";
 import { $, arrange, element, list, tagged } from "./elements.js";
-import { clock, duration, load, number, percent, seconds, unitOf } from "./format.js";
+import { clock, duration, kindOf, load, number, percent, seconds, unitOf } from "./format.js";
 import { readout } from "./readout.js";
 
 const MOST_POINTS = 6000, FIRST_CHANGES = 20;
@@ -133,14 +133,16 @@ const fromTo = (line) => `${number(line.current_replicas)} → ${number(line.des
 const item = (name, text) => element("li", {}, element("b", { text: name }), `: ${text}`);
 
 function changeItem(line) {
+  const kind = kindOf(line);
   const details = element("details", {}, element("summary", {},
+    element("span", { class: `mark key-${kind}` }),
     element("time", { datetime: line.time, text: `${clock(seconds(line.time), { day: true })} ` }),
     element("b", { text: `${fromTo(line)} ` }),
     `${line.reason}: ${line.message}`));
   details.addEventListener("toggle", () => {
     if (details.open && details.children.length === 1) details.append(element("pre", { tabindex: "0", text: JSON.stringify(line, null, 2) }));
   });
-  return element("li", { "data-key": line.time }, details);
+  return element("li", { class: kind, "data-key": line.time }, details);
 }
 
 /** Press the button of the time that is shown: none of them is once it was zoomed. */
