@@ -111,7 +111,9 @@ class Overview:
             if record is None:  # no longer governed
                 continue
             history, line = self._latest.history, record.as_dict()
-            row = policy_row(line, attention=entry.attention, since=history.since(entry.target))
+            # Its own, for the index may be of the cycle before: no row contradicts itself.
+            attention, since = attention_of(record), history.since(entry.target)
+            row = policy_row(line, attention=attention, since=since)
             if trend:
                 row["trend"] = history.last_hour(entry.target, _leading_index(line))
             yield row

@@ -112,9 +112,10 @@ def test_a_row_is_of_the_newest_cycle_and_who_left_since_the_index_was_made_has_
         latest.keep(record(target=target(name)))
     overview = Overview(latest)
     overview.page({})
-    latest.keep(record(10, 17, target=target("checkout")))
+    latest.keep(record(10, 17, trust=Trust.DEMOTED, target=target("checkout")))
     latest.retain([target("checkout")])
 
-    rows = overview.page({})["policies"]
+    (row,) = overview.page({})["policies"]
 
-    assert [(row["name"], row["desired_replicas"]) for row in rows] == [("checkout", 17)]
+    assert (row["name"], row["desired_replicas"]) == ("checkout", 17)
+    assert (row["attention"], row["trust"]) == ("forecast demoted", "Demoted")
