@@ -50,8 +50,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"autoscaler {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     for name, (add_flags, told) in _COMMANDS.items():
-        whole = f"{told[0].upper()}{told[1:]}."
-        epilog = f"{examples.told(name)}\n\n{flags.EXIT_CODES}"
+        whole, epilog = f"{told[0].upper()}{told[1:]}.", examples.with_exit_codes(name)
         add_flags(commands.add_parser(name, help=told, description=whole, epilog=epilog))
     return top
 
@@ -282,7 +281,8 @@ def _status(command: argparse.ArgumentParser) -> None:
 
 
 def _schema(command: argparse.ArgumentParser) -> None:
-    command.add_argument("of", metavar="decision", choices=("decision",), help="a line of the log")
+    of, told = ("policy", "decision"), "of a policy, or of a line of the log"
+    command.add_argument("of", choices=of, metavar="{policy,decision}", help=told)
 
 
 # In the order in which somebody new comes to need them.
@@ -296,5 +296,5 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
     "run": (_run, "run the daemon against a cluster"),
     "status": (_status, "every policy with mode, trust, forecast, reason"),
     "explain": (_explain, "ask the decision log why"),
-    "schema": (_schema, "print the JSON Schema of a decision line"),
+    "schema": (_schema, "print the JSON Schema of a policy or a log line"),
 }

@@ -588,7 +588,7 @@ def test_what_schema_wants_to_be_told_is_said_by_its_word(capsys):
     with pytest.raises(SystemExit):
         main(["schema"])
 
-    assert "the following arguments are required: decision" in capsys.readouterr().err
+    assert "the following arguments are required: {policy,decision}" in capsys.readouterr().err
 
 
 def test_a_disk_without_room_is_told_on_one_line():

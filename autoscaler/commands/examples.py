@@ -1,5 +1,7 @@
 """What each command is typed for: a few lines to begin with, which its `--help` shows."""
 
+from autoscaler.commands.flags import EXIT_CODES
+
 EXAMPLES = {
     "demo": (
         "autoscaler demo --keep",
@@ -38,10 +40,14 @@ EXAMPLES = {
         "autoscaler explain shop/checkout --log daemon.log --since 09:00 --until 10:00",
         "autoscaler explain --log daemon.log --policies demoted",
     ),
-    "schema": ("autoscaler schema decision > decision.schema.json",),
+    "schema": (
+        "autoscaler schema policy > policy.schema.json",
+        "autoscaler schema decision > decision.schema.json",
+    ),
 }
 
 
-def told(command: str) -> str:
-    """Return the examples of a command as a paragraph of its help."""
-    return "\n".join(("Examples:", *(f"  {line}" for line in EXAMPLES[command])))
+def with_exit_codes(command: str) -> str:
+    """Return the end of a command's help."""
+    lines = "\n".join(f"  {line}" for line in EXAMPLES[command])
+    return f"Examples:\n{lines}\n\n{EXIT_CODES}"

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from autoscaler.policy.base import Section
 from autoscaler.policy.quantity import Quantity, WholeNumber
-from autoscaler.policy.source_names import checked_source
+from autoscaler.policy.source_names import SOURCE_PARAMETERS, checked_source
 
 _LINE_END = re.compile(r"\r\n?")
 _OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
@@ -35,6 +35,7 @@ def plain_lines(text: str) -> str:
 
 # Kubernetes refuses longer names; a longer PromQL query than this is a mistake or an attack.
 Name = Annotated[str, Field(min_length=1, max_length=253)]
+SourceName = Annotated[Name, Field(json_schema_extra={"enum": sorted(SOURCE_PARAMETERS)})]
 ObjectName = Annotated[Name, AfterValidator(object_name)]
 Query = Annotated[str, Field(min_length=1, max_length=10_000), AfterValidator(plain_lines)]
 Labels = Annotated[dict[Name, Annotated[str, Field(max_length=1024)]], Field(max_length=32)]
@@ -50,7 +51,10 @@ def _match_labels(selector: Any) -> Any:
     return labels if isinstance(labels, dict) and len(selector) == 1 else selector
 
 
-Selector = Annotated[Labels, BeforeValidator(_match_labels)]
+_HpaSelector = dict[Literal["matchLabels"], Labels]
+Selector = Annotated[
+    Labels, BeforeValidator(_match_labels, json_schema_input_type=Labels | _HpaSelector)
+]
 
 
 class TargetType(StrEnum):
@@ -116,7 +120,7 @@ class RequestRate(Section):
     `labels` overrides the source's parameters (service name, router, renamed labels).
     """
 
-    source: Name | None = None
+    source: SourceName | None = None
     query: Query | None = None
     labels: Labels = {}
     target: Target | None = None

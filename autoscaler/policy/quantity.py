@@ -7,6 +7,7 @@ Kubernetes API reference, "Quantity"; Go `time.ParseDuration` (the forms users k
 
 import math
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from functools import lru_cache
 from typing import Annotated, Any
@@ -163,10 +164,15 @@ def _written_quantity(amount: float) -> str | float:
     return text if _QUANTITY.fullmatch(text) and parsed_quantity(text) == amount else amount
 
 
-Quantity = Annotated[float, BeforeValidator(parsed_quantity), PlainSerializer(_written_quantity)]
-Duration = Annotated[timedelta, BeforeValidator(parsed_duration), PlainSerializer(duration_text)]
-Risk = Annotated[float, BeforeValidator(parsed_risk), PlainSerializer(_written_share)]
-Tolerance = Annotated[float, BeforeValidator(parsed_tolerance), PlainSerializer(_written_share)]
+def _written_as(parsed: Callable[[Any], Any]) -> BeforeValidator:
+    """Return the parser of a field that is a text with a unit, or a plain number."""
+    return BeforeValidator(parsed, json_schema_input_type=str | float)
+
+
+Quantity = Annotated[float, _written_as(parsed_quantity), PlainSerializer(_written_quantity)]
+Duration = Annotated[timedelta, _written_as(parsed_duration), PlainSerializer(duration_text)]
+Risk = Annotated[float, _written_as(parsed_risk), PlainSerializer(_written_share)]
+Tolerance = Annotated[float, _written_as(parsed_tolerance), PlainSerializer(_written_share)]
 
 
 def refused_look_alike(value: Any) -> Any:

@@ -89,7 +89,7 @@ def _auto_or_duration(value: Any) -> timedelta | None:
 
 LeadTime = Annotated[
     timedelta | None,
-    BeforeValidator(_auto_or_duration),
+    BeforeValidator(_auto_or_duration, json_schema_input_type=str | float | None),
     PlainSerializer(lambda v: "auto" if v is None else duration_text(v)),
 ]
 
