@@ -1,4 +1,4 @@
-"""From the network's levels to an answer: calibrated, remembered as a promise, trusted or not."""
+"""From the network's quantiles to the engine's answer: calibrated, kept for scoring, with trust."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ def answered(
     given: Inputs,
     levels: FloatArray,
 ) -> ForecastBatch:
-    """Calibrate `levels`, remember what was promised, and say how far to trust it."""
+    """Calibrate `levels`, keep the answer to be scored later, and add its trust."""
     known = np.isfinite(moment.sampled_at)
     risk = asked.risk.clip(LEAST_RISK, MOST_RISK)
     age = age_seconds(moment, asked.now)

@@ -1,10 +1,10 @@
-"""What is expected of a series that has fallen silent: the same minutes of earlier days.
+"""The forecast of a series that has fallen silent: the same minutes of earlier days.
 
-The network looks at the newest minutes; without any it goes on saying what they said.
-Through a longer gap the daily profile knows better: each earlier day's load, at the level that this
-day had when the series fell silent.
-Beyond the horizons the network was shown nothing better is known, so the quantile is simply the
-highest of these days: about one chance in eight, whatever risk was asked for.
+The network looks at the newest minutes; without new ones it would repeat its last answer.
+After five minutes of silence the forecast is therefore each earlier day's load, scaled to the level
+that this day had when the series fell silent.
+The network was never fitted on such horizons, so no better quantile is known than the highest of
+the seven days: it is exceeded with a chance of about one in eight, whatever risk was asked for.
 """
 
 import warnings
@@ -19,12 +19,12 @@ from models.moment import Moment
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
-# So long the last minutes say more than other days; a scrape or two is no outage.
+# Up to here the last minutes say more than earlier days do; a missed scrape or two is no outage.
 SILENT_SECONDS = 300.0
 _DAY_STEPS = 1440
 # Days are compared by the hour before the silence.
 _COMPARED_STEPS = 60
-# A day twice as busy or half as busy still has this day's shape; beyond that it is another kind.
+# An earlier day is scaled by this factor at most; a day that differs more has another shape.
 _MOST_RATIO = 2.0
 # Minutes before and after the window: rhythms are not kept to the minute.
 _SLACK_STEPS = 2

@@ -1,4 +1,4 @@
-"""What if nobody knew time series: boosted trees on lags, one for each window and level.
+"""Boosted trees on lags, fitted to each series for each window and level.
 
 The usual way to forecast with scikit-learn, and therefore what the pooled network has to beat.
 """

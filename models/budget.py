@@ -1,13 +1,14 @@
-"""Was more risk spent lately than was stated: then less is spent for a while.
+"""After too many exceedances, a row asks for less risk for a while.
 
-Broken promises come in flocks: a launch, a bad hour, retries, a night whose jobs run late.
-Whoever asks for the same risk all the same breaks far more of them on such a day than was stated,
-although the months are right.
-How many were broken lately, over how many may be, is therefore followed with a memory of hours, and
-what is beyond half as many again is asked for less, in proportion.
-Fewer broken ones than stated ask for nothing more: that a day is quiet says little of its end.
-On a load's first day nothing is saved: what it breaks then, nobody could know, and more care for it
-costs more than it prevents.
+Exceedances cluster: a launch, a bad hour, retries, a night whose jobs run late.
+With the same risk on such a day, load exceeds the quantile far more often than stated, although the
+share over months is right.
+Each row therefore follows its exceedances, divided by the stated risk, as a running mean over two
+hours.
+While that mean is above 1.5, the row asks for as much less risk, down to a tenth of it.
+Fewer exceedances than stated earn no credit: a quiet morning says little about the evening.
+On a load's first day nothing is saved: its exceedances are mostly surprises that no lower risk
+would have covered, and the extra pods cost more than they prevent.
 
 References
 ----------
@@ -23,19 +24,19 @@ from models.table import Table
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
-# Found on recorded loads: one hour is as good as two, six are half as good.
+# Found on recorded loads: one hour is as good as two, six hours are half as good.
 _MEMORY_STEPS = 120.0
-# So many times the stated risk is chance.
+# Up to so many times the stated risk may be chance.
 _CHANCE = 1.5
-# At most so many times less is asked for.
+# The risk is divided by no more than this.
 _MOST_SAVED = 10.0
 _DAY_STEPS = 1440.0
 
 
 class RiskBudget:
-    """How many promises of each row were broken lately, over those that may be.
+    """Each row's recent exceedances over the stated number, and the risk that this leaves.
 
-    The table tells how many steps of a load are known, too.
+    Reads `n_steps`, the known steps of each row, from the same table.
     """
 
     def __init__(self, table: Table) -> None:
@@ -43,12 +44,12 @@ class RiskBudget:
         table.column("broken_lately", fill=1.0)
 
     def left(self, rows: IntArray) -> FloatArray:
-        """Return the share of the stated risk that is left to be asked for, within [0.1, 1]."""
+        """Return the share of the stated risk that may be asked for, within [0.1, 1]."""
         over = self.table["broken_lately"][rows] / _CHANCE
         young = self.table["n_steps"][rows] < _DAY_STEPS
         return np.where(young, 1.0, 1.0 / np.clip(over, 1.0, _MOST_SAVED))
 
     def learn(self, rows: IntArray, *, over: NDArray[np.bool_], risk: FloatArray) -> None:
-        """Take in whether one promise per row was broken, and the risk it stated."""
+        """Take in whether the load exceeded one forecast per row, and the risk it stated."""
         before = self.table["broken_lately"][rows]
         self.table["broken_lately"][rows] = before + (over / risk - before) / _MEMORY_STEPS

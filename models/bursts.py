@@ -1,10 +1,10 @@
-"""Is a flash crowd under way: noticed, jumped after, and not taken for a rhythm.
+"""Flash crowds: detected, answered with level and slope, and not learnt as a daily rhythm.
 
 Flash crowds cannot be forecast from their past.
-Two windows in a row far above what was promised are no bad luck: from then on the answer follows
-level and slope, nothing scales in for a while, and the same minutes of the days after do not count
-what a crowd did as what people do.
-A burst that comes again at its time of day is a rhythm, and counts.
+A burst begins when two windows in a row come in far above their forecast.
+While it lasts, the answer is at least level + slope x distance, and nothing scales in.
+On later days its minutes are left out of what usually happens at that time of day, unless a burst
+comes again at the same time: then it is a rhythm, and counts.
 """
 
 import numpy as np
@@ -18,23 +18,23 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 BoolArray = NDArray[np.bool_]
 
-# This many scales above what was promised, twice in a row.
+# Far above: so many scales above the forecast, in two windows in a row.
 FAR_SCALES = 3.0
-# A burst lasts, once noticed, ten minutes from its last surprise: half of what retries take.
+# A burst ends ten minutes after the last window that was far above: half of what retries take.
 _BURST_STEPS = 10
-# So many bursts are remembered per series, for the week that earlier days are looked at.
+# Bursts remembered per series, for the week in which they would count as earlier days.
 _N_REMEMBERED = 6
 _DAY_STEPS = 1440
-# Bursts this near to the same time of day are one rhythm.
+# Bursts at the same time of day, give or take so many minutes, are a rhythm.
 _SAME_TIME_STEPS = 10
-# A quarter-minute of the four that are one minute apart: what slope is read from.
+# The slope is read from two quarter-minutes that are so far apart.
 _SLOPE_SECONDS = 60.0
-# Nothing rises for ever: no jump beyond twice what was there within a day.
+# A jump is bounded by so many times the highest load of about a day.
 _MOST_JUMP = 2.0
 
 
 class Bursts:
-    """Surprises of every row, and the bursts they made."""
+    """Each row's windows far above their forecast (surprises), and the bursts they began."""
 
     def __init__(self, table: Table) -> None:
         self.table = table

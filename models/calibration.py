@@ -1,12 +1,13 @@
-"""Did the promises hold: quantiles corrected, and trust given, by each series' own recent past.
+"""Calibration: each series' quantiles are corrected, and trusted or not, by its own recent past.
 
-Every promise is kept until its window has passed, then scored against the load that came.
+A promise is a forecast that was answered and whose window has not passed yet.
+It is kept until then, and scored against the load that came.
 Three things are learnt from it, per row and at the row's own risk, lead and hold:
 
 - what the experts on the quantile (`experts.py`) must be asked for, so that their mean is exceeded
   as often as the risk says (adaptive conformal inference), and how much each of them counts;
-- `reach`, by how many scales persistence must be raised to be exceeded as often: the reactive
-  quantile that sizes a demoted series;
+- `reach`, by how many scales the newest load must be raised to be exceeded as often as the risk
+  says: this is the reactive quantile, which sizes a demoted series;
 - the pinball losses of both, from which trust follows.
 
 References
@@ -35,14 +36,14 @@ from models.trust import Trust
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
-# Windows that end further ahead than this are never scored (and never asked for by a pod's start).
+# Windows that end more steps ahead than this are never scored; no pod takes so long to start.
 _N_PENDING = 64
-# One exceedance at 1 % raises persistence by an eighth of a scale.
+# One exceedance at 1 % raises the reactive quantile by an eighth of a scale.
 _REACH_GAIN = 0.12
-# Of so many promises that end with the same step, one is scored.
+# Of so many promises whose windows end in the same step, one is scored.
 _IN_TURN = 4
 _DAY_STEPS = 1440.0
-# The first hours hold too few promises to take trust away.
+# Before so many promises are scored, trust is not taken away.
 _LEAST_SCORED = 240.0
 # Hysteresis: a series must be clearly worse to lose trust, and not worse to regain it.
 _DEMOTE_BELOW, _RESTORE_ABOVE = -0.03, 0.02
@@ -54,7 +55,7 @@ _KEPT = ("quantile", "reactive", "risk", "scale")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reactive:
-    """What persistence goes by: the load of the last minute, and how it is measured."""
+    """What the reactive quantile is made of: the last minute's load, and the series' scales."""
 
     trailing: FloatArray
     level: FloatArray
@@ -75,7 +76,7 @@ class Promise:
 
 
 class Calibration:
-    """Promises made, kept and broken."""
+    """Pending promises, what scored ones have taught, and who is trusted."""
 
     def __init__(self, table: Table, memory: Memory) -> None:
         self.table = table
@@ -161,8 +162,8 @@ class Calibration:
         within = at >= first
         known = (np.isfinite(loads) | ~within).all(axis=0)
         peak = np.where(within, loads, 0.0).max(axis=0)
-        # What pods at their limit serve is a lower bound of what was offered: a promise above it
-        # may have been broken all the same, and teaches nothing; one below it was broken.
+        # What saturated pods serve is a lower bound of the offered load: a promise above it may
+        # have been exceeded all the same and teaches nothing; one below it was exceeded.
         capped = (table["capped"][at % _N_PENDING, rows].astype(np.bool_) & within).any(axis=0)
         told = known & (~capped | (peak > table["due_quantile"][slot, rows]))
         self._learn(slot, rows[told], peak[told])
@@ -196,7 +197,7 @@ class Calibration:
         self._demote(rows)
 
     def _demote(self, rows: IntArray) -> None:
-        """Take trust from who does not beat persistence, and give it back to who does."""
+        """Demote rows that do not beat persistence; restore those that do again."""
         skill, enough = self.skill(rows), self.table["n_scored"][rows] >= _LEAST_SCORED
         demoted = self.table["demoted"][rows].astype(np.bool_)
         self.table["demoted"][rows] = np.where(

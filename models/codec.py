@@ -1,4 +1,4 @@
-"""How a fortnight of minutes for ten thousand series fits in memory: loads as 16-bit logarithms.
+"""Loads as 16-bit logarithms, so that eight days of minutes of ten thousand series fit in memory.
 
 Code 0 is unknown, code 1 is zero; the others are geometrically spaced by 0.15 %, far finer than any
 load is measured, from 2^-70 to 2^71 of whatever unit the load has.

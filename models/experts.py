@@ -1,14 +1,14 @@
-"""Four experts on one quantile, and their mean weighted by how right each was lately.
+"""Four experts forecast each quantile; the answer is their mean, weighted by recent losses.
 
-- The network's own tail, at the row's own width.
-- `steady`: one load that is exceeded as often as asked, whatever goes on now.
-- `body`: the network's ninth decile, raised by a factor of the row's own.
+- The network's own tail, widened or narrowed per row.
+- `steady`: a constant load that is exceeded as often as asked.
+- `body`: the network's ninth decile, raised by a factor per row.
 - `trend`: the network's quantile smoothed over forty minutes, raised likewise.
 
-Where minutes scatter about a mean, whoever answers to each of them answers too high after a high
-one and too low after a low one, and pays for both; the less an expert moves, the less it pays.
-Where there is a rhythm, the network is right and the others are not.
-Which of the two a series is, its own losses tell.
+On a load that scatters about a mean, the network follows each minute: its quantile is too high
+after a high minute and too low after a low one, and both cost.
+There, experts that move less have lower losses; on a load with a rhythm, the network has.
+The weights follow from each row's own losses, so nobody has to say which kind a load is.
 
 References
 ----------
@@ -36,32 +36,35 @@ _NINTH_DECILE = int(np.flatnonzero(LEVELS == 0.9)[0])
 # One exceedance at 1 % widens the network's tail by 1 %, and raises the others by a tenth of a
 # scale; found on recorded loads, flat within a factor of two.
 _STRETCH_GAIN, _LIFT_GAIN = 0.01, 0.1
-# In the first hours the others are further off, and move up to four times as fast.
+# In the first hours the other three are further off, and move up to four times as fast.
 _EARLY_GAIN, _EARLY_STEPS = 3.0, 360.0
 _LEAST_STRETCH, _MOST_STRETCH = -1.5, 2.0
-# Nobody knows a load of a few minutes yet, and the recordings the network was fitted on have days
-# behind them: at first its tail is e times as wide; the more minutes are known, the less is added.
+# The network was fitted on loads with days of past, and is too sure of a load that is known for
+# minutes only: its tail begins e times as wide, and less so with each known minute.
 _YOUNG_STRETCH, _YOUNG_STEPS = 1.0, 60.0
-# The mean of four is exceeded more rarely than each of them: they are asked for a third more risk,
-# and slowly for as much as makes the mean right.
+# The mean of the four is exceeded less often than each of them, so each is asked for a third more
+# risk at first, and slowly for as much as makes the mean right.
 _ASKED_FIRST, _ASKED_RANGE, _ASKED_GAIN = 0.3, 1.0, 0.0002
 _MOST_ASKED = 0.5
-# Weights are losses to this power; before so many promises were scored, the network speaks alone.
+# Weights are inverse losses to this power; until so many forecasts are scored, only the network
+# counts.
 _POWER = 4.0
 _LEAST_SCORED = 120.0
-# After months of next to nothing, one load for all times need not grow from nothing again.
+# The constant never falls below this share of the network's quantile: after months of almost no
+# load it would take too long to grow again.
 _LEAST_STEADY = 0.01
 _DAY_STEPS = 1440.0
 _TREND_STEPS = 40.0
-# Risk is spent where a pod saves little of it: at most this many times the stated risk at once.
+# More risk is taken where a pod would save little of it (a wide tail), less where it saves much:
+# at most this many times the stated risk, or a share of it as small.
 _RISK_SPREAD = 5.0
-# What of the network's answer is followed.
+# What is kept of the network's newest answer, to be followed once a step.
 _FOLLOWED = ("raw", "tail", "body", "spread")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opinions:
-    """What the experts said at one moment; the last axis are the rows."""
+    """The experts' quantiles at one moment; the last axis are the rows."""
 
     each: FloatArray
     """The quantile of each expert, shape (4, n_rows)."""
@@ -84,12 +87,11 @@ class Opinions:
 
 
 class Experts:
-    """What each row's experts have learnt, and their promises until they can be scored.
+    """What each row's experts have learnt, and their forecasts until these can be scored.
 
-    The promises share slots, scales and the count of those scored with `Calibration`'s, in one
-    table.
-    What three of the experts learnt is of one risk: at another one they say as much more or less as
-    the network does.
+    Slots, scales and the number of scored forecasts are `Calibration`'s, in the same table.
+    Three of the experts learn at one risk; asked for another, they answer as much higher or lower
+    as the network does.
     """
 
     def __init__(self, table: Table, *, n_pending: int) -> None:
@@ -122,7 +124,7 @@ class Experts:
         table = self.table
         before = table["risk_heard"][rows]
         usual = self._asked(rows, np.where(before > 0, before, risk))
-        # What is spent now depends on the risk that is usually asked, so that less never asks less.
+        # Taken by the risk usually asked for, so that asking for less risk never gives fewer pods.
         spread = _tail(levels, usual)
         spent = self._spent(rows, spread)
         asked = self._asked(rows, risk) * spent
@@ -143,7 +145,7 @@ class Experts:
         return Opinions(_load(log, level), mixed, raw, tail, body, spread, shift)
 
     def record(self, slot: IntArray, rows: IntArray, made: Opinions, risk: FloatArray) -> None:
-        """Keep promises until their windows have passed."""
+        """Keep the experts' forecasts until their windows have passed."""
         self.table["steady"][rows] *= np.exp(made.shift)
         for name in ("body_lift", "trend"):
             self.table[name][rows] += made.shift
@@ -155,7 +157,7 @@ class Experts:
             self.table[f"newest_{name}"][rows] = getattr(made, name)
 
     def follow(self, rows: IntArray) -> None:
-        """Follow what the network said last, once a step."""
+        """Follow the network's newest answer, once a step."""
         table = self.table
         rows = rows[np.isfinite(table["newest_raw"][rows])]
         raw, tail, body, spread = (table[f"newest_{name}"][rows] for name in _FOLLOWED)
@@ -180,7 +182,7 @@ class Experts:
         over: NDArray[np.bool_],
         risk: FloatArray,
     ) -> None:
-        """Score the promises of a slot against the loads that came; `over` is of their mean."""
+        """Score the forecasts of a slot against the loads that came; `over` is of their mean."""
         table = self.table
         asked = self._asked(rows, risk) * self.budget.left(rows)
         due = table["due_expert"][:, slot, rows].astype(np.float64)
@@ -202,21 +204,21 @@ class Experts:
         self.budget.learn(rows, over=over, risk=risk)
 
     def _stretch(self, rows: IntArray) -> FloatArray:
-        """Return the logarithm of how many times as wide as it says the network's tail is."""
+        """Return the logarithm of the factor by which the network's tail is widened."""
         young = np.exp(-self.table["n_steps"][rows] / _YOUNG_STEPS)
         return np.asarray(self.table["stretch"][rows] + _YOUNG_STRETCH * young)
 
     def _asked(self, rows: IntArray, risk: FloatArray) -> FloatArray:
-        """Return the risk that each expert is asked for: the stated one of one that is alone."""
+        """Return the risk each expert is asked for; the network alone is asked for the stated."""
         more = np.where(self._alone(rows), 0.0, self.table["asked"][rows])
         return np.minimum(risk * np.exp(more), _MOST_ASKED)
 
     def _alone(self, rows: IntArray) -> NDArray[np.bool_]:
-        """Whether too little was scored for anybody but the network to speak."""
+        """Whether too few forecasts were scored for any expert but the network to count."""
         return np.asarray(self.table["n_scored"][rows] < _LEAST_SCORED)
 
     def _spent(self, rows: IntArray, spread: FloatArray) -> FloatArray:
-        """Return how many times the usual risk is spent now: more where a pod saves little."""
+        """Return how many times the usual risk is taken now: more where a pod saves little."""
         usual = np.where(
             self.table["n_followed"][rows] > 0, self.table["usual_spread"][rows], spread
         )
@@ -232,7 +234,7 @@ class Experts:
 
 
 def _scaled(load: FloatArray, level: FloatArray) -> FloatArray:
-    """Return log(load + a tenth of the level): where experts are averaged, whatever the level."""
+    """Return log(load + a tenth of the level), the scale on which experts are averaged."""
     return np.asarray(np.log(load + OFFSET * level))
 
 

@@ -1,4 +1,4 @@
-"""What the pooled network is shown of each series: a few dozen numbers without units.
+"""The pooled network's inputs: a few dozen numbers without units for each series.
 
 Recent movement from the newest quarter-minute on, volatility at several spans, and what happened
 after this very minute on each of the last seven days, weighted by how alike those days were, and at
@@ -48,7 +48,7 @@ NAMES: tuple[str, ...] = (
     *("hourly", "hourly_spread", "hourly_least", "hourly_1h", "hourly_30m"),
     *("lead", "hold", "phase"),
 )
-# How far above now the most is that came at these minutes of earlier days.
+# How far above now the highest load at these minutes of earlier days is.
 _HEIGHT_MOST = NAMES.index("height_most")
 # Terms the network may add to its answer as they are, each through a gate of its own.
 GATED = ("growth", "smooth_growth", "growth_1d", "growth_7d", "hourly", "height", "growth_most")
@@ -73,7 +73,7 @@ class Inputs:
     level: FloatArray
     scale: FloatArray
     highest: FloatArray
-    """The most that about a day has seen, and these very minutes of earlier days."""
+    """The highest load of about a day, or of these very minutes on earlier days."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,7 +159,7 @@ def inputs(memory: Memory, moment: Moment, view: MinuteView, horizon: Horizon) -
         np.log((horizon.hold_seconds + 60.0) / 120.0),
         _phase(memory, moment),
     ]
-    # Far beyond anything seen; keeps one absurd load from drowning the network's arithmetic.
+    # Far beyond anything seen; keeps one absurd load from overwhelming the network.
     features = np.stack(columns, axis=1).astype(np.float32).clip(-8.0, 12.0)
     came_then = anchor + columns[_HEIGHT_MOST]
     return Inputs(features, anchor, level, scale, np.maximum(moment.highest, came_then))
@@ -230,7 +230,7 @@ def _daily_columns(
     first, last = horizon.first - lag, horizon.last - lag
     highest, smooth = _window(memory, moment, first, last)
     ok = np.isfinite(view.days_ago) & np.isfinite(view.offset) & np.isfinite(highest)
-    # Against fewer days nobody can tell a crowd from the first days of a rhythm.
+    # With fewer days a crowd cannot be told from the first days of a rhythm.
     can_tell = ok.sum(axis=0) >= _DAYS_TO_TELL
     ok &= ~(touch_a_crowd(moment, first, last) & can_tell)
     some = ok.any(axis=0)

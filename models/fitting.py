@@ -1,6 +1,6 @@
 """How the pooled expert is fitted: Adam on the weighted pinball loss of all levels at once.
 
-Plain numpy, so that whoever can run the forecaster can rebuild it.
+Plain numpy: what runs the forecaster can also rebuild it.
 Runs once per release, never in the daemon.
 """
 

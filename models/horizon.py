@@ -1,4 +1,4 @@
-"""Which window is asked about: in steps of the ring, and in seconds from the newest reading."""
+"""The window that is asked about: in steps of the ring, and in seconds from the newest reading."""
 
 from dataclasses import dataclass, fields
 
@@ -11,13 +11,13 @@ from models.moment import Moment
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
-# The age at which a reading is as fresh as readings get: scrape, rate window and query lag.
+# How old the newest reading usually is: scrape interval, rate window and query lag.
 USUAL_AGE_SECONDS = 30.0
-# The network was never shown further horizons.
+# The network was fitted on no longer leads.
 MOST_LEAD_SECONDS = 1800.0
 _MOST_HOLD_SECONDS = 3600.0
 _DAY_SECONDS = 86_400.0
-# Rarer than one in a thousand, no fortnight of history can calibrate; above a half is no risk.
+# A fortnight cannot calibrate much rarer events than one in a thousand; above a half is no risk.
 LEAST_RISK, MOST_RISK = 0.0005, 0.5
 
 

@@ -1,6 +1,6 @@
-"""What is known of rows whose past is to be taken in: a past seldom comes before the first reading.
+"""Readings that came before a row's past was fetched complete that past.
 
-Readings that came while it was fetched complete it, behind its end and in its gaps.
+They are put aside, the past is read in, and they fill its gaps and what comes after its end.
 """
 
 from collections.abc import Iterable, Iterator

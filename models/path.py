@@ -1,10 +1,9 @@
-"""The same answers, many ticks at once: what a replay asks of one series.
+"""The engine's answers for many ticks of one series at once, for replays.
 
-Tick by tick, one series costs as much as hundreds together, nearly all of it the price of calling
-numpy.
-Here the readings of a stretch of ticks are taken in one by one, the features and the network are
-worked out for all of them together, and then the promises are made and scored in their order, a
-minute at once, at as many risks as asked.
+Tick by tick, one series costs as much as hundreds together, nearly all of it for calling numpy.
+Here the readings of many ticks are taken in one by one, features and network are computed for all
+of them together, and then the answers are calibrated and scored in order, a minute at once, at as
+many risks as asked.
 The answers are those of `observe_now`, `append` and `predict`, tick by tick; a test holds that.
 """
 

@@ -1,6 +1,6 @@
-"""What if nothing changes: the last load, raised as far as loads rose within a window before.
+"""Persistence: the last load, raised by as much as loads rose over such a window before.
 
-The yardstick: a forecast that does not beat this is not worth its electricity.
+The yardstick: a forecast that does not beat it is of no use.
 """
 
 from typing import Self

@@ -1,4 +1,4 @@
-"""The engine as a forecaster: for benches, notebooks and whoever has arrays and no daemon.
+"""The engine behind the forecasters' interface: for benches, notebooks and arrays without a daemon.
 
 `fit` plays the whole past through a fresh engine; `predict` asks it. The engine calibrates one
 level per series at a time, so each level has a row of its own.

@@ -13,7 +13,7 @@ from models.table import Table
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
-# Below a tenth of the level, differences no longer matter to anybody's replica count.
+# Differences below a tenth of the level hardly change a replica count.
 OFFSET = 0.1
 _TINY = 1e-9
 _DAY_STEPS = 1440.0
@@ -21,7 +21,7 @@ _HOUR_STEPS = 60.0
 # Relative changes below this are the same value read twice.
 _SAME = 1e-6
 _LAG_STEPS = 10
-# So many longer runs in a row are no coincidence of equal values.
+# So many longer runs in a row are no coincidence.
 _LONGER_RUNS = 5.0
 
 # (which movement, running mean over how many steps); see `_movements`.

@@ -1,7 +1,7 @@
-"""A past is forecast while it is taken in: a series begins with promises kept, not loads alone.
+"""While a past is read in, its last day is also forecast, so that a series begins calibrated.
 
-Towards the past's end only, and as is usually asked; promises of older days would be scored by
-experts that have learnt nothing yet.
+Only the end of the past is forecast, with the usual lead time and window: forecasts of older days
+would be scored before the experts have learnt anything.
 """
 
 from dataclasses import replace
@@ -17,10 +17,10 @@ from models.pulse import Pulse
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
-# A day of promises, where it costs seconds; of very many rows at once, the last two hours.
+# The last day of a past, where that costs seconds; of very many rows at once, two hours.
 _STEPS, _STEPS_OF_MANY, _MANY_ROWS = 1440, 120, 64
 _EVERY = 2
-# What is usually asked: two minutes ahead, until the next cycle.
+# The usual question: two minutes ahead, until the next cycle.
 _LEAD_SECONDS, _HOLD_SECONDS = 120.0, 15.0
 
 

@@ -1,13 +1,13 @@
-"""How a promise is held against the load that came: what is above it, and how much that matters."""
+"""How a forecast is scored against the load that came: pinball loss, and what counts as above."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
-# Loads are kept to 0.15 %: less above a quantile than that is not above it.
+# Loads are kept to 0.15 %, so a load within that of a quantile is not above it.
 ABOVE = 1.001
-# Rarer risks see rarer exceedances, each of which must count for more.
+# At small risks exceedances are rare, so each one must move the calibration further.
 _GAIN_RISK, _GAIN_POWER = 0.01, -0.25
 
 

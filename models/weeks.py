@@ -1,8 +1,8 @@
-"""Whether a week ago tells more of a row than a day ago: what tells a Monday from a Tuesday.
+"""Whether the same time a week ago predicts a row better than the same time a day ago.
 
-On a Monday the day before was a Sunday; on a Saturday it was a Friday.
-Which of the two pasts a row repeats cannot be read off eight days of minutes, so it is followed:
-how far each was off, as a running mean over a week.
+On a Monday the day before was a Sunday, on a Saturday it was a Friday.
+Eight days of minutes are too few to compare the two, so the error of each is followed as a running
+mean over a week.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ _DAY_STEPS = 1440
 # The lags that are compared, in days.
 _DAYS = np.array([1, 7])
 _SPAN_STEPS = 7.0 * _DAY_STEPS
-# Differences of relative load below this are nothing to either.
+# Added to both errors: differences of relative load below this do not count.
 _NOTHING = 0.02
 
 
@@ -42,9 +42,6 @@ class Weeks:
 
 
 def weekly(table: Table, rows: IntArray) -> FloatArray:
-    """Return the logarithm of how many times further off a day ago was than a week ago.
-
-    0 = as good as each other, or no telling yet.
-    """
+    """Return log(error of a day ago / error of a week ago); 0 = alike, or not known yet."""
     day, week = table["lag_error"][:, rows] + _NOTHING
     return np.asarray(np.log(day / week))

@@ -1,7 +1,7 @@
-"""When was this local time some days ago: what clock changes move each day's lag by.
+"""How many minutes clock changes (DST) move the lag to the same local time of an earlier day.
 
-Load follows people, and people follow their clocks: on the morning after a change, yesterday's
-eight o'clock is 23 or 25 hours ago.
+Load follows local time: on the morning after a change, yesterday's eight o'clock is 23 or 25 hours
+ago.
 """
 
 from collections.abc import Sequence
