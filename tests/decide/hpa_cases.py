@@ -70,7 +70,9 @@ def read():
 def cases(family):
     """One `pytest.param` per case of a family; a single skipped one when there is none."""
     found = [pytest.param(c, id=str(c.get("id", ""))) for c in read() if family_of(c) == family]
-    absent = pytest.param(None, id="absent", marks=pytest.mark.skip(reason="no case folder"))
+    absent = pytest.param(
+        None, id="absent", marks=pytest.mark.skip(reason="HPA_CASES names no folder")
+    )
     return found or [absent]
 
 

@@ -108,7 +108,7 @@ def test_samples_of_strangers_count_where_nothing_is_requested():
     assert (answer.replicas, answer.value_milli) == (3, 30_000)
 
 
-@pytest.mark.skipif(not FOLDER.is_dir(), reason="no case folder")
+@pytest.mark.skipif(not FOLDER.is_dir(), reason="HPA_CASES names no folder")
 def test_no_case_is_left_out():
     strange = [case.get("id", case) for case in read() if family_of(case) is None]
 
