@@ -55,7 +55,7 @@ def recommended(
     more = replicas is not None and replicas > workload.spec_replicas
     return Recommendation(
         replicas,
-        _reason(replicas, workload.spec_replicas, proposals, doubt),
+        _reason(replicas, doubt, proposals, workload=workload, policy=policy),
         proposals,
         may_lower=doubt is None,
         detail=_detail(signals),
@@ -95,18 +95,25 @@ def _busy_pods(proposals: Sequence[Proposal], workload: WorkloadFacts) -> float 
 
 
 def _reason(
-    replicas: int | None, current: int, proposals: Sequence[Proposal], doubt: Reason | None
+    replicas: int | None,
+    doubt: Reason | None,
+    proposals: Sequence[Proposal],
+    *,
+    workload: WorkloadFacts,
+    policy: WorkloadPolicy,
 ) -> Reason:
     """Return what a person would give as the reason for this number."""
+    current, may_be_zero = workload.spec_replicas, policy.min_replicas == 0
     if replicas is None or (doubt is not None and replicas <= current):
         return doubt or Reason.METRICS_UNKNOWN_HOLD
     if replicas == current:
         return Reason.DESIRED_WITHIN_RANGE
     if replicas < current:
-        return Reason.SCALED_TO_ZERO if replicas == 0 else Reason.ALL_BELOW_TARGET
+        to_zero = replicas == 0 and may_be_zero
+        return Reason.SCALED_TO_ZERO if to_zero else Reason.ALL_BELOW_TARGET
     if doubt is Reason.FORECAST_CARRIES_FLOOR:
         return doubt
-    if current == 0:
+    if current == 0 and may_be_zero:
         return Reason.WOKEN_FROM_ZERO
     forecast = max((p.predictive for p in proposals if p.predictive is not None), default=0)
     measured = max((p.reactive for p in proposals if p.reactive is not None), default=0)

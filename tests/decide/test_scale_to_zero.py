@@ -57,6 +57,13 @@ def test_no_percentage_keeps_a_workload_from_waking(rules, expected):
     assert (decision.desired_replicas, decision.reason) == expected
 
 
+def test_where_no_workload_goes_to_zero_none_is_said_to_go_or_to_come_back():
+    low, high = recommended(signal(0.0), spec=1), recommended(HIGH, spec=0)
+
+    assert (low.replicas, low.reason) == (0, Reason.ALL_BELOW_TARGET)
+    assert (high.replicas, high.reason) == (15, Reason.METRIC_ABOVE_TARGET)
+
+
 def test_the_last_pod_goes_only_after_an_idle_time():
     just_idle = quiet(1, idle_since=ago(599))
     long_idle = quiet(1, idle_since=ago(600))
