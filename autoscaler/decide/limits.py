@@ -7,11 +7,10 @@ A step returns the `Limit` it imposes, or None when it leaves the number alone.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import timedelta
 
-from autoscaler.decide.bounds import Bounds, bounded_replicas, bounds_in_force, highest_floor
+from autoscaler.decide.bounds import bounded_replicas, highest_floor
+from autoscaler.decide.case import Case
 from autoscaler.decide.churn import (
     enough_for_now,
     further_on_a_rise,
@@ -19,37 +18,20 @@ from autoscaler.decide.churn import (
     worth_waiting_for,
 )
 from autoscaler.decide.cooldown import scale_in_cooldown_left, scale_out_cooldown_left
-from autoscaler.decide.decision import Limit, Recommendation, left_text
-from autoscaler.decide.facts import WorkloadFacts
+from autoscaler.decide.decision import Limit, left_text
 from autoscaler.decide.holds import (
     hold_after_restart,
     hold_left,
     longest_hold_after_restart,
     restart_hold_left,
 )
-from autoscaler.decide.lead_time import lead_time_of
-from autoscaler.decide.never_ready import replacements
-from autoscaler.decide.pod_metric import PER_POD
+from autoscaler.decide.never_ready import made_up_for
 from autoscaler.decide.rate_limits import scale_down_limit, scale_out_limit
 from autoscaler.decide.reason import Reason
-from autoscaler.decide.schedule import NO_SCHEDULE, ScheduledBounds, scheduled_bounds
 from autoscaler.decide.stabilization import last_at_least, last_at_most, stabilized_replicas
 from autoscaler.decide.standstill import paused_direction
-from autoscaler.decide.state import WorkloadState
-from autoscaler.policy.schema import WorkloadPolicy
 
 _ZERO = timedelta(0)
-
-
-class Case(NamedTuple):
-    """All that a step may look at."""
-
-    current: int
-    recommendation: Recommendation
-    workload: WorkloadFacts
-    policy: WorkloadPolicy
-    state: WorkloadState
-    now: datetime
 
 
 Step = Callable[[int, Case], Limit | None]
@@ -101,24 +83,6 @@ def stabilized(number: int, case: Case) -> Limit | None:
     return None
 
 
-def made_up_for(number: int, case: Case) -> Limit | None:
-    """Order replacements for pods that never become ready, where load asks for those pods."""
-    recommended = case.recommendation.replicas
-    asked = number if recommended is None else min(number, recommended)
-    needed = _is_needed(asked, case)
-    limit = replacements(asked, workload=case.workload, needed=needed, now=case.now)
-    return None if limit is None or limit.after <= number else replace(limit, before=number)
-
-
-def _is_needed(number: int, case: Case) -> bool:
-    """Whether a metric needs this number; else it is the current count that tolerance keeps."""
-    each = zip(case.recommendation.proposals, case.policy.metrics, strict=False)
-    return number != case.current or any(
-        number == (proposal.predictive if metric.type in PER_POD else proposal.replicas)
-        for proposal, metric in each
-    )
-
-
 def fewer_steps(number: int, case: Case) -> Limit | None:
     """Let a scale-in wait until it is worth it, and a scale-out until it is needed."""
     worth = _worth_of_a_step(case)
@@ -147,7 +111,7 @@ def larger_steps(number: int, case: Case) -> Limit | None:
     if not _more_is_recommended(number, case):
         return None
     floor = highest_floor(case.workload, case.policy)
-    high = _bounds(case).high
+    high = case.bounds().high
     return further_on_a_rise(
         number,
         current_replicas=case.current,
@@ -200,11 +164,11 @@ def rate_limited(number: int, case: Case) -> Limit | None:
     behavior, events, now = case.policy.behavior, case.state.scale_events, case.now
     if number > case.current:
         limit = scale_out_limit(case.current, rules=behavior.scale_up, events=events, now=now)
-        if number > limit and limit != _bounds(case).high:
+        if number > limit and limit != case.bounds().high:
             return Limit(Reason.SCALE_UP_LIMIT, number, limit)
     elif number < case.current:
         limit = scale_down_limit(case.current, rules=behavior.scale_down, events=events, now=now)
-        bounds = _bounds(case)
+        bounds = case.bounds()
         bound_says_so = limit == bounds.low or limit == bounds.high < case.current
         if number < limit and not bound_says_so:
             return Limit(Reason.SCALE_DOWN_LIMIT, number, limit)
@@ -216,7 +180,7 @@ def floored_beyond_max(number: int, case: Case) -> Limit | None:
     highest = case.policy.max_replicas
     if not any((entry.min_replicas or 0) > highest for entry in case.policy.schedule):
         return None
-    scheduled = _scheduled(case)
+    scheduled = case.scheduled()
     if scheduled.floor is None or scheduled.floor <= max(highest, number):
         return None
     return Limit(Reason.SCHEDULE_FLOOR, number, scheduled.floor, scheduled.floor_name)
@@ -229,7 +193,7 @@ def bounded(number: int, case: Case) -> Limit | None:
         policy.min_replicas <= number and max(number, case.current) <= policy.max_replicas
     ):
         return None
-    return bounded_replicas(number, _bounds(case), current_replicas=case.current)
+    return bounded_replicas(number, case.bounds(), current_replicas=case.current)
 
 
 def held_after_clock_jump(number: int, case: Case) -> Limit | None:
@@ -243,20 +207,6 @@ def held_after_clock_jump(number: int, case: Case) -> Limit | None:
     if left <= _ZERO:
         return None
     return Limit(Reason.CLOCK_JUMP_HOLD, number, there, f"at most {left_text(left)}")
-
-
-def _bounds(case: Case) -> Bounds:
-    """Return the bounds in force at this instant."""
-    return bounds_in_force(case.policy.min_replicas, case.policy.max_replicas, _scheduled(case))
-
-
-def _scheduled(case: Case) -> ScheduledBounds:
-    """Return what the schedule demands at this instant."""
-    policy = case.policy
-    if not policy.schedule:
-        return NO_SCHEDULE
-    lead = lead_time_of(case.workload, configured=policy.forecast.lead_time)
-    return scheduled_bounds(policy.schedule, lead_time=lead, now=case.now)
 
 
 def not_paused(number: int, case: Case) -> Limit | None:

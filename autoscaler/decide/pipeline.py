@@ -8,13 +8,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from autoscaler.decide.case import Case
 from autoscaler.decide.churn import idle_share_after, surplus_at
 from autoscaler.decide.contention import back_off_left, reversed_order, with_reversal
 from autoscaler.decide.decision import Decision, Limit, Recommendation, left_text
 from autoscaler.decide.facts import Signal, WorkloadFacts
 from autoscaler.decide.holds import VANISHED_WITHIN, busiest, clock_jumped, updated_holds
 from autoscaler.decide.lead_time import longest_lead_time
-from autoscaler.decide.limits import STEPS, Case, at_rest, capped_by_hpa
+from autoscaler.decide.limits import STEPS, at_rest, capped_by_hpa
 from autoscaler.decide.rate_limits import LONGEST_PERIOD
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.recommend import recommended

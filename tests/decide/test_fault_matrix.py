@@ -15,8 +15,9 @@ from itertools import takewhile
 
 import pytest
 
+from autoscaler.decide.case import Case
 from autoscaler.decide.facts import Doubt, Sample, Signal, Trust, WorkloadFacts
-from autoscaler.decide.limits import Case, held
+from autoscaler.decide.limits import held
 from autoscaler.decide.pipeline import reconciled
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import WorkloadState

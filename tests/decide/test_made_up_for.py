@@ -59,6 +59,21 @@ def test_a_scale_out_window_that_asked_for_as_many_makes_up_for_them_too():
     assert rising.desired_replicas == 12
 
 
+def test_in_a_scale_out_window_replacements_call_for_no_more_of_them():
+    window = {"scaleUp": {"stabilizationWindowSeconds": 300}}
+    state, pods, seen = quiet(10), stuck(2, age=900), []
+    for cycle in range(10):
+        now = NOW + timedelta(seconds=cycle)
+        facts = workload(len(pods), ready_replicas=8, pods=pods)
+        step = outcome(signal(2000), facts=facts, state=state, now=now, behavior=window)
+        state = step.state_after(rescaled=step.decision.rescale)
+        seen.append(step.decision.desired_replicas)
+        more = range(step.decision.desired_replicas - len(pods))
+        pods += tuple(PodFacts(f"new-{cycle}-{i}", now, ready=False) for i in more)
+
+    assert seen == [12] * 10
+
+
 def test_where_so_many_are_needed_younger_pods_make_up_for_nothing():
     pods = tuple(replace(p, created_at=ago(3600)) if p.ready else p for p in stuck(2, age=90_000))
     facts = workload(10, ready_replicas=8, pods=pods)

@@ -6,8 +6,9 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoscaler.decide.case import Case
 from autoscaler.decide.decision import Decision
-from autoscaler.decide.limits import Case, at_rest
+from autoscaler.decide.limits import at_rest
 from autoscaler.decide.pipeline import damped
 from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
 from autoscaler.decide.reason import Reason
