@@ -26,7 +26,7 @@ from autoscaler.decide.holds import (
     restart_hold_left,
 )
 from autoscaler.decide.never_ready import made_up_for
-from autoscaler.decide.rate_limits import scale_down_limit, scale_out_limit
+from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.stabilization import last_at_least, last_at_most, stabilized_replicas
 from autoscaler.decide.standstill import paused_direction
@@ -163,7 +163,7 @@ def rate_limited(number: int, case: Case) -> Limit | None:
     """
     behavior, events, now = case.policy.behavior, case.state.scale_events, case.now
     if number > case.current:
-        limit = scale_out_limit(case.current, rules=behavior.scale_up, events=events, now=now)
+        limit = scale_up_limit(case.current, rules=behavior.scale_up, events=events, now=now)
         if number > limit and limit != case.bounds().high:
             return Limit(Reason.SCALE_UP_LIMIT, number, limit)
     elif number < case.current:

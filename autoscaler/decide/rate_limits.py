@@ -24,26 +24,19 @@ LONGEST_PERIOD = timedelta(seconds=1800)
 def scale_up_limit(
     current_replicas: int, *, rules: ScalingRules, events: Sequence[ScaleEvent], now: datetime
 ) -> int:
-    """Return the most replicas the rules allow now, never below current."""
+    """Return the most replicas the rules allow now, never below current.
+
+    From zero that is the first pod at least: a percentage of none would be none for ever.
+    """
     if rules.select_policy is SelectPolicy.DISABLED:
         return current_replicas
-    limits = [
+    select = min if rules.select_policy is SelectPolicy.MIN else max
+    limits = (
         _raised(_replicas_at_start(current_replicas, policy, events, now), policy)
         for policy in rules.policies
-    ]
-    if not limits:
-        return current_replicas
-    limit = min(limits) if rules.select_policy is SelectPolicy.MIN else max(limits)
-    return max(limit, current_replicas)
-
-
-def scale_out_limit(
-    current_replicas: int, *, rules: ScalingRules, events: Sequence[ScaleEvent], now: datetime
-) -> int:
-    """Return `scale_up_limit`, at least the first pod: a percentage of none is none for ever."""
-    limit = scale_up_limit(current_replicas, rules=rules, events=events, now=now)
-    wakes = current_replicas == 0 and rules.select_policy is not SelectPolicy.DISABLED
-    return max(limit, 1) if wakes else limit
+    )
+    limit = select(limits, default=current_replicas)
+    return max(limit, current_replicas, 1)
 
 
 def scale_down_limit(
@@ -52,13 +45,12 @@ def scale_down_limit(
     """Return the fewest replicas the rules allow now, never above current."""
     if rules.select_policy is SelectPolicy.DISABLED:
         return current_replicas
-    limits = [
+    select = max if rules.select_policy is SelectPolicy.MIN else min
+    limits = (
         _lowered(_replicas_at_start(current_replicas, policy, events, now), policy)
         for policy in rules.policies
-    ]
-    if not limits:
-        return current_replicas
-    limit = max(limits) if rules.select_policy is SelectPolicy.MIN else min(limits)
+    )
+    limit = select(limits, default=current_replicas)
     return min(limit, current_replicas)
 
 

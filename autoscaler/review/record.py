@@ -12,7 +12,7 @@ from autoscaler.decide.bounds import bounds_in_force, highest_floor
 from autoscaler.decide.decision import Decision, Proposal, Recommendation
 from autoscaler.decide.facts import Doubt, Signal, TargetRef, Trust, WorkloadFacts
 from autoscaler.decide.lead_time import lead_time_of
-from autoscaler.decide.rate_limits import scale_down_limit, scale_out_limit
+from autoscaler.decide.rate_limits import scale_down_limit, scale_up_limit
 from autoscaler.decide.reason import ROUTINE, Reason
 from autoscaler.decide.schedule import scheduled_bounds
 from autoscaler.decide.standstill import paused_direction
@@ -181,7 +181,7 @@ class DecisionRecord:
             "scale_down_limit": max(
                 0, scale_down_limit(current, rules=behavior.scale_down, events=events, now=now)
             ),
-            "scale_up_limit": scale_out_limit(
+            "scale_up_limit": scale_up_limit(
                 current, rules=behavior.scale_up, events=events, now=now
             ),
             "scale_in_paused": self._paused(-1),

@@ -146,7 +146,7 @@ def test_rate_limits_are_never_exceeded_but_by_the_user_s_own_word(world):
         world.policy.behavior,
         world.state.scale_events,
     )
-    up = scale_up_limit(current, rules=rules.scale_up, events=events, now=NOW) or 1
+    up = scale_up_limit(current, rules=rules.scale_up, events=events, now=NOW)
     down = scale_down_limit(current, rules=rules.scale_down, events=events, now=NOW)
 
     within = min(down, bounds.high) <= decision.desired_replicas <= max(up, bounds.low)
