@@ -56,4 +56,4 @@ image: ## build the container image (needs a container engine)
 	docker build --tag predictive-autoscaler:dev --file deploy/Dockerfile .
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) build dist artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) build dist artifacts .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
