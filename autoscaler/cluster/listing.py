@@ -8,8 +8,8 @@ not do is written here, in the list function it is given:
 - a connection that is dead without saying so is noticed by the bookmarks that fail to come;
 - a watch that hears nothing, or is refused again and again, is replaced by a new list: a server
   that was restored from a backup does not know the version that we watch from;
-- a server that is busy (429) is left alone for as long as it says; a watch that it refuses becomes
-  a list, which is dearer, only after minutes, when what we know is too old;
+- a server that is busy (429) is left alone for as long as it says, at most half a minute; a watch
+  that it refuses becomes a list, which is dearer, only after minutes, when what we know is too old;
 - a watch that ends at once is not opened again at once;
 - `stop` ends a request under way.
 """

@@ -82,18 +82,13 @@ class Shards:
             return frozenset()
         return frozenset(s for s, until in list(self._believed_until.items()) if now < until)
 
-    def followed(self) -> frozenset[int]:
-        """Return the shards that are decided here: ours, or ours when the API server last answered.
+    def followed(self) -> dict[int, str]:
+        """Return the shards that are decided here, and what tells our term in each from others.
 
-        An outage of the API server must not cost the forecasts of shards that are ours after it.
-        """
-        return frozenset(list(self._believed_until))
-
-    def terms(self) -> dict[int, str]:
-        """Return the `followed` shards, and since when each is ours: it and the common Lease.
-
-        A shard that was lost and came back is ours since another time, however short the loss was,
-        and all are where replicas with another number of shards, or a leader, acted in between.
+        They are ours, or were when the API server last answered: an outage of it must not cost the
+        forecasts of shards that are ours after it.
+        A shard that was lost and came back is held in another term, however short the loss was, and
+        all are where replicas with another number of shards, or a leader, acted in between.
         """
         common = self._acquired(LEASE_NAME)
         return {s: f"{common} {self._acquired(_shard_name(s))}" for s in list(self._believed_until)}

@@ -63,7 +63,7 @@ def _shards(
     mandate = Mandate(
         held_back=shards.held_back,
         may_write=shards.owns,
-        held_shards=shards.terms,
+        held_shards=shards.followed,
         shard_of=partial(shard_of, n_shards=n_shards),
     )
     return shards, mandate

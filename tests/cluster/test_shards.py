@@ -95,7 +95,7 @@ def test_shards_are_ours_for_ten_seconds_from_before_they_were_written(replicas:
     assert (one.held(), one.held_back()) == (ALL, "")
     assert all(one.owns(target) for target in TARGETS.values())
     replicas.now = began + TEN
-    assert (one.held(), one.followed()) == (frozenset(), ALL)
+    assert (one.held(), one.followed().keys()) == (frozenset(), ALL)
     assert one.held_back() == "standby: the common Lease is not renewed"
     assert not any(one.owns(target) for target in TARGETS.values())
 
@@ -223,7 +223,7 @@ def test_a_shard_that_somebody_else_took_is_lost_at_the_next_turn_and_taken_back
     replicas.server.keep({**lease, "spec": {**lease["spec"], "holderIdentity": "stranger"}})
 
     replicas.turns(one, until=taken + 14)
-    assert one.held() == one.followed() == ALL - {2}
+    assert one.held() == one.followed().keys() == ALL - {2}
     replicas.turns(one, until=taken + 20)
     assert one.held() == ALL
 
@@ -325,14 +325,14 @@ def test_that_a_wait_is_over_is_said(replicas: Replicas, caplog: pytest.LogCaptu
 def test_a_shard_that_was_lost_for_a_moment_comes_back_in_another_term(replicas: Replicas) -> None:
     one, other = replicas.replica("a"), replicas.replica("b")
     replicas.turns(one, until=replicas.now + 20.0)
-    before = one.terms()
+    before = one.followed()
     other.turn()
     replicas.turns(one, other, until=replicas.now + 8.0)
-    lost = ALL - one.followed()
+    lost = ALL - one.followed().keys()
     other.stop()
     replicas.turns(one, until=replicas.now + 4.0)
 
-    after = one.terms()
+    after = one.followed()
     assert before.keys() == after.keys() == ALL
     assert {shard for shard in ALL if before[shard] != after[shard]} == lost != frozenset()
 
@@ -343,13 +343,13 @@ def test_a_leader_that_came_and_went_while_a_replica_was_cut_off_ends_its_term(
 ) -> None:
     cut_off, peer = replicas.replica("a"), replicas.replica("c")
     replicas.turns(cut_off, peer, until=1008)
-    before = cut_off.terms()
+    before = cut_off.followed()
     replicas.now = 1040.0
     replicas.server.put(LEASE_NAME, holderIdentity="a leader")
     replicas.server.put(LEASE_NAME)
     replicas.turns(*((cut_off, peer) if first == "cut off" else (peer, cut_off)), until=1050)
 
-    after = cut_off.terms()
+    after = cut_off.followed()
     assert before.keys() == after.keys() == cut_off.held() != frozenset()
     assert all(before[shard] != after[shard] for shard in after)
 
@@ -357,11 +357,11 @@ def test_a_leader_that_came_and_went_while_a_replica_was_cut_off_ends_its_term(
 def test_an_outage_in_which_nobody_else_acted_ends_no_term(replicas: Replicas) -> None:
     one = replicas.replica("a")
     replicas.turns(one, until=1008)
-    before = one.terms()
+    before = one.followed()
     replicas.now = 1100.0
     replicas.turns(one, until=1108)
 
-    assert (one.held(), one.terms()) == (ALL, before)
+    assert (one.held(), one.followed()) == (ALL, before)
 
 
 def test_a_turn_that_failed_is_followed_by_the_next(
