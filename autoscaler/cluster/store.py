@@ -220,11 +220,6 @@ class Store:
         with self._lock:
             return self._facts_of(workload)
 
-    def workload(self, target: TargetRef) -> Workload | None:
-        """Return the target as last watched."""
-        with self._lock:
-            return self._workloads.get(target)
-
     def uid(self, target: TargetRef) -> str:
         """Return the uid of a workload, or of a ConfigMap of policies; empty when not watched."""
         with self._lock:
