@@ -84,6 +84,15 @@ def targeted(
     }
 
 
+def _tell_problems(before: PolicyBook, now: PolicyBook) -> None:
+    """Log what is wrong with policies now and was not before."""
+    for problem in now.problems - before.problems:
+        told = "; ".join(problem.splitlines())  # a field of a log is one line
+        log_event(logger, logging.ERROR, "policy_refused", error=told)
+    for warning in now.warnings - before.warnings:
+        log_event(logger, logging.WARNING, "policy_warning", warning=warning)
+
+
 def _tell_changes(
     before: Mapping[TargetRef, tuple[str, WorkloadPolicy]],
     now: Mapping[TargetRef, tuple[str, WorkloadPolicy]],
@@ -172,18 +181,21 @@ class Daemon:
         book, held = self._book.updated(self._world.cluster.policies()), self._mandate.held_shards()
         if book is self._book and held == self._held:
             return
-        for problem in book.problems - self._book.problems:
-            told = "; ".join(problem.splitlines())  # a field of a log is one line
-            log_event(logger, logging.ERROR, "policy_refused", error=told)
-        for warning in book.warnings - self._book.warnings:
-            log_event(logger, logging.WARNING, "policy_warning", warning=warning)
-        before, self._book, self._held = self._held, book, held
+        _tell_problems(self._book, book)
         governed = targeted(book.policies)
         _tell_changes(self._governed, governed)
-        self._governed = governed
-        mine = {t: p for t, p in governed.items() if self._mandate.shard_of(t) in held}
-        back = {shard for shard, term in held.items() if before.get(shard, term) != term}
-        self._reconciler.others_led(t for t in mine if self._mandate.shard_of(t) in back)
+        others_led = {s for s, term in held.items() if self._held.get(s, term) != term}
+        self._book, self._held, self._governed = book, held, governed
+        self._follow(others_led=others_led)
+
+    def _follow(self, *, others_led: Collection[int]) -> None:
+        """Decide the governed workloads of our shards from now on, and no others.
+
+        In the shards `others_led` another replica may have written since we decided there last.
+        """
+        shard_of = self._mandate.shard_of
+        mine = {t: p for t, p in self._governed.items() if shard_of(t) in self._held}
+        self._reconciler.others_led(t for t in mine if shard_of(t) in others_led)
         self._roster = compiled(mine)
         self._forecasts.follow(self._roster)
         if self._world.witness is not None:
