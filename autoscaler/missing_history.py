@@ -24,7 +24,7 @@ STEP = timedelta(minutes=1)
 HISTORY = timedelta(days=14)
 # A roll-out, a node drained: longer gaps than this are read back rather than left.
 LONGEST_GAP = timedelta(minutes=10)
-# Two minutes without an answer this far apart are two outages: what was said between them counts.
+# Two unanswered readings farther apart than this are two outages: between them somebody answered.
 _ONE_OUTAGE = 2 * STEP
 _NOT_ANSWERED = frozenset({Doubt.UNREACHABLE, Doubt.REFUSED})
 
@@ -48,7 +48,7 @@ class MissingHistory:
         self._gaps: dict[str, Span] = {}
         """Of those, series that lack only some minutes of a past they have, and which."""
         self._tried: frozenset[str] = frozenset()
-        """Series whose past was asked for, until everybody's was."""
+        """Series that were asked for in this round; once all were, the next round begins."""
         self._reading_gaps: frozenset[str] = frozenset()
         """Series of which just the gap is being read."""
         self._unanswered: dict[str, Span] = {}
@@ -145,7 +145,7 @@ class MissingHistory:
             self._want(over)
 
     def want_since(self, since: datetime, *, now: datetime) -> None:
-        """Want everybody's minutes since then."""
+        """Want the minutes since then of every series."""
         self._want(dict.fromkeys(self._series, (since, now)))
 
     def _want(self, spans: Mapping[str, Span]) -> None:

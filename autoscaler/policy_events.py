@@ -2,7 +2,7 @@
 
 Whoever sees only a namespace of their own reads neither our log nor our page.
 Each complaint is told once, by the replica that may write; who takes over from it tells it again.
-A file has no Events.
+Policies of a file are left out: there is no object that an Event could be on.
 """
 
 from collections import Counter

@@ -174,7 +174,7 @@ class KubernetesCluster:
         return True
 
     def _watch_kinds(self, targets: Mapping[tuple[str, str], TargetRef]) -> None:
-        """Ask for a few of the kinds that are not watched yet, those first that never were."""
+        """Watch a few of the kinds that are not watched yet, first those never asked for."""
         named = {*targets, (_KEDA.api_version, _KEDA.kind)}
         asked = {key: at for key, at in self._ask_again_at.items() if key in named}
         self._ask_again_at = asked

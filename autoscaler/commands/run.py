@@ -42,12 +42,12 @@ logger = logging.getLogger(__name__)
 FIRST_LISTS = timedelta(seconds=60)
 # A cycle that has not ended for this many intervals never will: the kubelet is to restart us.
 _STUCK_INTERVALS = 20
-# One that is merely late is no word on the page.
+# The page says that cycles are missing only after so many intervals: one may be late.
 _SILENT_INTERVALS = 4
 
 
 class _StoppedError(Exception):
-    """Ends what has not begun: a signal came before the first lists did."""
+    """A signal came before the first lists did: nothing has begun that would have to end."""
 
 
 class Reporting:
