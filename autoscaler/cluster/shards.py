@@ -99,8 +99,7 @@ class Shards:
 
     def owns(self, target: TargetRef) -> bool:
         """Whether we may write this workload now: asked before every write."""
-        until = self._believed_until.get(shard_of(target, n_shards=self.n_shards), -math.inf)
-        return self._clock() < min(until, self._counted_until)
+        return shard_of(target, n_shards=self.n_shards) in self.held()
 
     def held_back(self) -> str:
         """Return why we write nothing at all, empty when what we hold is ours to write."""
