@@ -24,8 +24,9 @@ Manifest = dict[str, Any]
 
 
 def kustomized() -> list[Manifest]:
-    """Return the base and the component for two replicas, as they are written."""
-    files = [*DEPLOY.glob("base/*.yaml"), *DEPLOY.glob("components/high-availability/*.yaml")]
+    """Return the base, the Lease and the component for two replicas, as they are written."""
+    folders = ("base", "rbac/lease", "components/high-availability")
+    files = [file for folder in folders for file in DEPLOY.glob(f"{folder}/*.yaml")]
     manifests = [m for file in files for m in yaml.safe_load_all(file.read_text())]
     return [m for m in manifests if "kind" in m and m["kind"] != "Kustomization"]
 

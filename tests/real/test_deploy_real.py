@@ -41,6 +41,14 @@ def test_an_overlay_is_accepted_whole(plane: ControlPlane, namespaces: None, ove
     assert all(verdict.endswith("(server dry run)") for verdict in verdicts)
 
 
+def test_forecast_only_may_change_nothing(plane: ControlPlane) -> None:
+    manifests = plane.kubectl("kustomize", str(DEPLOY / "overlays/forecast-only"))
+    roles = [o for o in yaml.safe_load_all(manifests) if o["kind"] in ("ClusterRole", "Role")]
+
+    verbs = {verb for role in roles for rule in role["rules"] for verb in rule["verbs"]}
+    assert verbs == {"get", "list", "watch"}
+
+
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_component_fits_on_the_cluster_wide_overlay(
     plane: ControlPlane, namespaces: None, tmp_path: Path, component: str

@@ -139,6 +139,7 @@ def test_forecast_only_grants_no_write() -> None:
     environment = only(documents, "Deployment")["spec"]["template"]["spec"]["containers"][0]["env"]
 
     assert verbs == {"get", "list", "watch"}
+    assert not {"Role", "RoleBinding"} & {document["kind"] for document in documents}
     assert {"name": "AUTOSCALER_DRY_RUN", "value": "true"} in environment
 
 

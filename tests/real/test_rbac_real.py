@@ -32,7 +32,7 @@ def rules_in(file: Path) -> list[Rule]:
 GRANTED = [
     *rules_in(DEPLOY / "rbac" / "read" / "role.yaml"),
     *rules_in(DEPLOY / "rbac" / "scale" / "role.yaml"),
-    *rules_in(DEPLOY / "base" / "lease-role.yaml"),
+    *rules_in(DEPLOY / "rbac" / "lease" / "role.yaml"),
 ]
 PERMISSIONS = [
     pytest.param(resource, verb, id=f"{verb} {resource}")
