@@ -88,7 +88,7 @@ class ReplicaSet:
     revision: str
     template_hash: str
     active: bool = True
-    """False when it is kept for roll-backs only: no pods, none wanted."""
+    """False when it has no pods and wants none: an earlier template, or a Deployment at zero."""
 
     @property
     def owner(self) -> Owner:

@@ -117,7 +117,7 @@ class Store:
     def _put_replica_set(self, seen: ReplicaSet) -> None:
         # Whose it was may be another: one that a Deployment left behind is adopted by the next.
         self._remove_replica_set(seen)
-        if seen.active:
+        if seen.active or self._is_current(seen):
             self._replica_sets[seen.uid] = seen
             self._replica_sets_of.setdefault(seen.owner, set()).add(seen.uid)
             self._changed(seen.owner)
@@ -174,6 +174,11 @@ class Store:
         for uid in self._replica_sets_of.pop(seen.as_owner, ()):
             self._replica_sets.pop(uid, None)
         self._facts.pop(seen.target, None)
+
+    def _is_current(self, seen: ReplicaSet) -> bool:
+        """Whether a ReplicaSet is its Deployment's own: at zero that one has no pods either."""
+        target = self._targets.get(seen.owner)
+        return target is not None and self._workloads[target].revision == seen.revision
 
     def _workload_of(self, owner: Owner) -> Owner:
         """Return whose a pod is in the end: its ReplicaSet's owner, or its owner itself."""

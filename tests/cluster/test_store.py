@@ -213,9 +213,30 @@ def test_keda_is_named_before_the_hpa_it_made(store: Store) -> None:
 
 
 def test_a_replica_set_kept_for_roll_backs_is_forgotten(store: Store) -> None:
-    store.put(replace(CURRENT, active=False))
+    store.put(replace(OLD, active=False))
 
-    assert facts(store).template_hash == ""
+    assert "rs1" not in reachable_texts(store)
+
+
+def test_a_workload_that_sleeps_remembers_how_long_its_pods_take(store: Store) -> None:
+    """At zero its ReplicaSet is as idle as those that are kept for roll-backs."""
+    store.put(pod("a", after=40))
+    store.remove(pod("a", after=40))
+    store.put(replace(CURRENT, active=False))
+    store.put(replace(WORKLOAD, spec_replicas=0, status_replicas=0, ready_replicas=0))
+
+    assert (facts(store).template_hash, seconds(store)) == ("new", [40])
+
+
+def test_what_the_pods_of_another_template_took_is_nothing_to_a_workload_that_sleeps(
+    store: Store,
+) -> None:
+    store.put(pod("a", after=40))
+    store.remove(pod("a", after=40))
+    store.put(replace(CURRENT, active=False))
+    store.put(replace(WORKLOAD, spec_replicas=0, revision="3"))
+
+    assert seconds(store) == []
 
 
 def test_a_deployment_created_again_is_not_removed_by_the_end_of_the_first(store: Store) -> None:

@@ -69,6 +69,21 @@ def test_pods_that_become_ready_tell_the_lead_time(
     assert facts(cluster, target).lead_times == (timedelta(seconds=42),) * 2
 
 
+def test_the_lead_time_outlasts_the_last_pod(
+    cluster: KubernetesCluster, namespace: Namespace, target: TargetRef, eventually: Eventually
+) -> None:
+    namespace.apply(deployment("checkout", replicas=1))
+    eventually(lambda: len(namespace.pods()) == 1, within=20, what="a pod")
+    [pod] = namespace.pods()
+    namespace.mark_ready(pod, at=pod.metadata.creation_timestamp + timedelta(seconds=42))
+    eventually(has(cluster, target, lambda f: f.ready_replicas == 1), within=20, what="it is ready")
+    namespace.scale("checkout", 0)
+    eventually(has(cluster, target, lambda f: f.pods == ()), within=20, what="no pod")
+    eventually(has(cluster, target, lambda f: f.status_replicas == 0), within=20, what="no replica")
+
+    assert facts(cluster, target).lead_times == (timedelta(seconds=42),)
+
+
 def test_a_rollout_holds_until_the_new_pods_are_ready_and_a_rescale_is_none(
     cluster: KubernetesCluster, namespace: Namespace, target: TargetRef, eventually: Eventually
 ) -> None:
