@@ -19,12 +19,13 @@ from datetime import UTC, datetime, timedelta
 from autoscaler.errors import FlagError, LogError
 from autoscaler.policy.quantity import parsed_duration
 from autoscaler.review.answer import Answer, Lines, at
-from autoscaler.review.between import what_happened, without_the_cooldown
+from autoscaler.review.counterfactual import without_the_cooldown
 from autoscaler.review.episodes import episodes, moment
+from autoscaler.review.explanation import why_now
 from autoscaler.review.fields import DecisionFields
 from autoscaler.review.reading import Reading, opened, read_decisions, who
-from autoscaler.review.which import which_policies
-from autoscaler.review.why import why_now
+from autoscaler.review.time_in_state import which_policies
+from autoscaler.review.timeline import what_happened
 
 # Kept per target are its newest lines: two weeks of a policy that changes every minute.
 MOST_LINES = 20_000

@@ -5,7 +5,7 @@ import pytest
 from autoscaler.decide.facts import Doubt, Sample, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.review.episodes import STATES, Episode, Moment, episodes, moment
-from autoscaler.review.which import which_policies
+from autoscaler.review.time_in_state import which_policies
 from review.records import NOW, decided, forecast, policy, record, signal
 
 REASONS = frozenset({Reason.COOLDOWN_ACTIVE})

@@ -8,8 +8,8 @@ import pytest
 from autoscaler.cli import main
 from autoscaler.decide.reason import Reason
 from autoscaler.policy.quantity import duration_text
+from autoscaler.review.counterfactual import without_cooldown
 from autoscaler.review.news import LASTS
-from autoscaler.review.whatif import without_cooldown
 from review.records import NOW
 from review.scripted_world import BEGIN, DEMOTED, END, OUTAGE, World
 

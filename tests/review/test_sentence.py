@@ -14,10 +14,10 @@ from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.quantity import duration_text, share_text
 from autoscaler.policy.schema import Mode
 from autoscaler.ports import UNANSWERED
+from autoscaler.review.explanation import chain_of_numbers
 from autoscaler.review.fields import MESSAGE_LIMIT
 from autoscaler.review.rows import column_names, packed, unpacked
 from autoscaler.review.sentence import sentence
-from autoscaler.review.why import chain_of_numbers
 from decide import worlds
 from decide.strategies import SEEDS, grown
 from review.records import (

@@ -7,7 +7,7 @@ from autoscaler.decide.pipeline import decide
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import ScaleEvent, TimestampedRecommendation, WorkloadState
 from autoscaler.policy.schema import Cooldown
-from autoscaler.review.whatif import without_cooldown
+from autoscaler.review.counterfactual import without_cooldown
 from review.records import LONG_AGO, NOW, decided, policy, record, signal
 
 PAUSES = st.sampled_from(["", "autoscaler/paused-scale-in", "autoscaler/paused-scale-out"])

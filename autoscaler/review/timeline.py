@@ -1,10 +1,9 @@
-"""What happened to one workload between two times, and what would have without its cooldown.
+"""What happened to one workload between two times.
 
 A line holds until the next one, so the state at the beginning is that of the last line before it.
 Where the log begins later than the question, the answer says so.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -16,7 +15,6 @@ from autoscaler.review.answer import Answer, Lines, at, clock, moment_text, numb
 from autoscaler.review.fields import DecisionFields
 from autoscaler.review.log import decision_line
 from autoscaler.review.reading import who
-from autoscaler.review.whatif import without_cooldown
 
 # More reasons in a sentence are not read; the data has them all.
 _TOLD_REASONS = 3
@@ -24,7 +22,7 @@ _TOLD_REASONS = 3
 
 def what_happened(lines: Lines, *, start: datetime, end: datetime) -> Answer:
     """Answer from the lines of one target, oldest first."""
-    known = _within(lines, start, end)
+    known = within(lines, start, end)
     shown = [line for line in known if at(line) >= start]
     rescales = [line for line in shown if line["rescaled"]]
     out = sum(map(_went_out, rescales))
@@ -34,7 +32,7 @@ def what_happened(lines: Lines, *, start: datetime, end: datetime) -> Answer:
     most, least = max(there, default=None), min(there, default=None)
     spoken = _seconds_by_reason(known, start, end)
     told = (
-        f"{_span_told(known, start, end)} {who(known[0])} went from {number_text(begin)} to "
+        f"{span_told(known, start, end)} {who(known[0])} went from {number_text(begin)} to "
         f"{number_text(replicas[-1])} replicas in {times(len(rescales), 'rescale')} "
         f"({out} out, {len(rescales) - out} in), at most {number_text(most)} and at least "
         f"{number_text(least)}{_reasons_told(spoken)}."
@@ -51,60 +49,7 @@ def what_happened(lines: Lines, *, start: datetime, end: datetime) -> Answer:
     return Answer(told, tuple(decision_line(line) for line in shown), data)
 
 
-def without_the_cooldown(lines: Lines, *, start: datetime, end: datetime) -> Answer:
-    """Answer cycle by cycle: how a workload would have gone on from there is not claimed."""
-    known = _within(lines, start, end)
-    held = [
-        _Held(line, wanted, (until - since).total_seconds())
-        for line, since, until in _spans(known, start, end)
-        if (wanted := without_cooldown(line)) is not None and wanted != line["desired_replicas"]
-    ]
-    return Answer(
-        _cooldown_told(known, held, start, end),
-        tuple(one.as_text() for one in held),
-        {
-            "held_seconds": sum(one.seconds for one in held),
-            "held": [one.as_dict() for one in held],
-        },
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """A line at which the cooldown changed the number, and for how long that stood."""
-
-    line: DecisionFields
-    wanted: int
-    seconds: float
-
-    def as_text(self) -> str:
-        change = f"{self.line['current_replicas']} -> {self.line['desired_replicas']}"
-        span = seconds_text(self.seconds)
-        return f"{clock(self.line)}  {change}, without the cooldown {self.wanted}, for {span}"
-
-    def as_dict(self) -> dict[str, int | float | str | None]:
-        return {
-            "time": self.line["time"],
-            "current": self.line["current_replicas"],
-            "decided": self.line["desired_replicas"],
-            "without": self.wanted,
-            "seconds": self.seconds,
-        }
-
-
-def _cooldown_told(known: Lines, held: list[_Held], start: datetime, end: datetime) -> str:
-    span, name = _span_told(known, start, end), who(known[0])
-    if not held:
-        return f"{span} the cooldown changed nothing for {name}."
-    first, total = held[0], sum(one.seconds for one in held)
-    return (
-        f"{span} the cooldown held {name} for {seconds_text(total)}; without it, it would have "
-        f"gone to {first.wanted} replicas at {clock(first.line)} instead of staying at "
-        f"{first.line['desired_replicas']} (each cycle taken by itself)."
-    )
-
-
-def _within(lines: Lines, start: datetime, end: datetime) -> list[DecisionFields]:
+def within(lines: Lines, start: datetime, end: datetime) -> list[DecisionFields]:
     """Return the lines of [start, end] with the one in force at its beginning."""
     before = [line for line in lines if at(line) < start]
     known = before[-1:] + [line for line in lines if start <= at(line) <= end]
@@ -130,7 +75,7 @@ def _seen(line: DecisionFields) -> tuple[int | None, int | None]:
     return line["current_replicas"], _left(line)
 
 
-def _spans(
+def spans(
     known: Lines, start: datetime, end: datetime
 ) -> list[tuple[DecisionFields, datetime, datetime]]:
     """Return each line with the part of [start, end] in which it was the newest."""
@@ -141,7 +86,7 @@ def _spans(
 def _seconds_by_reason(known: Lines, start: datetime, end: datetime) -> dict[Reason, float]:
     """Return for how long each rule limited the number, the longest first."""
     spoken: dict[Reason, timedelta] = {}
-    for line, since, until in _spans(known, start, end):
+    for line, since, until in spans(known, start, end):
         for reason in {step["reason"] for step in line["chain"]}:
             spoken[reason] = spoken.get(reason, timedelta(0)) + (until - since)
     ranked = sorted(spoken.items(), key=lambda item: (-item[1], item[0]))
@@ -153,6 +98,7 @@ def _reasons_told(spoken: dict[Reason, float]) -> str:
     return f"; limited by {', '.join(told)}" if told else ""
 
 
-def _span_told(known: Lines, start: datetime, end: datetime) -> str:
+def span_told(known: Lines, start: datetime, end: datetime) -> str:
+    """Return which span is told of, and where the log begins only within it."""
     late = f" (the log begins at {clock(known[0])})" if at(known[0]) > start else ""
     return f"Between {moment_text(start)} and {moment_text(end)} UTC{late}"
