@@ -248,7 +248,7 @@ def _instance(entry: Mapping[str, Any]) -> Instance:
     )
 
 
-class ConsulService:
+class ConsulServers:
     """The servers of one Consul service, followed by a thread from the first question on."""
 
     def __init__(

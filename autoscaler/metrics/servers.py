@@ -16,7 +16,7 @@ from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from autoscaler.errors import MetricUnavailableError
-from autoscaler.metrics.consul import ConsulService, consul_of
+from autoscaler.metrics.consul import ConsulServers, consul_of
 from autoscaler.metrics.srv import SrvRecords
 
 # Long enough for a restart; a server that is down for longer costs one attempt this often.
@@ -59,7 +59,7 @@ def servers_of(address: str, *, timeout: timedelta) -> Servers:
             timeout=timeout,
         )
     if parts.scheme == "consul":
-        return ConsulService(consul_of(address), timeout=timeout)
+        return ConsulServers(consul_of(address), timeout=timeout)
     urls = [url.strip() for url in address.split(",") if url.strip()]
     if not urls or not all(url.startswith(("http://", "https://")) for url in urls):
         raise MetricUnavailableError(

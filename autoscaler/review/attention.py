@@ -49,18 +49,26 @@ HOLDS = frozenset(
     }
 )
 
+# Bounds that allow less than is wanted.
+CAPS = frozenset({Reason.TOO_MANY_REPLICAS, Reason.SCHEDULE_CEILING, Reason.HPA_MAX_REPLICAS})
+
+# What somebody stopped, in both directions or in one.
+PAUSES = frozenset(
+    {
+        Reason.PAUSED,
+        Reason.PAUSED_REPLICAS,
+        Reason.SCALE_IN_PAUSED,
+        Reason.SCALE_OUT_PAUSED,
+        Reason.SCALING_DISABLED,
+    }
+)
+
 _BY_REASON = {
     **dict.fromkeys(HOLDS, Attention.HELD),
+    **dict.fromkeys(CAPS, Attention.CAPPED),
+    **dict.fromkeys(PAUSES, Attention.PAUSED),
     Reason.TARGET_NOT_FOUND: Attention.NOT_FOUND,
     Reason.REPLICAS_CONTESTED: Attention.CONTESTED,
-    Reason.TOO_MANY_REPLICAS: Attention.CAPPED,
-    Reason.SCHEDULE_CEILING: Attention.CAPPED,
-    Reason.HPA_MAX_REPLICAS: Attention.CAPPED,
-    Reason.PAUSED: Attention.PAUSED,
-    Reason.PAUSED_REPLICAS: Attention.PAUSED,
-    Reason.SCALE_IN_PAUSED: Attention.PAUSED,
-    Reason.SCALE_OUT_PAUSED: Attention.PAUSED,
-    Reason.SCALING_DISABLED: Attention.PAUSED,
 }
 _BY_TRUST: dict[str, Attention] = {
     Trust.STALE: Attention.STALE,

@@ -12,20 +12,9 @@ from datetime import datetime, timedelta
 from autoscaler.decide.facts import Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.ports import held_back_as
-from autoscaler.review.attention import HOLDS
+from autoscaler.review.attention import CAPS, HOLDS, PAUSES
 from autoscaler.review.fields import DecisionFields
 from autoscaler.review.reading import who
-
-_CAPS = frozenset({Reason.TOO_MANY_REPLICAS, Reason.SCHEDULE_CEILING, Reason.HPA_MAX_REPLICAS})
-_PAUSES = frozenset(
-    {
-        Reason.PAUSED,
-        Reason.PAUSED_REPLICAS,
-        Reason.SCALE_IN_PAUSED,
-        Reason.SCALE_OUT_PAUSED,
-        Reason.SCALING_DISABLED,
-    }
-)
 
 
 def reasons_of(line: DecisionFields) -> frozenset[Reason]:
@@ -53,11 +42,11 @@ def _unknown(line: DecisionFields) -> bool:
 STATES: dict[str, Callable[[DecisionFields], bool]] = {
     "demoted": lambda line: line["trust"] in {Trust.DEMOTED, Trust.STALE},
     "held": lambda line: bool(reasons_of(line) & HOLDS),
-    "capped": lambda line: bool(reasons_of(line) & _CAPS),
+    "capped": lambda line: bool(reasons_of(line) & CAPS),
     "contested": lambda line: Reason.REPLICAS_CONTESTED in reasons_of(line),
     "unknown": _unknown,
     "refused": _refused,
-    "paused": lambda line: bool(reasons_of(line) & _PAUSES),
+    "paused": lambda line: bool(reasons_of(line) & PAUSES),
 }
 
 
