@@ -4,10 +4,7 @@ Where clients find a workload through Consul, a pod serves only once its instanc
 Consul never decides the number of replicas: its catalog lags, and what an instance is depends on
 how it was registered.
 The witness tells how long a pod has been ready and not passing, which is an alert when it lasts,
-and how long after Ready pods begin to pass, which is added to the lead time.
-
-Pods are told apart by name where Consul knows it (consul-k8s writes it into the service's meta);
-elsewhere ready pods and passing instances are only counted.
+and how long after Ready pods begin to pass, which is added to the lead time (`routability.py`).
 """
 
 import logging
@@ -16,34 +13,21 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
 import requests
 from requests.adapters import HTTPAdapter
 
-from autoscaler.decide.facts import (
-    UNROUTABLE_AFTER,
-    Routability,
-    TargetRef,
-    WorkloadFacts,
-)
-from autoscaler.decide.lead_time import upper_share
+from autoscaler.decide.facts import Routability, TargetRef, WorkloadFacts
 from autoscaler.errors import MetricUnavailableError
-from autoscaler.metrics.consul import ConsulAddress, ConsulWatch, Instance, base_url
+from autoscaler.metrics.consul import ConsulAddress, ConsulWatch, base_url
+from autoscaler.metrics.routability import Memory, remembered, routability
 from autoscaler.policy.schema import ConsulService
 
 logger = logging.getLogger(__name__)
 
-# What consul-k8s writes into the meta of the instances it registers.
-_POD_META, _NAMESPACE_META = "pod-name", "k8s-namespace"
-# Of the service as a whole, where Consul does not know pods by name.
-_ANY = ""
-# The share of starts that the delay covers needs tens of them; older ones say less about today.
-_REMEMBERED_STARTS = 50
-# A pod that is unroutable for longer waits for an operator, not for a catalog.
-LONGEST_DELAY = timedelta(minutes=10)
 _ROUND = timedelta(seconds=5)
 # How much of a round a turn takes at the most, where all answer: it is over when the next begins.
 _MOST_OF_A_ROUND = 0.9
@@ -52,88 +36,13 @@ _MOST_OF_A_ROUND = 0.9
 _GOOD_FOR = timedelta(seconds=45)
 # Never more than 200 questions a second, whatever the number of services and datacenters.
 _BETWEEN_SECONDS = 0.005
-# Datacenters that wait for their time-outs keep nobody waiting; more of them at once are rare.
+# Datacenters at once; as many again of those that are silent, which keep nobody else waiting.
 _SIDE_BY_SIDE = 16
 _AFTER_ERROR_SECONDS = 0.1
 _TIMEOUT = timedelta(seconds=5)
 _SILENT_DATACENTER = "not asked, because its datacenter left another question unanswered"
 
 Pause = Callable[[float], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What is remembered of one workload from one observation to the next."""
-
-    ready: frozenset[str]
-    n_ready: int
-    passing: int
-    since: Mapping[str, datetime] = field(default_factory=dict)
-    """Since when each pod has been ready and not passing."""
-    starting: frozenset[str] = frozenset()
-    """Those of them that we saw become ready: how long they wait is what a start costs."""
-    delays: tuple[timedelta, ...] = ()
-    silent: bool = False
-
-
-def remembered(
-    before: Memory | None, workload: WorkloadFacts, instances: Sequence[Instance], *, now: datetime
-) -> Memory:
-    """Return the memory after one more answer of Consul."""
-    named = _passing_names(instances, namespace=workload.target.namespace)
-    ready = frozenset(pod.name for pod in workload.pods or () if pod.serves)
-    n_ready = len(ready) if workload.pods is not None else workload.ready_replicas
-    if named is None or workload.pods is None:
-        waiting = frozenset({_ANY}) if len(instances) < n_ready else frozenset[str]()
-        present, passing = frozenset({_ANY}), len(instances)
-        fresh = present if before is not None and n_ready > before.n_ready else frozenset[str]()
-    else:
-        waiting, present, passing = ready - named, ready, len(ready & named)
-        fresh = ready - before.ready if before is not None else frozenset[str]()
-    if before is None:
-        return Memory(ready, n_ready, passing, dict.fromkeys(waiting, now))
-    started = (before.starting | fresh) & present
-    # What passed while Consul was silent passed at an unknown moment: nothing is learned from it.
-    learned = () if before.silent else tuple(sorted(started - waiting))
-    delays = [max(now - before.since.get(name, now), timedelta(0)) for name in learned]
-    return Memory(
-        ready,
-        n_ready,
-        passing,
-        {name: min(before.since.get(name, now), now) for name in waiting},
-        started & waiting,
-        (*before.delays, *delays)[-_REMEMBERED_STARTS:],
-    )
-
-
-def routability(memory: Memory, *, now: datetime) -> Routability:
-    """Return what the memory says at `now`."""
-    longest = max((now - since for since in memory.since.values()), default=timedelta(0))
-    usual = upper_share(memory.delays) if memory.delays else timedelta(0)
-    # A pod ordered now will wait as those do that wait already, unless that is a catalog's usual.
-    delay = max(usual, longest if longest > UNROUTABLE_AFTER else timedelta(0))
-    return Routability(memory.passing, longest, min(delay, LONGEST_DELAY), _waiting(memory))
-
-
-def _waiting(memory: Memory) -> str:
-    """Return which ready pods do not pass, in words."""
-    if not memory.since:
-        return ""
-    first = min(memory.since)
-    n_waiting = memory.n_ready - memory.passing
-    return f"{n_waiting} of {memory.n_ready} ready pods do not pass{first and ', first '}{first}"
-
-
-def _passing_names(instances: Iterable[Instance], *, namespace: str) -> frozenset[str] | None:
-    """Return the names of the pods that pass, None where an instance carries none."""
-    names = set()
-    for instance in instances:
-        name = instance.meta.get(_POD_META)
-        if not name:
-            return None
-        if instance.meta.get(_NAMESPACE_META, namespace) == namespace:
-            names.add(name)
-    return frozenset(names)
 
 
 class ReadinessWitness:
@@ -158,7 +67,7 @@ class ReadinessWitness:
         self._timeout, self._every = timeout, every
         self._session = requests.Session()
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=_SIDE_BY_SIDE))
+            self._session.mount(scheme, HTTPAdapter(pool_maxsize=2 * _SIDE_BY_SIDE))
         self._watches: dict[ConsulAddress, ConsulWatch] = {}
         self._watch_of: dict[TargetRef, ConsulWatch] = {}
         self._memories: dict[TargetRef, Memory] = {}
@@ -253,16 +162,23 @@ class ReadinessWitness:
             return at - now
 
     def _run(self) -> None:
-        """Begin a turn of every datacenter each round, but for those whose last one goes on."""
+        """Begin a turn of every datacenter each round, but for those whose last one goes on.
+
+        Those that left their last question unanswered have threads of their own to wait in.
+        """
         turns: dict[str | None, Future[None]] = {}
         share, pause = _MOST_OF_A_ROUND * self._every, self._stop.wait
-        with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="consul") as threads:
+        with (
+            ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="consul") as threads,
+            ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="consul-silent") as waiting,
+        ):
             while not self._stop.is_set():
                 turns = {name: turn for name, turn in turns.items() if not turn.done()}
                 for name, watches in self._datacenters().items():
                     if name not in turns:
+                        pool = waiting if any(watch.silent for watch in watches) else threads
                         ask = partial(self._ask_datacenter, watches, share=share, pause=pause)
-                        turns[name] = threads.submit(ask)
+                        turns[name] = pool.submit(ask)
                         turns[name].add_done_callback(_tell_failure)
                 pause(self._every.total_seconds())
 

@@ -13,7 +13,8 @@ import pytest
 
 from autoscaler.decide.facts import PodPhase, Routability, TargetRef
 from autoscaler.decide.lead_time import lead_time_of
-from autoscaler.metrics.witness import LONGEST_DELAY, ReadinessWitness
+from autoscaler.metrics.routability import LONGEST_DELAY
+from autoscaler.metrics.witness import ReadinessWitness
 from autoscaler.policy.schema import ConsulService
 from support.consul_stub import ConsulStub
 from support.endurance import reachable_texts
@@ -350,6 +351,23 @@ def test_a_datacenter_that_is_silent_lengthens_the_rounds_of_no_other(consul, n_
 
     assert min(asked[f"dc{i}"] for i in range(1, n_datacenters)) >= 3
     assert asked["dc0"] == 1
+
+
+def test_more_silent_datacenters_than_threads_keep_no_other_waiting(consul):
+    gone = [f"gone-{i}" for i in range(40)]
+    consul.silent = set(gone)
+    with closing(ReadinessWitness(consul.address, timeout=SECOND, every=SECOND / 50)) as witness:
+        witness.follow(
+            {
+                TargetRef("shop", where): ConsulService(service="s", datacenter=where)
+                for where in (*gone, "near")
+            }
+        )
+        asked_three_times(consul, set(gone[:1]))
+        consul.asked.clear()  # by now each of them was asked, and left it unanswered
+        asked = asked_three_times(consul, set(gone[:1]))
+
+    assert asked["near"] > 5 * asked["gone-0"]
 
 
 def test_datacenters_are_asked_side_by_side(consul):
