@@ -14,6 +14,7 @@ import pytest
 
 from autoscaler.cli import main, parser
 from autoscaler.commands.examples import EXAMPLES
+from autoscaler.metrics.catalogue import source_table
 from autoscaler.policy.files import checked_files
 from autoscaler.review.attention import Attention
 
@@ -444,6 +445,17 @@ def test_sources_lists_what_a_policy_may_name(capsys):
 
     names = {row["name"] for row in json.loads(capsys.readouterr().out)}
     assert {"linkerd", "linkerd1", "istio", "ingress-nginx", "cpu"} <= names
+
+
+def test_the_table_of_sources_breaks_no_name_on_a_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    main(["sources"])
+
+    table = capsys.readouterr().out
+    told = [
+        f"{name}={value} " for row in source_table() for name, value in row["parameters"].items()
+    ]
+    assert [each for each in told if each not in table] == []
 
 
 def test_a_source_prints_its_promql_ready_to_paste(capsys):

@@ -5,12 +5,13 @@ A name that is no source is wrong input: exit code 2, as for any other wrong arg
 
 import argparse
 import json
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 
 from autoscaler.errors import MetricUnavailableError, PolicyError
-from autoscaler.metrics.catalogue import pasteable, source_table
+from autoscaler.metrics.catalogue import SourceRow, pasteable, source_table
 from autoscaler.metrics.sources import SOURCES
 from autoscaler.policy.source_names import SOURCE_PARAMETERS, checked_source
 
@@ -40,16 +41,12 @@ def _promql(arguments: argparse.Namespace) -> list[str]:
         raise PolicyError(str(error)) from error
 
 
-def _as_table(rows: list[dict[str, object]]) -> Table:
+def _as_table(rows: Sequence[SourceRow]) -> Table:
     table = Table(caption="autoscaler sources show NAME --namespace N --name N prints the PromQL")
-    for heading in ("source", "counts", "labels a policy may override"):
-        table.add_column(heading, overflow="fold")
+    table.add_column("source", no_wrap=True)
+    table.add_column("counts")
+    table.add_column("labels to override", no_wrap=True)  # one a line: a name is not broken
     for row in rows:
-        parameters = row["parameters"]
-        shown = (
-            ", ".join(f"{k}={v}" for k, v in parameters.items())
-            if isinstance(parameters, dict)
-            else ""
-        )
-        table.add_row(str(row["name"]), str(row["counts"]), shown)
+        parameters = "\n".join(f"{name}={value}" for name, value in row["parameters"].items())
+        table.add_row(row["name"], row["counts"], parameters, end_section=True)
     return table

@@ -1,6 +1,7 @@
 """What does each source ask: the table for people, and PromQL ready to paste."""
 
 from collections.abc import Mapping
+from typing import TypedDict
 
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.promql import Matcher, escaped_regex
@@ -8,8 +9,16 @@ from autoscaler.metrics.source import Counter
 from autoscaler.metrics.sources import SOURCES
 
 
-def source_table() -> list[dict[str, object]]:
-    """Return one row per source: name, what it counts, its parameters and their defaults."""
+class SourceRow(TypedDict):
+    """What a source is called, what it counts, and its parameters with their defaults."""
+
+    name: str
+    counts: str
+    parameters: dict[str, str]
+
+
+def source_table() -> list[SourceRow]:
+    """Return one row per source."""
     return [
         {"name": each.name, "counts": each.counts, "parameters": dict(each.parameters)}
         for each in SOURCES.values()
