@@ -23,6 +23,7 @@ def test_a_recorded_load_becomes_a_policy_with_its_reasons(tmp_path, capsys):
     assert policy.metrics[0].request_rate.target.average_value == 100
     assert out.count("<- the knee") == 1
     assert f"{policy.forecast.risk * 100:g}%" in out
+    assert max(map(len, out.splitlines())) <= 92
 
 
 def test_a_query_of_ones_own_takes_the_place_of_the_source(tmp_path, capsys):

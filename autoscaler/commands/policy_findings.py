@@ -14,7 +14,7 @@ from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.doctor import Diagnosis, Doctor
 from autoscaler.metrics.findings import Finding, Level
 from autoscaler.policy.metric import TargetType
-from autoscaler.policy.quantity import duration_text
+from autoscaler.policy.quantity import duration_text, load_text
 from autoscaler.policy.schema import Actuator, WorkloadPolicy
 from autoscaler.policy.warnings import warnings_of
 from autoscaler.roster import Governed
@@ -135,10 +135,10 @@ def _learned(
 
 
 def _carried(capacity: Capacity) -> str:
-    low = "" if capacity.low is None else f"{capacity.low:.4g}"
-    high = "" if capacity.high is None else f"{capacity.high:.4g}"
-    bounds = f" ({low} to {high})" if low and high else " (at least: load hardly varied)"
-    return f"{capacity.per_pod:.4g} requests/s per pod{bounds}"
+    bounds = " (at least: load hardly varied)"
+    if capacity.low is not None and capacity.high is not None:
+        bounds = f" ({load_text(capacity.low)} to {load_text(capacity.high)})"
+    return f"{load_text(capacity.per_pod)} requests/s per pod{bounds}"
 
 
 def _lead_time(governed: Governed, workload: WorkloadFacts) -> Finding:

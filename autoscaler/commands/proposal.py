@@ -19,6 +19,7 @@ from autoscaler.decide.learned_capacity import learned_capacity
 from autoscaler.errors import TraceError
 from autoscaler.metrics.sources import SOURCES
 from autoscaler.policy.metric import MetricSpec
+from autoscaler.policy.quantity import load_text
 from autoscaler.ports import FloatArray
 from autoscaler.replay.trace import Trace
 
@@ -73,10 +74,10 @@ def _rate(origin: dict[str, str], **more: Any) -> MetricSpec:
 def _by_rate(arguments: argparse.Namespace, past: Recorded, origin: dict[str, str]) -> Found:
     trace = _known(past.load(_rate(origin), days=arguments.days), f"{origin}")
     capacity, note = _capacity(arguments, past, trace.load)
-    amount = f"{capacity:.4g}"
+    amount = f"{capacity:.15g}"
     metric = {"type": "RequestRate", "requestRate": {**origin, "target": {"averageValue": amount}}}
     told = f"The load is read by {next(iter(origin))} {next(iter(origin.values()))}."
-    return Found(trace, metric, float(amount), (told, note))
+    return Found(trace, metric, capacity, (told, note))
 
 
 def _known(trace: Trace, what: str) -> Trace:
@@ -100,11 +101,12 @@ def _capacity(arguments: argparse.Namespace, past: Recorded, load: FloatArray) -
             f"{past.target}: what one pod carries cannot be learned, there are not half an hour of "
             "minutes with load, CPU and pods known; give --capacity"
         )
-    return learned.per_pod, _learned_note(learned, request)
+    # More digits would claim to be known.
+    return float(load_text(learned.per_pod)), _learned_note(learned, request)
 
 
 def _learned_note(learned: Capacity, request: float) -> str:
-    high = "" if learned.high is None else f", up to {learned.high:.4g} would be within 90 %"
+    high = "" if learned.high is None else f", up to {load_text(learned.high)} would be within 90 %"
     return (
         f"averageValue was learned: at it a pod uses {_UTILIZATION:.0%} of the {request:.3g} cores "
         f"it requests{high}. A load test knows better."

@@ -8,6 +8,8 @@ It proposes `ForecastOnly`: to act is the reader's decision, after having watche
 """
 
 import argparse
+import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,7 @@ from autoscaler.review.verdict import summary
 
 # From hardly any slow time to as much as a tuned HPA has; a finer grid moves the knee by nothing.
 RISKS = (0.001, 0.003, 0.01, 0.03, 0.1)
+_COMMENT_WIDTH = 90
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -41,9 +44,15 @@ def main(arguments: argparse.Namespace) -> int:
     results = dict(zip(RISKS, played, strict=True))
     chosen = _chosen(results)
     compared = results[chosen]
-    print("\n".join(f"# {line}".rstrip() for line in [*reasons(results, compared), *found.notes]))
+    print(_comments([*reasons(results, compared), *found.notes]))
     print(policy_yaml(policy, risk=chosen), end="")
     return 0
+
+
+def _comments(lines: Iterable[str]) -> str:
+    """Return lines as comments of YAML, long ones broken as a person would."""
+    broken = (part for line in lines for part in textwrap.wrap(line, _COMMENT_WIDTH) or [""])
+    return "\n".join(f"# {part}".rstrip() for part in broken)
 
 
 def _in_a_file(arguments: argparse.Namespace) -> Found:

@@ -89,6 +89,13 @@ def test_source_capacity_risk_and_bounds_are_proposed_and_can_be_replayed(url, t
     assert main(["replay", "--policy", str(written), *asked]) == 0
 
 
+def test_what_a_pod_is_said_to_carry_is_proposed_to_the_digit(url, capsys):
+    assert recommended(url, "checkout", "--capacity", "12345.5") == 0
+
+    policy = yaml.safe_load(capsys.readouterr().out)
+    assert policy["metrics"][0]["requestRate"]["target"] == {"averageValue": "12345.5"}
+
+
 def test_where_only_cpu_is_known_the_cores_in_use_are_the_load(url, capsys):
     assert recommended(url, "worker", "--container", "app") == 0
 
