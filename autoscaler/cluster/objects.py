@@ -76,6 +76,12 @@ class Workload:
         """What its ReplicaSets, or pods, name as their owner."""
         return Owner(self.namespace, self.uid)
 
+    def has_current(self, replica_set: "ReplicaSet") -> bool:
+        """Whether a ReplicaSet of it is of the current template, by its own word or by revision."""
+        if self.template_hash:
+            return self.template_hash == replica_set.template_hash
+        return self.revision == replica_set.revision
+
 
 @dataclass(frozen=True, slots=True)
 class ReplicaSet:

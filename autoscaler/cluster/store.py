@@ -117,7 +117,8 @@ class Store:
     def _put_replica_set(self, seen: ReplicaSet) -> None:
         # Whose it was may be another: one that a Deployment left behind is adopted by the next.
         self._remove_replica_set(seen)
-        if seen.active or self._is_current(seen):
+        target = self._targets.get(seen.owner)
+        if seen.active or (target and self._workloads[target].has_current(seen)):  # it may sleep
             self._replica_sets[seen.uid] = seen
             self._replica_sets_of.setdefault(seen.owner, set()).add(seen.uid)
             self._changed(seen.owner)
@@ -174,11 +175,6 @@ class Store:
         for uid in self._replica_sets_of.pop(seen.as_owner, ()):
             self._replica_sets.pop(uid, None)
         self._facts.pop(seen.target, None)
-
-    def _is_current(self, seen: ReplicaSet) -> bool:
-        """Whether a ReplicaSet is its Deployment's own: at zero that one has no pods either."""
-        target = self._targets.get(seen.owner)
-        return target is not None and self._workloads[target].revision == seen.revision
 
     def _workload_of(self, owner: Owner) -> Owner:
         """Return whose a pod is in the end: its ReplicaSet's owner, or its owner itself."""
@@ -274,11 +270,8 @@ class Store:
         """Return the current template's hash: the workload's own word, else by revision."""
         if seen.template_hash:
             return seen.template_hash
-        for uid in self._replica_sets_of.get(seen.as_owner, ()):
-            replica_set = self._replica_sets[uid]
-            if replica_set.revision == seen.revision:
-                return replica_set.template_hash
-        return ""
+        known = map(self._replica_sets.__getitem__, self._replica_sets_of.get(seen.as_owner, ()))
+        return next((each.template_hash for each in known if seen.has_current(each)), "")
 
     def _lead_times(
         self, workload: Owner, pods: Sequence[Pod], template_hash: str

@@ -228,6 +228,17 @@ def test_a_workload_that_sleeps_remembers_how_long_its_pods_take(store: Store) -
     assert (facts(store).template_hash, seconds(store)) == ("new", [40])
 
 
+def test_of_a_rollout_s_idle_replica_sets_the_current_one_is_kept() -> None:
+    """Its revision is in an annotation of its own; the status names the template's hash."""
+    store = Store(clock=lambda: NOW)
+    store.put(replace(WORKLOAD, revision="", template_hash="new"))
+    for each in (OLD, CURRENT):
+        store.put(replace(each, revision="", active=False))
+
+    assert "rs2" in reachable_texts(store)
+    assert "rs1" not in reachable_texts(store)
+
+
 def test_what_the_pods_of_another_template_took_is_nothing_to_a_workload_that_sleeps(
     store: Store,
 ) -> None:
