@@ -42,11 +42,6 @@ class Outcome(NamedTuple):
     resource_version: str
     at: datetime
 
-    @property
-    def state_if_rescaled(self) -> WorkloadState:
-        """The state after the decision was carried out."""
-        return self.carried_out(self.state_if_held)
-
     def carried_out(self, state: WorkloadState) -> WorkloadState:
         """Return a state, this one's or a later one, after the decision was carried out."""
         decision = self.decision
@@ -66,7 +61,7 @@ class Outcome(NamedTuple):
 
     def state_after(self, *, rescaled: bool) -> WorkloadState:
         """Return the state after the decision was, or was not, carried out."""
-        return self.state_if_rescaled if rescaled else self.state_if_held
+        return self.carried_out(self.state_if_held) if rescaled else self.state_if_held
 
 
 def reconciled(

@@ -20,13 +20,6 @@ from autoscaler.decide.scale_to_zero import asleep, replicas_around_zero
 from autoscaler.decide.state import WorkloadState
 from autoscaler.policy.schema import WorkloadPolicy
 
-_TRUST_DETAIL = {
-    Trust.TRUSTED: "",
-    Trust.WARMING: "forecast warming",
-    Trust.DEMOTED: "forecast demoted",
-    Trust.STALE: "forecast stale",
-}
-
 
 def recommended(
     signals: Sequence[Signal],
@@ -124,6 +117,6 @@ def _detail(signals: Sequence[Signal]) -> str:
     """Return why a forecast does not steer, empty when all do; of several, whose it is."""
     for signal in signals:
         if signal.forecast is not None and signal.forecast.trust is not Trust.TRUSTED:
-            told = _TRUST_DETAIL[signal.forecast.trust]
+            told = f"forecast {signal.forecast.trust.lower()}"
             return told if len(signals) == 1 else f"{told}: {signal.metric}"
     return ""

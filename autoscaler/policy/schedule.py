@@ -83,17 +83,8 @@ class ScheduleEntry(Section):
 
 @lru_cache(maxsize=1024)
 def zone(name: str) -> ZoneInfo:
-    """Return the IANA time zone of that name.
-
-    Raises
-    ------
-    ValueError
-        There is none.
-    """
-    try:
-        return ZoneInfo(name)
-    except (OSError, ValueError, KeyError):
-        raise ValueError(f"{name!r} is not an IANA time zone such as Europe/Berlin") from None
+    """Return the time zone of that name; `ZoneInfo` itself keeps no more than eight."""
+    return ZoneInfo(name)
 
 
 @lru_cache(maxsize=4096)

@@ -162,7 +162,7 @@ def test_a_surplus_goes_on_while_the_cooldown_waits_and_ends_with_a_rescale():
     assert cooling.state_if_held.idle_share == pytest.approx(0.7)
     lowered = outcome(LOW)
     assert lowered.state_if_held.surplus == WORTH
-    assert lowered.state_if_rescaled.surplus == timedelta(0)
+    assert lowered.state_after(rescaled=True).surplus == timedelta(0)
 
 
 def test_a_cycle_that_came_late_adds_a_minute_at_most():
