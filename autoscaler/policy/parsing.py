@@ -15,29 +15,22 @@ from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.policy.yaml_text import documents
 
 
-def parsed_policy(
-    document: str, *, source: str, namespace: str | None, own_namespace: str | None
-) -> WorkloadPolicy:
-    """Return the policy that a document holds.
+def policy_of(document: PolicyDocument, *, own_namespace: str | None) -> WorkloadPolicy:
+    """Return the policy that a document holds, which has to be exactly one.
 
     Parameters
     ----------
-    document
-        The YAML text of exactly one policy.
-    source
-        Where it stands: begins every line of the error.
-    namespace
-        The namespace of the ConfigMap it stands in; None for a file, which may name any namespace.
     own_namespace
         The daemon's own namespace, whose ConfigMaps may govern other namespaces.
 
     Raises
     ------
     PolicyError
-        One line per mistake.
+        One line per mistake; each begins with the document's source.
     """
+    source, namespace = document.source, document.namespace
     try:
-        found = documents(document)
+        found = documents(document.text)
     except PolicyError as error:
         raise PolicyError(f"{source}: {error}") from error
     if len(found) != 1:
@@ -48,16 +41,6 @@ def parsed_policy(
     if policy is None or mistakes:
         raise PolicyError("\n".join(f"{source}: {mistake}" for mistake in mistakes))
     return policy
-
-
-def policy_of(document: PolicyDocument, *, own_namespace: str | None) -> WorkloadPolicy:
-    """Return the policy of a `PolicyDocument`; raise `PolicyError` as `parsed_policy` does."""
-    return parsed_policy(
-        document.text,
-        source=document.source,
-        namespace=document.namespace,
-        own_namespace=own_namespace,
-    )
 
 
 def checked(values: Any) -> tuple[WorkloadPolicy | None, list[str]]:

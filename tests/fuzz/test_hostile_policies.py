@@ -13,7 +13,7 @@ from autoscaler.metrics.own_query import examined
 from autoscaler.metrics.plan import planned
 from autoscaler.policy.book import PolicyBook, policy_key
 from autoscaler.policy.document import PolicyDocument
-from autoscaler.policy.parsing import parsed_policy
+from autoscaler.policy.parsing import policy_of
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.roster import compiled
 from fuzz.hostile import TEXTS, edited, inputs, mutated, noise, value
@@ -56,7 +56,7 @@ def outcome(text: str) -> WorkloadPolicy | None:
     """Return the policy of a text; a refusal has to say whose."""
     complaint = ""
     try:
-        return parsed_policy(text, source=SOURCE, namespace="shop", own_namespace="autoscaler")
+        return policy_of(PolicyDocument(SOURCE, text, "shop"), own_namespace="autoscaler")
     except PolicyError as error:
         complaint = str(error)
     assert complaint.startswith(SOURCE)

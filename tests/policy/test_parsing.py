@@ -7,7 +7,8 @@ import pytest
 
 from autoscaler.errors import PolicyError
 from autoscaler.policy.behavior import DEFAULT_SCALE_DOWN, DEFAULT_SCALE_UP
-from autoscaler.policy.parsing import parsed_policy
+from autoscaler.policy.document import PolicyDocument
+from autoscaler.policy.parsing import policy_of
 from autoscaler.policy.schema import Mode, WorkloadPolicy
 from autoscaler.policy.yaml_text import documents
 
@@ -20,9 +21,11 @@ metrics:
 """
 
 
-def parsed(text: str, **where: str | None) -> WorkloadPolicy:
-    place: dict[str, str | None] = {"namespace": "shop", "own_namespace": "autoscaler"}
-    return parsed_policy(text, source="shop/policies checkout", **{**place, **where})
+def parsed(
+    text: str, *, namespace: str | None = "shop", own_namespace: str | None = "autoscaler"
+) -> WorkloadPolicy:
+    document = PolicyDocument("shop/policies checkout", text, namespace)
+    return policy_of(document, own_namespace=own_namespace)
 
 
 def complaints(text: str, **where: str | None) -> list[str]:
