@@ -52,6 +52,8 @@ class World:
     cluster: Cluster
     clock: Clock
     witness: Witness | None = None
+    clock_moved_by: Callable[[], float] = lambda: 0.0
+    """By how many seconds the clock was set since this was asked last, as far as anybody knows."""
 
 
 # What tells one of our terms from another; it has no order.
@@ -163,7 +165,8 @@ class Daemon:
         if not self._mandate.held_back():
             self._policy_events.tell(self._book, may_write=self._mandate.may_write)
         self.accept_history()
-        summary = self._reconciler.reconcile(self._roster, now=now)
+        moved_by = timedelta(seconds=self._world.clock_moved_by())
+        summary = self._reconciler.reconcile(self._roster, now=now, clock_moved_by=moved_by)
         self._has_decided = True
         self._cycle_ended(summary, timedelta(seconds=time.perf_counter() - began))
         return summary

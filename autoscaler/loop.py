@@ -90,6 +90,7 @@ class Reconciler:
         self._states: dict[TargetRef, WorkloadState] = {}
         self._recalled: dict[TargetRef, Memory] = {}
         self._others_led: set[TargetRef] = set()
+        self._clock_moved_by = timedelta(0)
 
     def recall(self, memories: Mapping[TargetRef, Memory]) -> None:
         """Take up what another process remembered: the next cycle begins its workloads with it."""
@@ -114,8 +115,14 @@ class Reconciler:
             if governed.target in self._states
         }
 
-    def reconcile(self, roster: Roster, *, now: datetime) -> CycleSummary:
-        """Decide every policy of the roster once, at `now`."""
+    def reconcile(
+        self, roster: Roster, *, now: datetime, clock_moved_by: timedelta = timedelta(0)
+    ) -> CycleSummary:
+        """Decide every policy of the roster once, at `now`.
+
+        `clock_moved_by` is by how much the clock was set since the cycle before, where it is known.
+        """
+        self._clock_moved_by = clock_moved_by
         workloads = self._cluster.workloads(roster.targets)
         self._take_over(workloads, now=now)
         if self._witness is not None:
@@ -214,7 +221,12 @@ class Reconciler:
         """Decide on these facts, and write that."""
         state = self._state(governed, workload, now=now)
         outcome = reconciled(
-            signals, workload=workload, policy=governed.policy, state=state, now=now
+            signals,
+            workload=workload,
+            policy=governed.policy,
+            state=state,
+            now=now,
+            clock_moved_by=self._clock_moved_by,
         )
         try:
             done = self._orders.carry_out(governed, outcome, held_back=self._was_held_back)

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from autoscaler.decide.holds import BACKWARD_JUMP, FORWARD_JUMP
+from autoscaler.decide.holds import CORRECTION, FORWARD_JUMP
 from support.clock_soak import ClockSoak
 from support.endurance import resident_mib
 
@@ -17,7 +17,7 @@ def test_under_a_clock_that_is_set_forth_and_back_nothing_is_lowered_by_mistake(
     soak.recover()
 
     assert soak.wrong == []
-    assert min(soak.jumps) < -BACKWARD_JUMP
+    assert min(soak.jumps) < -CORRECTION
     assert max(soak.jumps) > FORWARD_JUMP
     assert (day.raised > 0, day.lowered > 0) == (True, True), "the load goes on"
     assert [r.msg for r in caplog.records if r.levelno >= logging.ERROR] == []

@@ -157,9 +157,9 @@ class Bench:
         self.held_back = ""
         self.now = NOW
 
-    def run(self, cycles=1):
+    def run(self, cycles=1, *, moved_by=timedelta(0)):
         for _ in range(cycles):
-            summary = self.reconciler.reconcile(self.roster, now=self.now)
+            summary = self.reconciler.reconcile(self.roster, now=self.now, clock_moved_by=moved_by)
             self.now += TICK
         return summary
 
@@ -178,6 +178,25 @@ def test_load_above_what_the_pods_carry_is_scaled_and_told():
     assert world.cluster.written == [("checkout", record.decision.desired_replicas, "1")]
     assert world.cluster.events[0][1] == "SuccessfulRescale"
     assert (summary.governed, summary.rescaled, summary.broken) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("moved_by", "lowered"),
+    [
+        pytest.param(timedelta(0), [True, True], id="four minutes went by"),
+        pytest.param(timedelta(minutes=4), [False, True], id="the clock was set by as much"),
+    ],
+)
+def test_a_clock_that_is_set_forward_shortens_no_window(moved_by, lowered):
+    world, seen = bench(100.0, checkout=4), []
+    world.run(cycles=8)
+    world.now += timedelta(minutes=4)
+    world.run(moved_by=moved_by)
+    for cycles in (4, 20):
+        world.run(cycles=cycles)
+        seen.append(bool(world.cluster.written))
+
+    assert seen == lowered
 
 
 def test_forecast_only_records_the_same_and_writes_nothing():

@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from autoscaler import __version__
+from autoscaler.clocks import WallClock
 from autoscaler.cluster.api import Connection, connect
 from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
 from autoscaler.commands.leader_election import leader_election
@@ -102,7 +103,7 @@ def main(arguments: argparse.Namespace) -> int:
         closing(PrometheusMetrics(prometheus_settings(arguments))) as metrics,
         closing(ReadinessWitness(arguments.consul_url)) as witness,
     ):
-        world = World(metrics, cluster, SystemClock(), witness)
+        world = World(metrics, cluster, SystemClock(), witness, WallClock().moved_by)
         reporting.latest.held_back = mandate.held_back
         daemon = Daemon(
             world,

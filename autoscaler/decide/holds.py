@@ -10,11 +10,12 @@ Doubts about one sample are judged in `recommend`; these holds are about the wor
 | contradiction | one metric reads nothing, another is busy | they agree | 30 min |
 | load vanished | it falls below a tenth, the need by half, in 5 min | - | 10 min, each |
 | burst | the forecast reports a jump | - | 15 min; then it must clear before it counts again |
-| clock jump | time ran backwards, or skipped minutes | - | as after a restart, each |
+| clock jump | the clock was set, ran backwards, or skipped minutes | - | as after a restart, each |
 | restart | we start without history | - | window, cooldown, period or lead time, the longest |
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from autoscaler.decide.decision import Recommendation
@@ -48,7 +49,8 @@ _ALL = 100
 VANISHED_WITHIN = timedelta(minutes=5)
 # A cycle that comes this late was not late, the clock moved or we were suspended.
 FORWARD_JUMP = timedelta(minutes=5)
-BACKWARD_JUMP = timedelta(seconds=5)
+# A clock that is set, or runs back, by no more than this was merely corrected.
+CORRECTION = timedelta(seconds=5)
 
 
 def updated_holds(
@@ -72,18 +74,12 @@ def updated_holds(
         or (reason in _LATCHED and hold_left(reason, since, window=window, now=now) > _ZERO)
     }
     for reason in present:
-        if reason not in holds or _again(reason, holds[reason], recommendation, state):
+        if reason not in holds or (
+            # A load that came back meanwhile, and is gone again, holds anew.
+            reason is Reason.LOAD_VANISHED_HOLD and _vanished(recommendation, state, holds[reason])
+        ):
             holds[reason] = now
     return tuple(holds.items())
-
-
-def _again(
-    reason: Reason, since: datetime, recommendation: Recommendation, state: WorkloadState
-) -> bool:
-    """Whether the cause of a hold came once more: another jump, or a load that was back between."""
-    if reason is Reason.LOAD_VANISHED_HOLD:
-        return _vanished(recommendation, state, since)
-    return reason is Reason.CLOCK_JUMP_HOLD
 
 
 def _present(
@@ -108,14 +104,30 @@ def _present(
         if signal.forecast is not None and signal.forecast.burst:
             present.append(Reason.BURST_HOLD)
             break
-    if clock_jumped(state, now=now):
-        present.append(Reason.CLOCK_JUMP_HOLD)
     return present
 
 
-def clock_jumped(state: WorkloadState, *, now: datetime) -> bool:
-    """Whether more or less time went by since the cycle before than ever does between two."""
-    return state.seen_at is not None and not (-BACKWARD_JUMP <= now - state.seen_at <= FORWARD_JUMP)
+def clock_jumped(state: WorkloadState, *, now: datetime, moved_by: timedelta) -> bool:
+    """Whether the clock was set, or more or less time went by than ever does between two cycles.
+
+    Parameters
+    ----------
+    moved_by
+        By how much the clock was set since the cycle before, as far as that is known.
+    """
+    if abs(moved_by) > CORRECTION:
+        return True
+    return state.seen_at is not None and not (-CORRECTION <= now - state.seen_at <= FORWARD_JUMP)
+
+
+def after_jump(state: WorkloadState, *, now: datetime) -> WorkloadState:
+    """Return the state after the clock jumped: every hold is as old as before, idleness is not.
+
+    A jump forward must neither end a hold nor count as idle time before scale to zero.
+    """
+    ahead = max(now - (state.seen_at or now), _ZERO)
+    holds = {reason: at + ahead for reason, at in state.holds} | {Reason.CLOCK_JUMP_HOLD: now}
+    return replace(state, holds=tuple(holds.items()), idle_since=None)
 
 
 def _contradicting(recommendation: Recommendation) -> bool:

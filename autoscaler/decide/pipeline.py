@@ -13,7 +13,13 @@ from autoscaler.decide.churn import idle_share_after, surplus_at
 from autoscaler.decide.contention import back_off_left, reversed_order, with_reversal
 from autoscaler.decide.decision import Decision, Limit, Recommendation, left_text
 from autoscaler.decide.facts import Signal, WorkloadFacts
-from autoscaler.decide.holds import VANISHED_WITHIN, busiest, clock_jumped, updated_holds
+from autoscaler.decide.holds import (
+    VANISHED_WITHIN,
+    after_jump,
+    busiest,
+    clock_jumped,
+    updated_holds,
+)
 from autoscaler.decide.lead_time import longest_lead_time
 from autoscaler.decide.limits import STEPS, at_rest, capped_by_hpa
 from autoscaler.decide.rate_limits import LONGEST_PERIOD
@@ -71,6 +77,7 @@ def reconciled(
     policy: WorkloadPolicy,
     state: WorkloadState,
     now: datetime,
+    clock_moved_by: timedelta = _ZERO,
 ) -> Outcome:
     """Recommend, decide and remember, for one workload at one instant.
 
@@ -80,9 +87,11 @@ def reconciled(
         One per entry of `policy.metrics`, in that order.
     state
         What the outcome of the reconcile before said to remember.
+    clock_moved_by
+        By how much the clock was set since then, as far as that is known.
     """
-    if clock_jumped(state, now=now):
-        state = _over_a_jump(state, now=now)
+    if clock_jumped(state, now=now, moved_by=clock_moved_by):
+        state = after_jump(state, now=now)
     if state.seen_at is not None and now < state.seen_at:
         state = state.as_of(now)
     recommendation = recommended(signals, workload=workload, policy=policy, state=state, now=now)
@@ -95,16 +104,6 @@ def reconciled(
         surplus = observed.surplus if share else _ZERO
         observed = replace(observed, surplus=surplus, idle_share=share)
     return Outcome(recommendation, decision, observed, workload.resource_version, now)
-
-
-def _over_a_jump(state: WorkloadState, *, now: datetime) -> WorkloadState:
-    """Return the state after the clock jumped: every hold is as old as before, idleness is not.
-
-    A jump forward must neither end a hold nor count as idle time before scale to zero.
-    """
-    ahead = max(now - (state.seen_at or now), _ZERO)
-    holds = tuple((reason, at + ahead) for reason, at in state.holds)
-    return replace(state, holds=holds, idle_since=None)
 
 
 def decide(

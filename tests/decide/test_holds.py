@@ -124,6 +124,20 @@ def test_what_counts_as_a_jump_of_the_clock(seconds, expected):
     assert after.since(Reason.CLOCK_JUMP_HOLD) == expected
 
 
+@pytest.mark.parametrize(
+    ("moved_by", "reason"),
+    [
+        pytest.param(5, Reason.ALL_BELOW_TARGET, id="five seconds are a correction"),
+        pytest.param(6, Reason.CLOCK_JUMP_HOLD, id="more is a jump, however short"),
+        pytest.param(-6, Reason.CLOCK_JUMP_HOLD, id="back as well"),
+    ],
+)
+def test_a_clock_that_is_known_to_have_been_set_holds(moved_by, reason):
+    decision = decided(LOW, moved_by=timedelta(seconds=moved_by))
+
+    assert decision.reason is reason
+
+
 def test_a_restart_with_its_history_read_back_needs_no_hold():
     state = replace(quiet(3, 3), started_at=NOW, recovered=True)
 

@@ -97,7 +97,9 @@ def events(*age_and_change):
     return tuple(ScaleEvent(ago(age), change) for age, change in age_and_change)
 
 
-def outcome(*signals, spec=10, state=None, now=NOW, facts=None, **policy_fields):
+def outcome(
+    *signals, spec=10, state=None, now=NOW, facts=None, moved_by=timedelta(0), **policy_fields
+):
     """One reconcile; the state defaults to a window that recommended what is asked for now."""
     facts = workload(spec) if facts is None else facts
     state = quiet(0) if state is None else state
@@ -108,6 +110,7 @@ def outcome(*signals, spec=10, state=None, now=NOW, facts=None, **policy_fields)
         policy=policy(n_metrics=n_metrics, **policy_fields),
         state=state,
         now=now,
+        clock_moved_by=moved_by,
     )
 
 

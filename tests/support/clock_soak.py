@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from autoscaler.decide.facts import TargetRef
-from autoscaler.decide.holds import BACKWARD_JUMP, FORWARD_JUMP
+from autoscaler.decide.holds import CORRECTION
 from support.endurance import BEGIN, TICK, WINDOW, Endurance
 
 # The load is known for three hours beyond the end, and for a fortnight before the begin.
@@ -47,7 +47,7 @@ class ClockSoak(Endurance):
             minutes = 0.25 * 120 ** chance.random()
         self._jump_at = now + timedelta(minutes=minutes)
         self.jumps.append(self.clock.skew - before)
-        if not -BACKWARD_JUMP <= self.jumps[-1] + TICK <= FORWARD_JUMP:
+        if abs(self.jumps[-1]) > CORRECTION:
             self._noticed_at = now
 
     def look(self, before: dict[TargetRef, int], *, leads: bool) -> None:

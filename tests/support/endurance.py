@@ -16,7 +16,7 @@ import types
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -98,7 +98,7 @@ class Replica:
     def __init__(self, world: World, endurance: "Endurance") -> None:
         self.reporting = Reporting(TICK)
         self.daemon = Daemon(
-            world,
+            replace(world, clock_moved_by=endurance.clock.watched()),
             interval=TICK,
             record=self.reporting.record,
             cycle_ended=self.reporting.cycle_ended,

@@ -5,7 +5,7 @@ Time has two clocks, as in life: the world's, and the daemon's, which may be wro
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -71,6 +71,17 @@ class SkewedClock:
     def now(self) -> datetime:
         """Return what the daemon believes."""
         return self.world.now() + self.skew
+
+    def watched(self) -> Callable[[], float]:
+        """Return who tells by how many seconds the clock was set since asked last."""
+        seen = self.skew
+
+        def moved_by() -> float:
+            nonlocal seen
+            before, seen = seen, self.skew
+            return (seen - before).total_seconds()
+
+        return moved_by
 
 
 @dataclass(slots=True)
