@@ -87,10 +87,9 @@ def fewer_steps(number: int, case: Case) -> Limit | None:
     """Let a scale-in wait until it is worth it, and a scale-out until it is needed."""
     worth = _worth_of_a_step(case)
     if worth and number < case.current:
-        if _kept_anyway(number, case):
-            return None
         surplus = case.state.surplus
-        return kept_for_later(number, current_replicas=case.current, worth=worth, surplus=surplus)
+        wait = kept_for_later(number, current_replicas=case.current, worth=worth, surplus=surplus)
+        return None if wait is None or _kept_anyway(number, case) else wait
     if worth and _more_is_recommended(number, case):
         enough = case.recommendation.enough_replicas
         return enough_for_now(number, current_replicas=case.current, enough=enough)
@@ -140,7 +139,7 @@ def _kept_anyway(number: int, case: Case) -> bool:
 
     That is then told at once and in each cycle, instead of a wait that would change nothing.
     """
-    later = (step(number, case) for step in (rate_limited, bounded, not_paused))
+    later = (step(number, case) for step in (bounded, not_paused, rate_limited))
     return number < case.current and any(
         limit is not None and limit.after >= case.current for limit in later
     )
@@ -148,11 +147,13 @@ def _kept_anyway(number: int, case: Case) -> bool:
 
 def cooled_down(number: int, case: Case) -> Limit | None:
     """Wait for the cooldown of the direction; a burst does not wait to grow."""
-    if number == case.current or _kept_anyway(number, case):
+    if number == case.current:
         return None
     cooldown_left = scale_in_cooldown_left if number < case.current else scale_out_cooldown_left
     left = cooldown_left(case.policy.cooldown, state=case.state, now=case.now)
-    return Limit(Reason.COOLDOWN_ACTIVE, number, case.current, left_text(left)) if left else None
+    if not left or _kept_anyway(number, case):
+        return None
+    return Limit(Reason.COOLDOWN_ACTIVE, number, case.current, left_text(left))
 
 
 def rate_limited(number: int, case: Case) -> Limit | None:
