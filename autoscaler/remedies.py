@@ -25,6 +25,7 @@ REMEDY = {
     Doubt.FOREIGN: "several clusters share this Prometheus: pin one with labels.cluster",
 }
 
+_UNPAUSE = "take the pause away, annotation or field as the step below says"
 # Of the rules that do not end by themselves, or not soon.
 END_OF = {
     Reason.TARGET_NOT_FOUND: "create it, mend scaleTargetRef, or take the policy away",
@@ -34,7 +35,9 @@ END_OF = {
     Reason.TOO_MANY_REPLICAS: "raise maxReplicas, if more pods may run",
     Reason.HPA_MAX_REPLICAS: "raise maxReplicas of the HPA, if more pods may run",
     Reason.ROLLOUT_HOLD: "kubectl rollout status says what the rollout waits for",
-    Reason.PAUSED: "take the pause away, annotation or field as the step below says",
+    Reason.PAUSED: _UNPAUSE,
+    Reason.SCALE_IN_PAUSED: _UNPAUSE,
+    Reason.SCALE_OUT_PAUSED: _UNPAUSE,
     Reason.PAUSED_REPLICAS: "take the annotation autoscaler/paused-replicas away",
     Reason.SCALING_DISABLED: "kubectl scale to one replica or more hands it back",
 }

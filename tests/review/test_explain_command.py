@@ -107,6 +107,13 @@ def test_a_rule_that_somebody_has_to_end_is_told_with_the_way_out(explained):
     assert f"  way out                {END_OF[Reason.REPLICAS_CONTESTED]}" in out.splitlines()
 
 
+@pytest.mark.parametrize("paused", [Reason.PAUSED, Reason.SCALE_IN_PAUSED, Reason.SCALE_OUT_PAUSED])
+def test_every_pause_is_told_with_the_way_out(explained, paused):
+    _, out, _ = explained("shop/checkout", records=[record(10, 10, (paused, 8, 10, "policy"))])
+
+    assert f"  way out                {END_OF[Reason.PAUSED]}" in out.splitlines()
+
+
 def test_pods_that_are_not_ready_are_told_with_where_to_look(explained):
     _, out, _ = explained("shop/checkout", records=[record(14, 14, workload=workload(14, ready=9))])
 
