@@ -7,12 +7,12 @@ So a tenth of the pods waits for a quarter of an hour, and half of them for thre
 A surplus that ends earlier causes no rescale; without a stabilization window nothing waits.
 On a load's first day the wait is shorter: it grows from nothing to the whole with the load's past.
 
-Scale-out waits while the current count is exceeded with less than twice the stated risk, and then
-goes to the count of the stated risk, which leaves room for the noise of the next minutes.
+Scale-out waits while the chance that the pods there are too few is less than twice the stated risk.
+Then it goes to the count of the stated risk, which leaves room for the noise of the next minutes.
 Where scale-in does not wait, scale-out does not either.
-On a rise one scale-out adds the pods of several: as many as stand idle, until the load has risen to
-them, for no more than what is worth a rescale.
-A steady rise is so met with steps as large as those of an equally steady fall.
+On a rise one scale-out adds the pods of several: as many that, until the load has risen to them,
+they stand idle for no more than what is worth a rescale.
+So the steps of a steady rise are as large as those of an equally steady fall.
 A burst is no steady rise, and on doubt nothing is added beyond the need.
 
 All of this applies where a forecast sizes the workload; one that is sized by measured load follows

@@ -9,9 +9,7 @@ Kubernetes documentation, "Horizontal Pod Autoscaling", section "Algorithm detai
 
 import math
 
-from autoscaler.decide.replica_calculator import (
-    HpaProposal,
-)
+from autoscaler.decide.replica_calculator import HpaProposal
 from autoscaler.decide.sizing import whole_pods
 from autoscaler.decide.usage_ratio import Tolerances
 
