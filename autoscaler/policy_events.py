@@ -30,7 +30,7 @@ class PolicyEvents:
         for complaint, reason in sorted(wrong - self._told):
             if may_write(_config_map(complaint)):
                 told = "; ".join(complaint.told.splitlines())
-                self._record(complaint, reason, told, warning=True)
+                self._record(complaint, reason, told)
                 self._told.add((complaint, reason))
         gone = {c for c, reason in self._told - wrong if reason == REFUSED}
         self._told &= wrong
@@ -46,11 +46,11 @@ class PolicyEvents:
         for complaint in sorted(accepted):
             if may_write(_config_map(complaint)):
                 told = f"{complaint.source}: in force as it is written"
-                self._record(complaint, ACCEPTED, told, warning=False)
+                self._record(complaint, ACCEPTED, told)
 
-    def _record(self, complaint: Complaint, reason: str, told: str, *, warning: bool) -> None:
-        target = _config_map(complaint)
-        self._cluster.record_event(target, reason=reason, message=told, warning=warning)
+    def _record(self, complaint: Complaint, reason: str, told: str) -> None:
+        target, is_wrong = _config_map(complaint), reason != ACCEPTED
+        self._cluster.record_event(target, reason=reason, message=told, warning=is_wrong)
 
 
 def _first_of_each(book: PolicyBook) -> set[tuple[Complaint, str]]:

@@ -116,18 +116,20 @@ class Pod:
     found: bool = False
     """Whether it was there before we looked: what it went through until then is not known."""
     first_ready_at: datetime | None = None
+    """When it served first, as was seen then: kept for as long as it lives."""
 
     @property
     def owner(self) -> Owner:
         """Whose it is: a ReplicaSet's, or a workload's."""
         return Owner(self.namespace, self.owner_uid)
 
-    def served_first_at(self, *, found: bool) -> datetime | None:
-        """Return when it first served, if known; a `found` one may have served before."""
+    @property
+    def served_first_at(self) -> datetime | None:
+        """When it first served, as far as it tells now; a `found` one may have served before."""
         since = self.ready_since
         if since is None or self.restarts:
             return None
-        if found and since - self.facts.created_at > LONGEST_FOUND_LEAD_TIME:
+        if self.found and since - self.facts.created_at > LONGEST_FOUND_LEAD_TIME:
             return None
         return since
 

@@ -131,11 +131,12 @@ class Store:
             # A StatefulSet's pod came again while nobody watched; a list tells of no deletion then.
             self._remove_pod(before)
             before = None
-        found = before.found if before else pod.found
-        known = before.first_ready_at if before else None
-        first = known or pod.served_first_at(found=found)
+        if before is not None:
+            pod = replace(pod, found=before.found, first_ready_at=before.first_ready_at)
+        if pod.first_ready_at is None:
+            pod = replace(pod, first_ready_at=pod.served_first_at)
         siblings = self._pods_of.setdefault(pod.owner, {})
-        siblings[pod.name] = replace(pod, found=found, first_ready_at=first)
+        siblings[pod.name] = pod
         self._siblings_of[pod.uid] = siblings
         self._changed(pod.owner)
 
