@@ -102,18 +102,21 @@ class Reconciler:
         self._others_led |= set(targets)
 
     def memories(self, roster: Roster) -> dict[TargetRef, Memory]:
-        """Return what is remembered; a standby's is no use, for it lacks the leader's rescales."""
-        if self._was_held_back:
-            return {}
-        return {
-            governed.target: Memory(
-                self._states[governed.target],
-                remembered_for(governed.policy.behavior),
-                self._capacities.fit_of(governed.target),
-            )
-            for governed in roster.governed
-            if governed.target in self._states
-        }
+        """Return what is remembered, to be left to another process.
+
+        Of a standby, or a dry run, only what was learned of capacities is of use: its states lack
+        the rescales of whoever acts.
+        """
+        left: dict[TargetRef, Memory] = {}
+        for governed in roster.governed:
+            state = self._states.get(governed.target)
+            if state is not None:
+                if self._was_held_back:
+                    state = WorkloadState(state.started_at, uid=state.uid)
+                reach = remembered_for(governed.policy.behavior)
+                fit = self._capacities.fit_of(governed.target)
+                left[governed.target] = Memory(state, reach, fit)
+        return left
 
     def reconcile(
         self, roster: Roster, *, now: datetime, clock_moved_by: timedelta = timedelta(0)

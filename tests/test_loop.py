@@ -14,6 +14,7 @@ from autoscaler.decide.facts import (
 )
 from autoscaler.decide.learned_capacity import CapacityFit
 from autoscaler.decide.reason import Reason
+from autoscaler.decide.state import WorkloadState
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError, ScaleUnansweredError
 from autoscaler.forecasting import Forecasts, horizon_of
 from autoscaler.loop import Reconciler
@@ -559,17 +560,24 @@ def test_a_restart_that_cannot_know_holds_for_a_window(meanwhile):
     assert after.records[-1].decision.reason is Reason.RESTART_HOLD
 
 
-def test_a_standby_leaves_no_memory_for_it_does_not_know_the_leader_s_rescales():
-    world = bench(1000.0, checkout=4)
+def test_a_standby_leaves_no_state_for_it_does_not_know_the_leader_s_rescales():
+    world = calm_world()
     world.held_back = "standby: another replica leads"
-    world.run()
+    world.run(4)
+    after = restarted(world)
+    after.run()
 
-    assert world.reconciler.memories(world.roster) == {}
+    assert world.reconciler.memories(world.roster)[CHECKOUT].state == WorkloadState(
+        NOW, uid="first"
+    )
+    assert after.records[0].decision.reason is Reason.RESTART_HOLD
 
 
-def test_what_a_pod_carries_is_known_after_a_restart_that_remembers():
+@pytest.mark.parametrize("held_back", ["", "standby: another replica leads", "dry run"])
+def test_what_a_pod_carries_is_known_after_a_restart_that_remembers(held_back):
     policies = {CHECKOUT: LEARNING}
     world, after = (bench(400.0, checkout=4, policies=policies) for _ in range(2))
+    world.held_back = held_back
     of = " ".join(world.roster.series_keys)
     fit = CapacityFit("", 40.0, 50.0, 0.5, 100.0, 1.0, 0.01, learned_of=of)
     world.run()
