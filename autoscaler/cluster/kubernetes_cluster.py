@@ -28,6 +28,7 @@ from autoscaler.cluster.store import Store
 from autoscaler.decide.facts import TargetRef, WorkloadFacts
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError
 from autoscaler.ports import PolicyDocument
+from autoscaler.strict import MALFORMED
 
 logger = logging.getLogger(__name__)
 
@@ -110,9 +111,11 @@ class KubernetesCluster:
     def reread(self, target: TargetRef) -> WorkloadFacts:
         """Read one target past the watch; `ScaleRefusedError` when it cannot be had."""
         raw = self._scaler.read(target)
-        return self._store.facts_of(
-            parsing.workload(raw, kind=target.kind, api_version=target.api_version)
-        )
+        try:
+            read = parsing.workload(raw, kind=target.kind, api_version=target.api_version)
+        except MALFORMED as error:
+            raise ScaleRefusedError(f"{target}: cannot be read: {error!r}") from error
+        return self._store.facts_of(read)
 
     def patch_scale(self, target: TargetRef, replicas: int, *, resource_version: str) -> None:
         """Write `spec.replicas`."""

@@ -9,6 +9,7 @@ from kubernetes.config import ConfigException
 
 from autoscaler.cluster.api import Request, answered
 from autoscaler.cluster.events import EventRecorder, Happening
+from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
 from autoscaler.cluster.lease import Leadership
 from autoscaler.cluster.listing import Listing, Resource
 from autoscaler.cluster.parsing import policy_source
@@ -97,6 +98,17 @@ def test_a_write_may_have_arrived(impostor: Impostor) -> None:
 
     with pytest.raises(ScaleUnansweredError, match="Sign in"):
         scaler.patch_scale(CHECKOUT, 4, resource_version="1")
+
+
+@pytest.mark.parametrize("body", [LOGIN, b"{}", b'{"metadata": {"name": "checkout"}}'])
+def test_a_workload_that_cannot_be_read_after_a_conflict_is_refused(
+    impostor: Impostor, body: bytes
+) -> None:
+    impostor.body = body
+    cluster = KubernetesCluster(impostor.api)
+
+    with pytest.raises(ScaleRefusedError, match="shop/checkout"):
+        cluster.reread(CHECKOUT)
 
 
 @pytest.mark.parametrize(
