@@ -8,7 +8,7 @@ from autoscaler.cluster import parsing
 from autoscaler.cluster.objects import Rival
 from autoscaler.decide.facts import PodPhase
 from autoscaler.errors import PolicyError
-from autoscaler.policy.parsing import parsed_policy
+from autoscaler.policy.parsing import policy_of
 
 META = {"namespace": "shop", "name": "checkout", "uid": "d1", "resourceVersion": "7"}
 CONTROLLED = [
@@ -219,7 +219,7 @@ def test_how_far_the_floor_of_an_hpa_may_go(spec: dict[str, int], most: int | No
 def test_a_policy_in_binary_data_is_refused_by_name_instead_of_disappearing():
     meta = {"namespace": "shop", "name": "policies"}
     source = parsing.policy_source({"metadata": meta, "binaryData": {"checkout": "/w=="}})
-    [(key, text)] = source.data.items()
+    [document] = source.documents()
 
-    with pytest.raises(PolicyError, match=f"{key}: a policy is a mapping .* not UTF-8 text"):
-        parsed_policy(text, source=key, namespace="shop", own_namespace=None)
+    with pytest.raises(PolicyError, match="key checkout: a policy is a mapping .* not UTF-8 text"):
+        policy_of(document, own_namespace=None)
