@@ -122,15 +122,16 @@ def _wait_for_first_past(history: HistoryJob, stop: threading.Event) -> None:
 def _wait_for(
     stop: threading.Event, schedulers: Iterable[BackgroundScheduler], wall_clock: WallClock
 ) -> None:
-    """Wait for `stop`; once the wall clock is set back, have every job run now and from now on.
+    """Wait for `stop`; tell when the wall clock is set, and once it is set back run every job now.
 
     The scheduler compares the wall clock with when a job is due next: set back by an hour, it would
     run nothing for an hour. Set forward, it runs at once what has come due, and goes on from there.
     """
     while not stop.wait(CLOCK_LOOK.total_seconds()):
         moved_by = wall_clock.moved_by()
-        if moved_by < 0:
+        if moved_by:
             log_event(logger, logging.WARNING, "clock_set", seconds=round(moved_by))
+        if moved_by < 0:
             for scheduler in schedulers:
                 for job in scheduler.get_jobs():
                     job.modify(next_run_time=datetime.now(tz=UTC))

@@ -7,6 +7,7 @@ import pytest
 from apscheduler.events import EVENT_JOB_MISSED, JobEvent
 
 from autoscaler import jobs
+from autoscaler.clocks import WallClock
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.jobs import Every, HistoryJob, run_once, serve
 from models.engine import ForecastEngine
@@ -263,6 +264,21 @@ def test_cycles_go_on_when_the_wall_clock_is_set_back_by_an_hour(wall, caplog):
 
     assert len(cycles) > 2
     assert "clock_set" in caplog.text
+
+
+def test_a_wall_clock_that_is_set_forward_is_told(wall, monkeypatch):
+    stop, clock, told = threading.Event(), WallClock(), []
+
+    def tell(*event, **fields):
+        told.append(fields)
+        stop.set()
+
+    wall.ahead = timedelta(minutes=4)
+    monkeypatch.setattr(jobs, "CLOCK_LOOK", timedelta(milliseconds=1))
+    monkeypatch.setattr(jobs, "log_event", tell)
+    jobs._wait_for(stop, (), clock)
+
+    assert told == [{"seconds": 240}]
 
 
 def test_a_wall_clock_set_forward_by_a_week_makes_no_time_for_each_run_that_was_missed(
