@@ -11,21 +11,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from autoscaler.policy.base import Section
+from autoscaler.policy.names import Name
 from autoscaler.policy.quantity import Quantity, WholeNumber
 from autoscaler.policy.source_names import SOURCE_PARAMETERS, checked_source
 
 _LINE_END = re.compile(r"\r\n?")
-_OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
-
-
-def object_name(name: str) -> str:
-    """Return a name that an object may have; raise `ValueError` for another."""
-    if not _OBJECT_NAME.fullmatch(name):
-        raise ValueError(
-            f"{name!r} is no name of Kubernetes: lower-case letters, digits, '-' and '.', "
-            "beginning and ending with a letter or digit"
-        )
-    return name
 
 
 def plain_lines(text: str) -> str:
@@ -33,10 +23,8 @@ def plain_lines(text: str) -> str:
     return _LINE_END.sub("\n", text)
 
 
-# Kubernetes refuses longer names; a longer PromQL query than this is a mistake or an attack.
-Name = Annotated[str, Field(min_length=1, max_length=253)]
 SourceName = Annotated[Name, Field(json_schema_extra={"enum": sorted(SOURCE_PARAMETERS)})]
-ObjectName = Annotated[Name, AfterValidator(object_name)]
+# A longer PromQL query than this is a mistake or an attack.
 Query = Annotated[str, Field(min_length=1, max_length=10_000), AfterValidator(plain_lines)]
 Labels = Annotated[dict[Name, Annotated[str, Field(max_length=1024)]], Field(max_length=32)]
 

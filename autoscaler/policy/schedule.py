@@ -19,7 +19,7 @@ from pydantic import Field, field_validator, model_validator
 
 from autoscaler.policy.base import Section
 from autoscaler.policy.cron import parsed_cron
-from autoscaler.policy.metric import Name
+from autoscaler.policy.names import Name
 from autoscaler.policy.quantity import MOST_REPLICAS, WholeNumber
 from autoscaler.policy.time_zone import TimeZone
 

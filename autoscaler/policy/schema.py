@@ -5,16 +5,16 @@ Every bound exists to refuse nonsense at the edge, with the field's path and the
 message.
 """
 
-import re
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from autoscaler.policy.base import SHARED, Section
 from autoscaler.policy.behavior import Behavior
-from autoscaler.policy.metric import MetricSpec, Name, ObjectName
+from autoscaler.policy.metric import MetricSpec
+from autoscaler.policy.names import ApiVersion, Kind, Name, ObjectName
 from autoscaler.policy.quantity import (
     MOST_REPLICAS,
     Duration,
@@ -42,28 +42,13 @@ class Actuator(StrEnum):
 
 
 _SCALABLE_APPS = ("Deployment", "StatefulSet", "ReplicaSet")
-_API_VERSION = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[a-z]([-a-z0-9]*[a-z0-9])?")
-_KIND = re.compile(r"[A-Za-z][-A-Za-z0-9]*")
-
-
-def _api_version(text: str) -> str:
-    """Refuse what is no API version: it stands in the paths that the API server is asked for."""
-    if not _API_VERSION.fullmatch(text):
-        raise ValueError(f"{text!r} is no API version such as apps/v1 or argoproj.io/v1alpha1")
-    return text
-
-
-def _kind(text: str) -> str:
-    if not _KIND.fullmatch(text):
-        raise ValueError(f"{text!r} is no kind such as Deployment: letters, digits and '-'")
-    return text
 
 
 class ScaleTargetRef(Section):
     """The workload that is scaled: anything with a `scale` subresource."""
 
-    api_version: Annotated[Name, AfterValidator(_api_version)] = "apps/v1"
-    kind: Annotated[Name, AfterValidator(_kind)] = "Deployment"
+    api_version: ApiVersion = "apps/v1"
+    kind: Kind = "Deployment"
     name: ObjectName
     namespace: ObjectName | None = None
 
