@@ -104,9 +104,11 @@ class Calibration:
         now = relative(reactive.trailing, reactive.level)
         most = absolute(np.maximum(reactive.highest, now) + _HEADROOM, reactive.level)
         raised = absolute(now + reach * reactive.scale, reactive.level)
+        highest = absolute(reactive.highest, reactive.level)
+        quantile = np.minimum(opinions.mixed, np.maximum(most, opinions.each[NET]))
         return Promise(
             median=levels[:, MEDIAN],
-            quantile=np.minimum(opinions.mixed, np.maximum(most, opinions.each[NET])),
+            quantile=self.experts.budget.raised(rows, quantile, highest=highest),
             reactive=np.minimum(raised, most),
             risk=risk,
             scale=reactive.scale,

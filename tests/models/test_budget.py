@@ -1,4 +1,4 @@
-"""Risk that was spent too fast is saved for a while; risk that was not is no credit."""
+"""Risk that was spent too fast is saved for a while, and a bad day's quantiles are raised."""
 
 import numpy as np
 import pytest
@@ -58,3 +58,41 @@ def test_each_row_has_its_own():
         budget.learn(rows, over=np.array([True, False]), risk=np.array([0.01, 0.01]))
 
     assert budget.left(rows).tolist() == [pytest.approx(0.1, abs=0.1), 1.0]
+
+
+def raised_after(broken, *, quantile=10.0, highest=15.0, risk=0.01, n_steps=1440):
+    """The quantile after promises broken or kept, in order."""
+    budget = known_for_a_day(1, n_steps=n_steps)
+    for over in broken:
+        budget.learn(ROWS, over=np.array([over]), risk=np.array([risk]))
+    return budget.raised(ROWS, np.array([quantile]), highest=np.array([highest])).item()
+
+
+BAD_DAY = [True] * 10
+
+
+@pytest.mark.parametrize(
+    ("broken", "expected"),
+    [
+        pytest.param([], 10.0, id="nothing was promised"),
+        pytest.param([True] * 7, 10.0, id="seven, just below three times as many as stated"),
+        pytest.param([True] * 8, 15.0, id="eight: a bad day"),
+        pytest.param([True] * 8 + [False] * 60, 10.0, id="an hour later it is over"),
+        pytest.param(BAD_DAY + [False] * 60, 15.0, id="a worse one lasts"),
+    ],
+)
+def test_on_a_bad_day_the_quantile_is_the_days_highest_load(broken, expected):
+    assert raised_after(broken) == expected
+
+
+def test_it_is_raised_to_twice_itself_at_most_and_never_lowered():
+    assert raised_after(BAD_DAY, highest=100.0) == 20.0
+    assert raised_after(BAD_DAY, highest=5.0) == 10.0
+
+
+def test_a_bad_day_is_relative_to_the_stated_risk():
+    assert raised_after(BAD_DAY, risk=0.1) == 10.0
+
+
+def test_a_first_day_can_be_a_bad_one():
+    assert raised_after(BAD_DAY, n_steps=60) == 15.0

@@ -232,3 +232,24 @@ def test_a_risk_beyond_what_the_network_was_shown_is_the_nearest_that_it_was():
     for quantile in (batch.quantile, batch.reactive_quantile):
         least, little, much, most = quantile
         assert (least, most) == (pytest.approx(little), pytest.approx(much))
+
+
+def test_after_a_jump_that_nobody_foresaw_the_next_one_like_it_is_covered():
+    engine = ForecastEngine()
+    rows = engine.add(1)
+    jumps = (2000, 2045)
+    load = 100.0 + 2.0 * np.random.default_rng(0).standard_normal(jumps[1])
+    load[jumps[0] : jumps[0] + 3] = 170.0
+
+    expected = {}
+    for minute, value in enumerate(load):
+        end = END + 60.0 * minute
+        engine.append(np.array([value]), end_seconds=end, rows=rows)
+        asked = {"lead_seconds": 120.0, "hold_seconds": 15.0, "risk": 0.003}
+        batch = engine.predict(rows=rows, now_seconds=end + 30.0, **asked)
+        # A lead time, and what a reading is late, before a jump.
+        if minute + 3 in jumps:
+            expected[minute + 3] = batch.quantile.item()
+
+    assert expected[jumps[0]] < 120.0
+    assert expected[jumps[1]] > 160.0
