@@ -221,9 +221,5 @@ def test_a_policy_in_binary_data_is_refused_by_name_instead_of_disappearing():
     source = parsing.policy_source({"metadata": meta, "binaryData": {"checkout": "/w=="}})
     [document] = source.documents()
 
-<<<<<<< Updated upstream
     with pytest.raises(PolicyError, match=r"key checkout: a policy is a mapping .* not UTF-8 text"):
-=======
-    with pytest.raises(PolicyError, match=r"checkout: a policy is a mapping .* not UTF-8 text"):
->>>>>>> Stashed changes
         policy_of(document, own_namespace=None)
