@@ -1,4 +1,4 @@
-"""How do we talk to the API server: raw JSON in and out, one timeout, our own errors' raw material.
+"""How do we talk to the API server: raw JSON in and out, time-outs, one kind of error.
 
 The client's typed models are not used on the watched path: building a `V1Pod` costs a hundred times
 what the six fields we read from it are worth.

@@ -1,12 +1,15 @@
 """Who may write: leader election by Lease, the client's own, made safe to stop and to pause.
 
-The client's `LeaderElection` decides who leads.
-What is added here: every request has a time-out, a broken connection is a failed attempt instead of
-the end of the thread, a lost lease is tried for again, leaving gives it up at once, a clock that is
-set begins the election anew (by it a standby would lead at once, or not for hours), and `leads` is
-true only until ten seconds after the *beginning* of the last renewal that succeeded, by a clock
-that goes on while the process is stopped or the machine sleeps.
-Nobody else starts before fifteen seconds after that renewal, and a write leaves within four.
+The client's `LeaderElection` decides who leads; what it does not do is added here:
+
+- every request has a time-out, and a broken connection is a failed attempt instead of the end of
+  the thread;
+- a Lease that was lost is competed for again, and one that is left is given up at once;
+- when the wall clock is set, the election begins anew: by that clock a standby would lead at once,
+  or not for hours;
+- `leads` is true only until ten seconds after the *beginning* of the last renewal that succeeded,
+  by a clock that goes on while the process is stopped or the machine sleeps. Nobody else starts
+  before fifteen seconds after that renewal, and a write leaves within four.
 """
 
 import logging
