@@ -6,6 +6,7 @@ is refused if not.
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -81,12 +82,20 @@ class KubernetesCluster:
         self._api.close()
 
     def wait_synced(self, within: timedelta, *, stop: threading.Event | None = None) -> bool:
-        """Wait for the first lists, or for `stop`; return whether they all came."""
-        deadline, stop = time.monotonic() + within.total_seconds(), stop or threading.Event()
-        while not self._synced() and time.monotonic() < deadline:
+        """Wait for the first lists, or for `stop`; return whether they all came.
+
+        Those of a large cluster take minutes: we give up once no page of any came for `within`.
+        """
+        stop = stop or threading.Event()
+        while not self._synced() and self._silent_seconds() < within.total_seconds():
             if stop.wait(_POLL_SECONDS):
                 break
         return self._synced()
+
+    def _silent_seconds(self) -> float:
+        """Return for how long no list was answered."""
+        heard_at = max((i.listing.heard_at for i in tuple(self._informers)), default=-math.inf)
+        return time.monotonic() - heard_at
 
     def _synced(self) -> bool:
         return bool(self._informers) and all(i.listing.listed for i in tuple(self._informers))

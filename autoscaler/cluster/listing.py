@@ -111,6 +111,8 @@ class Listing:
         self._failures = 0
         self.failure = ""
         """What went wrong last, until the first list came."""
+        self.heard_at = time.monotonic()
+        """When the last page of a list came, or when it was first asked for."""
         self._opened_at = -_LONGEST_PAUSE_SECONDS
 
     @property
@@ -162,6 +164,7 @@ class Listing:
             page = answered(self._api, Request("GET", self._resource.path, tuple(query)))
             if "items" not in page:  # read as an empty list it would delete everything
                 raise ApiException(status=0, reason=f"{page.get('kind')!r} is no list")
+            self.heard_at = time.monotonic()
             seen += [s for s in map(self._resource.kept, page.get("items") or ()) if s]
             meta = page.get("metadata") or {}
             token = meta.get("continue") or ""

@@ -39,7 +39,7 @@ from autoscaler.review.tls import TlsFiles
 
 logger = logging.getLogger(__name__)
 
-# The first lists of a large cluster take a while; a server that answers none of them is down.
+# The first lists of a large cluster take minutes; a server that answers no page so long is down.
 FIRST_LISTS = timedelta(seconds=60)
 # A cycle that has not ended for this many intervals never will: the kubelet is to restart us.
 _STUCK_INTERVALS = 20
@@ -178,7 +178,7 @@ def _cluster(
             if stop.is_set():
                 raise _StoppedError
             raise AutoscalerError(
-                f"the API server did not answer the first lists within "
+                f"the API server answered no more of the first lists for "
                 f"{duration_text(FIRST_LISTS)}: {cluster.not_synced_because()}"
             )
         yield cluster

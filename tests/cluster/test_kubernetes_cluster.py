@@ -1,7 +1,11 @@
 """What is asked of the API server on behalf of policies that name whatever they like."""
 
 import json
+import math
+import time
 from collections.abc import Iterator
+from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from kubernetes.client import ApiClient, Configuration
@@ -68,6 +72,33 @@ def test_kinds_that_are_named_no_more_are_forgotten(discovery: Discovery) -> Non
     cluster.stop()
 
     assert kept == {("example.com/v1", "Till4"), ("keda.sh/v1alpha1", "ScaledObject")}
+
+
+class SlowListing:
+    """A first list of five pages, of which one comes between two looks; or none ever."""
+
+    def __init__(self, *, answers: bool) -> None:
+        self.looks, self.answers = 0, answers
+
+    @property
+    def listed(self) -> bool:
+        self.looks += 1
+        return self.looks > 5 and self.answers
+
+    @property
+    def heard_at(self) -> float:
+        return time.monotonic() if self.answers else -math.inf
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_first_lists_are_waited_for_as_long_as_their_pages_come(
+    discovery: Discovery, answers: bool
+) -> None:
+    cluster = KubernetesCluster(ApiClient(Configuration(host=discovery.url)))
+    listing = SlowListing(answers=answers)
+    cluster._informers = [SimpleNamespace(listing=listing)]  # type: ignore[list-item]
+
+    assert cluster.wait_synced(timedelta(milliseconds=10)) is answers
 
 
 def test_who_does_not_lead_is_refused_each_write_and_asks_nobody(discovery: Discovery) -> None:

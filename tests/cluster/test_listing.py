@@ -107,6 +107,17 @@ def test_a_list_that_fails_is_tried_again_from_the_start(serve: Any, failure: An
     assert "continue" not in server.asked[-1]
 
 
+def test_each_page_of_a_list_is_heard_and_a_refusal_is_not(serve: Any) -> None:
+    _, listing = serve((403, {"message": "forbidden"}), page("a", token="next"), page("b"))
+    began = listing.heard_at
+    with pytest.raises(ApiException):
+        listing._list()
+    assert listing.heard_at == began
+
+    listing()
+    assert listing.heard_at > began
+
+
 def test_a_watch_asks_for_bookmarks_from_where_the_list_ended(serve: Any) -> None:
     server, listing = serve((200, b'{"type":"ADDED"}\n'))
 
