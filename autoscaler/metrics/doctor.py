@@ -36,6 +36,11 @@ _STEP = timedelta(minutes=5)
 _MOST_SIDECAR_SHARE = 0.2
 # Ten times the window in which scrapes are counted.
 _COUNTED = timedelta(minutes=10)
+# Of series that are there, and of which a rate says nothing.
+_TOO_FEW = (
+    "the series are there, and a rate needs two scrapes in its window: wait for the second, scrape "
+    "more often, or make the window longer"
+)
 # What tells two scrapes of one exporter apart, and nothing else.
 _OF_THE_SCRAPE = "job, endpoint, prometheus, prometheus_replica"
 # Labels whose values are two views of the same requests, and the view that a load wants.
@@ -129,7 +134,7 @@ class Doctor:
         says = f"{sample.doubt}: {sample.detail}"
         fix = REMEDY[sample.doubt] if sample.doubt else ""
         if sample.doubt is Doubt.ABSENT:
-            fix = self._whereabouts(plan, now=now)
+            fix = self._whereabouts(plan, now=now) if sample.sampled_at is None else _TOO_FEW
         return Finding(level, "newest sample", says, fix)
 
     def _whereabouts(self, plan: Plan, *, now: datetime) -> str:
