@@ -18,7 +18,14 @@ from autoscaler.review.fields import DecisionFields
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.overview import Overview
 from autoscaler.review.record import DecisionRecord
-from autoscaler.review.routes import Answer, Query, Routes, content_tag, json_answer, whole_number
+from autoscaler.review.routes import (
+    Query,
+    Response,
+    Routes,
+    content_tag,
+    json_response,
+    whole_number,
+)
 
 _STATIC = {
     "/": ("page.html", "text/html; charset=utf-8"),
@@ -49,9 +56,9 @@ def page_routes(latest: LatestRecords) -> Routes:
     overview = Overview(latest)
     return {
         **{path: _StaticRoute(*what) for path, what in _STATIC.items()},
-        "/api/policies": lambda query: json_answer(overview.page(query)),
+        "/api/policies": lambda query: json_response(overview.page(query)),
         "/api/policy": lambda query: _policy(latest, query),
-        "/decisions": lambda query: Answer(_lines(latest, query), "application/x-ndjson"),
+        "/decisions": lambda query: Response(_lines(latest, query), "application/x-ndjson"),
     }
 
 
@@ -60,21 +67,21 @@ class _StaticRoute:
 
     def __init__(self, name: str, content_type: str) -> None:
         body = (files("autoscaler.review") / "static" / name).read_bytes()
-        self._answer = Answer(body, content_type, tag=content_tag(body))
+        self._answer = Response(body, content_type, tag=content_tag(body))
 
-    def __call__(self, query: Query) -> Answer:
+    def __call__(self, query: Query) -> Response:
         return self._answer
 
 
-def _policy(latest: LatestRecords, query: Query) -> Answer:
+def _policy(latest: LatestRecords, query: Query) -> Response:
     """Return one policy: its newest record, its changes and its numbers later than `after`."""
     record = _asked(latest, query)
     if record is None:
-        return Answer(b"no policy governs this workload\n", status=HTTPStatus.NOT_FOUND)
+        return Response(b"no policy governs this workload\n", status=HTTPStatus.NOT_FOUND)
     target, history = record.target, latest.history
     after = whole_number(query, "after", 0, most=2**32 - 1)
     since = history.since(target)
-    return json_answer(
+    return json_response(
         {
             "held_back": latest.held_back(),
             "silence": latest.silence(record.at),

@@ -10,7 +10,7 @@ Query = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What a path answers with; a body that is an iterable is sent piece by piece.
 
     `tag` names this very content: whoever has it already is told so instead.
@@ -22,13 +22,13 @@ class Answer:
     tag: str = ""
 
 
-Routes = Mapping[str, Callable[[Query], Answer]]
+Routes = Mapping[str, Callable[[Query], Response]]
 
 
-def json_answer(value: object) -> Answer:
+def json_response(value: object) -> Response:
     """Return a value as JSON, tagged by its content."""
     body = json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
-    return Answer(body, "application/json", tag=content_tag(body))
+    return Response(body, "application/json", tag=content_tag(body))
 
 
 def content_tag(body: bytes) -> str:

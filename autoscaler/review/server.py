@@ -24,21 +24,11 @@ from urllib.parse import parse_qsl, urlsplit
 from autoscaler.errors import AutoscalerError, why_not
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.page import page_routes
-from autoscaler.review.routes import Answer, Query, Routes
+from autoscaler.review.routes import Query, Response, Routes
 from autoscaler.review.telemetry import PolicyRegistry
 from autoscaler.review.tls import Tls, TlsFiles
 
 logger = logging.getLogger(__name__)
-
-__all__ = [
-    "Answer",
-    "Routes",
-    "TlsFiles",
-    "health_routes",
-    "review_routes",
-    "serve_page",
-    "start_server",
-]
 
 # A reader that stalls gives its thread back after this long.
 _SOCKET_TIMEOUT_SECONDS = 10
@@ -69,17 +59,17 @@ def health_routes(alive: Callable[[], bool], ready: Callable[[], bool]) -> Route
 def review_routes(registry: PolicyRegistry, latest: LatestRecords) -> Routes:
     """Return `/metrics`, `/decisions`, and the page at `/` with what it asks for."""
     return {
-        "/metrics": lambda _: Answer(
+        "/metrics": lambda _: Response(
             registry.exposition(), "text/plain; version=0.0.4; charset=utf-8"
         ),
         **page_routes(latest),
     }
 
 
-def _verdict(good: bool) -> Answer:
+def _verdict(good: bool) -> Response:
     if good:
-        return Answer(b"ok\n")
-    return Answer(b"not ok\n", status=HTTPStatus.SERVICE_UNAVAILABLE)
+        return Response(b"ok\n")
+    return Response(b"not ok\n", status=HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def start_server(
@@ -114,12 +104,12 @@ def _handler(routes: Routes) -> type[BaseHTTPRequestHandler]:
             with making:
                 answer = _answered(routes, self.path)
             if answer.tag and self.headers.get("If-None-Match") == answer.tag:
-                answer = Answer(b"", answer.content_type, HTTPStatus.NOT_MODIFIED, answer.tag)
+                answer = Response(b"", answer.content_type, HTTPStatus.NOT_MODIFIED, answer.tag)
             self._send(answer)
 
         do_HEAD = do_GET  # noqa: N815 - the name http.server looks for
 
-        def _send(self, answer: Answer) -> None:
+        def _send(self, answer: Response) -> None:
             self.send_response(answer.status)
             self.send_header("Content-Type", answer.content_type)
             if isinstance(answer.body, bytes):
@@ -138,16 +128,16 @@ def _handler(routes: Routes) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _answered(routes: Routes, path: str) -> Answer:
+def _answered(routes: Routes, path: str) -> Response:
     """Return the answer of a path, or the error that a wrong path or question deserves."""
     try:
         parts = urlsplit(path)
         route = routes.get(parts.path)
         if route is None:
-            return Answer(b"not found\n", status=HTTPStatus.NOT_FOUND)
+            return Response(b"not found\n", status=HTTPStatus.NOT_FOUND)
         return route(_query(parts.query))
     except ValueError as error:
-        return Answer(f"{error}\n".encode(), status=HTTPStatus.BAD_REQUEST)
+        return Response(f"{error}\n".encode(), status=HTTPStatus.BAD_REQUEST)
 
 
 def _query(text: str) -> Query:

@@ -21,7 +21,7 @@ from autoscaler.errors import AutoscalerError
 from autoscaler.review import server as module
 from autoscaler.review.fields import DECISION
 from autoscaler.review.latest import LatestRecords
-from autoscaler.review.routes import Answer
+from autoscaler.review.routes import Response
 from autoscaler.review.server import health_routes, review_routes, serve_page, start_server
 from autoscaler.review.telemetry import Telemetry
 from autoscaler.review.tls import TlsFiles
@@ -231,7 +231,7 @@ def test_a_route_that_fails_closes_one_connection_and_no_more():
     def broken(_query):
         raise KeyError("oops")
 
-    with serving({"/broken": broken, "/fine": lambda _: Answer(b"fine")}) as url:
+    with serving({"/broken": broken, "/fine": lambda _: Response(b"fine")}) as url:
         with pytest.raises((OSError, http.client.HTTPException)):
             body_of(url + "/broken")
 
@@ -249,7 +249,7 @@ def test_one_answer_is_made_at_a_time_however_many_ask():
             now.pop()
             yield b"piece\n"
 
-    routes = {"/slow": lambda query: Answer(slow(query))}
+    routes = {"/slow": lambda query: Response(slow(query))}
     with serving(routes) as url, ThreadPoolExecutor(8) as readers:
         bodies = set(readers.map(body_of, [f"{url}/slow"] * 8))
 
@@ -258,8 +258,8 @@ def test_one_answer_is_made_at_a_time_however_many_ask():
 
 
 def test_who_does_not_read_his_answer_keeps_nobody_from_theirs():
-    routes = {"/long": lambda _: Answer(b"x" * 2**16 for _ in range(2**10))}
-    with serving(routes | {"/fine": lambda _: Answer(b"fine")}) as url:
+    routes = {"/long": lambda _: Response(b"x" * 2**16 for _ in range(2**10))}
+    with serving(routes | {"/fine": lambda _: Response(b"fine")}) as url:
         host, port = url.removeprefix("http://").split(":")
         deaf = [socket.create_connection((host, int(port)), timeout=10) for _ in range(4)]
         for connection in deaf:
@@ -300,7 +300,7 @@ def shown_certificate(url):
 
 def test_tls_follows_its_files_and_survives_a_broken_renewal(tmp_path):
     files = certificate(tmp_path, "first")
-    with serving({"/": lambda _: Answer(b"hello")}, tls=files) as url:
+    with serving({"/": lambda _: Response(b"hello")}, tls=files) as url:
         first = shown_certificate(url)
         certificate(tmp_path, "second")
         second = shown_certificate(url)
@@ -340,7 +340,7 @@ def test_one_file_without_the_other_is_refused():
 
 
 def test_plain_text_on_a_tls_port_costs_nobody_anything(tmp_path):
-    with serving({"/": lambda _: Answer(b"hello")}, tls=certificate(tmp_path, "x")) as url:
+    with serving({"/": lambda _: Response(b"hello")}, tls=certificate(tmp_path, "x")) as url:
         with pytest.raises((OSError, http.client.HTTPException)):
             body_of(url)
 

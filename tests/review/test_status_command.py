@@ -10,7 +10,7 @@ from autoscaler.commands.status import status_table
 from autoscaler.decide.facts import TargetRef
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.overview import Overview
-from autoscaler.review.routes import Answer
+from autoscaler.review.routes import Response
 from autoscaler.review.server import serve_page, start_server
 from review.records import NOW, decided, missing, policy, record
 
@@ -188,7 +188,7 @@ def test_a_daemon_that_does_not_answer_is_named(capsys, arguments, complaint):
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"status": "success"}', b"\xff"])
 def test_somebody_else_who_answers_there_is_told_apart(capsys, body):
-    server = start_server({"/api/policies": lambda _: Answer(body)}, port=0, host="127.0.0.1")
+    server = start_server({"/api/policies": lambda _: Response(body)}, port=0, host="127.0.0.1")
 
     code = main(["status", "--url", f"http://127.0.0.1:{server.server_port}"])
 
