@@ -96,7 +96,6 @@ class Instance:
 
     address: str
     port: int
-    service_id: str
     meta: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -243,7 +242,6 @@ def _instance(entry: Mapping[str, Any]) -> Instance:
     return Instance(
         text_of(service.get("Address") or entry["Node"]["Address"]),
         int(service["Port"]),
-        str(service.get("ID", "")),
         {text_of(key): text_of(value) for key, value in (service.get("Meta") or {}).items()},
     )
 
