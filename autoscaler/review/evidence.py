@@ -148,10 +148,10 @@ def _arithmetic(signal: SignalFields, asked: int, *, ahead: bool) -> str:
         return simply
     if asked > plain and _has_head_room(signal, ahead=ahead):
         return f"{simply}, with head-room for so few"
-    if ahead or not measured:
+    if ahead:
         return simply
     rules = "HPA's rules (pod by pod, or its tolerance)"
-    return f"to which {rules} answer {asked} ({measured} at {per_pod})"
+    return f"to which {rules} answer {asked} ({measured and f'{measured} '}at {per_pod})"
 
 
 def _has_head_room(signal: SignalFields, *, ahead: bool) -> bool:
