@@ -23,7 +23,7 @@ from autoscaler.review.counterfactual import without_the_cooldown
 from autoscaler.review.episodes import episodes, moment
 from autoscaler.review.explanation import why_now
 from autoscaler.review.fields import DecisionFields
-from autoscaler.review.reading import Reading, opened, read_decisions, who
+from autoscaler.review.reading import Reading, opened, read_decisions, reference, who
 from autoscaler.review.time_in_state import which_policies
 from autoscaler.review.timeline import what_happened
 
@@ -93,7 +93,9 @@ def _of_one_target(decisions: Iterable[DecisionFields]) -> Lines:
         if len(own) > 2 * MOST_LINES:
             del own[:MOST_LINES]
     if len(found) > 1:
-        some = ", ".join(sorted(found)[:10])
+        kinds = {lines[0]["target"]["kind"] for lines in found.values()}
+        named = who if len(kinds) == 1 else reference
+        some = ", ".join(sorted(named(lines[0]) for lines in found.values())[:10])
         raise LogError(f"which of {len(found)}? Name one: {some}")
     return sorted(next(iter(found.values()), ()), key=at)
 

@@ -107,21 +107,16 @@ class LatestRecords:
         """Return the newest record of one target, None before its first."""
         return self._records.get(target)
 
-    def find(self, namespace: str, name: str, *, kind: str = "") -> DecisionRecord | None:
-        """Return the newest record of the workload with these names, of any kind by default.
+    def named(self, namespace: str, name: str, *, kind: str = "") -> list[DecisionRecord]:
+        """Return the newest records of the workloads with these names, of any kind by default.
 
         A person who asks knows no API version, so this looks through all targets.
         """
-        return next(
-            (
-                record
-                for target, record in list(self._records.items())
-                if target.name == name
-                and target.namespace == namespace
-                and kind in {"", target.kind}
-            ),
-            None,
-        )
+        return [
+            record
+            for target, record in list(self._records.items())
+            if target.name == name and target.namespace == namespace and kind in {"", target.kind}
+        ]
 
     def all(self) -> list[DecisionRecord]:
         """Return the newest record of all that are governed, in the order they were first seen.

@@ -6,7 +6,7 @@ The page itself is a few files of this package: no build step, nothing from anot
     /               the page
     /api/policies   one page of the overview (q, attention, sort, offset, limit; trend=hour)
     /api/policy     one policy: newest record, its changes, numbers since `after`
-    /decisions      decision lines, one JSON object per line (namespace, name), for `explain`
+    /decisions      decision lines, one JSON object per line (namespace, name, kind), for `explain`
 """
 
 import json
@@ -75,9 +75,10 @@ class _StaticRoute:
 
 def _policy(latest: LatestRecords, query: Query) -> Response:
     """Return one policy: its newest record, its changes and its numbers later than `after`."""
-    record = _asked(latest, query)
-    if record is None:
+    asked = _asked(latest, query)
+    if not asked:
         return Response(b"no policy governs this workload\n", status=HTTPStatus.NOT_FOUND)
+    record = asked[0]
     target, history = record.target, latest.history
     after = whole_number(query, "after", 0, most=2**32 - 1)
     since = history.since(target)
@@ -93,20 +94,17 @@ def _policy(latest: LatestRecords, query: Query) -> Response:
     )
 
 
-def _asked(latest: LatestRecords, query: Query) -> DecisionRecord | None:
-    """Return the newest record of the workload that a question names."""
+def _asked(latest: LatestRecords, query: Query) -> list[DecisionRecord]:
+    """Return the newest record of the workload that a question names; of each, if it is several."""
     namespace, name = query.get("namespace", ""), query.get("name", "")
     if not namespace or not name:
         raise ValueError("give namespace and name")
-    return latest.find(namespace, name, kind=query.get("kind", ""))
+    return latest.named(namespace, name, kind=query.get("kind", ""))
 
 
 def _lines(latest: LatestRecords, query: Query) -> Iterable[bytes]:
     """Return every decision line that is remembered: changes, then the newest of each target."""
-    records = latest.all()
-    if query.get("name"):
-        record = _asked(latest, query)
-        records = [] if record is None else [record]
+    records = _asked(latest, query) if query.get("name") else latest.all()
     return (_line(line) for record in records for line in _remembered(latest, record))
 
 

@@ -91,13 +91,20 @@ def read_decisions(
 
 def _is(line: DecisionFields, target: str) -> bool:
     """Whether a line is about this target; of all if none is named."""
-    kind, name = line["target"]["kind"], line["target"]["name"]
-    return target in {"", name, who(line), f"{kind}/{who(line)}"}
+    whole = reference(line)
+    _, _, without_kind = whole.partition("/")
+    return target in {"", line["target"]["name"], without_kind, whole}
+
+
+def reference(line: DecisionFields) -> str:
+    """Return `kind/namespace/name` of a line's target, as `autoscaler status` has it."""
+    target = line["target"]
+    return f"{target['kind']}/{target['namespace']}/{target['name']}"
 
 
 def who(line: DecisionFields) -> str:
-    """Return `namespace/name` of a line's target."""
-    return f"{line['target']['namespace']}/{line['target']['name']}"
+    """Return `namespace/name` of a line's target; the kind before it where it is no Deployment."""
+    return reference(line).removeprefix("Deployment/")
 
 
 @contextlib.contextmanager
@@ -135,8 +142,9 @@ def _unreached(error: Exception) -> bool:
 @contextlib.contextmanager
 def _stream(source: str, target: str) -> Iterator[IO[bytes]]:
     if source.startswith(("http://", "https://")):
-        *_, namespace, name = ("", *target.split("/"))
-        asked = urlencode({"namespace": namespace, "name": name}) if namespace else ""
+        *_, kind, namespace, name = ("", "", *target.split("/"))
+        parts = {"namespace": namespace, "name": name, "kind": kind}
+        asked = urlencode(parts) if namespace else ""
         try:
             answer = urllib.request.urlopen(
                 f"{source.rstrip('/')}/decisions?{asked}", timeout=_TIMEOUT_SECONDS

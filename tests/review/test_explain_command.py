@@ -256,6 +256,21 @@ def test_a_clock_time_is_the_last_one_before_the_log_ends(explained, since, unti
     assert out.startswith("Between 2026-11-{} and 2026-11-{} UTC shop/checkout".format(*between))
 
 
+def test_two_kinds_of_one_name_are_two_workloads(explained):
+    rollout = TargetRef("shop", "checkout", "Rollout", "argoproj.io/v1alpha1")
+    both = (*LOG[:5], at(30, 3, 3, target=rollout))
+
+    asked = [
+        explained(target, records=both)
+        for target in ("shop/checkout", "Rollout/shop/checkout", "Deployment/shop/checkout")
+    ]
+
+    assert "which of 2? Name one: Deployment/shop/checkout, Rollout/shop/checkout" in asked[0][2]
+    assert "UTC Rollout/shop/checkout kept 3 replicas" in asked[1][1]
+    assert "UTC shop/checkout kept 12 replicas" in asked[2][1]
+    assert "None of 2 policies was demoted." in explained("--policies", "demoted")[1]
+
+
 def test_json_holds_the_sentence_and_the_decisions(explained):
     _, out, _ = explained("checkout", "--output", "json")
 

@@ -28,12 +28,12 @@ def test_the_newest_record_replaces_the_one_before(latest):
 
 @pytest.mark.parametrize(
     ("kind", "expected"),
-    [("", SEARCH), ("Deployment", SEARCH), ("Rollout", ROLLOUT), ("Job", None)],
+    [("", [SEARCH, ROLLOUT]), ("Deployment", [SEARCH]), ("Rollout", [ROLLOUT]), ("Job", [])],
 )
 def test_a_person_finds_a_workload_without_its_api_version(latest, kind, expected):
-    found = latest.find("shop", "search", kind=kind)
+    found = latest.named("shop", "search", kind=kind)
 
-    assert (found and found.target) == expected
+    assert [record.target for record in found] == expected
 
 
 def test_whose_policy_was_taken_away_is_listed_no_more_but_can_be_looked_up(latest):

@@ -127,6 +127,21 @@ class Terminal(io.StringIO):
         return True
 
 
+def test_of_two_kinds_of_one_name_the_daemon_tells_of_the_one_that_is_named():
+    latest = LatestRecords()
+    for kind in ("Deployment", "StatefulSet"):
+        latest.keep(record(target=TargetRef("shop", "checkout", kind)))
+    server = serve_page(latest)
+    named = "StatefulSet/shop/checkout"
+
+    with opened(f"http://127.0.0.1:{server.server_port}", target=named) as lines:
+        kinds = [line["target"]["kind"] for line in read_decisions(lines, target=named)]
+    server.shutdown()
+    server.server_close()
+
+    assert kinds == ["StatefulSet"]
+
+
 def test_nothing_piped_in_is_told_instead_of_waited_for(monkeypatch):
     monkeypatch.setattr("sys.stdin", Terminal())
 
