@@ -5,6 +5,7 @@ import yaml
 from autoscaler.cli import main
 from autoscaler.commands.proposal import learned_from
 from autoscaler.policy.schema import Mode, WorkloadPolicy
+from support.prometheus_stub import PrometheusStub, Reply
 
 
 def test_a_recorded_load_becomes_a_policy_with_its_reasons(tmp_path, capsys):
@@ -64,3 +65,18 @@ def test_too_few_minutes_teach_nothing():
     few = np.ones(20)
 
     assert learned_from(few, few, few, request_cores=1.0) is None
+
+
+def test_a_prometheus_that_does_not_answer_is_not_asked_about_every_source(capsys):
+    stub = PrometheusStub()
+    stub.reply = lambda _: Reply(502, b"<html>Bad Gateway</html>")
+
+    code = main(
+        ["recommend", "--namespace", "shop", "--name", "api", "--prometheus-url", stub.url]
+    )  # fmt: skip
+
+    stub.stop()
+    assert code == 1
+    assert len({asked.promql for asked in stub.asked}) == 1
+    assert "502" in (told := capsys.readouterr().err)
+    assert "does --prometheus-url say where Prometheus is?" in told

@@ -14,6 +14,7 @@ import numpy as np
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.prometheus import PrometheusMetrics, PrometheusSettings
+from autoscaler.metrics.transport import QueryRefusedError
 from autoscaler.metrics.workload_past import cores_requested, pods_metric, query_metric
 from autoscaler.policy.metric import MetricSpec
 from autoscaler.ports import FloatArray, LoadSeries
@@ -43,7 +44,7 @@ class Recorded:
         """Return which share of the last days is known; 0 when Prometheus refuses the question."""
         try:
             return float(np.isfinite(self.load(metric, days=days).load).mean())
-        except MetricUnavailableError:
+        except QueryRefusedError:
             return 0.0
 
     def pods(self, *, days: float) -> FloatArray:
@@ -66,5 +67,10 @@ def recorded(settings: PrometheusSettings, target: TargetRef) -> Iterator[Record
     metrics = PrometheusMetrics(settings)
     try:
         yield Recorded(metrics, target, datetime.fromtimestamp(now, tz=UTC))
+    except QueryRefusedError:
+        raise
+    except MetricUnavailableError as error:
+        told = f"{error}; does --prometheus-url say where Prometheus is?"
+        raise MetricUnavailableError(told) from error
     finally:
         metrics.close()
