@@ -561,6 +561,18 @@ def test_on_a_terminal_no_bar_stands_in_front_of_a_line_of_the_demo():
     assert "HPA tuned to our cost" in told
 
 
+@pytest.mark.parametrize("command", ["doctor {}", "replay --days 1 --policy {}"])
+def test_on_a_terminal_who_waits_for_prometheus_is_told_so(policy, command):
+    ours, theirs = os.openpty()
+    asked = [*command.format(policy).split(), "--prometheus-url", "http://127.0.0.1:9"]
+    with subprocess.Popen([AUTOSCALER, *asked], stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        told = read_to_the_end(ours)
+
+    assert "asking Prometheus" in told
+    assert "Connection refused" in told.replace("\r\n", " ")
+
+
 def test_a_page_that_is_kept_says_that_the_days_of_the_demo_are_over():
     command = [AUTOSCALER, "demo", "--port", "0", "--days", "0.02", "--keep"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as demo:

@@ -12,7 +12,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 from autoscaler.cluster.api import connect
 from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
 from autoscaler.commands.policy_findings import in_cluster, without_cluster
+from autoscaler.commands.progress import progress_bar
 from autoscaler.commands.prometheus import prometheus_settings
 from autoscaler.daemon import SystemClock, targeted
 from autoscaler.decide.facts import TargetRef, WorkloadFacts
@@ -106,7 +107,7 @@ def _examined(
     now = SystemClock().now()
     witnessed = _witnessed(arguments, roster, workloads, now=now)
     doctor = Doctor(prometheus_settings(arguments))
-    try:
+    with closing(doctor), progress_bar("asking Prometheus"):
         diagnoses = doctor.diagnoses(roster.series, now=now, workloads=workloads or {})
         reports = []
         for governed in roster.governed:
@@ -118,8 +119,6 @@ def _examined(
                 findings = in_cluster(governed, found, workload, doctor, now=now)
             reports.append(_report(governed, found, findings))
         return reports
-    finally:
-        doctor.close()
 
 
 def _witnessed(

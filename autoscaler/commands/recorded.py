@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from autoscaler.commands.progress import progress_bar
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.prometheus import PrometheusMetrics, PrometheusSettings
@@ -66,7 +67,8 @@ def recorded(settings: PrometheusSettings, target: TargetRef) -> Iterator[Record
     now = datetime.now(tz=UTC).timestamp() // seconds * seconds
     metrics = PrometheusMetrics(settings)
     try:
-        yield Recorded(metrics, target, datetime.fromtimestamp(now, tz=UTC))
+        with progress_bar("asking Prometheus"):
+            yield Recorded(metrics, target, datetime.fromtimestamp(now, tz=UTC))
     except QueryRefusedError:
         raise
     except MetricUnavailableError as error:
