@@ -425,6 +425,14 @@ def test_where_nothing_is_governed_the_page_is_live_and_says_so(chromium):
         expect(page.locator("#empty")).to_contain_text("No policy is in force. A policy is")
 
 
+def test_a_workload_that_is_no_deployment_is_titled_with_its_kind(chromium):
+    latest = LatestRecords()
+    latest.keep(record(target=TargetRef("shop", "checkout", "StatefulSet")))
+    with visiting(chromium, latest) as visit:
+        page = visit.go("#/policy/shop/checkout/StatefulSet")
+        expect(page.locator("#policy-title")).to_have_text("StatefulSet/shop/checkout")
+
+
 def test_a_new_decision_appears_by_itself(chromium, latest):
     with visiting(chromium, latest) as visit:
         page = visit.go(POLICY)

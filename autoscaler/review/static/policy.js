@@ -36,7 +36,8 @@ export class Policy {
   /** Show an answer; returns when it was decided. */
   draw({ newest, changes, rows }) {
     this.keepRows(rows);
-    const title = `${newest.target.namespace}/${newest.target.name}`;
+    const { kind, namespace, name } = newest.target;
+    const title = `${kind === "Deployment" ? "" : `${kind}/`}${namespace}/${name}`;
     document.title = `${title} · Autoscaler`;
     $("policy-title").textContent = title;
     $("sentence").textContent = newest.message;
