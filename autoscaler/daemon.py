@@ -160,13 +160,15 @@ class Daemon:
     def cycle(self) -> CycleSummary:
         """Take in changed policies and arrived history, then reconcile everything once."""
         began = time.perf_counter()
-        now = self._world.clock.now()
         self.refresh_policies()
         if not self._mandate.held_back():
             self._policy_events.tell(self._book, may_write=self._mandate.may_write)
         self.accept_history()
-        moved_by = timedelta(seconds=self._world.clock_moved_by())
-        summary = self._reconciler.reconcile(self._roster, now=now, clock_moved_by=moved_by)
+        # Side by side: a clock that is set between them would be told of the wrong cycle.
+        now, moved_by = self._world.clock.now(), self._world.clock_moved_by()
+        summary = self._reconciler.reconcile(
+            self._roster, now=now, clock_moved_by=timedelta(seconds=moved_by)
+        )
         self._has_decided = True
         self._cycle_ended(summary, timedelta(seconds=time.perf_counter() - began))
         return summary

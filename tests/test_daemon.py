@@ -18,6 +18,7 @@ from autoscaler.review.exposition import policy_families
 from autoscaler.review.latest import GONE_AFTER
 from support.consul_stub import ConsulStub
 from support.demo_bench import CHECKOUT, NOW, TICK, Bench, document
+from support.faulty_world import SkewedClock
 
 
 def test_a_policy_takes_effect_at_the_next_cycle():
@@ -355,3 +356,24 @@ def test_nothing_is_lowered_for_a_window_after_a_shard_was_lost_and_came_back(te
 
     assert (bench.records[-1].decision.reason is Reason.RESTART_HOLD) is held
     assert bool(bench.records[-1].state.reverted_at) is not held
+
+
+class SetWhileRead(DemoCluster):
+    """A cluster during whose answer the daemon's clock is set forward."""
+
+    def policies(self):
+        self.skewed.skew = timedelta(minutes=4)
+        return super().policies()
+
+
+def test_a_clock_that_is_set_while_policies_are_read_holds_scale_in_by_its_new_time():
+    bench = Bench()
+    clock, records = SkewedClock(bench.clock), []
+    cluster = SetWhileRead({CHECKOUT: bench.deployment}, (document(),), bench.clock)
+    cluster.skewed = clock
+    world = World(bench.metrics, cluster, clock, clock_moved_by=clock.watched())
+
+    Daemon(world, interval=TICK, record=records.append).cycle()
+
+    [record] = records
+    assert record.state.since(Reason.CLOCK_JUMP_HOLD) == clock.now()
