@@ -24,7 +24,7 @@ RATE = {
     "type": "RequestRate",
     "requestRate": {"source": "linkerd", "target": {"averageValue": str(PER_POD)}},
 }
-# A quarter of the default window.
+# 0.3 default windows.
 WORTH = timedelta(minutes=1.5)
 # Long enough ago that neither restart nor window nor cooldown says anything.
 LONG_AGO = NOW - timedelta(days=1)
