@@ -131,6 +131,7 @@ def test_a_floor_above_what_is_there_raises_without_a_word_of_waiting():
     "kept_by",
     [
         pytest.param({"minReplicas": 10}, id="a floor"),
+        pytest.param({"schedule": [ALL_DAY | {"minReplicas": 10}]}, id="a floor of the schedule"),
         pytest.param({"pausedScaleIn": True}, id="a pause"),
         pytest.param({"behavior": {"scaleDown": {"selectPolicy": "Disabled"}}}, id="a rate limit"),
     ],

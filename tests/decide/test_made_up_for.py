@@ -115,6 +115,18 @@ def on_target(pods, now):
     return Sample(0.5 * len(by_pod), now, len(by_pod), by_pod)
 
 
+def test_where_a_window_keeps_fewer_than_are_needed_younger_pods_make_up_for_nothing():
+    old = {"started_at": LONG_AGO, "ready_transition_at": LONG_AGO, "requests": {("app", "cpu"): 1}}
+    young = {True: {"created_at": ago(3600)}, False: {}}
+    pods = tuple(replace(p, **old | young[p.ready]) for p in stuck(2, age=90_000))
+    busy = Sample(8.0, NOW, 8, {pod.name: 1.0 for pod in pods if pod.ready})
+    rising = replace(signal(0.0, capacity=HALF_A_CORE), sample=busy)
+    window = BY_CPU | {"behavior": {"scaleUp": {"stabilizationWindowSeconds": 300}}}
+    facts = workload(10, ready_replicas=8, pods=pods)
+
+    assert decided(rising, facts=facts, state=quiet(10), **window).desired_replicas == 12
+
+
 @pytest.mark.parametrize("measured", [unmeasured, on_target])
 def test_what_is_made_up_for_is_so_once_and_not_at_every_cycle(measured):
     old = {"started_at": LONG_AGO, "ready_transition_at": LONG_AGO, "requests": {("app", "cpu"): 1}}
