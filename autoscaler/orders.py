@@ -24,7 +24,8 @@ class Orders:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._unanswered: dict[TargetRef, Outcome] = {}
+        self._unanswered: dict[TargetRef, dict[int, Outcome]] = {}
+        """By the count that was written; of several over one version, one at most arrived."""
 
     def carry_out(
         self, governed: Governed, outcome: Outcome, *, held_back: str
@@ -61,12 +62,12 @@ class Orders:
 
         It is returned once; None = there is none, it is open still, or it was not carried out.
         """
-        tried = self._unanswered.get(target)
-        arrived = None if tried is None else tried.arrived(workload)
-        if arrived is None:
+        tried = self._unanswered.get(target, {})
+        arrived = {outcome.arrived(workload): outcome for outcome in tried.values()}
+        if not tried or None in arrived:
             return None
         del self._unanswered[target]
-        return tried if arrived else None
+        return arrived.get(True)
 
     def forget(self, target: TargetRef) -> None:
         """Drop what is remembered of a workload that is not governed any more."""
@@ -78,9 +79,9 @@ class Orders:
         try:
             self._cluster.patch_scale(target, desired, resource_version=version)
         except ScaleUnansweredError:
-            self._unanswered[target] = outcome
+            self._unanswered.setdefault(target, {})[desired] = outcome
             raise
-        self._unanswered.pop(target, None)  # it did not arrive, or this one would have conflicted
+        self._unanswered.pop(target, None)  # none arrived, or this one would have conflicted
         self._record(target, outcome, event="SuccessfulRescale", told="New size")
         return True
 

@@ -134,6 +134,20 @@ def test_a_write_that_nobody_answered_did_not_arrive_where_the_next_over_that_ve
     assert orders.arrived(TARGET, workload(MORE, resource_version="2")) is None
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["the first", "the last"])
+def test_of_several_writes_that_nobody_answered_the_one_that_arrived_counts(cluster, first):
+    more = outcome(signal(1700))
+    cluster.errors = [ScaleUnansweredError("504"), ScaleUnansweredError("504")]
+    orders, arrived = Orders(cluster), OUTCOME if first else more
+    for decided in (OUTCOME, more):
+        orders.carry_out(governed(), decided, held_back="")
+
+    shown = workload(arrived.decision.desired_replicas, resource_version="2")
+    assert orders.arrived(TARGET, workload(10)) is None
+    assert orders.arrived(TARGET, shown) is arrived
+    assert orders.arrived(TARGET, shown) is None
+
+
 def test_of_a_workload_that_is_governed_no_more_nothing_is_remembered(cluster):
     cluster.errors = [ScaleUnansweredError("504")]
     orders = Orders(cluster)
