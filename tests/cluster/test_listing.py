@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,8 +15,10 @@ from kubernetes.client.exceptions import ApiException
 from autoscaler.cluster import listing as listing_module
 from autoscaler.cluster.informers import Informer
 from autoscaler.cluster.listing import GONE, Items, Listing, Resource, WatchStream
+from autoscaler.cluster.objects import Pod
 from autoscaler.cluster.parsing import policy_source
 from autoscaler.cluster.store import Store
+from autoscaler.decide.facts import PodFacts
 from support.loopback import Handler, Loopback
 from support.processes import wait_until
 
@@ -303,6 +306,37 @@ def test_a_version_that_is_gone_in_the_middle_of_a_watch_is_listed_anew(serve: A
     ]
     sources = [document.source for document in store.documents()]
     assert sources == [f"ConfigMap shop/{name} key a" for name in ("a", "d")]
+
+
+class Kept(Store):
+    """A store that also tells what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pods: list[Pod] = []
+
+    def put(self, seen: Any) -> None:
+        self.pods.append(seen)
+
+
+def a_pod(raw: dict[str, Any]) -> Pod:
+    name = raw["metadata"]["name"]
+    return Pod("shop", name, name, "checkout", PodFacts(name, datetime(2026, 11, 27, tzinfo=UTC)))
+
+
+def test_a_pod_that_a_list_brought_was_there_before_and_one_of_the_watch_came(serve: Any) -> None:
+    came = json.dumps({"type": "ADDED", "object": config_map("b")}).encode() + b"\n"
+    server, listing = serve(page("a"), (200, came), (200, SILENCE))
+    store = Kept()
+    pods = Resource(listing._resource.path, a_pod)
+    informer = Informer(listing._api, pods, store)
+    informer.start()
+
+    wait_until(lambda: len(store.pods) == 2, within=30, what="both pods")
+    server.over.set()
+    informer.stop()
+
+    assert [(pod.name, pod.found) for pod in store.pods] == [("a", True), ("b", False)]
 
 
 def test_after_stop_nothing_is_asked(serve: Any) -> None:
