@@ -67,9 +67,13 @@ class RiskBudget:
 
     def learn(self, rows: IntArray, *, over: NDArray[np.bool_], risk: FloatArray) -> None:
         """Take in whether the load exceeded one forecast per row, and the risk it stated."""
-        for name, steps in (
-            ("broken_lately", _MEMORY_STEPS),
-            ("broken_in_hours", _HOURS_MEMORY_STEPS),
-        ):
-            before = self.table[name][rows]
-            self.table[name][rows] = before + (over / risk - before) / steps
+        spent = over / risk
+        self._follow("broken_lately", rows, spent, _MEMORY_STEPS)
+        # However small the risk, one exceedance alone makes no bad day, nor do two.
+        self._follow(
+            "broken_in_hours", rows, np.minimum(spent, _HOURS_MEMORY_STEPS), _HOURS_MEMORY_STEPS
+        )
+
+    def _follow(self, name: str, rows: IntArray, spent: FloatArray, steps: float) -> None:
+        before = self.table[name][rows]
+        self.table[name][rows] = before + (spent - before) / steps

@@ -96,3 +96,11 @@ def test_a_bad_day_is_relative_to_the_stated_risk():
 
 def test_a_first_day_can_be_a_bad_one():
     assert raised_after(BAD_DAY, n_steps=60) == 15.0
+
+
+@pytest.mark.parametrize(
+    ("n_broken", "expected"),
+    [pytest.param(2, 10.0, id="two"), pytest.param(3, 15.0, id="three")],
+)
+def test_however_small_the_risk_it_takes_three_to_make_a_bad_day(n_broken, expected):
+    assert raised_after([True] * n_broken, risk=0.0005) == expected
