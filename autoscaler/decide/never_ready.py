@@ -42,7 +42,10 @@ def made_up_for(number: int, case: Case) -> Limit | None:
 
 
 def _asked_for(number: int, case: Case) -> int:
-    """Return as many pods as load asks for, and has asked for throughout the scale-out window."""
+    """Return as many pods as load asks for, and has asked for throughout the scale-out window.
+
+    Where no load is known there is no such number: it is what the rules before left.
+    """
     recommended = case.recommendation.replicas
     if recommended is None:
         return number
