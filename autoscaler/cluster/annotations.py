@@ -34,6 +34,8 @@ APART_SECONDS = 15.0
 AFTER_REFUSAL_SECONDS = 300.0
 # These are one workload's own affair: it is gone, somebody wrote it just now, a webhook refused it.
 _OF_ONE_ALONE = frozenset({400, 404, 409, 422})
+# Some webhooks refuse with 403, as RBAC does; the API server says which of the two it was.
+_BY_WEBHOOK = "admission webhook"
 _BY_STATUS = frozenset({"Deployment", "StatefulSet"})
 _APPS = "apps/v1"
 
@@ -113,7 +115,7 @@ class Annotator:
             )
             answered(self._api, request)
         except ApiException as error:
-            if error.status not in _OF_ONE_ALONE:
+            if error.status not in _OF_ONE_ALONE and _BY_WEBHOOK not in str(error.reason):
                 self._leave_alone(target)
             _say_refused(target, f"{error.status or 'no answer'} {error.reason}")
         except ScaleRefusedError as error:

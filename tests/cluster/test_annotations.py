@@ -22,7 +22,7 @@ class Patched(Loopback):
     """A server that takes patches, keeps them, and answers with one status."""
 
     def __init__(self) -> None:
-        self.status = 200
+        self.status, self.message = 200, "no"
         self.patches: list[tuple[str, Any]] = []
         self.may_answer = threading.Event()
         self.may_answer.set()
@@ -33,7 +33,8 @@ class Patched(Loopback):
                 body = json.loads(self.body())
                 patched.patches.append((self.path.partition("?")[0], body))
                 patched.may_answer.wait(10)
-                self.answer(b'{"message": "no"}', status=patched.status)
+                told = json.dumps({"message": patched.message})
+                self.answer(told.encode(), status=patched.status)
 
         super().__init__(Answers)
 
@@ -136,11 +137,20 @@ def test_a_refusal_is_said_once_and_nobody_is_asked_for_a_while(
     assert [r.fields["error"] for r in caplog.records] == [f"{status} no"]  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("status", [400, 404, 409, 422])
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "no"),
+        (403, 'admission webhook "policies.example.com" denied the request: no team label'),
+        (404, "no"),
+        (409, "no"),
+        (422, "no"),
+    ],
+)
 def test_a_workload_that_is_gone_or_cannot_be_annotated_stops_nobody_else(
-    server: Patched, bench: Bench, status: int
+    server: Patched, bench: Bench, status: int, message: str
 ) -> None:
-    server.status = status
+    server.status, server.message = status, message
     bench.annotator.write(CHECKOUT, {"a": "1"})
     server.status = 200
     bench.annotator.annotate(CATALOG, {"a": "2"})
