@@ -14,14 +14,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from autoscaler.capacities import Capacities
-from autoscaler.decide.facts import (
-    Capacity,
-    ForecastFacts,
-    Sample,
-    Signal,
-    TargetRef,
-    WorkloadFacts,
-)
+from autoscaler.decide.facts import ForecastFacts, Sample, Signal, TargetRef, WorkloadFacts
 from autoscaler.decide.pipeline import Outcome, reconciled, remembered_for
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.recovery import Memory, state_at_hand_over, state_at_start
@@ -171,7 +164,7 @@ class Reconciler:
             else:
                 self._capacities.learn(governed, samples, workload, now=now)
                 capacities = self._capacities.of(governed, workload)
-                signals = signals_of(governed, samples, forecasts, capacities)
+                signals = governed.signals(samples, capacities, forecasts)
                 self._saturation.note(governed, signals, workload)
                 record = self._decide_and_act(governed, signals, workload=workload, now=now)
             self._record(record)
@@ -295,13 +288,3 @@ class Reconciler:
             self._orders.forget(target)
         self._capacities.retain(present)
         self._saturation.retain(present)
-
-
-def signals_of(
-    governed: Governed,
-    samples: Sequence[Sample],
-    forecasts: Sequence[ForecastFacts | None],
-    capacities: Sequence[Capacity | None],
-) -> tuple[Signal, ...]:
-    """Return sample, capacity and forecast of each metric of one policy."""
-    return tuple(map(Signal, governed.labels, samples, capacities, forecasts))

@@ -5,11 +5,11 @@ position of the batch its own series begin.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 
-from autoscaler.decide.facts import TargetRef
+from autoscaler.decide.facts import Capacity, ForecastFacts, Sample, Signal, TargetRef
 from autoscaler.policy.metric import MetricSpec
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.ports import LoadSeries
@@ -31,6 +31,15 @@ class Governed:
     """What people call each metric of the policy, in order."""
     series_keys: tuple[str, ...] = ()
     """What tells each metric from all others, in order."""
+
+    def signals(
+        self,
+        samples: Sequence[Sample],
+        capacities: Sequence[Capacity | None],
+        forecasts: Sequence[ForecastFacts | None],
+    ) -> tuple[Signal, ...]:
+        """Return what is known of each metric, in order."""
+        return tuple(map(Signal, self.labels, samples, capacities, forecasts))
 
 
 @dataclass(frozen=True, slots=True)
