@@ -227,7 +227,11 @@ class Daemon:
         with _warned("memory_not_used"):
             self._forecasts.restore(memory, now=self._world.clock.now())
         with _warned("memory_not_used"):
-            self._reconciler.recall(memory_file.read(memory_file.beside(memory)))
+            left = memory_file.read(memory_file.beside(memory))
+            moved_by = left.clock.moved_by()
+            if moved_by:
+                log_event(logger, logging.WARNING, "clock_set", seconds=round(moved_by))
+            self._reconciler.recall(left.memories, clock_moved_by=timedelta(seconds=moved_by))
 
     def save_memory(self, memory: Path) -> None:
         """Leave what was learned and decided to the process after us.

@@ -29,6 +29,8 @@ from autoscaler.saturation import Saturation
 
 logger = logging.getLogger(__name__)
 
+_ZERO = timedelta(0)
+
 
 @dataclass(frozen=True, slots=True)
 class CycleSummary:
@@ -83,11 +85,18 @@ class Reconciler:
         self._states: dict[TargetRef, WorkloadState] = {}
         self._recalled: dict[TargetRef, Memory] = {}
         self._others_led: set[TargetRef] = set()
-        self._clock_moved_by = timedelta(0)
+        self._clock_moved_by: dict[TargetRef, timedelta] = {}
+        """By how much the clock was set since the last turn of each workload, where it was."""
 
-    def recall(self, memories: Mapping[TargetRef, Memory]) -> None:
-        """Take up what another process remembered: the next cycle begins its workloads with it."""
+    def recall(
+        self, memories: Mapping[TargetRef, Memory], *, clock_moved_by: timedelta = _ZERO
+    ) -> None:
+        """Take up what another process remembered: the next cycle begins its workloads with it.
+
+        `clock_moved_by` is by how much the clock was set since that was written.
+        """
         self._recalled = dict(memories)
+        self._note_clock(clock_moved_by)
         self._capacities.recall({t: m.fit for t, m in memories.items() if m.fit is not None})
 
     def others_led(self, targets: Iterable[TargetRef]) -> None:
@@ -112,13 +121,13 @@ class Reconciler:
         return left
 
     def reconcile(
-        self, roster: Roster, *, now: datetime, clock_moved_by: timedelta = timedelta(0)
+        self, roster: Roster, *, now: datetime, clock_moved_by: timedelta = _ZERO
     ) -> CycleSummary:
         """Decide every policy of the roster once, at `now`.
 
         `clock_moved_by` is by how much the clock was set since the cycle before, where it is known.
         """
-        self._clock_moved_by = clock_moved_by
+        self._note_clock(clock_moved_by)
         workloads = self._cluster.workloads(roster.targets)
         self._take_over(workloads, now=now)
         if self._witness is not None:
@@ -191,6 +200,7 @@ class Reconciler:
         outcome = attempt.outcome
         rescaled = outcome.decision.rescale and attempt.written
         self._states[governed.target] = outcome.state_after(rescaled=rescaled)
+        self._clock_moved_by.pop(governed.target, None)
         return DecisionRecord(
             at=now,
             policy=governed.source,
@@ -222,7 +232,7 @@ class Reconciler:
             policy=governed.policy,
             state=state,
             now=now,
-            clock_moved_by=self._clock_moved_by,
+            clock_moved_by=self._clock_moved_by.get(governed.target, _ZERO),
         )
         try:
             done = self._orders.carry_out(governed, outcome, held_back=self._was_held_back)
@@ -261,6 +271,13 @@ class Reconciler:
             state = self._states[target] = arrived.carried_out(state)
         return state
 
+    def _note_clock(self, moved_by: timedelta) -> None:
+        """Note by how much the clock was set, for each workload until its next turn."""
+        if moved_by:
+            for target in self._states.keys() | self._recalled.keys():
+                before = self._clock_moved_by.get(target, _ZERO)
+                self._clock_moved_by[target] = before + moved_by
+
     def _take_over(self, workloads: Mapping[TargetRef, WorkloadFacts], *, now: datetime) -> None:
         """Ask, once per cycle, whether we may write, and begin anew where another replica did.
 
@@ -285,6 +302,7 @@ class Reconciler:
         """Drop the state of workloads that no policy governs any more."""
         for target in self._states.keys() - present:
             del self._states[target]
+            self._clock_moved_by.pop(target, None)
             self._orders.forget(target)
         self._capacities.retain(present)
         self._saturation.retain(present)

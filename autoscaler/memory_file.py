@@ -4,6 +4,7 @@ It lies beside the file of the forecasts (`--memory-file`), and is of use withou
 Text, so that anybody can read why a restart did or did not hold; a file that is not whole, or not
 of this version, is refused whole.
 Whether it is recent and complete enough to go on from is judged in `decide/recovery.py`.
+A reading of the clock goes with it: instants that were written by another clock would mislead.
 """
 
 import json
@@ -12,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from autoscaler.clocks import ClockReading
 from autoscaler.decide.facts import Capacity, CapacitySource, TargetRef
 from autoscaler.decide.learned_capacity import CapacityFit
 from autoscaler.decide.reason import Reason
@@ -27,9 +29,16 @@ from autoscaler.decide.state import (
 from autoscaler.errors import MemoryFileError
 from autoscaler.strict import MALFORMED, count_of, flag_of, instant_of, number_of, text_of, whole_of
 
-VERSION = 5
+VERSION = 6
 Json = Mapping[str, Any]
 _SUMS = ("weight", "load", "cores", "load_variance", "covariance", "spread")
+
+
+class Left(NamedTuple):
+    """What was left: the memory of each workload, and the clock it was written by."""
+
+    memories: dict[TargetRef, Memory]
+    clock: ClockReading
 
 
 def beside(memory: Path) -> Path:
@@ -48,7 +57,8 @@ def write(path: Path, memories: Mapping[TargetRef, Memory]) -> None:
     workloads = [[*target, _written(memory)] for target, memory in memories.items()]
     partial = path.with_name(f"{path.name}.partial")
     try:
-        text = json.dumps({"version": VERSION, "workloads": workloads}, allow_nan=False)
+        document = {"version": VERSION, "clock": ClockReading.now(), "workloads": workloads}
+        text = json.dumps(document, allow_nan=False)
         with partial.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
@@ -58,8 +68,8 @@ def write(path: Path, memories: Mapping[TargetRef, Memory]) -> None:
         raise MemoryFileError(f"{path}: cannot be written: {error}") from error
 
 
-def read(path: Path) -> dict[TargetRef, Memory]:
-    """Return the memories of a file.
+def read(path: Path) -> Left:
+    """Return what a file holds.
 
     Raises
     ------
@@ -72,7 +82,9 @@ def read(path: Path) -> dict[TargetRef, Memory]:
         if version != VERSION:
             raise MemoryFileError(f"{path}: is of version {version}, not {VERSION}")
         rows = [(TargetRef(*map(text_of, names)), raw) for *names, raw in document["workloads"]]
-        return {target: _read(raw) for target, raw in rows}
+        boot_id, seconds_ahead = document["clock"]
+        clock = ClockReading(text_of(boot_id), number_of(seconds_ahead))
+        return Left({target: _read(raw) for target, raw in rows}, clock)
     except OSError as error:
         raise MemoryFileError(f"{path}: cannot be read: {error}") from error
     except MALFORMED as error:

@@ -1,6 +1,7 @@
 import logging
 import os
 import threading
+import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -294,6 +295,22 @@ def test_a_restart_lowers_at_once_only_where_decisions_were_left(tmp_path, remem
     assert held is not remembers
 
 
+def test_a_clock_that_is_set_while_no_process_runs_is_told_and_holds(tmp_path, monkeypatch, caplog):
+    memory = tmp_path / "memory"
+    before = counting(1000.0)
+    before.cycle(4 * 7)
+    before.daemon.save_memory(memory)
+    before.clock.advance(timedelta(minutes=1))
+    after = counting(200.0, deployment=before.deployment, clock=before.clock)
+    wall = time.time
+    monkeypatch.setattr(time, "time", lambda: wall() + 50.0)
+    after.daemon.remember(memory)
+    after.cycle(1)
+
+    assert [r.getMessage() for r in caplog.records] == ["clock_set"]
+    assert after.records[-1].state.since(Reason.CLOCK_JUMP_HOLD) is not None
+
+
 def test_who_is_told_to_stop_before_the_first_cycle_leaves_what_was_left_to_it(tmp_path):
     memory = tmp_path / "memory"
     before = counting(1000.0)
@@ -359,10 +376,10 @@ def test_nothing_is_lowered_for_a_window_after_a_shard_was_lost_and_came_back(te
 
 
 class SetWhileRead(DemoCluster):
-    """A cluster during whose answer the daemon's clock is set forward."""
+    """A cluster during each of whose answers the daemon's clock is set forward."""
 
     def policies(self):
-        self.skewed.skew = timedelta(minutes=4)
+        self.skewed.skew += timedelta(minutes=4)
         return super().policies()
 
 
@@ -373,7 +390,9 @@ def test_a_clock_that_is_set_while_policies_are_read_holds_scale_in_by_its_new_t
     cluster.skewed = clock
     world = World(bench.metrics, cluster, clock, clock_moved_by=clock.watched())
 
-    Daemon(world, interval=TICK, record=records.append).cycle()
+    daemon = Daemon(world, interval=TICK, record=records.append)
+    daemon.cycle()
+    daemon.cycle()
 
-    [record] = records
+    [_, record] = records
     assert record.state.since(Reason.CLOCK_JUMP_HOLD) == clock.now()

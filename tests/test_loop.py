@@ -200,6 +200,29 @@ def test_a_clock_that_is_set_forward_shortens_no_window(moved_by, lowered):
     assert seen == lowered
 
 
+def test_a_clock_that_is_set_while_a_workload_is_not_seen_is_told_it_at_its_next_turn():
+    world = bench(100.0, checkout=4)
+    world.run(cycles=8)
+    gone = world.cluster.replicas.pop(CHECKOUT)
+    world.now += timedelta(minutes=4)
+    world.run(moved_by=timedelta(minutes=4))
+    world.cluster.replicas[CHECKOUT] = gone
+    back_at = world.now
+    world.run(cycles=2)
+
+    assert world.records[-1].state.since(Reason.CLOCK_JUMP_HOLD) == back_at
+
+
+def test_a_clock_that_was_set_during_a_restart_is_told_in_the_first_cycle():
+    world = calm_world()
+    world.run()
+    after = restarted(world, moved_by=timedelta(minutes=1))
+    after.run()
+
+    [record] = after.records
+    assert record.state.since(Reason.CLOCK_JUMP_HOLD) == record.at
+
+
 def test_forecast_only_records_the_same_and_writes_nothing():
     acting = bench(1000.0, checkout=4)
     policies = {CHECKOUT: policy_for(CHECKOUT, mode="ForecastOnly")}
@@ -500,12 +523,13 @@ def test_who_takes_over_does_not_renew_what_a_period_allows(cycles, expected):
     assert world.cluster.replicas[CHECKOUT] == expected
 
 
-def restarted(world, *, remembering=True):
+def restarted(world, *, remembering=True, moved_by=timedelta(0)):
     """Another process over the same cluster, after the usual absence."""
     after = Bench(world.cluster, world.metrics.load, {CHECKOUT: policy_for(CHECKOUT)})
     after.now = world.now + 30 * SECOND
     if remembering:
-        after.reconciler.recall(world.reconciler.memories(world.roster))
+        memories = world.reconciler.memories(world.roster)
+        after.reconciler.recall(memories, clock_moved_by=moved_by)
     return after
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
@@ -51,7 +52,24 @@ def path(tmp_path):
 
 
 def test_what_is_written_is_read_back_whole(path):
-    assert memory_file.read(path) == MEMORIES
+    assert memory_file.read(path).memories == MEMORIES
+
+
+@pytest.mark.parametrize("seconds", [0.0, 240.0, -240.0])
+def test_by_how_much_the_clock_was_set_since_it_was_written_is_known(path, monkeypatch, seconds):
+    wall = time.time
+    monkeypatch.setattr(time, "time", lambda: wall() + seconds)
+
+    assert memory_file.read(path).clock.moved_by() == pytest.approx(seconds, abs=0.5)
+
+
+@pytest.mark.parametrize("boot_id", ["of another machine", ""])
+def test_of_another_machine_s_clock_nothing_is_known(path, boot_id):
+    document = json.loads(path.read_text())
+    document["clock"] = [boot_id, 0.0]
+    path.write_text(json.dumps(document))
+
+    assert memory_file.read(path).clock.moved_by() == 0.0
 
 
 def test_it_lies_beside_what_the_forecasts_learned(tmp_path):
@@ -79,7 +97,8 @@ def without(name):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        pytest.param(lambda d: d.update(version=6), "is of version 6, not 5", id="later version"),
+        pytest.param(lambda d: d.update(version=7), "is of version 7, not 6", id="later version"),
+        pytest.param(lambda d: d.update(clock=["x"]), "is damaged", id="half a clock"),
         pytest.param(lambda d: d.pop("workloads"), "is damaged", id="no workloads"),
         pytest.param(
             lambda d: d["workloads"].append(3), "is damaged", id="a workload without form"
@@ -137,7 +156,7 @@ def test_what_is_no_number_is_not_written(path):
 
     with pytest.raises(MemoryFileError, match="cannot be written"):
         memory_file.write(path, {CHECKOUT: broken})
-    assert memory_file.read(path) == MEMORIES
+    assert memory_file.read(path).memories == MEMORIES
 
 
 def test_the_old_file_stays_where_the_new_one_cannot_be_written(path):
@@ -145,4 +164,4 @@ def test_the_old_file_stays_where_the_new_one_cannot_be_written(path):
 
     with pytest.raises(MemoryFileError, match="cannot be written"):
         memory_file.write(path, {})
-    assert memory_file.read(path) == MEMORIES
+    assert memory_file.read(path).memories == MEMORIES

@@ -225,7 +225,7 @@ def test_nothing_is_lowered_while_a_rollout_runs(
 def let_have_watched(memory: Path, longer: timedelta) -> None:
     """Let whoever left a memory have begun to watch so much earlier."""
     file = memory_file.beside(memory)
-    memories = memory_file.read(file)
+    memories = memory_file.read(file).memories
     for target, left in memories.items():
         begun = replace(left.state, started_at=left.state.started_at - longer)
         memories[target] = replace(left, state=begun)
