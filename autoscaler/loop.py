@@ -283,7 +283,8 @@ class Reconciler:
 
         The other replica's rescales are not in our memory, so nothing is lowered for a window, as
         after our own start.
-        Nor are they taken for somebody overwriting what we ordered: our last order is forgotten.
+        Nor are they taken for somebody overwriting what we ordered: our last order is forgotten,
+        and with it a write that nobody answered.
         """
         held_back = self._held_back()
         begins = bool(self._was_held_back) and not held_back
@@ -295,6 +296,9 @@ class Reconciler:
                 )
             elif ends:
                 self._states[target] = replace(state, order=None)
+            else:
+                continue
+            self._orders.forget(target)
         self._others_led.clear()
         self._was_held_back = held_back
 

@@ -641,6 +641,18 @@ def test_a_lead_that_goes_back_and_forth_is_no_contention():
     assert Reason.REPLICAS_CONTESTED not in {r.decision.reason for r in world.records}
 
 
+def test_a_write_that_nobody_answered_before_the_lead_was_lost_is_reversed_by_nobody():
+    world = bench(1000.0, checkout=4)
+    world.cluster.lost = [True]
+    world.run()
+    world.held_back = "standby: another replica leads"
+    world.run(2)
+    world.cluster.scaled_by_hpa(CHECKOUT, 15)
+    world.run(2)
+
+    assert world.records[-1].state.reverted_at == ()
+
+
 def test_a_memory_is_for_the_first_cycle_only():
     world = calm_world()
     after = restarted(world)
