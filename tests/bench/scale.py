@@ -31,6 +31,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from deployment_controller import DeploymentController, all_is_well
 from prometheus_stand_in import load_of
 
 from autoscaler.cluster.api import Request, answered, connect
@@ -51,6 +52,7 @@ _DOCKERFILE = Path(__file__).parents[2] / "deploy" / "Dockerfile"
 AS_THE_IMAGE = dict(re.findall(r"\b(MALLOC_\w+|\w+_THREADS)=(\d+)", _DOCKERFILE.read_text()))
 
 Figures = dict[str, float]
+Counted = Callable[[], tuple[int, int]]
 
 
 def policy(name: str) -> str:
@@ -95,13 +97,12 @@ def fill(api: Any, n: int) -> None:
 
 
 def _serving(api: Any, name: str) -> None:
-    """Create a Deployment; its controller is not here, so say in its place that all is well."""
+    """Create a Deployment, and say in its controller's place that all is well."""
     path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
     # About what the load of now asks for: the bench is about a steady state.
     replicas = math.ceil(1.05 * load_of(int(name[-5:]), time.time()) / CAPACITY)
     made = answered(api, Request("POST", path, body=deployment(name, replicas=replicas)))
-    counts = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
-    made["status"] = {"observedGeneration": 1, **dict.fromkeys(counts, replicas)}
+    made["status"] = all_is_well(made)
     answered(api, Request("PUT", f"{path}/{name}/status", body=made))
 
 
@@ -148,20 +149,42 @@ class Child:
         return dict(json.loads(line))
 
 
+class World:
+    """The daemon among its workloads: a real API server, a controller and a Prometheus."""
+
+    def __init__(self, child: Child, controller: DeploymentController, counted: Counted) -> None:
+        self.child = child
+        self.counted = counted
+        self._controller = controller
+
+    def cycle(self) -> Figures:
+        """Reconcile once; whatever was rescaled has its pods before the next time."""
+        figures = self.child.told("cycle")
+        self._controller.settle()
+        return figures
+
+    def paced_cycle(self) -> Figures:
+        """Reconcile once, at most once a second: viewers look at the real pace."""
+        began = time.monotonic()
+        figures = self.cycle()
+        time.sleep(max(0.0, 1.0 - (time.monotonic() - began)))
+        return figures
+
+
 @contextmanager
-def world(n: int, folder: Path) -> Iterator[tuple[Child, str, Callable[[], tuple[int, int]]]]:
-    """Yield the daemon among n workloads, its address, and how to count queries and writes."""
+def world(n: int, folder: Path) -> Iterator[tuple[World, str]]:
+    """Yield the daemon among n workloads, and its address."""
     plane = ControlPlane(folder)
     plane.start()
-    # Nobody shall create a hundred thousand pods here.
-    plane._processes.pop("kube-controller-manager").stop()
+    plane._processes.pop("kube-controller-manager").stop()  # ours makes no pods
     port, own_port = free_port(), free_port()
     stand_in = [sys.executable, Path(__file__).with_name("prometheus_stand_in.py")]
     prometheus = Process([*stand_in, str(port), str(n)], log=folder / "prometheus.log")
     child: Child | None = None
     try:
-        connection = connect(plane.admin_kubeconfig)
-        fill(connection.client, n)
+        api = connect(plane.admin_kubeconfig).client
+        fill(api, n)
+        controller = DeploymentController(api, NAMESPACE)
         url = f"http://127.0.0.1:{port}"
         given = ["--kubeconfig", str(plane.admin_kubeconfig), "--prometheus-url", url]
         given += ["--namespace", NAMESPACE, "--port", str(own_port)]
@@ -170,7 +193,8 @@ def world(n: int, folder: Path) -> Iterator[tuple[Child, str, Callable[[], tuple
         def counted() -> tuple[int, int]:
             return int(_read(f"{url}/queries")), len(plane.scale_writes(NAMESPACE))
 
-        yield child, f"http://127.0.0.1:{own_port}", counted
+        yield World(child, controller, counted), f"http://127.0.0.1:{own_port}"
+        controller.stop()
     finally:
         if child is not None:
             child.stop()
@@ -182,20 +206,21 @@ def measured(n: int, *, cycles: int, viewers: int) -> Figures:
     """Return the figures of one size."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        world(n, Path(folder)) as (child, address, counted),
+        world(n, Path(folder)) as (here, address),
     ):
+        child = here.child
         child.told("warm")
-        first = child.told("cycle")  # everything is new to this one
+        first = here.cycle()  # everything is new to this one
         child.told("freeze")
         for _ in range(_SETTLED_AFTER):
-            child.told("cycle")
-        queries, writes = counted()
-        quiet = [child.told("cycle") for _ in range(cycles)]
-        asked, written = counted()
+            here.cycle()
+        queries, writes = here.counted()
+        quiet = [here.cycle() for _ in range(cycles)]
+        asked, written = here.counted()
         steady = child.told("figures")
         scrape, scraped = _scraped(child, address)
         with _watched(address, viewers):
-            viewed = [_paced(child) for _ in range(cycles)]
+            viewed = [here.paced_cycle() for _ in range(cycles)]
         viewed_peak = child.told("figures")["peak_mib"]
         child.told("aged")
         child.told("cycle")
@@ -214,13 +239,6 @@ def measured(n: int, *, cycles: int, viewers: int) -> Figures:
             "scrape_s": scrape,
             "scrape_mb": scraped / 1e6,
         }
-
-
-def _paced(child: Child) -> Figures:
-    """Reconcile once, at most once a second: viewers look at the real pace."""
-    cycle = child.told("cycle")
-    time.sleep(max(0.0, 1.0 - cycle["wall_s"]))
-    return cycle
 
 
 def _of(name: str, seconds: list[float]) -> Figures:

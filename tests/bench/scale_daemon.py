@@ -5,7 +5,7 @@ one, moved on by an interval per cycle, so that a steady state need not be waite
 Nothing of the test's own cluster, Prometheus or API client is in this process: its CPU and its
 memory are the daemon's.
 
-    warm      learn three hours of past of every series (`backfill.py` measures the reading)
+    warm      learn 27 hours of past of every series (`backfill.py` measures the reading)
     aged      fill every past of the page, as a day of many changes would
     cycle     reconcile once
     freeze    what the daemon does once it stands
@@ -41,7 +41,8 @@ from autoscaler.review.server import review_routes, start_server
 INTERVAL = timedelta(seconds=15)
 # About as many as the daemon reads at once; a multiple, so that each has its own load's past.
 _AT_ONCE = 2 * VARIANTS
-_WARM_STEPS = 180
+# Three hours more than the day in which a load is young, and scale-in does not wait as long.
+_WARM_STEPS = 27 * 60
 # More than the page keeps of one policy among ten thousand.
 _ROWS_OF_A_DAY = 100
 
