@@ -8,6 +8,7 @@ One metric is put to the functions that `one_metric.py` asks; what follows it to
 
 import json
 import os
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -254,6 +255,7 @@ def combined(case):
     """The whole pipeline: proposals, recommendation (None = no decision), final replicas.
 
     Each proposal is put to it as the load that asks for so many pods, an error as an unknown one.
+    An idle workload was idle for long: HPA removes the last pod at once.
     """
     each, current = proposals(case), case["current_replicas"]
     limits = {"up": DEFAULT_SCALE_UP.policies, "down": DEFAULT_SCALE_DOWN.policies}
@@ -265,10 +267,11 @@ def combined(case):
     world = {
         "workload": workload(current),
         "policy": policy(n_metrics=len(each)).model_copy(update=given),
-        "state": remembered(case),
+        "state": replace(remembered(case), idle_since=LONG_AGO),
         "now": NOW,
     }
     loads = [signal(None if replicas is None else replicas * PER_POD) for replicas in each]
     wanted = recommended(loads, **world)
-    decides = wanted.replicas is not None and (wanted.may_lower or wanted.replicas >= current)
+    asked = max((p.replicas for p in wanted.proposals if p.replicas is not None), default=None)
+    decides = asked is not None and (wanted.may_lower or asked >= current)
     return each, wanted.replicas if decides else None, decide(wanted, **world).desired_replicas

@@ -108,6 +108,23 @@ def test_samples_of_strangers_count_where_nothing_is_requested():
     assert (answer.replicas, answer.value_milli) == (3, 30_000)
 
 
+@pytest.mark.parametrize(
+    ("states", "current", "expected"),
+    [
+        pytest.param(["ok"], 3, ([0], 0, 0), id="nothing is asked for"),
+        pytest.param(["ok", "empty"], 1, ([0, None], None, 1), id="not with a metric in error"),
+        pytest.param(["ok", "empty"], 0, ([0, None], 0, 0), id="which blocks no staying at zero"),
+    ],
+)
+def test_hpa_removes_the_last_pod_at_once(states, current, expected):
+    idle = {"metric_type": "external", "target": {"type": "AverageValue", "value": 1000}}
+    metrics = [idle | {"pods": [], "metric_values": [0], "state": state} for state in states]
+    windows = {"history": [], "up_window_seconds": 0, "down_window_seconds": 300}
+    bounds = {"min_replicas": 0, "max_replicas": 6, "current_replicas": current}
+
+    assert combined({"metrics": metrics, "tolerance": 0.1, **windows, **bounds}) == expected
+
+
 @pytest.mark.skipif(not FOLDER.is_dir(), reason="HPA_CASES names no folder")
 def test_no_case_is_left_out():
     strange = [case.get("id", case) for case in read() if family_of(case) is None]
