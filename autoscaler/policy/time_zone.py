@@ -7,16 +7,28 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, Field
 
+# Files beside the zones that are none: this machine's own zone, and copies of all zones, of which
+# those below `right` count leap seconds.
+_NO_ZONES = ("localtime", "posix/", "posixrules", "right/")
+
 
 def known_time_zone(name: str) -> str:
     """Return the name of an existing IANA zone; raise `ValueError` with the likeliest one."""
+    if not _exists(name):
+        alike = _alike(name)
+        guess = f"; did you mean {alike[0]}?" if alike else " such as Europe/Berlin"
+        raise ValueError(f"{name!r} is not an IANA time zone{guess}")
+    return name
+
+
+def _exists(name: str) -> bool:
+    if name.startswith(_NO_ZONES):
+        return False
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder's name is an OSError
-        alike = _alike(name)
-        guess = f"; did you mean {alike[0]}?" if alike else " such as Europe/Berlin"
-        raise ValueError(f"{name!r} is not an IANA time zone{guess}") from None
-    return name
+        return False
+    return True
 
 
 @cache

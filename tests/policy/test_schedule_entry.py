@@ -28,6 +28,12 @@ def wall(text):
         pytest.param(
             {"timeZone": "../etc/passwd"}, "is not an IANA time zone", id="a path is no zone"
         ),
+        pytest.param(
+            {"timeZone": "localtime"}, "is not an IANA time zone", id="nor is the machine's own"
+        ),
+        pytest.param(
+            {"timeZone": "right/Europe/Berlin"}, "not an IANA time zone", id="nor leap seconds"
+        ),
         pytest.param({"start": "morning"}, "'morning' is neither", id="prose"),
         pytest.param({"start": "2026-11-27 08:00"}, "not of one kind", id="mixed kinds"),
         pytest.param(
