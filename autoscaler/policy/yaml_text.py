@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 from yaml.constructor import ConstructorError
+from yaml.reader import ReaderError
 
 from autoscaler.errors import PolicyError
 
@@ -97,6 +98,9 @@ def _at(mark: Any) -> str:
 
 def _yaml_complaint(error: yaml.YAMLError, text: str) -> str:
     """Return what is wrong on one line, with line and column when the parser knows them."""
+    if isinstance(error, ReaderError):  # it knows the byte
+        line = text.encode()[: error.position].count(b"\n") + 1
+        return f"line {line}: U+{error.character:04X} is a character that YAML does not allow"
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     return f"{_at(mark)}: {problem}{_no_space(text)}" if mark else f"not YAML: {problem}"

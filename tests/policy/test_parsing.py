@@ -347,6 +347,11 @@ def test_a_mistake_is_told_in_a_few_hundred_characters_however_long_it_is():
         pytest.param(
             "a: \ud800", "character 4 is no Unicode character", id="half of a surrogate pair"
         ),
+        pytest.param(
+            "a: é\nb: 'ä\x07'",
+            "line 2: U+0007 is a character that YAML does not allow",
+            id="a character that only rings a bell",
+        ),
         pytest.param("x" * 300_000, "300000 characters: at most 262144 are read", id="too long"),
     ],
 )
