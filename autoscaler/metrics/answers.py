@@ -108,9 +108,9 @@ def combined(one: float, other: float, *, part: str) -> float:
 
 def row_key(counter: Counter, labels: Mapping[str, str]) -> str:
     """Return whose row that is."""
-    if counter.decode is not None:
-        return "/".join(counter.decode(labels.get(label, "")) for label in counter.identity)
     identity = counter.identity
+    if counter.suffix:
+        return "/".join(counter.without_suffix(labels.get(label, "")) for label in identity)
     if len(identity) == 2:  # namespace and workload, as nearly every row of ten thousand has it
         return f"{labels.get(identity[0], '')}/{labels.get(identity[1], '')}"
     return "/".join([labels.get(label, "") for label in identity])

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TypedDict
 
 from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.ownership import pods_of
 from autoscaler.metrics.promql import Matcher, escaped_regex
 from autoscaler.metrics.source import Counter
 from autoscaler.metrics.sources import SOURCES
@@ -53,15 +54,15 @@ def _of_one(counter: Counter, key: str, *, namespace: str, name: str) -> str:
     narrowed: list[Matcher] = []
     if counter.by_pod:
         narrowed.append(Matcher(counter.identity[0], "=", namespace))
-        narrowed.append(Matcher(counter.identity[1], "=~", f"{escaped_regex(name)}-.+"))
-    elif counter.decode is None:
+        narrowed.append(Matcher(counter.identity[1], "=~", pods_of(escaped_regex(name))))
+    elif not counter.suffix:
         values = key.split("/") if len(counter.identity) > 1 else [key]
         narrowed += [
             Matcher(label, "=", value)
             for label, value in zip(counter.identity, values, strict=True)
         ]
     else:
-        narrowed.append(Matcher(counter.identity[0], "=~", f"{escaped_regex(key)}[^a-zA-Z0-9].+"))
+        narrowed.append(Matcher(counter.identity[0], "=~", f"{escaped_regex(key)}{counter.suffix}"))
     query = counter.load(counter.selector(narrowed))
     if counter.extra:
         return f"{query}  # {'added' if counter.sign > 0 else 'taken away'}, when there"

@@ -34,14 +34,9 @@ INGRESS_NGINX = NamedSource(
 )
 
 
-def _traefik_service(name: str) -> str:
-    """Return `shop-checkout` of `shop-checkout-80@kubernetes` and its CRD and Gateway forms.
-
-    The last segment is the port, or the hash of an IngressRoute; a port whose name has a dash
-    leaves a part of itself, which `labels.service` must then contain.
-    """
-    return name.partition("@")[0].rpartition("-")[0]
-
+# `shop-checkout` is followed by a port, or by the hash of an IngressRoute: `-80@kubernetes`.
+# Of a port whose name has a dash a part stays, which `labels.service` must then contain.
+_TRAEFIK_PORT = "-[^-@]*@.*"
 
 TRAEFIK = NamedSource(
     name="traefik",
@@ -53,7 +48,7 @@ TRAEFIK = NamedSource(
             key="{service}",
             matchers=(("exported_service", "=~", ".+@kubernetes.*"),),
             unit=("instance",),
-            decode=_traefik_service,
+            suffix=_TRAEFIK_PORT,
         ),
         Counter(
             "traefik_service_requests_total",
@@ -61,7 +56,7 @@ TRAEFIK = NamedSource(
             key="{service}",
             matchers=(("exported_service", "=", ""), ("service", "=~", ".+@kubernetes.*")),
             unit=("instance",),
-            decode=_traefik_service,
+            suffix=_TRAEFIK_PORT,
         ),
         Counter(  # Traefik 1.x
             "traefik_backend_requests_total",
@@ -73,10 +68,7 @@ TRAEFIK = NamedSource(
     parameters={"service": "{namespace}-{name}", "backend": "{name}"},
 )
 
-
-def _kong_service(name: str) -> str:
-    """Return `shop.checkout` of `shop.checkout.80`."""
-    return name.rpartition(".")[0]
+_KONG_PORT = "[.][^.]*"  # `shop.checkout` is followed by `.80`
 
 
 def _kong(metric: str) -> tuple[Counter, Counter]:
@@ -87,7 +79,7 @@ def _kong(metric: str) -> tuple[Counter, Counter]:
         key="{namespace}.{service}",
         matchers=(("exported_service", "=", ""), ("service", "!=", "")),
         unit=("instance",),
-        decode=_kong_service,
+        suffix=_KONG_PORT,
     )
     renamed = Counter(
         metric,
@@ -95,7 +87,7 @@ def _kong(metric: str) -> tuple[Counter, Counter]:
         key="{namespace}.{service}",
         matchers=(("exported_service", "!=", ""),),
         unit=("instance",),
-        decode=_kong_service,
+        suffix=_KONG_PORT,
     )
     return plain, renamed
 
@@ -108,14 +100,10 @@ KONG = NamedSource(
 )
 
 
-def _route(cluster: str) -> str:
-    """Return `httproute/shop/checkout` of `httproute/shop/checkout/rule/0`: rules are added up."""
-    return "/".join(cluster.split("/")[:3])
-
-
-def _contour_service(cluster: str) -> str:
-    """Return `shop_checkout` of `shop_checkout_80`; Kubernetes names hold no underscore."""
-    return cluster.rpartition("_")[0]
+# `httproute/shop/checkout` is followed by `/rule/0`: the rules of a route are added up.
+_ROUTE_RULE = "/rule/.*"
+# `shop_checkout` is followed by `_80`; Kubernetes names hold no underscore.
+_CONTOUR_PORT = "_[^_]*"
 
 
 def _envoy(metric: str, *, extra: bool = False, sign: int = 1) -> tuple[Counter, Counter]:
@@ -126,7 +114,7 @@ def _envoy(metric: str, *, extra: bool = False, sign: int = 1) -> tuple[Counter,
         key="httproute/{namespace}/{route}",
         matchers=(("envoy_cluster_name", "=~", "httproute/.+"),),
         unit=("instance",),
-        decode=_route,
+        suffix=_ROUTE_RULE,
         extra=extra,
         sign=sign,
     )
@@ -136,7 +124,7 @@ def _envoy(metric: str, *, extra: bool = False, sign: int = 1) -> tuple[Counter,
         key="{namespace}_{service}",
         matchers=(("envoy_cluster_name", "=~", "[^/_]+_[^/_]+_[^/_]+"),),
         unit=("instance",),
-        decode=_contour_service,
+        suffix=_CONTOUR_PORT,
         extra=extra,
         sign=sign,
     )

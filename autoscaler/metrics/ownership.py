@@ -15,11 +15,13 @@ Kubernetes `apimachinery/pkg/util/rand` (the alphabet without vowels and look-al
 import re
 
 _SAFE = "[bcdfghjklmnpqrstvwxz2456789]"
-_PATTERN = {
-    "Deployment": f"(.+)-{_SAFE}{{1,10}}-{_SAFE}{{5}}",
-    "StatefulSet": "(.+)-[0-9]+",
-    "ReplicaSet": f"(.+)-{_SAFE}{{5}}",
+# What follows the workload's name in that of its pod.
+_SUFFIX = {
+    "Deployment": f"-{_SAFE}{{1,10}}-{_SAFE}{{5}}",
+    "StatefulSet": "-[0-9]+",
+    "ReplicaSet": f"-{_SAFE}{{5}}",
 }
+_PATTERN = {kind: f"(.+){suffix}" for kind, suffix in _SUFFIX.items()}
 # Argo Rollouts and most custom kinds make pods through a ReplicaSet, as Deployments do.
 _DEFAULT_KIND = "Deployment"
 
@@ -27,6 +29,11 @@ _DEFAULT_KIND = "Deployment"
 def owner_pattern(kind: str) -> str:
     """Return the regex, for Python and PromQL, whose first group is the owner of a pod's name."""
     return _PATTERN.get(kind, _PATTERN[_DEFAULT_KIND])
+
+
+def pods_of(name: str) -> str:
+    """Return the regex of the pods of a Deployment or a StatefulSet called `name`, a regex too."""
+    return f"{name}({_SUFFIX['Deployment']}|{_SUFFIX['StatefulSet']})"
 
 
 _COMPILED = {kind: re.compile(pattern) for kind, pattern in _PATTERN.items()}

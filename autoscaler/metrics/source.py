@@ -9,7 +9,8 @@ Two scrapes of one emitter (two kubelet jobs, two Prometheus replicas) must not 
 the rate is summed per emitter (`unit`) and scrape path, the largest path is taken, then summed.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -43,7 +44,8 @@ class Counter:
     """One metric of a source; every text may refer to parameters as `{service}`.
 
     `identity` are the labels whose values, joined with `/`, are a row's key; `key` is the same key
-    from our side. `decode` reads a row's key where an exporter packs several names into one.
+    from our side. `suffix` is a regex of what follows the key in the label of an exporter that
+    packs more into it, such as a port.
     `unit` tells emitters apart. `window` None is a gauge, which is read as it stands.
     `extra` is load beyond the first counters' (shed requests): added when there, missed by nobody;
     `sign` -1 takes away what was counted twice (retries).
@@ -55,7 +57,7 @@ class Counter:
     matchers: tuple[Condition, ...] = ()
     unit: tuple[str, ...] = ("pod",)
     window: timedelta | None = CONTROL_WINDOW
-    decode: Callable[[str], str] | None = None
+    suffix: str = ""
     extra: bool = False
     sign: int = 1
     namespace_label: str | None = None
@@ -158,6 +160,11 @@ class Counter:
             parts["series"] = f"count {identity} ({selected})"
             parts["emitters"] = f"count {identity} (count {by(emitter)} ({selected}))"
         return parts
+
+    def without_suffix(self, value: str) -> str:
+        """Return the key in a label's value; empty where the suffix is missing."""
+        match = re.fullmatch(f"(.*){self.suffix}", value)
+        return match[1] if match else ""
 
     @property
     def templates(self) -> Iterable[str]:

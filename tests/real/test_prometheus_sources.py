@@ -4,13 +4,16 @@ One Prometheus scrapes all of them every two seconds for about a minute; windows
 that interval, so nothing here is quicker than life but the clock of the windows.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+import requests
 
 from autoscaler.decide.facts import Doubt, PodFacts, Sample, WorkloadFacts
+from autoscaler.metrics.catalogue import pasteable
 from autoscaler.metrics.plan import source_of
 from autoscaler.metrics.prometheus import PrometheusMetrics, PrometheusSettings
 from autoscaler.metrics.sources import SOURCES
@@ -64,6 +67,23 @@ def is_settled(sample: Sample, case: Case) -> bool:
     return sample.doubt == case.doubt and (sample.value is None) == (case.load is None)
 
 
+def is_asked_by_source(case: Case) -> bool:
+    return case.doubt is None and case.series.metric.request_rate is not None
+
+
+def pasted(url: str, case: Case) -> float:
+    """Return the sum of what `sources show` prints, over a window that is covered here."""
+    source, labels = source_of(case.series.metric)
+    target, total = case.series.target, 0.0
+    for text in pasteable(source.name, namespace=target.namespace, name=target.name, labels=labels):
+        query, _, remark = text.partition("  #")
+        asked = {"query": re.sub(r"\[\d+s\]", "[20s]", query)}
+        rows = requests.get(f"{url}/api/v1/query", params=asked, timeout=10).json()["data"]
+        found = sum(float(row["value"][1]) for row in rows["result"])
+        total += -found if "taken away" in remark else found
+    return total
+
+
 @pytest.fixture(scope="module")
 def settled(reader: PrometheusMetrics) -> None:
     """Wait until the longest window, that of CPU, is covered."""
@@ -88,6 +108,12 @@ def test_the_load_is_right_within_two_percent_or_refused_with_the_reason(reader,
         assert not sample.trusted
     else:
         assert sample.value == pytest.approx(case.load, rel=0.02), sample
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("name", [n for n, case in CASES.items() if is_asked_by_source(case)])
+def test_the_promql_to_paste_gives_the_load_of_that_workload_alone(prometheus_url, name):
+    assert pasted(prometheus_url, CASES[name]) == pytest.approx(CASES[name].load, rel=0.02)
 
 
 @pytest.mark.usefixtures("settled")

@@ -76,6 +76,7 @@ def _linkerd() -> dict[str, Case]:
         for job in ("linkerd-proxy", "kubernetes-pods")
     ]
     bare = [_linkerd_page("l2bare", last, 40.0) for last in ("bcdfg", "hjklm")]
+    bare_alike = [_linkerd_page("l2bare-v2", "bcdfg", 900.0)]
     alike = [_linkerd_page("l2-v2", "bcdfg", 900.0, deployment="l2-v2")]
     return {
         "linkerd": Case(
@@ -94,7 +95,7 @@ def _linkerd() -> dict[str, Case]:
         "linkerd without its relabelling": Case(
             request_rate(source="linkerd", target=target("l2bare")),
             80,
-            bare,
+            bare + bare_alike,
             pods=(pod("l2bare"), pod("l2bare", "hjklm")),
         ),
         "linkerd whose proxy restarts": Case(
@@ -206,11 +207,13 @@ def _gateways() -> dict[str, Case]:
     }  # fmt: skip
     kong = {
         _series("kong_http_requests_total", service="shop.ko.80", code="200"): 25,
+        _series("kong_http_requests_total", service="shop.ko-v2.80", code="200"): 900,
         _series("kong_http_status", service="shop.ko2.http", code="200"): 35,
     }
     envoy = {}
     for cluster, scale in (("httproute/shop/eg/rule/0", 1), ("httproute/shop/eg/rule/1", 2),
-                           ("httproute/shop/eg-v2/rule/0", 50), ("shop_co_80", 1)):  # fmt: skip
+                           ("httproute/shop/eg-v2/rule/0", 50), ("shop_co_80", 1),
+                           ("shop_co-v2_80", 50)):  # fmt: skip
         name = {"envoy_cluster_name": cluster}
         envoy[_series("envoy_cluster_upstream_rq_total", **name)] = 22.0 * scale
         envoy[_series("envoy_cluster_upstream_rq_retry", **name)] = 2.0 * scale
@@ -274,8 +277,9 @@ def _others() -> dict[str, Case]:
             request_rate(source="statsd", target=target("st")),
             28,
             [
-                page("statsd", {"http_requests_total": 14}, namespace="shop", pod=pod("st", last))
-                for last in ("bcdfg", "hjklm")
+                page("statsd", {"http_requests_total": rate}, namespace="shop", pod=pod(name, last))
+                for name, last, rate in (("st", "bcdfg", 14), ("st", "hjklm", 14),
+                                         ("st-v2", "bcdfg", 900))
             ],
             pods=(pod("st"), pod("st", "hjklm")),
         ),
