@@ -178,7 +178,12 @@ def _demo(command: argparse.ArgumentParser) -> None:
     flag(command, "--seed", type=flags.seed, default="7", help="of the synthetic load")
     flag(command, "--startup", type=flags.startup, default="120s", help="until a pod is ready")
     flag(command, "--risk", type=flags.risk, default="1%", help="accepted chance of being short")
-    flag(command, "--port", type=flags.port, default="8090", help="of the page; 0 = a free one")
+    flag(
+        command,
+        "--port",
+        type=flags.port,
+        help="of the page; default: 8090, or a free one if that is taken",
+    )
     flag(command, "--keep", action=flags.Switch, help="keep the page open until Ctrl-C")
     choice(command, "--log-format", "text", "json", help="json: a log for explain")
 

@@ -13,6 +13,7 @@ from urllib.request import urlopen
 import pytest
 
 from autoscaler.cli import main, parser
+from autoscaler.commands import demo as demo_command
 from autoscaler.commands.examples import EXAMPLES
 from autoscaler.metrics.catalogue import source_table
 from autoscaler.policy.files import checked_files
@@ -284,7 +285,20 @@ def test_a_taken_port_is_told_with_the_way_out(capsys):
 
         assert main(["demo", "--days", "0.01", "--port", str(port)]) == 1
 
-    assert f"port {port}: Address already in use; give another by --port" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"port {port}: Address already in use; without --port the page takes a free one" in told
+
+
+def test_a_demo_beside_another_takes_a_free_port(monkeypatch, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = server.getsockname()[1]
+        monkeypatch.setattr(demo_command, "USUAL_PORT", taken)
+
+        assert main(["demo", "--days", "0.01"]) == 0
+
+    first, second, *_ = capsys.readouterr().err.splitlines()
+    assert first == f"port {taken} is taken, perhaps by another demo"
+    assert re.fullmatch(rf"the page: http://127.0.0.1:(?!{taken})\d+/", second)
 
 
 def test_validate_accepts_a_good_policy(policy, capsys):
@@ -394,13 +408,12 @@ def test_a_decisions_file_that_cannot_be_written_is_named(policy, trace, tmp_pat
 
 
 def demo_shown():
-    """Return how a short demo ended, what it logged (not when), and what it showed beside."""
+    """Return how a short demo ended, what it logged, and what it showed beside."""
     command = ["demo", "--port", "0", "--days", "0.02", "--seed", "3", "--log-format", "json"]
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(command)
-    logged = re.sub(r'"ts":"[^"]+",', "", out.getvalue())
-    return code, logged, re.sub(r"http://\S+", "", err.getvalue())
+    return code, out.getvalue(), re.sub(r"http://\S+", "", err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -433,6 +446,7 @@ def test_the_log_of_the_demo_is_json_alone_and_can_be_explained(tmp_path, demo):
     assert {line["msg"] for line in logged} == {"policies_changed", "scale_decision"}
     assert {line["target"]["name"] for line in lines} == {"checkout", "catalog", "tickets"}
     assert not all(line["rescaled"] for line in lines)
+    assert {line["ts"][:10] for line in logged} == {"2026-11-20"}
     assert main(["explain", "shop/catalog", "--log", str(tmp_path / "demo.log")]) == 0
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http.server import ThreadingHTTPServer
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,7 @@ CAPACITY = 120.0
 TICK = timedelta(seconds=TICK_SECONDS)
 LEARN_EVERY = timedelta(minutes=1)
 CAPTION = f"{WORDS}\ntuned: the best of 66 HPAs, chosen in hindsight"
+USUAL_PORT = 8090
 LEISURE = "make demo ARGS=--keep"
 # The target of most examples.
 HPA_TARGET = 0.7
@@ -135,12 +137,17 @@ class Witness:
 
 def main(arguments: argparse.Namespace) -> int:
     """Live through the demo's days and print the comparison."""
-    log.configure(log_format=arguments.log_format, level=logging.INFO, ends_with_reader=True)
     scene = built_scene(
         days=arguments.days,
         seed=arguments.seed,
         startup=arguments.startup,
         risk=arguments.risk,
+    )
+    log.configure(
+        log_format=arguments.log_format,
+        level=logging.INFO,
+        ends_with_reader=True,
+        clock=scene.clock.now,
     )
     witness = Witness(scene, all_news=arguments.log_format == "json")
     daemon = Daemon(
@@ -166,17 +173,30 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _page(latest: LatestRecords, *, port: int) -> Iterator[str]:
-    """Serve the page on loopback while the block runs; port 0 takes a free one."""
-    try:
-        server = serve_page(latest, port=port, host="127.0.0.1")
-    except AutoscalerError as error:
-        raise AutoscalerError(f"{error}; give another by --port, 0 for any free one") from error
+def _page(latest: LatestRecords, *, port: int | None) -> Iterator[str]:
+    """Serve the page on loopback while the block runs."""
+    server = _on_usual_port(latest) if port is None else _on_port(latest, port)
     try:
         yield f"http://127.0.0.1:{server.server_port}/"
     finally:
         server.shutdown()
         server.server_close()
+
+
+def _on_usual_port(latest: LatestRecords) -> ThreadingHTTPServer:
+    """Serve the page where a bookmark finds it; on a free port while another demo has that."""
+    try:
+        return serve_page(latest, port=USUAL_PORT)
+    except AutoscalerError:
+        print(f"port {USUAL_PORT} is taken, perhaps by another demo", file=sys.stderr)
+        return serve_page(latest)
+
+
+def _on_port(latest: LatestRecords, port: int) -> ThreadingHTTPServer:
+    try:
+        return serve_page(latest, port=port)
+    except AutoscalerError as error:
+        raise AutoscalerError(f"{error}; without --port the page takes a free one") from error
 
 
 def _wait_for_interrupt() -> None:

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TextIO
 
@@ -66,9 +67,8 @@ class TextFormatter(logging.Formatter):
         if decision is not None:
             return decision_line(decision.as_dict(), colour=self._colour)
         fields = _presentable(getattr(record, _FIELDS_KEY, {}))
-        text = " ".join(
-            [bounded(record.getMessage(), _FIELD_LIMIT), *(f"{k}={v}" for k, v in fields.items())]
-        )
+        told = [f"{name}={value}" for name, value in fields.items() if value != ""]
+        text = " ".join([bounded(record.getMessage(), _FIELD_LIMIT), *told])
         at = datetime.fromtimestamp(record.created, tz=UTC)
         line = f"{at:%Y-%m-%d %H:%M:%S}  {record.levelname:<7} {text}"
         if record.exc_info:
@@ -119,11 +119,17 @@ class _EndsWithItsReader(logging.StreamHandler[TextIO]):
 
 
 def configure(
-    *, log_format: str, level: int, stream: TextIO | None = None, ends_with_reader: bool = False
+    *,
+    log_format: str,
+    level: int,
+    stream: TextIO | None = None,
+    ends_with_reader: bool = False,
+    clock: Callable[[], datetime] | None = None,
 ) -> None:
     """Send every logger of this process to `stream` (stdout) in one format.
 
     A daemon goes on without a reader; what a person pipes into `head` ends with it.
+    A world with a simulated `clock` dates its lines by that.
     """
     chosen = stream or sys.stdout
     handler = (_EndsWithItsReader if ends_with_reader else logging.StreamHandler)(chosen)
@@ -131,10 +137,22 @@ def configure(
     handler.setFormatter(
         JsonFormatter() if json_wanted else TextFormatter(colour=colours_wanted(chosen))
     )
+    if clock is not None:
+        handler.addFilter(_dated_by(clock))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)  # libraries speak only when something is wrong
     logging.getLogger("autoscaler").setLevel(level)
+
+
+def _dated_by(clock: Callable[[], datetime]) -> Callable[[logging.LogRecord], bool]:
+    """Return a filter that passes every line, dated by `clock`."""
+
+    def dated(record: logging.LogRecord) -> bool:
+        record.created = clock().timestamp()
+        return True
+
+    return dated
 
 
 def log_event(logger: logging.Logger, level: int, event: str, **fields: object) -> None:

@@ -118,6 +118,16 @@ def test_the_text_line_is_aligned_and_holds_the_json_message(stream):
     )
 
 
+def test_a_simulated_world_dates_its_lines_by_its_own_clock_and_an_empty_field_is_left_out(stream):
+    configure(log_format="text", level=logging.INFO, stream=stream, clock=lambda: NOW)
+
+    log_event(logger, logging.INFO, "policies_changed", added="shop/checkout", removed="")
+
+    assert stream.getvalue() == (
+        "2026-11-23 09:00:00  INFO    policies_changed added=shop/checkout\n"
+    )
+
+
 def test_colours_appear_on_a_terminal_only(stream, monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
