@@ -39,7 +39,7 @@ def main(arguments: argparse.Namespace) -> int:
         decisions = read_decisions(lines, target=arguments.target, reading=reading)
         answer = _answer(arguments, decisions, reading)
     if reading.unreadable:
-        print(f"{reading.unreadable} decisions of another schema were passed over", file=sys.stderr)
+        print(reading.passed_over, file=sys.stderr)
     if arguments.output == "json":
         print(json.dumps({"answer": answer.sentence, **answer.data}, indent=2))
     else:

@@ -74,7 +74,7 @@ def _of_missing_pods(line: DecisionFields) -> list[str]:
 
 def _routability_rows(line: DecisionFields) -> list[str]:
     """Return what Consul says of the pods, where it is asked."""
-    seen = line.get("routability")
+    seen = line["routability"]
     if seen is None:
         return []
     remark = f"+{seconds_text(seen['delay_seconds'])} lead time"

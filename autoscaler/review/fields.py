@@ -9,10 +9,9 @@ closed, so that a forgotten field shows up in a test.
 """
 
 import re
-from typing import Annotated, Any, Final, Literal, NotRequired, TypeVar
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
-from pydantic.json_schema import SkipJsonSchema
 
 # pydantic refuses typing.TypedDict before Python 3.12.
 from typing_extensions import TypedDict
@@ -22,9 +21,8 @@ from autoscaler.decide.reason import Reason
 from autoscaler.policy.schema import Actuator, Mode
 
 # Counts the changes of the fields below: a field added, removed, renamed or given another meaning.
-# 2: routability. 3: actuator. 4: without scale_in_quantile and keep_replicas.
-# 5: current_replicas and desired_replicas are null where the target does not exist.
-SCHEMA_VERSION = 5
+SchemaVersion = Literal[1]
+SCHEMA_VERSION: SchemaVersion = 1
 # Of a workload without pods, whose metrics are silent as they are then: there is no load to know,
 # so no forecast of it is stale.
 ASLEEP: Final = "Asleep"
@@ -58,10 +56,6 @@ Seconds = Annotated[float, Field(ge=0, le=_MOST_SECONDS, allow_inf_nan=False)]
 Age = Annotated[float, Field(ge=-_MOST_SECONDS, le=_MOST_SECONDS, allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=TEXT_LIMIT)]
 SignalText = Annotated[str, Field(max_length=SIGNAL_TEXT_LIMIT)]
-
-# Of lines up to version 3, where it is null: still read, and no longer told.
-_T = TypeVar("_T")
-_Former = SkipJsonSchema[_T | None]
 
 _CLOSED = ConfigDict(extra="forbid")
 _OPEN = ConfigDict(extra="allow")
@@ -97,7 +91,6 @@ class ForecastFields(TypedDict):
     reactive_quantile: Annotated[
         Load, Field(description="The same from persistence alone; it sizes without trust.")
     ]
-    scale_in_quantile: NotRequired[_Former[Load]]
     risk: Annotated[float, Field(gt=0, lt=1, description="Accepted chance of being short.")]
     trust: Trust
     skill: Annotated[Number | None, Field(description="1 - loss / loss of persistence.")]
@@ -135,7 +128,6 @@ class RecommendationFields(TypedDict):
     reason: Reason
     may_lower: Annotated[bool, Field(description="False = some doubt: it may only raise.")]
     detail: Text
-    keep_replicas: NotRequired[_Former[Count]]
 
 
 # `from` is a keyword in Python, so this one is written as a call.
@@ -184,7 +176,7 @@ class RoutabilityFields(TypedDict):
 class DecisionFields(TypedDict):
     """One decision of the predictive autoscaler: why this many replicas."""
 
-    schema: Annotated[int, Field(ge=1, description="Version of these fields.")]
+    schema: Annotated[SchemaVersion, Field(description="Version of these fields.")]
     time: Annotated[
         str,
         Field(
@@ -200,10 +192,8 @@ class DecisionFields(TypedDict):
     ]
     target: TargetFields
     mode: Mode
-    actuator: NotRequired[
-        Annotated[
-            Actuator, Field(description="What is written: replicas, or an HPA's floor. Version 3.")
-        ]
+    actuator: Annotated[
+        Actuator, Field(description="What is written: replicas, or an HPA's floor.")
     ]
     trust: Annotated[WorkloadTrust, Field(description="The least trusted forecast, or Asleep.")]
     current_replicas: Annotated[
@@ -211,11 +201,8 @@ class DecisionFields(TypedDict):
         Field(description="spec.replicas as it was read; null = the target does not exist."),
     ]
     ready_replicas: Annotated[Count | None, Field(description="Pods that serve.")]
-    routability: NotRequired[
-        Annotated[
-            RoutabilityFields | None,
-            Field(description="null = the policy names no Consul service. Since version 2."),
-        ]
+    routability: Annotated[
+        RoutabilityFields | None, Field(description="null = the policy names no Consul service.")
     ]
     signals: Annotated[list[SignalFields], Field(max_length=MOST_SIGNALS)]
     recommendation: RecommendationFields
@@ -239,12 +226,10 @@ DECISION = TypeAdapter(DecisionFields)
 
 def decision_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of one decision line."""
-    schema = DECISION.json_schema()
-    schema["properties"]["schema"]["const"] = SCHEMA_VERSION
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:predictive-autoscaler:decision:{SCHEMA_VERSION}",
-        **schema,
+        **DECISION.json_schema(),
     }
 
 

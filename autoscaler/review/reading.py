@@ -22,8 +22,8 @@ from urllib.parse import urlencode
 from pydantic import ValidationError
 
 from autoscaler.errors import FlagError, LogError, why_not
-from autoscaler.review.answer import at
-from autoscaler.review.fields import DECISION, SCHEMA_VERSION, DecisionFields
+from autoscaler.review.answer import at, times
+from autoscaler.review.fields import DECISION, DecisionFields
 from autoscaler.unpacked import unpacked
 
 # No line of ours is longer than 16 KiB; a longer one is not ours, whatever it contains.
@@ -45,13 +45,19 @@ class Reading:
     others: set[str] = field(default_factory=set)
     """Some of the targets that were not asked for."""
 
+    @property
+    def passed_over(self) -> str:
+        """Return how many decisions could not be read."""
+        lines = times(self.unreadable, "decision line")
+        return f"{lines} of another version, or not whole, passed over"
+
     def nothing_found(self, target: str) -> LogError:
         """Return the error of a log without a decision to answer from, and what it has instead."""
         told = f"the log holds no decision{f' about {target}' if target else ''}"
         if self.others:
             told += f"; it has {', '.join(sorted(self.others))}"
         if self.unreadable:
-            told += f"; {self.unreadable} of another version, or not whole, were passed over"
+            told += f"; {self.passed_over}"
         if not self.others and not self.unreadable:
             told += "; it is empty" if not self.lines else _NO_LOG_OF_OURS.format(self.lines)
         return LogError(told)
@@ -77,9 +83,6 @@ def read_decisions(
             decision = DECISION.validate_python(json.loads(line[start:]))
             at(decision).astimezone(UTC)  # which is to be on the calendar, too
         except (ValidationError, ValueError, OverflowError, RecursionError):
-            told.unreadable += 1
-            continue
-        if decision["schema"] > SCHEMA_VERSION:
             told.unreadable += 1
             continue
         if _is(decision, target):

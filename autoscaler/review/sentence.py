@@ -84,7 +84,7 @@ def _stay(replicas: int) -> str:
 
 def _unroutable(line: DecisionFields) -> str:
     """Return what Consul says against the pods, when they have been out of reach for too long."""
-    seen = line.get("routability")
+    seen = line["routability"]
     if seen is None or not seen["alarming"]:
         return ""
     lasted = seconds_text(seen["unroutable_seconds"])
@@ -119,7 +119,7 @@ def _would(line: DecisionFields, current: int, wanted: str) -> str:
 
 def _asked_of_hpa(line: DecisionFields, current: int, wanted: str) -> str:
     """Return what was asked of the HPA that scales on our behalf; empty where we do ourselves."""
-    if line.get("actuator") != Actuator.HPA:
+    if line["actuator"] != Actuator.HPA:
         return ""
     asked = "asked the HPA" if line["rescaled"] else "the HPA is asked already"
     are = "is" if current == 1 else "are"

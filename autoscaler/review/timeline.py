@@ -66,7 +66,7 @@ def _went_out(line: DecisionFields) -> bool:
 
 def _left(line: DecisionFields) -> int | None:
     """Return the replicas that a cycle left behind; an HPA's floor is none of them."""
-    ours = line["rescaled"] and line.get("actuator") != Actuator.HPA
+    ours = line["rescaled"] and line["actuator"] != Actuator.HPA
     return line["desired_replicas"] if ours else line["current_replicas"]
 
 

@@ -286,7 +286,7 @@ def test_decisions_of_another_schema_are_counted_and_said(explained, tmp_path):
 
     code, _, err = explained("checkout")
 
-    assert (code, err) == (0, "1 decisions of another schema were passed over\n")
+    assert (code, err) == (0, "1 decision line of another version, or not whole, passed over\n")
 
 
 def test_what_consul_says_against_ready_pods_is_in_the_answer(explained):

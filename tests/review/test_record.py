@@ -45,11 +45,6 @@ def test_the_schema_is_itself_valid_and_says_its_version():
     assert all("description" in d for d in decision_schema()["$defs"].values() if "properties" in d)
 
 
-def test_the_schema_tells_no_field_that_only_earlier_versions_had():
-    assert "scale_in_quantile" not in json.dumps(decision_schema())
-    assert "keep_replicas" not in json.dumps(decision_schema())
-
-
 def test_a_record_tells_the_limits_that_were_in_force():
     state = WorkloadState(LONG_AGO, scale_events=(ScaleEvent(NOW, 6),))
 
