@@ -1,8 +1,10 @@
 # The commands of a developer; `make demo` and `make test` need only Python 3.11 and make.
-PYTHON ?= python3
-VENV   := .venv
-BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
+PYTHON  ?= python3
+VENV    := .venv
+BIN     := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
+STAMP   := $(VENV)/.installed
+INSTALL := $(BIN)/pip install -qq --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint types layers format bench audit image clean
@@ -10,13 +12,20 @@ STAMP  := $(VENV)/.installed
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(STAMP): pyproject.toml constraints.txt
+# What the autoscaler itself needs. Not compiled, which takes as long as all else: Python compiles
+# what it imports.
+$(RUNTIME): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt 'pip>=25.1'
-	$(BIN)/pip install -qq --disable-pip-version-check --constraint constraints.txt --editable . --group dev
+	$(INSTALL) --no-compile --editable .
 	@touch $@
 
-demo: $(STAMP) ## run the whole daemon on a simulated cluster, under a minute
+# Also the tools of developers.
+$(STAMP): $(RUNTIME)
+	$(INSTALL) 'pip>=25.1'
+	$(INSTALL) --no-compile --group dev
+	@touch $@
+
+demo: $(RUNTIME) ## run the whole daemon on a simulated cluster, under a minute
 	$(BIN)/autoscaler demo $(ARGS)
 
 test: $(STAMP) ## all tests; those against real servers are skipped if the binaries are missing
@@ -39,7 +48,7 @@ format: $(STAMP) ## format the sources
 	$(BIN)/ruff check --fix .
 
 bench: $(STAMP) ## measure forecasts, replay scores, speed and memory (minutes)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
+	$(INSTALL) --group bench
 	$(BIN)/python tests/bench/run.py $(ARGS)
 
 # The audit tools have an environment of their own, so that the bill of materials does not list them.

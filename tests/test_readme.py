@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,15 @@ COMMANDS = [
     re.split(r" +[#>|]", line)[0]
     for line in re.findall(r"^ {4,}(?:.*\| |\.venv/bin/)?autoscaler ([a-z].*)", TEXT, re.MULTILINE)
 ]
+
+
+@pytest.mark.parametrize(("target", "tools"), [("demo", False), ("test", True), ("check", True)])
+def test_the_demo_alone_installs_no_tools_of_developers(target, tools):
+    make = ["make", "--dry-run", "--always-make", target]
+    told = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert "--editable ." in told
+    assert ("--group dev" in told) == tools
 
 
 @pytest.mark.parametrize("command", COMMANDS)
