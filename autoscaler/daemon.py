@@ -5,6 +5,7 @@ When each is done, and in which thread: `jobs.py`.
 
 import logging
 import queue
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -68,12 +69,15 @@ class Mandate:
     `may_write` is asked again by the cluster adapter before every write.
     `held_shards` are the shards decided here, each with what tells our term in it from others:
     between two terms somebody else may have written. `shard_of` tells a workload's shard.
+    `compete` says that we can act from now on, and waits for a moment to be told what is ours, or
+    until the event that it is given is set.
     """
 
     held_back: Callable[[], str] = lambda: ""
     may_write: Callable[[TargetRef], bool] = lambda target: True
     held_shards: Callable[[], Mapping[int, Term]] = lambda: {0: 0}
     shard_of: Callable[[TargetRef], int] = lambda target: 0
+    compete: Callable[[threading.Event], None] = lambda stop: None
 
 
 def targeted(
@@ -156,6 +160,10 @@ class Daemon:
             held_back=self._mandate.held_back,
             witness=world.witness,
         )
+
+    def compete(self, stop: threading.Event) -> None:
+        """Compete for what may be written here: before the first lists it was left to others."""
+        self._mandate.compete(stop)
 
     def cycle(self) -> CycleSummary:
         """Take in changed policies and arrived history, then reconcile everything once."""

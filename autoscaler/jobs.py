@@ -88,6 +88,7 @@ class HistoryJob:
 def serve(daemon: Daemon, *, interval: timedelta, stop: threading.Event) -> None:
     """Run the jobs until `stop` is set; the cycle under way is finished first."""
     wall_clock = WallClock()
+    daemon.compete(stop)
     daemon.refresh_policies()
     history, reading = HistoryJob(daemon, stop), _scheduler()
     _add(reading, "read-history", history.run, HISTORY_POLL)
@@ -105,6 +106,7 @@ def serve(daemon: Daemon, *, interval: timedelta, stop: threading.Event) -> None
 
 def run_once(daemon: Daemon, *, stop: threading.Event) -> None:
     """Read a first batch of pasts and run one cycle, unless `stop` is set before it begins."""
+    daemon.compete(stop)
     daemon.refresh_policies()
     HistoryJob(daemon, stop).run()
     if not stop.is_set():

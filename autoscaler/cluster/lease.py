@@ -5,6 +5,7 @@ The client's `LeaderElection` decides who leads; what it does not do is added he
 - every request has a time-out, and a broken connection is a failed attempt instead of the end of
   the thread;
 - a Lease that was lost is competed for again, and one that is left is given up at once;
+- a replica that still reads its first lists looks who leads, and leaves the Lease to others;
 - when the wall clock is set, the election begins anew: by that clock a standby would lead at once,
   or not for hours;
 - `leads` is true only until ten seconds after the *beginning* of the last renewal that succeeded,
@@ -55,13 +56,19 @@ class _ClockSetError(Exception):
 
 
 class Leadership:
-    """One candidate for one Lease."""
+    """One candidate for one Lease, which it leaves to others until `can_act` is set."""
 
     def __init__(
-        self, api: ApiClient, *, namespace: str, identity: str, name: str = LEASE_NAME
+        self,
+        api: ApiClient,
+        *,
+        namespace: str,
+        identity: str,
+        can_act: threading.Event | None = None,
     ) -> None:
         self.identity = identity
-        self._lock = _Lock(api, name=name, namespace=namespace, identity=identity)
+        self._can_act = can_act or set_event()
+        self._lock = _Lock(api, namespace=namespace, identity=identity, can_act=self._can_act)
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
 
     def leads(self) -> bool:
@@ -80,13 +87,18 @@ class Leadership:
         """Return the number of our term: between two of them another replica may have led."""
         return self._lock.term
 
+    def settled(self) -> bool:
+        """Whether we lead, somebody else does, or nobody can tell."""
+        return self.leads() or self._lock.holder != "" or bool(self._lock.failure())
+
     def start(self) -> None:
-        """Begin to compete."""
+        """Begin to look who leads, and to compete once we can act."""
         self._thread.start()
 
     def stop(self) -> None:
         """Stop writing and give the lease up, so that a standby starts at once."""
         self._lock.leave()
+        self._can_act.set()  # the thread may wait for it
         if self._thread.is_alive():
             self._thread.join(2 * RETRY_PERIOD.total_seconds())
 
@@ -99,6 +111,8 @@ class Leadership:
             onstarted_leading=lambda: _say("leading", self.identity),
             onstopped_leading=self._say_lost,
         )
+        # Most can act by then, and need not wait for the next attempt.
+        self._can_act.wait(RETRY_PERIOD.total_seconds())
         try:
             while True:
                 with suppress(_ClockSetError):
@@ -117,8 +131,11 @@ class Leadership:
 class _Lock:
     """The client's lock, remembering until when what it wrote protects us."""
 
-    def __init__(self, api: ApiClient, *, name: str, namespace: str, identity: str) -> None:
-        self.name = name
+    def __init__(
+        self, api: ApiClient, *, namespace: str, identity: str, can_act: threading.Event
+    ) -> None:
+        self.name = LEASE_NAME
+        self._can_act = can_act
         self.namespace = namespace
         self.identity = identity
         self.leads_until = 0.0
@@ -127,7 +144,7 @@ class _Lock:
         self.holder = ""
         """Who held the lease when it was last read."""
         self._renewed_at: object = None
-        lease: Any = LeaseLock(name, namespace, identity)
+        lease: Any = LeaseLock(self.name, namespace, identity)
         self._requests = _TimedLeases(CoordinationV1Api(api))
         lease.api_instance = self._requests
         self._lease = lease
@@ -183,6 +200,8 @@ class _Lock:
         with self._writing:
             if self._left:
                 raise _LeftError
+            if not self._can_act.is_set():
+                return False
             began = awake_seconds()
             if not write():
                 return False
@@ -226,6 +245,13 @@ class _TimedLeases:
             raise
         self.failures.pop(verb, None)
         return lease
+
+
+def set_event() -> threading.Event:
+    """Return an event that is set from the start."""
+    event = threading.Event()
+    event.set()
+    return event
 
 
 def _timed(call: Callable[..., Any], *arguments: Any) -> Any:

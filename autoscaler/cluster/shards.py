@@ -23,7 +23,7 @@ from kubernetes.client.exceptions import ApiException
 
 from autoscaler.clocks import awake_seconds
 from autoscaler.cluster.api import Json, Request, answered
-from autoscaler.cluster.lease import LEASE_NAME, RENEW_DEADLINE, RETRY_PERIOD
+from autoscaler.cluster.lease import LEASE_NAME, RENEW_DEADLINE, RETRY_PERIOD, set_event
 from autoscaler.cluster.rendezvous import holder_of, shard_of
 from autoscaler.cluster.seen_leases import LABELS, SeenLease, lease_body, seen_lease
 from autoscaler.decide.facts import TargetRef
@@ -53,9 +53,13 @@ class Shards:
         namespace: str,
         identity: str,
         n_shards: int,
+        can_act: threading.Event | None = None,
         clock: Callable[[], float] = awake_seconds,
     ) -> None:
         self.identity = identity
+        self._can_act = can_act or set_event()
+        self._n_turns = 0
+        """How many rounds were done since we can act."""
         self.n_shards = n_shards
         self.count = f"{n_shards} shards"
         self._peers = f"{MEMBER_PREFIX}{n_shards}-"
@@ -109,13 +113,18 @@ class Shards:
             return f"{HeldBack.WAITING}: replicas of another count act ({self._waits_for})"
         return f"{HeldBack.STANDBY}: the common Lease is not renewed"
 
+    def settled(self) -> bool:
+        """Whether we took the shards that were to be had when we could act."""
+        return self._n_turns > 0
+
     def start(self) -> None:
-        """Begin to compete."""
+        """Begin to look who holds what, and to compete once we can act."""
         self._thread.start()
 
     def stop(self) -> None:
         """Write no more, and give everything up so that the others need not wait."""
         self._stopped.set()
+        self._can_act.set()  # the thread may wait for it
         self._believed_until.clear()
         if self._thread.is_alive():
             self._thread.join(3 * RETRY_PERIOD.total_seconds())
@@ -180,8 +189,12 @@ class Shards:
         return bool(holder)
 
     def _run(self) -> None:
+        # Most can act by then, and need not wait for the next round.
+        self._can_act.wait(RETRY_PERIOD.total_seconds())
         while not self._stopped.is_set():
-            self._tried("leases", self.turn)
+            can_act = self._can_act.is_set()
+            self._tried("leases", self.turn if can_act else self._look)
+            self._n_turns += can_act
             self._stopped.wait(RETRY_PERIOD.total_seconds())
 
     def _members(self, now: float) -> set[str]:

@@ -227,6 +227,23 @@ def test_a_candidate_competes_until_it_is_stopped(
     assert [r.msg for r in caplog.records] == ["leading", "left_the_election"]
 
 
+def test_who_cannot_act_yet_takes_no_lease_but_knows_for_how_long_it_has_not_changed(
+    server: LeaseServer, clock: Clock, alpha: Candidate
+) -> None:
+    can_act = threading.Event()
+    late = Leadership(server.client(), namespace="system", identity="late", can_act=can_act)
+    turn = election(late).try_acquire_or_renew
+    assert not turn()
+    assert server.leases == {}
+    alpha.turn()
+
+    for seconds in (0.0, 15.0):
+        clock.advance(seconds)
+        assert not turn()
+    can_act.set()
+    assert turn()
+
+
 def test_a_lease_without_a_holder_is_led_by_nobody(server: LeaseServer, alpha: Candidate) -> None:
     server.put(LEASE_NAME, holderIdentity="beta")
     alpha.leadership._lock.get(LEASE_NAME, "system")
