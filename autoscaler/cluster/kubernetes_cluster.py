@@ -1,6 +1,6 @@
 """Kubernetes behind the `Cluster` port: what is watched, and what is written.
 
-Reading is from the watches' store alone; only a conflict reads an object by itself.
+Reading is from the watches' store alone; only a conflict reads objects by themselves.
 Before every single write it is asked whether this replica may write (leader, shard), and the write
 is refused if not.
 """
@@ -118,10 +118,16 @@ class KubernetesCluster:
         return self._store.workloads(targets)
 
     def reread(self, target: TargetRef) -> WorkloadFacts:
-        """Read one target past the watch; `ScaleRefusedError` when it cannot be had."""
-        raw = self._scaler.read(target)
+        """Read one target past the watch, and the HPA that claims it, whose watch may be dead.
+
+        `ScaleRefusedError` when one cannot be had.
+        """
+        raw, hpa = self._scaler.read(target), self._store.hpa(target)
+        fresh = None if hpa is None else self._scaler.read_hpa(target, hpa.name)
         try:
             read = parsing.workload(raw, kind=target.kind, api_version=target.api_version)
+            if fresh is not None:
+                self._store.put(parsing.horizontal_pod_autoscaler(fresh))
         except MALFORMED as error:
             raise ScaleRefusedError(f"{target}: cannot be read: {error!r}") from error
         return self._store.facts_of(read)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
 
-from autoscaler.cluster.api import Json, Request, answered
+from autoscaler.cluster.api import Json, Request, answered, list_path
 from autoscaler.cluster.resources import Kinds
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError, ScaleUnansweredError
@@ -60,6 +60,12 @@ class Scaler:
         path = self._kinds.of(target).object_path(target)
         return self._request(target, Request("GET", path))
 
+    def read_hpa(self, target: TargetRef, name: str) -> Json | None:
+        """Return an HPA as it is now, None where it is gone; as a list, which we may ask for."""
+        query = (("fieldSelector", f"metadata.name={name}"),)
+        items = self._request(target, Request("GET", _hpas(target), query)).get("items") or []
+        return next(iter(items), None)
+
     def patch_scale(self, target: TargetRef, replicas: int, *, resource_version: str) -> None:
         """Write `spec.replicas` through `scale`."""
         path = f"{self._kinds.of(target).object_path(target)}/scale"
@@ -69,7 +75,7 @@ class Scaler:
         self, target: TargetRef, name: str, min_replicas: int, *, resource_version: str
     ) -> None:
         """Write `spec.minReplicas` of the HPA that claims the target."""
-        path = f"/apis/autoscaling/v1/namespaces/{target.namespace}/horizontalpodautoscalers/{name}"
+        path = f"{_hpas(target)}/{name}"
         self._write(target, _merge(path, {"minReplicas": min_replicas}, resource_version))
 
     def _write(self, target: TargetRef, request: Request) -> None:
@@ -105,6 +111,10 @@ def refusal(status: int | None) -> type[ScaleRefusedError]:
     if status == _CONFLICT:
         return ScaleConflictError
     return ScaleUnansweredError if not status or status >= _NO_VERDICT else ScaleRefusedError
+
+
+def _hpas(target: TargetRef) -> str:
+    return list_path("autoscaling/v1", "horizontalpodautoscalers", target.namespace)
 
 
 def _merge(path: str, spec: Json, resource_version: str) -> Request:

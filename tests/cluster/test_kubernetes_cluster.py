@@ -4,15 +4,17 @@ import json
 import math
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 from kubernetes.client import ApiClient, Configuration
 
+from autoscaler.cluster import parsing
 from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
 from autoscaler.decide.facts import TargetRef
-from autoscaler.errors import ScaleRefusedError
+from autoscaler.errors import ScaleConflictError, ScaleRefusedError
 from support.loopback import Handler, Loopback
 
 
@@ -99,6 +101,55 @@ def test_first_lists_are_waited_for_as_long_as_their_pages_come(
     cluster._informers = [SimpleNamespace(listing=listing)]  # type: ignore[list-item]
 
     assert cluster.wait_synced(timedelta(milliseconds=10)) is answers
+
+
+class OneHpa(Loopback):
+    """A Deployment and the HPA on it, which somebody wrote since the watch of HPAs died."""
+
+    def __init__(self, *, found: bool = True) -> None:
+        target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout"}
+        self.hpa = {
+            "metadata": {"namespace": "shop", "name": "by-hand", "resourceVersion": "7"},
+            "spec": {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 9},
+        }
+        stale = {**self.hpa["metadata"], "resourceVersion": "3"}
+        self.seen = {**self.hpa, "metadata": stale}
+        one = self
+
+        class Answers(Handler):
+            def do_GET(self) -> None:
+                if "horizontalpodautoscalers?fieldSelector=metadata.name%3Dby-hand" in self.path:
+                    answer = {"items": [one.hpa] if found else []}
+                else:
+                    assert self.path.endswith("/namespaces/shop/deployments/checkout")
+                    names = {"namespace": "shop", "name": "checkout", "resourceVersion": "1"}
+                    answer = {"metadata": {**names, "uid": "u"}, "spec": {"replicas": 2}}
+                self.answer(json.dumps(answer).encode())
+
+            def do_PATCH(self) -> None:
+                sent = json.loads(self.body())
+                fresh = sent["metadata"]["resourceVersion"] == "7"
+                one.hpa["spec"] |= sent["spec"] if fresh else {}
+                self.answer(json.dumps({}).encode(), status=200 if fresh else 409)
+
+        super().__init__(Answers)
+
+
+@pytest.mark.parametrize("found", [True, False], ids=["there", "gone"])
+def test_a_conflict_on_an_hpa_whose_watch_is_dead_is_over_once_it_is_read_anew(found: bool) -> None:
+    checkout = TargetRef("shop", "checkout")
+    with OneHpa(found=found) as server:
+        cluster = KubernetesCluster(ApiClient(Configuration(host=server.url)))
+        cluster._store.put(parsing.horizontal_pod_autoscaler(server.seen))
+        with pytest.raises(ScaleConflictError):
+            cluster.patch_min_replicas(checkout, 5)
+        fresh = cluster.reread(checkout)
+        with nullcontext() if found else pytest.raises(ScaleConflictError):
+            cluster.patch_min_replicas(checkout, 5)
+        cluster.stop()
+
+    assert (fresh.spec_replicas, fresh.hpa_max_replicas) == (2, 9)
+    assert server.hpa["spec"]["minReplicas"] == (5 if found else 2)
 
 
 def test_who_does_not_lead_is_refused_each_write_and_asks_nobody(discovery: Discovery) -> None:
