@@ -55,6 +55,8 @@ class World:
     witness: Witness | None = None
     clock_moved_by: Callable[[], float] = lambda: 0.0
     """By how many seconds the clock was set since this was asked last, as far as anybody knows."""
+    cut_short: Callable[[], None] = lambda: None
+    """Ends what a cycle waits for: questions under way fail, and nothing more is written."""
 
 
 # What tells one of our terms from another; it has no order.
@@ -180,6 +182,11 @@ class Daemon:
         self._has_decided = True
         self._cycle_ended(summary, timedelta(seconds=time.perf_counter() - began))
         return summary
+
+    def cut_short(self) -> None:
+        """End the cycle under way soon, as far as it waits for others; from any thread."""
+        log_event(logger, logging.WARNING, "last_cycle_cut_short")
+        self._world.cut_short()
 
     def policy_problems(self) -> frozenset[str]:
         """Return what is wrong with policies as they are written."""

@@ -37,6 +37,9 @@ HISTORY_RETRY = timedelta(seconds=30)
 FIRST_PAST = timedelta(seconds=10)
 # How soon a signal is noticed while that is waited for.
 _STOP_LOOK_SECONDS = 0.1
+# So long the cycle under way may take once we are told to stop; then what it waits for is cut off.
+# The kubelet kills after thirty seconds, and a kill costs the memory and the Lease.
+LAST_CYCLE = timedelta(seconds=3)
 # How often somebody looks whether the wall clock was set: the most that this delays a cycle.
 CLOCK_LOOK = timedelta(seconds=1)
 _RECONCILE = "reconcile"
@@ -86,7 +89,10 @@ class HistoryJob:
 
 
 def serve(daemon: Daemon, *, interval: timedelta, stop: threading.Event) -> None:
-    """Run the jobs until `stop` is set; the cycle under way is finished first."""
+    """Run the jobs until `stop` is set; the cycle under way is finished first.
+
+    What it still waits for after `LAST_CYCLE` is cut off: then it knows less, and writes nothing.
+    """
     wall_clock = WallClock()
     daemon.compete(stop)
     daemon.refresh_policies()
@@ -101,7 +107,10 @@ def serve(daemon: Daemon, *, interval: timedelta, stop: threading.Event) -> None
     working.start(paused=stop.is_set())
     _wait_for(stop, (reading, working), wall_clock)
     reading.shutdown(wait=False)
+    cut = threading.Timer(LAST_CYCLE.total_seconds(), daemon.cut_short)
+    cut.start()
     working.shutdown(wait=True)
+    cut.cancel()
 
 
 def run_once(daemon: Daemon, *, stop: threading.Event) -> None:

@@ -1,6 +1,7 @@
 import logging
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from apscheduler.events import EVENT_JOB_MISSED, JobEvent
 
 from autoscaler import jobs
 from autoscaler.clocks import WallClock
+from autoscaler.decide.facts import Doubt, Sample
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.jobs import Every, HistoryJob, run_once, serve
 from models.engine import ForecastEngine
@@ -62,6 +64,23 @@ def test_the_jobs_run_until_they_are_told_to_stop_and_finish_the_cycle():
     serve(bench.daemon, interval=TICK, stop=stop)
 
     assert governed == [1]
+
+
+def test_a_last_cycle_that_waits_for_a_silent_source_is_cut_short(monkeypatch):
+    monkeypatch.setattr(jobs, "LAST_CYCLE", timedelta(milliseconds=10))
+    (bench, _), stop, cut, waited = without_history(), threading.Event(), threading.Event(), []
+    daemon = bench.daemon
+    daemon._world = replace(daemon._world, cut_short=cut.set)
+
+    def silent(series, *, now, workloads):
+        stop.set()
+        waited.append(cut.wait(20))
+        return [Sample(None, doubt=Doubt.UNREACHABLE) for _ in series]
+
+    bench.metrics.newest = silent
+    serve(daemon, interval=TICK, stop=stop)
+
+    assert waited == [True]
 
 
 def test_one_cycle_knows_the_past():

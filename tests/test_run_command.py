@@ -1,5 +1,7 @@
-"""`autoscaler run` as a process: how it ends while it has not begun."""
+"""`autoscaler run` as a process: how it ends while it has not begun, or waits for somebody."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,3 +42,26 @@ def test_who_is_told_to_stop_while_the_first_lists_are_read_ends_without_them(
     assert daemon.stop() == 0
     assert daemon.events("stopped")
     assert not daemon.events("error")
+
+
+BLOCKED = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from autoscaler import __main__
+
+def main():
+    print("done", end="")
+    ThreadPoolExecutor(1).submit(threading.Event().wait)
+    return 3
+
+__main__.main = main
+__main__.script()
+"""
+
+
+def test_a_command_ends_with_its_code_and_output_though_a_thread_waits_for_ever() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKED], stdout=subprocess.PIPE, timeout=60, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (3, b"done")

@@ -10,7 +10,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from itertools import islice
@@ -19,6 +18,7 @@ from kubernetes.client import ApiClient
 
 from autoscaler.cluster import parsing
 from autoscaler.cluster.annotations import Annotator
+from autoscaler.cluster.api import REQUEST_TIMEOUT_SECONDS
 from autoscaler.cluster.events import EventRecorder
 from autoscaler.cluster.informers import Informer, resources
 from autoscaler.cluster.listing import Resource
@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 _KEDA = Kind("keda.sh/v1alpha1", "ScaledObject", "scaledobjects")
 _POLL_SECONDS = 0.05
+# A request under way is answered within this, or late.
+_STOP_SECONDS = REQUEST_TIMEOUT_SECONDS
 # A kind met for the first time is waited for this long; later it is simply not there yet.
 _FIRST_LIST_SECONDS = 2.0
 # A kind the server does not serve is asked for again this much later: its CRD may come.
@@ -64,6 +66,7 @@ class KubernetesCluster:
         self._informers: list[Informer] = []
         self._watched = {("apps/v1", "Deployment")}
         self._ask_again_at: dict[tuple[str, str], float] = {}
+        self._ends = False
 
     def start(self) -> None:
         """Begin to watch; returns before anything is known (`wait_synced`)."""
@@ -73,13 +76,22 @@ class KubernetesCluster:
         self._watch_keda()
 
     def stop(self) -> None:
-        """End the watches, post the last Events, close the connections."""
-        # At once: each waits for the answer to its request under way, or for that to be late.
-        with ThreadPoolExecutor(len(self._informers) or 1) as threads:
-            list(threads.map(Informer.stop, self._informers))
-        self._annotator.stop()
-        self._events.stop()
+        """End the watches, post the last Events, close the connections.
+
+        Each waits for the answer to its request under way; what takes longer is left behind.
+        """
+        stops = (*(i.stop for i in self._informers), self._annotator.stop, self._events.stop)
+        threads = [threading.Thread(target=stop, daemon=True) for stop in stops]
+        deadline = time.monotonic() + _STOP_SECONDS
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
         self._api.close()
+
+    def refuse_writes(self) -> None:
+        """Let nothing more be written: we are about to end."""
+        self._ends = True
 
     def wait_synced(self, within: timedelta, *, stop: threading.Event | None = None) -> bool:
         """Wait for the first lists, or for `stop`; return whether they all came.
@@ -164,6 +176,8 @@ class KubernetesCluster:
         self._annotator.annotate(target, annotations)
 
     def _fence(self, target: TargetRef) -> None:
+        if self._ends:
+            raise ScaleRefusedError(f"{target}: this replica ends")
         if not self._may_write(target):
             raise ScaleRefusedError(f"{target}: not the leader")
 

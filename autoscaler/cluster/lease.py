@@ -96,11 +96,13 @@ class Leadership:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop writing and give the lease up, so that a standby starts at once."""
+        """Stop writing and give the lease up, so that a standby starts at once.
+
+        The thread, which sleeps or waits for an answer, ends by itself and writes no more.
+        """
         self._lock.leave()
         self._can_act.set()  # the thread may wait for it
-        if self._thread.is_alive():
-            self._thread.join(2 * RETRY_PERIOD.total_seconds())
+        _say("left_the_election", self.identity)
 
     def _run(self) -> None:
         settings = electionconfig.Config(
@@ -113,12 +115,10 @@ class Leadership:
         )
         # Most can act by then, and need not wait for the next attempt.
         self._can_act.wait(RETRY_PERIOD.total_seconds())
-        try:
+        with suppress(_LeftError):
             while True:
                 with suppress(_ClockSetError):
                     leaderelection.LeaderElection(settings).run()
-        except _LeftError:
-            _say("left_the_election", self.identity)
 
     def _say_lost(self) -> None:
         taken = self._lock.holder not in {"", self.identity}
@@ -149,6 +149,8 @@ class _Lock:
         lease.api_instance = self._requests
         self._lease = lease
         self._left = False
+        self._tried = False
+        """Whether we ever tried to take it."""
         self._wall_clock = WallClock()
         # Leaving writes from another thread than renewing does.
         self._writing = threading.RLock()
@@ -180,10 +182,15 @@ class _Lock:
         return self._held(lambda: self._lease.update(name, namespace, updated_record))
 
     def leave(self) -> None:
-        """Hold it no longer; clear the holder if that is us."""
+        """Hold it no longer; clear the holder if that is us.
+
+        Where nobody answers it ends by itself, and who never tried to write it holds nothing.
+        """
         with self._writing:
             self._left = True
             self.leads_until = 0.0
+            if not self._tried or self.failure():
+                return
             found, _ = self._lease.get(self.name, self.namespace)
             lease = self._lease.lease_reference
             if not found or lease.spec.holder_identity != self.identity:
@@ -202,7 +209,7 @@ class _Lock:
                 raise _LeftError
             if not self._can_act.is_set():
                 return False
-            began = awake_seconds()
+            began, self._tried = awake_seconds(), True
             if not write():
                 return False
             self.term += began >= self.leads_until

@@ -124,7 +124,9 @@ class Shards:
     def stop(self) -> None:
         """Write no more, and give everything up so that the others need not wait."""
         self._stopped.set()
-        self._can_act.set()  # the thread may wait for it
+        if not self._can_act.is_set():
+            self._can_act.set()  # the thread waits for it
+            return  # nothing was taken
         self._believed_until.clear()
         if self._thread.is_alive():
             self._thread.join(3 * RETRY_PERIOD.total_seconds())

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from autoscaler import __version__
@@ -103,7 +104,14 @@ def main(arguments: argparse.Namespace) -> int:
         closing(PrometheusMetrics(prometheus_settings(arguments))) as metrics,
         closing(ReadinessWitness(arguments.consul_url)) as witness,
     ):
-        world = World(metrics, cluster, SystemClock(), witness, WallClock().moved_by)
+        world = World(
+            metrics,
+            cluster,
+            SystemClock(),
+            witness,
+            clock_moved_by=WallClock().moved_by,
+            cut_short=partial(_cut_short, metrics, cluster),
+        )
         reporting.latest.held_back = mandate.held_back
         daemon = Daemon(
             world,
@@ -124,6 +132,15 @@ def main(arguments: argparse.Namespace) -> int:
                 _serve(daemon, reporting, arguments, stop, tls)
     log_event(logger, logging.INFO, "stopped")
     return 0
+
+
+def _cut_short(metrics: PrometheusMetrics, cluster: KubernetesCluster) -> None:
+    """End what a cycle waits for: its questions fail, and writes are refused before they are sent.
+
+    Writes first: what is decided without an answer is not to be written.
+    """
+    cluster.refuse_writes()
+    metrics.close()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import math
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -11,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from kubernetes.client import ApiClient, Configuration
 
-from autoscaler.cluster import parsing
+from autoscaler.cluster import kubernetes_cluster, parsing
 from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError
@@ -150,6 +151,30 @@ def test_a_conflict_on_an_hpa_whose_watch_is_dead_is_over_once_it_is_read_anew(f
 
     assert (fresh.spec_replicas, fresh.hpa_max_replicas) == (2, 9)
     assert server.hpa["spec"]["minReplicas"] == (5 if found else 2)
+
+
+def test_the_end_does_not_wait_for_a_watch_that_hangs(
+    discovery: Discovery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kubernetes_cluster, "_STOP_SECONDS", 0.01)
+    cluster = KubernetesCluster(ApiClient(Configuration(host=discovery.url)))
+    over, ended = threading.Event(), threading.Event()
+    hanging = SimpleNamespace(stop=lambda: over.wait(20) and ended.set())
+    cluster._informers = [hanging]  # type: ignore[list-item]
+    cluster.stop()
+
+    assert not ended.is_set()
+    over.set()
+
+
+def test_who_is_about_to_end_writes_no_more(discovery: Discovery) -> None:
+    cluster = KubernetesCluster(ApiClient(Configuration(host=discovery.url)))
+    cluster.refuse_writes()
+
+    with pytest.raises(ScaleRefusedError, match="this replica ends"):
+        cluster.patch_scale(TargetRef("shop", "checkout"), 3, resource_version="1")
+    cluster.stop()
+    assert discovery.asked == []
 
 
 def test_who_does_not_lead_is_refused_each_write_and_asks_nobody(discovery: Discovery) -> None:

@@ -186,6 +186,20 @@ def test_who_leaves_gives_up_its_own_lease_alone(
     assert server.holder(LEASE_NAME) == ""
 
 
+def test_who_leaves_asks_for_a_lease_only_where_it_may_be_its_own_and_somebody_answers(
+    server: LeaseServer, alpha: Candidate, beta: Candidate
+) -> None:
+    alpha.turn()
+    beta.turn()
+    server.refused["GET"] = 500
+    alpha.turn()
+    server.asked.clear()
+    for candidate in (alpha, beta):
+        candidate.leadership.stop()
+
+    assert server.asked.total() == 0
+
+
 def test_a_renewal_under_way_lets_nobody_lead_who_leaves(
     server: LeaseServer, alpha: Candidate
 ) -> None:
@@ -222,7 +236,7 @@ def test_a_candidate_competes_until_it_is_stopped(
 
     assert written == LEASE_DURATION.total_seconds()
     assert not leadership.leads()
-    assert not leadership._thread.is_alive()
+    wait_until(lambda: not leadership._thread.is_alive(), within=10, what="the thread's end")
     assert server.holder(LEASE_NAME) == ""
     assert [r.msg for r in caplog.records] == ["leading", "left_the_election"]
 

@@ -222,6 +222,33 @@ def test_a_past_that_is_not_answered_keeps_nobody_waiting_at_start_and_end(
     assert not daemon.events("history_progress") + daemon.events("history_unavailable")
 
 
+def test_who_is_told_to_stop_while_prometheus_is_silent_ends_and_leaves_its_memory(
+    service_account: Path, namespace: Namespace, tmp_path: Path, eventually: Callable[..., None]
+) -> None:
+    namespace.apply(deployment("checkout", replicas=2))
+    namespace.apply(policy_map("autoscaling", {"checkout.yaml": policy("checkout")}))
+    stub, asked, let_go = PrometheusStub(), threading.Event(), threading.Event()
+    memory = tmp_path / "memory"
+    flags = ("--namespace", namespace.name, "--memory-file", str(memory))
+    flags = (*flags, "--prometheus-timeout", "60s")
+    daemon = RunningDaemon(service_account, stub.url, *flags, log=tmp_path / "daemon.log")
+    daemon.wait_cycles("checkout", 1, within=40)
+
+    def silent(_: Asked) -> Reply:
+        asked.set()
+        let_go.wait(60)
+        return success([])
+
+    stub.reply = silent
+    eventually(asked.is_set, within=20, what="a question")
+    code = daemon.stop()
+    let_go.set()
+    stub.stop()
+
+    assert (code, memory.exists()) == (0, True)
+    assert daemon.events("last_cycle_cut_short")
+
+
 def test_nothing_is_lowered_while_prometheus_is_away_and_it_recovers_alone(
     start: Start, prometheus: PrometheusServer, namespace: Namespace
 ) -> None:
