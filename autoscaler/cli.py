@@ -222,6 +222,13 @@ def _validate(command: argparse.ArgumentParser) -> None:
     flag(command, "--show", action=flags.Switch, help="print each policy with its defaults")
 
 
+def _convert(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "files", nargs="+", metavar="FILE", help="manifests, as kubectl prints; - is standard input"
+    )
+    flag(command, "--namespace", metavar="N", help="of objects that name none; default: default")
+
+
 def _recommend(command: argparse.ArgumentParser) -> None:
     flag(command, "--name", metavar="NAME", required=True, help="of the Deployment")
     flag(command, "--namespace", metavar="N", help="of the Deployment; Prometheus needs it")
@@ -294,6 +301,7 @@ def _schema(command: argparse.ArgumentParser) -> None:
 _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
     "demo": (_demo, "run the daemon on an embedded world, in a minute"),
     "recommend": (_recommend, "propose a policy from a recorded load"),
+    "convert": (_convert, "policies from HPAs and KEDA ScaledObjects"),
     "validate": (_validate, "check policy files (exit 2 when one is wrong)"),
     "replay": (_replay, "play a recorded load, before you let it act"),
     "sources": (_sources, "what a policy's source may be, and its PromQL"),

@@ -20,6 +20,7 @@ from autoscaler.policy.files import checked_files
 from autoscaler.review.attention import Attention
 
 COMMANDS = (
+    "convert",
     "demo",
     "doctor",
     "explain",
@@ -553,6 +554,64 @@ def test_validate_reads_what_kubectl_prints_from_standard_input(policy):
 
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout == "-: Deployment checkout is valid\n"
+
+
+HPA = """\
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: checkout}
+spec: {scaleTargetRef: {kind: Deployment, name: checkout}, maxReplicas: 60}
+"""
+
+
+def test_what_convert_prints_is_a_config_map_that_validate_accepts(tmp_path):
+    command = [AUTOSCALER, "convert", "-", "--namespace", "shop"]
+    ran = subprocess.run(command, input=HPA, capture_output=True, text=True, check=False)
+    (tmp_path / "policies.yaml").write_text(ran.stdout)
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "\n  checkout.yaml: |\n    # From HorizontalPodAutoscaler shop/checkout.\n" in ran.stdout
+    assert checked_files([tmp_path / "policies.yaml"]).problems == ()
+
+
+def test_convert_prints_what_it_can_and_names_the_rest(tmp_path, capsys):
+    path = tmp_path / "hpas.yaml"
+    path.write_text(f"{HPA}---\n{HPA.replace('checkout', 'cart').replace('60', '0')}")
+
+    assert main(["convert", str(path)]) == 2
+
+    told = capsys.readouterr()
+    assert "checkout.yaml: |" in told.out
+    assert told.err == (
+        "not converted: HorizontalPodAutoscaler default/cart: maxReplicas: 0 must be at least 1\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("kind: Service\n", "there is no HorizontalPodAutoscaler and no ScaledObject in it"),
+        ("a: [\n", "FILE: line 2, column 1: did not find expected node content"),
+        (None, "FILE: cannot be read: No such file or directory"),
+    ],
+)
+def test_convert_says_why_it_printed_nothing(text, complaint, tmp_path, capsys):
+    path = tmp_path / "hpas.yaml"
+    if text is not None:
+        path.write_text(text)
+
+    assert main(["convert", str(path)]) == 2
+
+    told = capsys.readouterr().err.replace(str(path), "FILE")
+    assert told.startswith(f"autoscaler convert: {complaint}")
+
+
+def test_a_thousand_hpas_in_one_text_are_converted(tmp_path, capsys):
+    path = tmp_path / "hpas.yaml"
+    path.write_text("---\n".join(HPA.replace("checkout", f"web-{i}") for i in range(1000)))
+
+    assert main(["convert", str(path)]) == 0
+    assert capsys.readouterr().out.count("# From HorizontalPodAutoscaler") == 1000
 
 
 def test_a_demo_whose_reader_goes_away_ends_without_a_word():

@@ -11,6 +11,10 @@ EXAMPLES = {
         "autoscaler recommend --trace load.csv --name checkout --capacity 120 > policy.yaml",
         "autoscaler recommend --prometheus-url http://localhost:9090 --namespace shop --name web",
     ),
+    "convert": (
+        "kubectl get hpa -A -o yaml | autoscaler convert - > policies.yaml",
+        "kubectl get hpa,scaledobject -n shop -o yaml | autoscaler convert -",
+    ),
     "validate": (
         "autoscaler validate --show policy.yaml",
         "kubectl get configmap -A -l autoscaler/policies=true -o yaml | autoscaler validate -",

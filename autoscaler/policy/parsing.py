@@ -56,9 +56,9 @@ def checked(values: Any) -> tuple[WorkloadPolicy | None, list[str]]:
 
 
 def _no_policy(kind: Any) -> str:
-    """Say what a manifest is not; an HPA's `spec` is read as a policy, word for word."""
-    if kind == "HorizontalPodAutoscaler":
-        return f"{shown(kind)} is a manifest; what stands below its spec is a policy"
+    """Say what a manifest is not, and who makes a policy of it."""
+    if kind in {"HorizontalPodAutoscaler", "ScaledObject"}:
+        return f"{shown(kind)} is a manifest; `autoscaler convert` makes a policy of it"
     return f"{shown(kind)} is a manifest; a policy begins with scaleTargetRef"
 
 

@@ -37,18 +37,24 @@ _NULL = re.compile(r"(?:~|null|Null|NULL|)\Z")
 _BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")
 
 
-def documents(text: str) -> list[Any]:
+def documents(text: str, *, times_a_policy: int = 1) -> list[Any]:
     """Return every YAML document of `text` that is not empty, as plain values.
+
+    Parameters
+    ----------
+    times_a_policy
+        How many times the bounds of one policy may be used up, where many objects are in a text.
 
     Raises
     ------
     PolicyError
         Naming line and column, when the text is not YAML or beyond the bounds.
     """
-    if len(text) > MOST_CHARACTERS:
-        raise PolicyError(f"{len(text)} characters: at most {MOST_CHARACTERS} are read")
+    longest = times_a_policy * MOST_CHARACTERS
+    if len(text) > longest:
+        raise PolicyError(f"{len(text)} characters: at most {longest} are read")
     try:
-        _check_bounds(yaml.parse(text, Loader=yaml.CSafeLoader))
+        _check_bounds(yaml.parse(text, Loader=yaml.CSafeLoader), times_a_policy * MOST_NODES)
         built = list(yaml.load_all(text, Loader=_Loader))
     except yaml.YAMLError as error:
         raise PolicyError(_yaml_complaint(error, text)) from error
@@ -59,7 +65,7 @@ def documents(text: str) -> list[Any]:
     return [document for document in built if document is not None]
 
 
-def _check_bounds(events: Iterator[yaml.Event]) -> None:
+def _check_bounds(events: Iterator[yaml.Event], most_nodes: int) -> None:
     """Refuse what is nested too deep or expands to too much, before anything is built."""
     n_nodes = 0
     open_collections: list[tuple[str | None, int]] = []
@@ -81,8 +87,8 @@ def _check_bounds(events: Iterator[yaml.Event]) -> None:
             n_nodes += 1
         if len(open_collections) > DEEPEST:
             raise PolicyError(f"{_at(event.start_mark)}: nested deeper than {DEEPEST} levels")
-        if n_nodes > MOST_NODES:
-            raise PolicyError(f"{_at(event.start_mark)}: expands to over {MOST_NODES} values")
+        if n_nodes > most_nodes:
+            raise PolicyError(f"{_at(event.start_mark)}: expands to over {most_nodes} values")
 
 
 def _refuse_tag(event: yaml.Event) -> None:

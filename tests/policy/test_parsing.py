@@ -325,7 +325,8 @@ def test_a_mistake_is_told_in_a_few_hundred_characters_however_long_it_is():
         ),
         pytest.param(
             "{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, spec: {}}",
-            "kind: 'HorizontalPodAutoscaler' is a manifest; what stands below its spec is a policy",
+            "kind: 'HorizontalPodAutoscaler' is a manifest; "
+            "`autoscaler convert` makes a policy of it",
             id="an HPA",
         ),
         pytest.param("a: [", "line 2, column 1: did not find expected node content", id="not YAML"),
