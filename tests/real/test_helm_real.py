@@ -22,6 +22,7 @@ FOLDER = Path(__file__).parents[2] / "deploy" / "helm"
 CHART = Chart(FOLDER)
 # Not where kustomize installs: a Deployment's selector cannot be changed from one to the other.
 NAMESPACE = "by-helm"
+ALERTS = FOLDER.parent / "components" / "kube-prometheus-stack" / "prometheus-rule.yaml"
 SCHEMA = json.loads((FOLDER / "values.schema.json").read_text())
 EVERYTHING = {
     "replicaCount": 3,
@@ -131,6 +132,16 @@ def test_what_was_learned_may_be_kept_on_a_volume() -> None:
     assert deployment["strategy"] == {"type": "Recreate"}
     assert pod["volumes"][-1]["persistentVolumeClaim"] == {"claimName": "past"}
     assert pod["containers"][0]["volumeMounts"][-1]["mountPath"] == "/var/lib/autoscaler"
+
+
+def test_the_alerts_are_those_of_kustomize_and_off_by_default() -> None:
+    values = {"metrics": {"prometheusRule": {"enabled": True, "labels": {"release": "kps"}}}}
+    jsonschema.validate(values, SCHEMA)
+    rule = only(rendered(values), "PrometheusRule")
+
+    assert rule["spec"] == yaml.safe_load(ALERTS.read_text())["spec"]
+    assert rule["metadata"]["labels"]["release"] == "kps"
+    assert "PrometheusRule" not in {document["kind"] for document in rendered({})}
 
 
 def test_forecast_only_grants_no_write() -> None:

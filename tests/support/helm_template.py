@@ -1,7 +1,7 @@
 """Renders the part of Go's template language that our chart uses; Helm itself cannot be had here.
 
 Actions: if/else/end, with, define, include, pipes, comments, trimming; functions: toYaml, nindent,
-quote, default, printf, and, or, not.
+quote, default, printf, and, or, not, .Files.Get.
 Anything else raises, so the chart cannot outgrow this unnoticed; where `helm` is on PATH, a test
 compares both.
 """
@@ -122,6 +122,8 @@ class Chart:
     def _apply(self, name: str, given: list[Any]) -> Any:
         if name == "include":
             return self._text(self._defined[given[0]], given[1])
+        if name == ".Files.Get":
+            return (self.folder / given[0]).read_text()
         return _FUNCTIONS[name](*given)
 
 
@@ -140,6 +142,7 @@ _FUNCTIONS: dict[str, Any] = {
     "or": lambda *values: any(values),
     "not": lambda value: not value,
     "include": None,
+    ".Files.Get": None,
 }
 
 
