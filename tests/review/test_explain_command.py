@@ -124,7 +124,7 @@ def test_of_a_target_that_is_not_there_the_way_out_is_told(explained):
     _, out, _ = explained("shop/checkout", records=[missing()])
 
     assert out.splitlines()[1] == (
-        "  way out                create it, mend scaleTargetRef, or take the policy away"
+        "  way out                create it, correct scaleTargetRef, or remove the policy"
     )
 
 
