@@ -785,7 +785,7 @@ def test_the_first_screen_of_a_thousand_policies_is_there_again_after_a_reload(c
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [400, 768, 1239, 1240])
+@pytest.mark.parametrize("width", [400, 799, 800, 1239, 1240])
 @pytest.mark.parametrize("where", ["", POLICY])
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     chromium, latest, where, width, scheme
@@ -803,11 +803,28 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     assert overflow <= 0
 
 
-def test_no_state_runs_into_its_neighbour(chromium):
+@pytest.mark.parametrize("width", [800, 1000, 1200, 1440])
+def test_from_800_pixels_on_every_number_stands_below_the_head_of_its_column(
+    chromium, latest, width
+):
+    with visiting(chromium, latest, width=width) as visit:
+        page = visit.go()
+        expect(page.locator("td.replicas").first).to_be_visible()
+        heads, cells = (
+            [each.bounding_box() for each in page.locator(f"#policies {part}").all()[:8]]
+            for part in ("th", "tbody tr:first-child td")
+        )
+
+    assert [box["x"] for box in heads] == pytest.approx([box["x"] for box in cells], abs=1)
+    assert max(box["y"] for box in heads) < min(box["y"] for box in cells)
+
+
+@pytest.mark.parametrize("width", [400, 800])
+def test_no_state_runs_into_its_neighbour(chromium, width):
     latest = LatestRecords()
     blind = signal(sample=Sample(None, doubt=Doubt.ABSENT), forecast=None)
     latest.keep(decided(blind))
-    with visiting(chromium, latest, width=400) as visit:
+    with visiting(chromium, latest, width=width) as visit:
         state = visit.go().locator("td.state").first
         tag = state.locator(".tag")
         expect(tag).to_have_text("metrics unknown")
