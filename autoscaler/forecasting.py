@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 _CATCHES_UP = 2 * STEP
 # A series that was seen for as long is forecast from what was seen, even if its past is unread.
 _WAITS_FOR_PAST = timedelta(minutes=10)
-# Stands in a saved memory before the key of a series whose past was not read yet.
+# Stands in a saved memory before the key of a series whose past was not read yet, or lacks minutes.
 _UNREAD = "unread:"
 
 IntArray = NDArray[np.intp]
@@ -112,7 +112,7 @@ class Forecasts:
         self._roster = Roster()
         self._seen_at: datetime | None = None
         self._unread: set[str] = set()
-        """Series of a restored memory whose past was never read."""
+        """Series of a restored memory whose past was never read, or not to its end."""
         self._rows: IntArray = np.empty(0, dtype=np.intp)
         self._minute: int | None = None
 
@@ -136,7 +136,7 @@ class Forecasts:
     def save(self, path: Path) -> None:
         """Write all that was learned, and whose it is, to a file; raise `SnapshotError`."""
         rows = {
-            f"{_UNREAD}{key}" if key in self._missing else key: row
+            f"{_UNREAD}{key}" if self._missing.lacks_some(key) else key: row
             for key, row in self._row_of.items()
         }
         self._engine.save(path, rows_by_key=rows)

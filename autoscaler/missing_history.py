@@ -6,7 +6,7 @@ Whole pasts come first; a series that could not be read is asked for again after
 """
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -45,7 +45,7 @@ class MissingHistory:
     def __init__(self) -> None:
         self._series: Mapping[str, LoadSeries] = {}
         self._wanted: dict[str, LoadSeries] = {}
-        self._gaps: dict[str, Span] = {}
+        self._gaps: dict[str, tuple[Span, ...]] = {}
         """Of those, series that lack only some minutes of a past they have, and which."""
         self._tried: frozenset[str] = frozenset()
         """Series that were asked for in this round; once all were, the next round begins."""
@@ -54,11 +54,13 @@ class MissingHistory:
         self._unanswered: dict[str, Span] = {}
         """The minutes for which nobody answered, of series that were not heard of since."""
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._wanted
-
     def __len__(self) -> int:
         return len(self._wanted)
+
+    def lacks_some(self, key: str) -> bool:
+        """Whether a series lacks a past or minutes of it, also those of an outage that goes on."""
+        outage = self._unanswered.get(key)
+        return key in self._wanted or (outage is not None and _is_long(outage))
 
     def lacks_whole(self, key: str) -> bool:
         """Whether nothing of a series' past was read yet."""
@@ -92,7 +94,7 @@ class MissingHistory:
         """Return start and end of what the given series lack; at most `history_span`."""
         start, end = history_span(now)
         gaps = self._gaps
-        begins = [gaps[key][0] for key in keys if key in gaps]
+        begins = [min(gaps[key])[0] for key in keys if key in gaps]
         self._reading_gaps = frozenset(keys if len(begins) == len(keys) else ())
         if not self._reading_gaps:
             return start, end
@@ -134,12 +136,13 @@ class MissingHistory:
         over: dict[str, Span] = {}
         for key, sample, is_heard in zip(keys, samples, heard, strict=True):
             if sample.doubt in _NOT_ANSWERED:
-                begin, end = self._unanswered.get(key, (now, now))
-                self._unanswered[key] = (begin if now - end <= _ONE_OUTAGE else now, now)
+                begin, end = last = self._unanswered.get(key, (now, now))
+                if now - end > _ONE_OUTAGE:  # another one, and nobody was heard between them
+                    begin, over[key] = now, last
+                self._unanswered[key] = (begin, now)
             elif is_heard and key in self._unanswered:
-                begin, end = self._unanswered.pop(key)
-                if end - begin > LONGEST_GAP:
-                    over[key] = (begin, end)
+                over[key] = self._unanswered.pop(key)
+        over = {key: span for key, span in over.items() if _is_long(span)}
         if over:
             log_event(logger, logging.INFO, "outage_over", series=len(over))
             self._want(over)
@@ -153,18 +156,24 @@ class MissingHistory:
         whole = self._wanted.keys() - self._gaps.keys()
         lacking = {k: one for k, one in self._series.items() if k in spans and k not in whole}
         for key in lacking:
-            begin, end = spans[key]
-            earlier, later = self._gaps.get(key, (begin, end))
-            self._gaps[key] = (min(begin, earlier), max(end, later))
+            self._gaps[key] = (*self._gaps.get(key, ()), spans[key])
         self._wanted = {**self._wanted, **lacking}
 
 
-def _during(span: Span, history: History) -> NDArray[np.bool_]:
-    """Return which steps of a history were to be closed within a span."""
-    begin, end = (instant.timestamp() for instant in span)
+def _is_long(span: Span) -> bool:
+    """Whether a gap is read back."""
+    begin, end = span
+    return end - begin > LONGEST_GAP
+
+
+def _during(spans: Iterable[Span], history: History) -> NDArray[np.bool_]:
+    """Return which steps of a history were to be closed within one of the spans."""
     step = history.step.total_seconds()
     ends = history.end_at.timestamp() - step * np.arange(history.load.shape[1])[::-1]
-    return np.asarray((ends > begin - step) & (ends <= end))
+    within = np.zeros(len(ends), dtype=np.bool_)
+    for begin, end in spans:
+        within |= (ends > begin.timestamp() - step) & (ends <= end.timestamp())
+    return within
 
 
 def history_span(now: datetime) -> Span:

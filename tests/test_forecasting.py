@@ -479,6 +479,33 @@ def test_only_minutes_for_which_nobody_answered_are_filled():
     assert forecasts.n_missing_history == 0
 
 
+def test_of_two_outages_with_nothing_heard_between_them_both_are_filled_and_nothing_else():
+    forecasts, now = begun()
+    doubted = sample(1.0, doubt=Doubt.PARTIAL)
+    episodes = ((500.0, 2), (NOT_ANSWERED, 20), (doubted, 10), (NOT_ANSWERED, 20), (500.0, 3))
+    now = went_through(forecasts, *episodes, since=now)
+    wanted = forecasts.missing_history(limit=9)
+    start, end = forecasts.span_missing(wanted, now=now)
+    past = np.full((1, (end - start) // STEP), 700.0)
+    forecasts.accept_history(list(wanted), History(past, STEP, end))
+
+    outage = [700.0] * 20
+    expected = [500.0] * 2 + [np.nan] + outage + [np.nan] * 10 + outage + [500.0] * 2
+    np.testing.assert_allclose(loads_of_last(forecasts, 55), expected, rtol=0.01)
+
+
+@pytest.mark.parametrize(("minutes", "wanted"), [(10, 0), (20, 1)])
+def test_after_a_restart_during_an_outage_the_past_is_read_again(tmp_path, minutes, wanted):
+    forecasts, now = begun()
+    now = went_through(forecasts, (500.0, 2), (NOT_ANSWERED, minutes), since=now)
+    forecasts.save(tmp_path / "memory")
+    after = Forecasts()
+    after.restore(tmp_path / "memory", now=now)
+    after.follow(roster_of(CHECKOUT))
+
+    assert after.n_missing_history == wanted
+
+
 def test_a_past_that_was_lost_as_well_leaves_the_gap():
     forecasts, now = begun()
     now = went_through(forecasts, (500.0, 2), (NOT_ANSWERED, 40), (500.0, 2), since=now)
