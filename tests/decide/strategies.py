@@ -48,18 +48,19 @@ SEEDS = st.integers(0, 2**48)
 CPU = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}
 SUM = {"type": "AverageValue", "averageValue": "25"}
 QUEUE = {"metric": {"name": "queue"}, "target": SUM}
-# Per-pod loads: what a load means does not depend on which pods are ready.
+# Twice the load needs twice the pods, whichever of them are ready.
 PROPORTIONAL = (
     RATE,
     {"type": "RequestRate", "requestRate": {"source": "linkerd"}},
     {"type": "External", "external": QUEUE},
-)
-METRICS = (
-    *PROPORTIONAL,
     {"type": "Resource", "resource": CPU},
     {"type": "ContainerResource", "containerResource": CPU | {"container": "app"}},
     {"type": "Resource", "resource": {"name": "memory", "target": SUM}},
     {"type": "Pods", "pods": QUEUE},
+)
+# HPA multiplies the total of a `Value` by the ready pods.
+METRICS = (
+    *PROPORTIONAL,
     {"type": "External", "external": QUEUE | {"target": {"type": "Value", "value": "700"}}},
 )
 # Begun long ago; at NOW, 9:00 in London; and a minute later, within most lead times.
@@ -93,9 +94,14 @@ class World:
     facts: WorkloadFacts
     state: WorkloadState
 
-    def outcome(self, now=NOW):
+    def outcome(self, now=NOW, moved_by=timedelta(0)):
         return reconciled(
-            self.signals, workload=self.facts, policy=self.policy, state=self.state, now=now
+            self.signals,
+            workload=self.facts,
+            policy=self.policy,
+            state=self.state,
+            now=now,
+            clock_moved_by=moved_by,
         )
 
     @property
@@ -138,6 +144,28 @@ class World:
         one = self.signals[place]
         changed = replace(one, sample=replace(one.sample, **fields))
         return replace(self, signals=(*self.signals[:place], changed, *self.signals[place + 1 :]))
+
+    def with_serving_pods(self):
+        """Return the world with a few pods, all of which have served for hours."""
+        n_pods = min(max(self.facts.spec_replicas, 1), 8)
+        at = ago(9000)
+        pods = tuple(
+            PodFacts(f"pod-{n}", at, started_at=at, ready_transition_at=at, requests=REQUESTS)
+            for n in range(n_pods)
+        )
+        return self.with_facts(
+            spec_replicas=n_pods, status_replicas=n_pods, ready_replicas=n_pods, pods=pods
+        )
+
+    def with_load(self, place, n_pods, *, by_pod=False):
+        """Replace one load by what so many pods carry, in growing shares of those that serve."""
+        capacity, names = self.signals[place].capacity, [p.name for p in self.facts.pods or ()]
+        load = n_pods * (capacity.per_pod if capacity else 100.0)
+        parts = len(names) * (len(names) + 1) / 2
+        spread = {name: load * n / parts for n, name in enumerate(names, start=1)}
+        return self.with_sample(
+            place, value=load, by_pod=spread if by_pod else None, doubt=None, sampled_at=NOW
+        )
 
 
 def _rules(random):
@@ -347,5 +375,4 @@ def grown(seed, proportional=False):
 
 
 WORLDS = SEEDS.map(grown)
-# Worlds in which more load is plainly more: HPA's formula by ready pods is not monotone itself.
 PROPORTIONAL_WORLDS = SEEDS.map(lambda seed: grown(seed, proportional=True))

@@ -1,5 +1,6 @@
 """What holds for every decision, whatever the policy, the facts, the memory and the faults."""
 
+import math
 from dataclasses import replace
 from datetime import timedelta
 
@@ -27,6 +28,8 @@ from decide.worlds import LONG_AGO, NOW, ago
 SUSPICIOUS = {Reason.LOAD_VANISHED_HOLD, Reason.METRICS_CONTRADICT_HOLD}
 # Somebody told us to leave it as it is, or at a number of theirs.
 STANDSTILL = {Reason.SCALING_DISABLED, Reason.REPLICAS_CONTESTED, Reason.PAUSED}
+# These give a reason also where they change nothing.
+STOPS = {*STANDSTILL, Reason.PAUSED_REPLICAS, Reason.HPA_MAX_REPLICAS}
 DIRECTION_PAUSED = {Reason.SCALE_IN_PAUSED, Reason.SCALE_OUT_PAUSED}
 # Words of the recommendation itself, of HPA's conditions and of the adapters.
 NOT_IN_A_CHAIN = {
@@ -44,6 +47,16 @@ shares = st.floats(0, 0.99)
 
 def reasons(decision):
     return {limit.reason for limit in decision.chain}
+
+
+def looked_back(policy):
+    """Return how far scale-in looks back: its window, its cooldown, and periods that limit it."""
+    limits = policy.behavior.scale_down.policies
+    periods = [
+        limit.period_seconds for limit in limits if limit.type == "Pods" or limit.value < 100
+    ]
+    window, cooldown = policy.behavior.scale_down_window, policy.cooldown.scale_down
+    return max(window, cooldown, timedelta(seconds=max(periods, default=0)))
 
 
 @thorough
@@ -82,10 +95,10 @@ def test_no_hpa_is_asked_for_a_floor_above_its_own_maximum(world, most):
 
 
 @thorough
-@given(WORLDS, st.sampled_from(UNKNOWN), shares)
-def test_one_unknown_load_among_several_never_lowers(world, doubt, share):
+@given(WORLDS, st.sampled_from(UNKNOWN), shares, st.sampled_from((None, 0.0, 1.0, 1e9)))
+def test_one_unknown_load_among_several_never_lowers(world, doubt, share, value):
     place = int(share * len(world.signals))
-    blind = world.with_sample(place, value=None, by_pod=None, doubt=doubt)
+    blind = world.with_sample(place, value=value, by_pod=None, doubt=doubt)
 
     assert blind.decision.desired_replicas >= blind.lowest_allowed
 
@@ -110,6 +123,21 @@ def test_a_partial_load_never_lowers(world, doubt, share):
 
 
 @thorough
+@given(
+    PROPORTIONAL_WORLDS, shares, st.floats(0, 20), st.sampled_from((None, math.nan, math.inf, -1.0))
+)
+def test_a_ready_pod_whose_load_is_unknown_never_lowers(world, share, n_pods, wrong):
+    place = int(share * len(world.signals))
+    watched = world.with_serving_pods().with_load(place, n_pods, by_pod=True)
+    known = dict(watched.signals[place].sample.by_pod)
+    silent, _ = known.popitem()
+    heard = known if wrong is None else known | {silent: wrong}
+    blind = watched.with_sample(place, value=sum(known.values()), by_pod=heard)
+
+    assert blind.decision.desired_replicas >= blind.lowest_allowed
+
+
+@thorough
 @given(WORLDS, st.integers(0, 2400))
 def test_nothing_is_lowered_during_the_scale_in_cooldown(world, age):
     cooldown = timedelta(seconds=age + 1)
@@ -121,20 +149,33 @@ def test_nothing_is_lowered_during_the_scale_in_cooldown(world, age):
 
 
 @thorough
-@given(WORLDS)
-def test_nothing_is_lowered_during_a_rollout(world):
-    rolling = world.with_facts(rollout_in_progress=True).with_state(holds=())
+@given(WORLDS, st.integers(0, 1799))
+def test_nothing_is_lowered_in_the_first_half_hour_of_a_rollout(world, age):
+    holds = ((Reason.ROLLOUT_HOLD, ago(age)),) if age else ()
+    rolling = world.with_facts(rollout_in_progress=True).with_state(holds=holds)
 
     assert rolling.decision.desired_replicas >= rolling.lowest_allowed
 
 
 @thorough
 @given(WORLDS, shares)
-def test_nothing_is_lowered_within_a_window_of_our_own_start(world, share):
-    window = world.policy.behavior.scale_down_window
-    started = world.with_state(started_at=NOW - share * window, recovered=False)
+def test_nothing_is_lowered_until_we_ran_as_long_as_scale_in_looks_back(world, share):
+    span = looked_back(world.policy)
+    started = world.with_state(started_at=NOW - share * span, recovered=False)
 
-    assert not window or started.decision.desired_replicas >= started.lowest_allowed
+    assert not span or started.decision.desired_replicas >= started.lowest_allowed
+
+
+@thorough
+@given(WORLDS, st.integers(6, 1_000_000), st.sampled_from(("set", "back", "ahead")))
+def test_nothing_is_lowered_when_the_clock_jumped(world, seconds, how):
+    seen_at = {"back": ago(-seconds), "ahead": ago(300 + seconds)}.get(how, ago(15))
+    moved_by = timedelta(seconds=seconds if how == "set" else 0)
+    decision = world.with_state(seen_at=seen_at).outcome(moved_by=moved_by).decision
+
+    # Not even for a ceiling of the schedule: it may not be its time.
+    lowest = world.with_policy(schedule=()).lowest_allowed
+    assert not looked_back(world.policy) or decision.desired_replicas >= lowest
 
 
 @thorough
@@ -154,16 +195,19 @@ def test_rate_limits_are_never_exceeded_but_by_the_user_s_own_word(world):
 
 
 @thorough
-@given(PROPORTIONAL_WORLDS, st.tuples(st.floats(0, 12_000), st.floats(0, 12_000)).map(sorted))
-def test_more_load_never_means_fewer_replicas(world, loads):
-    less, more = (world.with_sample(0, value=load, by_pod=None).decision for load in loads)
+@given(
+    PROPORTIONAL_WORLDS, st.tuples(st.floats(0, 120), st.floats(0, 120)).map(sorted), st.booleans()
+)
+def test_more_load_never_means_fewer_replicas(world, pods, by_pod):
+    seen = world.with_serving_pods() if by_pod else world
+    less, more = (seen.with_load(0, n_pods, by_pod=by_pod).decision for n_pods in pods)
 
     suspicious = SUSPICIOUS & reasons(less)
     assert suspicious or less.desired_replicas <= more.desired_replicas
 
 
 @thorough
-@given(PROPORTIONAL_WORLDS, st.floats(1, 50))
+@given(WORLDS, st.floats(1, 50))
 def test_a_higher_forecast_never_means_fewer_replicas(world, factor):
     def forecasting(by):
         return replace(
@@ -205,6 +249,7 @@ def test_every_changed_number_has_a_reason_and_the_chain_has_no_gap(world):
     numbers = [world.facts.spec_replicas if wanted is None else wanted]
     for limit in decision.chain:
         assert limit.before == numbers[-1]
+        assert limit.before != limit.after or decision.reason in STOPS
         numbers.append(limit.after)
 
     assert numbers[-1] == decision.desired_replicas
