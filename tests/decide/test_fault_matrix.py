@@ -3,8 +3,7 @@
 A simulated workload follows its load under our decisions; two hours in, a fault begins and lasts
 long.
 At every tick the rules are also asked whether they would scale in to nothing, so that a hold is
-measured where nobody wishes to lower anyway; the table that the last test prints names for every
-pair how long that was refused.
+measured where nobody wishes to lower anyway.
 """
 
 import math
@@ -16,15 +15,18 @@ from itertools import takewhile
 import pytest
 
 from autoscaler.decide.case import Case
-from autoscaler.decide.facts import Doubt, Sample, Signal, Trust, WorkloadFacts
+from autoscaler.decide.facts import PodFacts, Sample, Signal, Trust, WorkloadFacts
 from autoscaler.decide.limits import held
 from autoscaler.decide.pipeline import reconciled
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import WorkloadState
-from decide.worlds import CAPACITY, NOW, PER_POD, TARGET, forecast, policy
+from decide.strategies import LOWER_BOUNDS, UNKNOWN
+from decide.worlds import CAPACITY, LONG_AGO, NOW, PER_POD, TARGET, forecast, policy
 
 TICK = timedelta(seconds=30)
 FAULT_BEGINS, FAULT_ENDS, THE_END = timedelta(hours=2), timedelta(hours=7), timedelta(hours=9)
+# Half past three, when a blind forecast no longer has a say.
+FLOOR_BEGINS = timedelta(hours=6, minutes=30)
 
 # Load in requests/s by hours since the start; the fault begins at hour two of each.
 PHASES = {
@@ -70,6 +72,15 @@ def halved(doubt):
         return measured(tick, value=value, sampled_at=tick.facts.seen_at, doubt=doubt)
 
     return seen
+
+
+def silent_pod(tick):
+    """One of the pods that serve has no sample, and its load is missing from the sum."""
+    pods = tuple(PodFacts(f"pod-{n}", LONG_AGO) for n in range(tick.facts.ready_replicas))
+    share = tick.signals[0].sample.value / len(pods)
+    heard = {pod.name: share for pod in pods[1:]}
+    seen = replace(tick, facts=replace(tick.facts, pods=pods))
+    return measured(seen, value=sum(heard.values()), sampled_at=tick.facts.seen_at, by_pod=heard)
 
 
 def hour_old(tick):
@@ -146,17 +157,10 @@ CARRIED = {Reason.FORECAST_CARRIES_FLOOR, Reason.METRICS_UNKNOWN_HOLD}
 PARTIAL = {Reason.METRICS_PARTIAL_HOLD}
 JUMPED = {Reason.CLOCK_JUMP_HOLD}
 FAULTS = {
-    "absent": (unknown(Doubt.ABSENT), CARRIED, None),
-    "NaN": (unknown(Doubt.NOT_A_NUMBER), CARRIED, None),
-    "stale": (unknown(Doubt.STALE), CARRIED, None),
-    "unreachable": (unknown(Doubt.UNREACHABLE), CARRIED, None),
-    "query refused": (unknown(Doubt.REFUSED), CARRIED, None),
-    "counted twice": (unknown(Doubt.DUPLICATED), CARRIED, None),
-    "another clock": (unknown(Doubt.CLOCK_SKEW), CARRIED, None),
-    "another cluster": (unknown(Doubt.FOREIGN), CARRIED, None),
+    **{doubt.value: (unknown(doubt), CARRIED, None) for doubt in UNKNOWN},
     "an hour old": (hour_old, CARRIED, None),
-    "partial": (halved(Doubt.PARTIAL), PARTIAL, None),
-    "with warnings": (halved(Doubt.WARNED), PARTIAL, None),
+    **{doubt.value: (halved(doubt), PARTIAL, None) for doubt in LOWER_BOUNDS},
+    "a silent pod": (silent_pod, PARTIAL, None),
     "capacity unknown": (without_capacity, {Reason.CAPACITY_UNKNOWN_HOLD}, None),
     "contradiction": (contradicted, {Reason.METRICS_CONTRADICT_HOLD}, 30 * MINUTE),
     "vanished": (vanished, {Reason.LOAD_VANISHED_HOLD}, 10 * MINUTE),
@@ -180,10 +184,11 @@ class Played:
 
 
 @cache
-def simulated(phase, fault):
-    """Play the phase with the fault in it, tick by tick."""
+def simulated(phase, fault, floor=None):
+    """Play the phase with the fault in it, tick by tick; a floor begins at `FLOOR_BEGINS`."""
     load_at = PHASES[phase]
-    rules = policy(n_metrics=2)
+    entry = {"name": "sale", "start": "2026-11-23 15:30", "end": "2026-11-23 17:00"}
+    rules = policy(n_metrics=2, schedule=[entry | {"minReplicas": floor}] if floor else [])
     replicas, state, played = math.ceil(load_at(0) / PER_POD), WorkloadState(NOW), []
     for step in range(THE_END // TICK):
         since = step * TICK
@@ -252,3 +257,12 @@ def test_blind_the_forecast_carries_a_rise_for_four_hours_and_then_holds(fault):
     assert carried >= PHASES["rising"](6) / PER_POD
     assert counts[FAULT_ENDS - TICK] == carried
     assert counts[FAULT_ENDS] > carried
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_blind_a_floor_of_the_schedule_is_met_a_lead_time_early_all_the_same(phase):
+    counts = {t.since_start: t.after for t in simulated(phase, "absent", floor=90)}
+    due = FLOOR_BEGINS - 2 * MINUTE
+
+    assert counts[due - TICK] < 90
+    assert {n for at, n in counts.items() if due <= at < FAULT_ENDS} == {90}
