@@ -74,13 +74,13 @@ def field_path(location: Sequence[str | int]) -> str:
     """Return a location as users write it: `metrics[0].requestRate.target`."""
     path = ""
     for step in location:
-        path += f"[{step}]" if isinstance(step, int) else f".{_printable(step)}"
+        path += f"[{step}]" if isinstance(step, int) else f".{printable(step)}"
     return path.removeprefix(".")
 
 
-def _printable(key: str) -> str:
-    """Return a key on one line, for whoever reviews what somebody else wrote."""
-    return key if key.isprintable() else repr(key)[1:-1]
+def printable(name: str) -> str:
+    """Return a name or key on one line, for whoever reviews what somebody else wrote."""
+    return name if name.isprintable() else repr(name)[1:-1]
 
 
 def shown(value: Any) -> str:

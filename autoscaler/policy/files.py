@@ -17,7 +17,7 @@ import yaml
 
 from autoscaler.errors import PolicyError, why_not
 from autoscaler.policy.book import PolicyBook
-from autoscaler.policy.complaints import shown
+from autoscaler.policy.complaints import printable, shown
 from autoscaler.policy.document import PolicyDocument
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.policy.yaml_text import MOST_CHARACTERS, documents
@@ -118,7 +118,7 @@ def _of_file(path: Path) -> tuple[list[PolicyDocument], list[str]]:
 
 def _items(value: Any) -> list[Any]:
     """Return the manifests of a List that are meant as policies, or what is no list."""
-    listed = isinstance(value, dict) and value.get("kind") in {"List", "ConfigMapList"}
+    listed = isinstance(value, dict) and value.get("kind") in ("List", "ConfigMapList")
     items = value.get("items") if listed else None
     if not isinstance(items, list):
         return [value]
@@ -133,7 +133,8 @@ def _of_somebody_else(item: Any) -> bool:
     if not isinstance(item, dict) or item.get("kind") != "ConfigMap":
         return False
     metadata = item.get("metadata")
-    return isinstance(metadata, dict) and CONFIG_MAP_LABEL not in (metadata.get("labels") or ())
+    labels = (metadata.get("labels") or {}) if isinstance(metadata, dict) else None
+    return isinstance(labels, dict) and CONFIG_MAP_LABEL not in labels
 
 
 def _of_config_map(manifest: dict[str, Any], *, source: str) -> Iterator[PolicyDocument]:
@@ -145,13 +146,13 @@ def _of_config_map(manifest: dict[str, Any], *, source: str) -> Iterator[PolicyD
         raise PolicyError(f"{source}: a ConfigMap with policies has metadata and data")
     labels = metadata.get("labels")
     watched = labels.get(CONFIG_MAP_LABEL) if isinstance(labels, dict) else None
-    namespace = str(metadata.get("namespace") or "default")
-    whole = f"{source}: ConfigMap {namespace}/{metadata.get('name')}"
+    namespace = printable(str(metadata.get("namespace") or "default"))
+    whole = f"{source}: ConfigMap {namespace}/{printable(str(metadata.get('name')))}"
     if watched != "true":
         raise PolicyError(
             f'{whole}: metadata.labels["{CONFIG_MAP_LABEL}"]: {shown(watched)} must be "true"'
         )
-    for key, text in data.items():
+    for key, text in ((printable(key), text) for key, text in data.items()):
         where = f"{whole} key {key}"
         if not isinstance(text, str):
             raise PolicyError(f"{where}: {shown(text)} must be text, as after `{key}: |`")

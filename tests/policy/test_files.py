@@ -193,3 +193,37 @@ def test_a_policy_in_binary_data_is_told_to_be_none(tmp_path):
     assert checked_files([file]).problems == (
         f"{file}: binaryData: a policy is text, which stands in data",
     )
+
+
+@pytest.mark.parametrize(
+    ("manifest", "problem"),
+    [
+        pytest.param("{kind: [List]}", "scaleTargetRef: is required", id="a kind that is no text"),
+        pytest.param(
+            "{kind: List, items: [{kind: ConfigMap, metadata: {labels: 5}, data: {}}]}",
+            'metadata.labels["autoscaler/policies"]: null must be "true"',
+            id="labels that are none",
+        ),
+        pytest.param(
+            "{kind: List, items: [{kind: ConfigMap, metadata: [], data: {}}]}",
+            "a ConfigMap with policies has metadata and data",
+            id="a list of metadata",
+        ),
+    ],
+)
+def test_a_manifest_of_wrong_types_is_a_problem_and_no_traceback(tmp_path, manifest, problem):
+    file = write(tmp_path / "map.yaml", manifest)
+
+    told = "\n".join(checked_files([file]).problems)
+
+    assert told.startswith(f"{file}: ")
+    assert problem in told
+
+
+def test_the_names_of_a_manifest_add_no_line_and_clear_no_screen(tmp_path):
+    text = MANIFEST.replace("name: policies", r'name: "a\nb"').replace("checkout: |", r'"\e[2J": |')
+    file = write(tmp_path / "map.yaml", text.replace("OTHER", "bank"))
+
+    [problem] = checked_files([file]).problems
+
+    assert problem.startswith(rf"{file}: ConfigMap shop/a\nb key \x1b[2J: scaleTargetRef.namespace")
