@@ -6,8 +6,8 @@ not do is written here, in the list function it is given:
 - lists arrive in pages and are trimmed page by page, so memory never holds them whole;
 - failures are retried here, with backoff and one log line, instead of a traceback per attempt;
 - a connection that is dead without saying so is noticed by the bookmarks that fail to come;
-- a watch that hears nothing, or is refused again and again, is replaced by a new list: a server
-  that was restored from a backup does not know the version that we watch from;
+- a watch that hears nothing, or is refused or ended by an error again and again, is replaced by a
+  new list: a server that was restored from a backup does not know the version that we watch from;
 - a server that is busy (429) is left alone for as long as it says, at most half a minute; a watch
   that it refuses becomes a list, which is dearer, only after minutes, when what we know is too old;
 - a watch that ends at once is not opened again at once;
@@ -16,6 +16,7 @@ not do is written here, in the list function it is given:
 
 import logging
 import random
+import re
 import socket
 import threading
 import time
@@ -54,6 +55,11 @@ _MOST_REFUSALS = 5
 # that time from each client hurts nobody, and one that is refused is tried twice a minute at most.
 _MOST_BUSY = 20
 GONE = 410
+# As good as a watch that was refused; and how the API server begins to say so, a line an event.
+_FAILED = 500
+_ERROR_EVENT = re.compile(rb'^\{"type": ?"ERROR"', re.MULTILINE)
+_GONE_EVENT = re.compile(rb'"code": ?410\b')
+_LONGEST_ERROR = 300
 # Too many requests: a list is the dearest that a server could be asked for instead of a watch.
 BUSY = 429
 
@@ -174,9 +180,7 @@ class Listing:
         return _NOTHING
 
     def _watch(self, resource_version: str) -> "WatchStream":
-        if self._stream is not None and self._stream.silent:
-            self._stream = None
-            raise ApiException(status=GONE, reason="not even a bookmark was heard")
+        self._judge_last_watch()
         self._pause_if_hasty()
         query = (
             ("watch", "true"),
@@ -196,11 +200,21 @@ class Listing:
             stream.close()
             stream.release_conn()
             raise refusal_of(response, reason=f"watch: {response.reason or ''}")
-        self._failures = 0
         self._stream = stream
         if self._stopping.is_set():
             stream.interrupt()
         return stream
+
+    def _judge_last_watch(self) -> None:
+        """Raise what was wrong with the watch before; where nothing was, failures are over."""
+        last, self._stream = self._stream, None
+        if last is None:
+            return
+        if last.silent:
+            raise ApiException(status=GONE, reason="not even a bookmark was heard")
+        if last.error:
+            raise ApiException(status=_FAILED, reason=f"watch: {last.error}")
+        self._failures = 0
 
     def _selector(self) -> tuple[tuple[str, str], ...]:
         selector = self._resource.label_selector
@@ -247,11 +261,17 @@ class WatchStream:
         self._response = response
         self.status = response.status
         self.silent = False
+        self.error = ""
+        """What the server said was wrong in the middle of the watch; not that a version is gone,
+        which the informer understands by itself."""
 
     def stream(self, **how: Any) -> Iterator[bytes]:
         """Return the body in pieces as they come."""
         try:
-            yield from self._response.stream(**how)
+            for piece in self._response.stream(**how):
+                if _ERROR_EVENT.search(piece) and not _GONE_EVENT.search(piece):
+                    self.error = " ".join(piece[:_LONGEST_ERROR].decode(errors="replace").split())
+                yield piece
         except urllib3.exceptions.ReadTimeoutError:
             self.silent = True
         except (urllib3.exceptions.HTTPError, OSError, ValueError):

@@ -184,6 +184,33 @@ def test_a_watch_that_is_refused_again_and_again_lists_anew(serve: Any) -> None:
     assert len(server.asked) == 5
 
 
+def test_a_watch_that_is_ended_by_an_error_again_and_again_lists_anew(
+    serve: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    status = {"code": 500, "reason": "InternalError", "message": "unable to transform key"}
+    ended = json.dumps({"type": "ERROR", "object": status}).encode() + b"\n"
+    server, listing = serve(*[(200, ended)] * 20)
+    listing._stopping = Unhurried()
+
+    with pytest.raises(ApiException) as raised:  # noqa: PT012 - as the informer, again and again
+        while True:
+            list(listing(watch=True, resource_version="7").stream(amt=None, decode_content=False))
+    assert raised.value.status == GONE
+    assert len(server.asked) == 5
+    [told] = [r.fields["error"] for r in caplog.records if r.levelname == "WARNING"]
+    assert "unable to transform key" in told
+
+
+def test_one_error_in_the_middle_of_a_watch_is_followed_by_the_next_watch(serve: Any) -> None:
+    bad, good = b'{"type":"ERROR","object":{}}\n', b'{"type":"BOOKMARK","object":{}}\n'
+    server, listing = serve(*[(200, bad), (200, good)] * 6)
+    listing._stopping = Unhurried()
+    for _ in range(12):
+        list(listing(watch=True, resource_version="7").stream(amt=None, decode_content=False))
+
+    assert all("watch" in asked for asked in server.asked)
+
+
 def test_a_server_that_is_busy_is_asked_for_no_list_instead_of_a_watch(serve: Any) -> None:
     busy = (429, {"message": "too many requests, please try again later"})
     server, listing = serve(*[busy] * 19, (200, b""))
