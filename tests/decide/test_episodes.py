@@ -38,6 +38,8 @@ class Life:
     started_at: datetime = LONG_AGO
     counts: list[tuple[datetime, int]] = field(default_factory=list)
     """Replicas before each tick."""
+    asked: list[tuple[datetime, int]] = field(default_factory=list)
+    """What was recommended at each tick at which nothing was in doubt."""
     growth_known_since: datetime = LONG_AGO
     """A restart without a memory forgets what was added; what was removed, it waits for."""
     generation: int = 1
@@ -102,6 +104,8 @@ def checked(life, now, after, *, unknown):
     assert not unknown
     window, cooldown = policy.behavior.scale_down_window, policy.cooldown.scale_down
     assert now - life.started_at >= max(window, cooldown)
+    lately = [replicas for at, replicas in life.asked if now - at < window]
+    assert after >= min(max(lately, default=0), high)
     assert life.lowered_at is None or now - life.lowered_at >= cooldown
     assert life.rolling_since is None or now - life.rolling_since >= ROLLOUT_HOLDS
 
@@ -130,6 +134,8 @@ def lived(life, random):
         signal = Signal("rate", Sample(load, now, 1, doubt=doubt), CAPACITY, ahead)
         step = reconciled((signal,), workload=facts, policy=life.policy, state=state, now=now)
         after = step.decision.desired_replicas
+        if doubt is None:
+            life.asked.append((now, step.recommendation.replicas))
         checked(life, now, after, unknown=doubt is not None)
         state = step.state_after(rescaled=step.decision.rescale)
         life.generation += step.decision.rescale
