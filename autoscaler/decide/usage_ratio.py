@@ -2,6 +2,8 @@
 
 Tolerance keeps a workload from rescaling over noise: inside it HPA answers "as many as now".
 The comparison is `|1 - ratio| <= tolerance`, inclusive, in exactly this floating-point shape.
+Since Kubernetes 1.33 HPA compares the ratio with `1 - tolerance` and `1 + tolerance`, which rounds
+otherwise at the edges: at exactly 110 % of the target it keeps what is there, and we add pods.
 
 References
 ----------
