@@ -1,7 +1,8 @@
 """What an editor can know of a policy: its JSON Schema, for completion and a first check.
 
-It is derived from the sections themselves, and refuses nothing that they accept; what they compare
-or read more closely (bounds in order, quantities, schedules) `autoscaler validate` tells.
+It is derived from the sections themselves, and refuses what they accept only where a whole number
+or a truth is written as something else (`"5"`, `yes`); what they compare or read more closely
+(bounds in order, quantities, schedules) `autoscaler validate` tells.
 """
 
 from datetime import timedelta

@@ -92,6 +92,14 @@ def test_what_an_editor_can_know_is_wrong_it_tells(written, instead, complaint):
     assert complaint in jsonschema.exceptions.best_match(SCHEMA.iter_errors(wrong)).message
 
 
+@pytest.mark.parametrize("line", ['minReplicas: "5"', "paused: yes"])
+def test_a_number_or_truth_that_is_written_as_text_is_accepted_by_the_policy_alone(line):
+    text = f"{GOOD}\n{line}\n"
+
+    assert checked(values(text))[1] == []
+    assert len(list(SCHEMA.iter_errors(values(text)))) == 1
+
+
 def test_defaults_stand_as_one_writes_them():
     cooldown = SCHEMA.schema["$defs"]["Cooldown"]["properties"]
 
