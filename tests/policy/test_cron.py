@@ -35,6 +35,7 @@ def latest(text, n=1, start=NOON):
         pytest.param("0 0 31 * *", "Sat 2026-10-31 00:00", id="months without it are skipped"),
         pytest.param("0 0 13 * 5", "Fri 2026-11-20 00:00", id="either day field is enough"),
         pytest.param("0 0 13 * *", "Fri 2026-11-13 00:00", id="one alone is exact"),
+        pytest.param("0 0 */3 * 1", "Mon 2026-11-16 00:00", id="a star with steps restricts none"),
     ],
 )
 def test_a_cron_falls_on_what_every_cron_would(text, expected):
@@ -63,6 +64,8 @@ def test_occurrences_go_backwards_without_a_gap():
         pytest.param("0 0 * * FRI-MON", "5 is after 1", id="backwards range"),
         pytest.param("*/0 * * * *", "minute '0' is not between 1 and 59", id="no step"),
         pytest.param("1, * * * *", "minute ''", id="an empty part"),
+        pytest.param("0 0 L * *", "day of month 'L' is not between 1 and 31", id="the last day"),
+        pytest.param("0 0 * * 1#2", "day of week '1#2' is not between 0 and 7", id="the second"),
         pytest.param("0 0 30 2 *", "never happens", id="30 February"),
         pytest.param("-5 * * * *", "minute ''", id="negative"),
         pytest.param("٣ * * * *", "minute '٣'", id="digits of another script"),

@@ -79,6 +79,44 @@ def test_wall_clock_times_are_instants(clock, first, last):
 
 
 @pytest.mark.parametrize(
+    ("place", "clock", "first", "last"),
+    [
+        pytest.param(
+            "Australia/Lord_Howe",
+            "2026-10-04 02:15",
+            "2026-10-03 15:30",
+            "2026-10-03 15:30",
+            id="half an hour is skipped",
+        ),
+        pytest.param(
+            "Australia/Lord_Howe",
+            "2026-04-05 01:45",
+            "2026-04-04 14:45",
+            "2026-04-04 15:15",
+            id="half an hour comes twice",
+        ),
+        pytest.param(
+            "Africa/Cairo",
+            "2026-04-24 00:30",
+            "2026-04-23 22:00",
+            "2026-04-23 22:00",
+            id="a day begins at one",
+        ),
+        pytest.param(
+            "Antarctica/Troll",
+            "2026-03-29 02:59",
+            "2026-03-29 01:00",
+            "2026-03-29 01:00",
+            id="two hours are skipped",
+        ),
+    ],
+)
+def test_clock_changes_of_other_zones(place, clock, first, last):
+    assert instant(wall(clock), zone(place), last_of_both=False) == utc(first)
+    assert instant(wall(clock), zone(place), last_of_both=True) == utc(last)
+
+
+@pytest.mark.parametrize(
     ("text", "now", "expected"),
     [
         pytest.param("0 8 * * *", "2026-10-25 07:00", "2026-10-25 07:00", id="after falling back"),
