@@ -2,7 +2,7 @@
 
 from autoscaler.policy.quantity import seconds_text, share_text
 from autoscaler.remedies import END_OF, REMEDY
-from autoscaler.review.answer import Answer, Lines, clock, number_text
+from autoscaler.review.answer import Answer, Lines, at, clock, number_text
 from autoscaler.review.fields import ASLEEP, DecisionFields, SignalFields
 from autoscaler.review.level import level_of
 from autoscaler.review.reading import who
@@ -15,13 +15,20 @@ def why_now(lines: Lines) -> Answer:
     told = f"At {clock(newest)} UTC {who(newest)} {newest['message']}"
     if did is not None and did is not newest:
         told += f" The last rescale was at {clock(did)}: {did['message']}"
-    return Answer(told, chain_of_numbers(newest), {"decision": newest, "last_rescale": did})
+    return Answer(
+        told, chain_of_numbers(newest, rescaled=did), {"decision": newest, "last_rescale": did}
+    )
 
 
-def chain_of_numbers(line: DecisionFields) -> tuple[str, ...]:
-    """Return the way from the load to the decision, one step per line."""
+def chain_of_numbers(
+    line: DecisionFields, *, rescaled: DecisionFields | None = None
+) -> tuple[str, ...]:
+    """Return the way from the load to the decision, one step per line.
+
+    `rescaled` is the line of the last rescale, if there was one.
+    """
     rows = [row for signal in line["signals"] for row in _signal_rows(signal)]
-    rows += [] if line["trust"] == ASLEEP else _ways_out(line)
+    rows += [] if line["trust"] == ASLEEP else _ways_out(line, rescaled)
     rows += _routability_rows(line)
     asked = line["recommendation"]
     rows.append(_row("recommendation", number_text(asked["replicas"]), asked["reason"]))
@@ -52,13 +59,22 @@ def _signal_rows(signal: SignalFields) -> list[str]:
     return rows
 
 
-def _ways_out(line: DecisionFields) -> list[str]:
+def _ways_out(line: DecisionFields, rescaled: DecisionFields | None) -> list[str]:
     """Return what can be done about each doubt, once, and about the rule that stands."""
     doubts = dict.fromkeys(signal["doubt"] for signal in line["signals"])
     told = [REMEDY[doubt] for doubt in doubts if doubt is not None]
     told += [END_OF[line["reason"]]] if line["reason"] in END_OF else []
-    told += _of_missing_pods(line)
+    told += [] if _pods_start(line, rescaled) else _of_missing_pods(line)
     return [f"{'way out':<22} {way}" for way in told]
+
+
+def _pods_start(line: DecisionFields, rescaled: DecisionFields | None) -> bool:
+    """Whether the last rescale is not longer ago than its pods take to become ready."""
+    known = [signal["forecast"] for signal in line["signals"]]
+    leads = [forecast["lead_time_seconds"] for forecast in known if forecast is not None]
+    if rescaled is None or not leads:
+        return False
+    return (at(line) - at(rescaled)).total_seconds() <= max(leads)
 
 
 def _of_missing_pods(line: DecisionFields) -> list[str]:
@@ -66,9 +82,11 @@ def _of_missing_pods(line: DecisionFields) -> list[str]:
     ready, ordered = line["ready_replicas"], line["current_replicas"]
     if ready is None or ordered is None or ready >= ordered or line["reason"] in END_OF:
         return []
+    missing = ordered - ready
+    are = "is" if missing == 1 else "are"
     return [
-        f"{ordered - ready} of {ordered} pods are not ready: kubectl describe says why, of the pod "
-        "or, where pods are missing, of the ReplicaSet (quota)"
+        f"{missing} of {ordered} pods {are} not ready: kubectl describe says why, of the pod or, "
+        "where pods are missing, of the ReplicaSet (quota)"
     ]
 
 

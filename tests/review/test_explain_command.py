@@ -120,6 +120,17 @@ def test_pods_that_are_not_ready_are_told_with_where_to_look(explained):
     assert "  way out                5 of 14 pods are not ready: kubectl describe says why" in out
 
 
+@pytest.mark.parametrize(("minutes", "told"), [(1, False), (3, True)], ids=["starting", "late"])
+def test_pods_that_were_ordered_within_a_lead_time_need_no_way_out(explained, minutes, told):
+    ordered = record(13, 14)
+    after = NOW + timedelta(minutes=minutes)
+    waits = record(14, 14, at=after, workload=workload(14, ready=13))
+
+    _, out, _ = explained("shop/checkout", records=[ordered, waits])
+
+    assert ("way out                1 of 14 pods is not ready" in out) is told
+
+
 def test_of_a_target_that_is_not_there_the_way_out_is_told(explained):
     _, out, _ = explained("shop/checkout", records=[missing()])
 
