@@ -88,7 +88,9 @@ def _ports(command: argparse.ArgumentParser) -> None:
         default="8081",
         help="of /healthz and /readyz; 0 = none",
     )
-    flag(command, "--tls-cert-file", metavar="FILE", help="of the metrics port; read again")
+    flag(
+        command, "--tls-cert-file", metavar="FILE", help="of the metrics port; reloaded if changed"
+    )
     flag(command, "--tls-key-file", metavar="FILE", help="its private key")
 
 
@@ -102,7 +104,9 @@ def _prometheus(whole: argparse.ArgumentParser) -> None:
         default="http://prometheus:9090",
         help="also several with commas, dns+srv://NAME, consul://SERVICE",
     )
-    flag(command, "--prometheus-token-file", metavar="FILE", help="bearer token, read again")
+    flag(
+        command, "--prometheus-token-file", metavar="FILE", help="bearer token; reloaded if changed"
+    )
     flag(command, "--prometheus-headers-file", metavar="FILE", help="'Name: value' lines")
     flag(command, "--prometheus-ca-file", metavar="FILE", help="CA of the server's certificate")
     flag(command, "--prometheus-timeout", type=flags.span, default="10s", help="per query")
@@ -299,7 +303,7 @@ def _schema(command: argparse.ArgumentParser) -> None:
 
 # In the order in which somebody new comes to need them.
 _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
-    "demo": (_demo, "run the daemon on an embedded world, in a minute"),
+    "demo": (_demo, "run the daemon on a simulated cluster, in a minute"),
     "recommend": (_recommend, "propose a policy from a recorded load"),
     "convert": (_convert, "policies from HPAs and KEDA ScaledObjects"),
     "validate": (_validate, "check policy files (exit 2 when one is wrong)"),

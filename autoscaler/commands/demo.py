@@ -1,4 +1,4 @@
-"""`autoscaler demo`: the daemon of `run` on an embedded world, days in under a minute.
+"""`autoscaler demo`: the daemon of `run` on a simulated cluster, days in under a minute.
 
 Only the three ports differ from a cluster: simulated pods, a synthetic load, a clock that is moved
 on after every cycle.
@@ -69,7 +69,7 @@ forecast: {{risk: {risk}}}
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The embedded world and everything that can be asked of it."""
+    """The simulated cluster and everything that can be asked of it."""
 
     clock: DemoClock
     cluster: DemoCluster
