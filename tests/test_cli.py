@@ -476,8 +476,10 @@ def test_the_table_of_sources_breaks_no_name_on_a_terminal(monkeypatch, capsys):
 def test_a_source_prints_its_promql_ready_to_paste(capsys):
     code = main(["sources", "show", "linkerd", "--namespace", "shop", "--name", "checkout"])
 
+    told = capsys.readouterr()
     assert code == 0
-    assert 'namespace="shop",deployment="checkout"' in capsys.readouterr().out
+    assert 'namespace="shop",deployment="checkout"' in told.out
+    assert told.err.startswith("the load is the sum of these")
 
 
 def test_a_source_that_does_not_exist_is_told_with_those_that_do(capsys):

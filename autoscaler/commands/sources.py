@@ -5,6 +5,7 @@ A name that is no source is wrong input: exit code 2, as for any other wrong arg
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -15,12 +16,18 @@ from autoscaler.metrics.catalogue import SourceRow, pasteable, source_table
 from autoscaler.metrics.sources import SOURCES
 from autoscaler.policy.source_names import SOURCE_PARAMETERS, checked_source
 
+# Beside the queries, so that what is piped or copied is PromQL alone.
+_SEVERAL = "the load is the sum of these; most clusters have series for one of them only"
+
 
 def main(arguments: argparse.Namespace) -> int:
     """List the sources, or print one's PromQL ready to paste."""
     if arguments.action:
-        for query in _promql(arguments):
+        queries = _promql(arguments)
+        for query in queries:
             print(query)
+        if len(queries) > 1:
+            print(_SEVERAL, file=sys.stderr)
     elif arguments.output == "json":
         print(json.dumps(source_table(), indent=2))
     else:
