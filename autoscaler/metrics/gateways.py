@@ -36,6 +36,7 @@ INGRESS_NGINX = NamedSource(
 
 # `shop-checkout` is followed by a port, or by the hash of an IngressRoute: `-80@kubernetes`.
 # Of a port whose name has a dash a part stays, which `labels.service` must then contain.
+# Service `b` of namespace `shop-a` and Service `a-b` of `shop` have one name: no label tells them.
 _TRAEFIK_PORT = "-[^-@]*@.*"
 
 TRAEFIK = NamedSource(
