@@ -9,7 +9,7 @@ At the deadline connections under way are cut: the caller gets an error, and the
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -182,9 +182,8 @@ class Connection:
             ticket.brought()
         self._fail_over.answered(url)
         envelope = session.taken()
-        warnings = envelope.get("warnings") or []
         kind = str(envelope["data"].get("resultType", "vector"))
-        return Answer(result, tuple(map(str, warnings)), session.skew_seconds, kind)
+        return Answer(result, _warnings(envelope), session.skew_seconds, kind)
 
     def _client(self, url: str) -> tuple[PrometheusConnect, Session]:
         """Return this thread's own client of a server; one that is asked no more is let go."""
@@ -198,6 +197,13 @@ class Connection:
             client = PrometheusConnect(url=url, session=session, method="POST")
             held = self._of_thread.client = (url, client, session)
         return held[1:]
+
+
+def _warnings(envelope: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what an answer says against itself; VictoriaMetrics has a flag in place of words."""
+    told = tuple(map(str, envelope.get("warnings") or ()))
+    partial = ("isPartial: some storage nodes did not answer",) if envelope.get("isPartial") else ()
+    return (*told, *partial)
 
 
 def _sent(client: PrometheusConnect, question: Question) -> Any:

@@ -157,6 +157,13 @@ def test_warnings_of_a_partial_response_are_passed_on(sample_of):
     )
 
 
+@pytest.mark.parametrize("partial", [True, False])
+def test_a_cluster_of_victoria_metrics_whose_nodes_are_away_is_no_whole_answer(sample_of, partial):
+    sample = sample_of(linkerd(), isPartial=partial)
+
+    assert (sample.value, sample.doubt) == (120.0, Doubt.WARNED if partial else None)
+
+
 MESH = "linkerd-proxy"
 ENDING = [{"phase": PodPhase.FAILED}, {"phase": PodPhase.SUCCEEDED}, {"deleted": True}]
 DOWN = {"job": MESH, "instance": "10.0.0.7:4191", "namespace": "shop"}
