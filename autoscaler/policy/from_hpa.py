@@ -105,6 +105,6 @@ def mapping(holder: Fields, name: str) -> Fields:
 
 def keda_object(manifest: Fields) -> str | None:
     """Return the name of the ScaledObject that an HPA belongs to, if it belongs to one."""
-    owners = mapping(manifest, "metadata").get("ownerReferences") or ()
-    kept = (owner for owner in owners if isinstance(owner, dict))
+    owners = mapping(manifest, "metadata").get("ownerReferences")
+    kept = (o for o in owners if isinstance(o, dict)) if isinstance(owners, list) else ()
     return next((str(o.get("name")) for o in kept if o.get("kind") == _CONTROLLER), None)

@@ -93,7 +93,7 @@ def _of_prometheus(trigger: Fields, where: str) -> Fields:
 def _of_resource(trigger: Fields, where: str) -> Fields:
     metadata, name = mapping(trigger, "metadata"), trigger["type"]
     kind = trigger.get("metricType") or metadata.get("type") or "Utilization"
-    field = {"Utilization": "averageUtilization", "AverageValue": "averageValue"}.get(kind)
+    field = {"Utilization": "averageUtilization", "AverageValue": "averageValue"}.get(str(kind))
     if field is None:
         raise PolicyError(f"{where}.metricType: {shown(kind)} must be Utilization or AverageValue")
     target, container = {field: _given(metadata, "value", where)}, metadata.get("containerName")

@@ -287,6 +287,11 @@ def test_an_hpa_and_a_scaled_object_of_one_name_are_two_policies():
             "triggers: cron alone measures nothing; a policy needs a metric",
         ),
         (
+            scaled_object("orders", trigger("cpu", metric_type=["Value"], value="1")),
+            "triggers[0].metricType: ['Value'] must be Utilization or AverageValue",
+        ),
+        (hpa(metadata={"ownerReferences": 5}, metrics=5), "metrics: 5 must be a list"),
+        (
             scaled_object("orders", RATE, scaleTargetRef="orders"),
             "scaleTargetRef: 'orders' must be a mapping of fields",
         ),
