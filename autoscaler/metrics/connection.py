@@ -9,7 +9,7 @@ At the deadline connections under way are cut: the caller gets an error, and the
 import random
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,6 +26,8 @@ from autoscaler.metrics.transport import QueryRefusedError, QueryTooHeavyError, 
 # First pause before a question is asked again; doubled each time, and never past the deadline.
 _FIRST_PAUSE_SECONDS = 0.2
 _ATTEMPTS = 3
+# How soon it is noticed that we are closed.
+_END_LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ class Connection:
         self._threads = ThreadPoolExecutor(settings.connections, thread_name_prefix="prometheus")
         self._of_thread = threading.local()
         self._under_way: set[_Ticket] = set()
+        self._closed = threading.Event()
 
     def patience(self) -> float:
         """Return the instant (monotonic seconds) at which the timeout that starts now ends."""
@@ -121,7 +124,7 @@ class Connection:
         self._under_way.update(tickets)
         try:
             asked = [self._threads.submit(self._answered, ticket) for ticket in tickets]
-            wait(asked, timeout=max(0.0, deadline - time.monotonic()))
+            self._wait(asked, deadline)
         except RuntimeError as error:  # closed meanwhile
             return [MetricUnavailableError(f"not asked: {error}") for _ in questions]
         finally:
@@ -133,13 +136,23 @@ class Connection:
                 outcomes.append(_outcome(future))
             elif future.cancel() or not ticket.abandon():
                 outcomes.append(self._not_asked())
+            elif self._closed.is_set():
+                outcomes.append(MetricUnavailableError("not answered before the end"))
             else:
                 late = f"timed out: no answer within {self._timeout:g} s"
                 outcomes.append(QueryTooHeavyError(late))
         return outcomes
 
+    def _wait(self, asked: Collection[Future[Answer]], deadline: float) -> None:
+        """Wait for all answers, until the deadline or the end: a server may not even connect."""
+        left = deadline - time.monotonic()
+        while asked and left > 0 and not self._closed.is_set():
+            asked = wait(asked, timeout=min(left, _END_LOOK_SECONDS)).not_done
+            left = deadline - time.monotonic()
+
     def close(self) -> None:
         """Let the threads end; questions under way are cut, and answered by an error."""
+        self._closed.set()
         self._threads.shutdown(wait=False)
         for ticket in list(self._under_way):
             ticket.abandon()

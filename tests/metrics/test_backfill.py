@@ -2,9 +2,12 @@
 
 import json
 import re
+import socket
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -63,6 +66,31 @@ def test_who_closes_ends_the_question_that_is_being_asked() -> None:
 
     assert [type(outcome) for outcome in outcomes] == [MetricUnavailableError] * 3
     assert isinstance(connection.ask(questions)[0], MetricUnavailableError)
+
+
+@pytest.fixture
+def unreachable() -> Iterator[str]:
+    """A server whose queue of connections is full: as of a dead node, nothing is heard of it."""
+    with ExitStack() as open_ones:
+        listener = open_ones.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            waiting = open_ones.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_who_closes_does_not_wait_for_a_server_that_takes_no_connection(unreachable: str) -> None:
+    connection = Connection(PrometheusSettings(unreachable, connections=1, timeout=MINUTES))
+    outcomes: list[Outcome] = []
+    questions = [Question("up", at=datetime.now(tz=UTC))]
+    asking = threading.Thread(target=lambda: outcomes.extend(connection.ask(questions)))
+    asking.start()
+    wait_until(lambda: any(t._asked for t in connection._under_way), within=30, what="a question")
+    connection.close()
+    asking.join(30)
+
+    assert [str(outcome) for outcome in outcomes] == ["not answered before the end"]
 
 
 class Backfill:
