@@ -142,6 +142,11 @@ def _left_out(manifest: Fields, spec: Fields, triggers: list[Fields]) -> Iterato
         yield "fallback is left out: without metrics the forecast steers for 4h, then replicas stay"
     if spec.get("minReplicaCount", _MIN_REPLICAS) == 0:
         yield "cooldownPeriod is left out: the last pod goes after ten idle minutes"
+        if any(_takes_nothing_for_zero(trigger) for trigger in triggers):
+            yield (
+                "ignoreNullValues is left out: an empty answer is unknown and keeps the last pod; "
+                "end the query with `or vector(0)` if nothing means zero"
+            )
     if any(_has_activation(trigger) for trigger in triggers):
         yield "activationThreshold is left out: any load starts the first pod"
     servers = {str(mapping(t, "metadata").get("serverAddress", "")) for t in triggers} - {""}
@@ -153,6 +158,12 @@ def _left_out(manifest: Fields, spec: Fields, triggers: list[Fields]) -> Iterato
     if _PAUSED_REPLICAS in annotations:
         fixed = annotations[_PAUSED_REPLICAS]
         yield f"annotate the workload with autoscaler/paused-replicas={fixed} to keep that count"
+
+
+def _takes_nothing_for_zero(trigger: Fields) -> bool:
+    metadata = mapping(trigger, "metadata")
+    ignored = str(metadata.get("ignoreNullValues", "true")) != "false"
+    return trigger.get("type") == "prometheus" and ignored and "vector(0)" not in str(metadata)
 
 
 def _has_activation(trigger: Fields) -> bool:

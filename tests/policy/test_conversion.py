@@ -199,6 +199,8 @@ def test_what_a_scaled_object_says_and_a_policy_cannot_is_told_and_stands_in_the
             "idleReplicaCount is left out: an idle workload keeps minReplicas",
             "fallback is left out: without metrics the forecast steers for 4h, then replicas stay",
             "cooldownPeriod is left out: the last pod goes after ten idle minutes",
+            "ignoreNullValues is left out: an empty answer is unknown and keeps the last pod; end "
+            "the query with `or vector(0)` if nothing means zero",
             "activationThreshold is left out: any load starts the first pod",
             "serverAddress http://p:9090 is left out: the daemon asks its own --prometheus-url",
             "authenticationRef is left out: the daemon has its own --prometheus-token-file",
@@ -208,6 +210,18 @@ def test_what_a_scaled_object_says_and_a_policy_cannot_is_told_and_stands_in_the
     text = conversion.config_maps[0]["data"]["orders.yaml"]
     assert text.count("# ") == len(conversion.warnings) + 1
     assert policy_in(conversion, "orders.yaml")["paused"] is True
+
+
+@pytest.mark.parametrize(
+    ("query", "ignored", "told"),
+    [("x", "true", 1), ("x", "false", 0), ("x or vector(0)", "true", 0)],
+)
+def test_that_an_empty_answer_is_unknown_is_told_where_it_counted_as_zero(query, ignored, told):
+    asking = trigger(query=query, threshold="1", ignoreNullValues=ignored)
+
+    warnings = converted([scaled_object("orders", asking)]).warnings
+
+    assert sum("ignoreNullValues" in warning for warning in warnings) == told
 
 
 @pytest.mark.parametrize(("annotation", "paused"), [("true", True), ("false", False)])
