@@ -8,9 +8,10 @@ The client's `LeaderElection` decides who leads; what it does not do is added he
 - a replica that still reads its first lists looks who leads, and leaves the Lease to others;
 - when the wall clock is set, the election begins anew: by that clock a standby would lead at once,
   or not for hours;
-- `leads` is true only until ten seconds after the *beginning* of the last renewal that succeeded,
-  by a clock that goes on while the process is stopped or the machine sleeps. Nobody else starts
-  before fifteen seconds after that renewal, and a write leaves within four.
+- `leads` is true only while the Lease was not seen in other hands, and until ten seconds after the
+  *beginning* of the last renewal that succeeded, by a clock that goes on while the process is
+  stopped or the machine sleeps. Nobody else starts before fifteen seconds after that renewal, and a
+  write leaves within four.
 """
 
 import logging
@@ -163,6 +164,8 @@ class _Lock:
             raise _ClockSetError
         found, read = self._lease.get(name, namespace)
         self.holder = str(read.holder_identity or "") if found else ""
+        if found and self.holder != self.identity:
+            self.leads_until = 0.0  # whoever gave it to another meant it at once
         renewed_at = read.renew_time if found else None
         if self.holder not in {"", self.identity} and renewed_at != self._renewed_at:
             self._requests.failures.clear()  # somebody can write it, and leads

@@ -126,6 +126,19 @@ def test_a_renewal_that_lost_a_race_is_none(
     assert not alpha.leads()
 
 
+@pytest.mark.parametrize("holder", ["beta", ""])
+def test_who_sees_its_lease_in_other_hands_leads_no_more_or_in_another_term(
+    server: LeaseServer, alpha: Candidate, holder: str
+) -> None:
+    alpha.turn()
+    at = "2026-11-23T09:00:00.000000Z"
+    spec = {"leaseDurationSeconds": 15, "acquireTime": at, "renewTime": at}
+    server.put(LEASE_NAME, holderIdentity=holder, **spec)
+    alpha.turn()
+
+    assert (alpha.leads(), alpha.leadership.term()) == ((False, 1) if holder else (True, 2))
+
+
 @pytest.mark.parametrize("seconds", [2.0, -2.0])
 def test_a_clock_that_is_set_ends_one_election(
     clock: Clock, alpha: Candidate, seconds: float
