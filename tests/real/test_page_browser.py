@@ -785,7 +785,7 @@ def test_the_first_screen_of_a_thousand_policies_is_there_again_after_a_reload(c
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [400, 799, 800, 1239, 1240])
+@pytest.mark.parametrize("width", [400, 899, 900, 1239, 1240])
 @pytest.mark.parametrize("where", ["", POLICY])
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     chromium, latest, where, width, scheme
@@ -803,8 +803,8 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     assert overflow <= 0
 
 
-@pytest.mark.parametrize("width", [800, 1000, 1200, 1440])
-def test_from_800_pixels_on_every_number_stands_below_the_head_of_its_column(
+@pytest.mark.parametrize("width", [900, 1000, 1200, 1440])
+def test_from_900_pixels_on_every_number_stands_below_the_head_of_its_column(
     chromium, latest, width
 ):
     with visiting(chromium, latest, width=width) as visit:
@@ -819,7 +819,7 @@ def test_from_800_pixels_on_every_number_stands_below_the_head_of_its_column(
     assert max(box["y"] for box in heads) < min(box["y"] for box in cells)
 
 
-@pytest.mark.parametrize("width", [400, 800])
+@pytest.mark.parametrize("width", [400, 900])
 def test_no_state_runs_into_its_neighbour(chromium, width):
     latest = LatestRecords()
     blind = signal(sample=Sample(None, doubt=Doubt.ABSENT), forecast=None)
