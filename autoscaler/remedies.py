@@ -1,7 +1,7 @@
-"""What can be done about a doubt, or a rule that somebody has to end: `explain` says it.
+"""What can be done about a doubt, or a rule that somebody has to end.
 
 A hold on metrics ends with what it doubts, however long that takes, and a few rules only once
-somebody does something; whoever asks why is therefore told the way out, too.
+somebody does something: `explain` and the page of a policy tell the way out beside the reason.
 `doctor` says the same of doubts beforehand.
 """
 

@@ -10,14 +10,18 @@ from autoscaler.review.reading import who
 
 def why_now(lines: Lines) -> Answer:
     """Answer from the lines of one target, oldest first, at least one."""
-    newest = lines[-1]
-    did = next((line for line in reversed(lines) if line["rescaled"]), None)
+    newest, did = lines[-1], last_rescale(lines)
     told = f"At {clock(newest)} UTC {who(newest)} {newest['message']}"
     if did is not None and did is not newest:
         told += f" The last rescale was at {clock(did)}: {did['message']}"
     return Answer(
         told, chain_of_numbers(newest, rescaled=did), {"decision": newest, "last_rescale": did}
     )
+
+
+def last_rescale(lines: Lines) -> DecisionFields | None:
+    """Return the newest line that was written, if there is one."""
+    return next((line for line in reversed(lines) if line["rescaled"]), None)
 
 
 def chain_of_numbers(
@@ -28,7 +32,7 @@ def chain_of_numbers(
     `rescaled` is the line of the last rescale, if there was one.
     """
     rows = [row for signal in line["signals"] for row in _signal_rows(signal)]
-    rows += [] if line["trust"] == ASLEEP else _ways_out(line, rescaled)
+    rows += [f"{'way out':<22} {way}" for way in ways_out(line, rescaled=rescaled)]
     rows += _routability_rows(line)
     asked = line["recommendation"]
     rows.append(_row("recommendation", number_text(asked["replicas"]), asked["reason"]))
@@ -59,13 +63,15 @@ def _signal_rows(signal: SignalFields) -> list[str]:
     return rows
 
 
-def _ways_out(line: DecisionFields, rescaled: DecisionFields | None) -> list[str]:
+def ways_out(line: DecisionFields, *, rescaled: DecisionFields | None) -> list[str]:
     """Return what can be done about each doubt, once, and about the rule that stands."""
+    if line["trust"] == ASLEEP:
+        return []
     doubts = dict.fromkeys(signal["doubt"] for signal in line["signals"])
     told = [REMEDY[doubt] for doubt in doubts if doubt is not None]
     told += [END_OF[line["reason"]]] if line["reason"] in END_OF else []
     told += [] if _pods_start(line, rescaled) else _of_missing_pods(line)
-    return [f"{'way out':<22} {way}" for way in told]
+    return told
 
 
 def _pods_start(line: DecisionFields, rescaled: DecisionFields | None) -> bool:

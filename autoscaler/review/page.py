@@ -5,7 +5,7 @@ The page itself is a few files of this package: no build step, nothing from anot
 
     /               the page
     /api/policies   one page of the overview (q, attention, sort, offset, limit; trend=hour)
-    /api/policy     one policy: newest record, its changes, numbers since `after`
+    /api/policy     one policy: newest record and ways out, changes, numbers since `after`
     /decisions      decision lines, one JSON object per line (namespace, name, kind), for `explain`
 """
 
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from importlib.resources import files
 
+from autoscaler.review.explanation import last_rescale, ways_out
 from autoscaler.review.fields import DecisionFields
 from autoscaler.review.latest import LatestRecords
 from autoscaler.review.overview import Overview
@@ -74,21 +75,22 @@ class _StaticRoute:
 
 
 def _policy(latest: LatestRecords, query: Query) -> Response:
-    """Return one policy: its newest record, its changes and its numbers later than `after`."""
+    """Return one policy: newest record, ways out, changes, and numbers later than `after`."""
     asked = _asked(latest, query)
     if not asked:
         return Response(b"no policy governs this workload\n", status=HTTPStatus.NOT_FOUND)
     record = asked[0]
     target, history = record.target, latest.history
     after = whole_number(query, "after", 0, most=2**32 - 1)
-    since = history.since(target)
+    newest, changes, since = record.as_dict(), history.changes(target), history.since(target)
     return json_response(
         {
             "held_back": latest.held_back(),
             "silence": latest.silence(record.at),
-            "newest": record.as_dict(),
+            "newest": newest,
+            "ways_out": ways_out(newest, rescaled=last_rescale(changes)),
             "since": None if since is None else since.isoformat(timespec="milliseconds"),
-            "changes": history.changes(target),
+            "changes": changes,
             "rows": history.columns(target, after=after),
         }
     )

@@ -24,6 +24,7 @@ from autoscaler.daemon import Daemon, World
 from autoscaler.decide.facts import Doubt, Sample, TargetRef, Trust
 from autoscaler.decide.reason import Reason
 from autoscaler.policy.quantity import load_text
+from autoscaler.remedies import REMEDY
 from autoscaler.replay.hpa import KNEE, HpaConfigs, hpa_run
 from autoscaler.replay.ticks import measured_load
 from autoscaler.review.latest import LatestRecords
@@ -235,6 +236,16 @@ def test_without_a_cursor_the_chart_is_told_as_a_whole(chromium, latest):
         "Ready replicas": f"{min(rows['ready'])} to {max(rows['ready'])}",
         "Desired replicas": f"{min(rows['desired'])} to {max(rows['desired'])}",
     }
+
+
+def test_the_page_of_a_policy_says_what_to_do_as_explain_does(chromium):
+    latest, blind = LatestRecords(), Sample(None, doubt=Doubt.UNREACHABLE)
+    latest.keep(decided(signal(sample=blind, forecast=None)))
+    with visiting(chromium, latest) as visit:
+        ways = visit.go(POLICY).locator("#ways-out")
+        expect(ways).to_have_text(f"What to do: {REMEDY[Doubt.UNREACHABLE]}.")
+        latest.keep(record(10, 10, at=NOW + TICK))
+        expect(ways).to_be_hidden()
 
 
 @pytest.mark.parametrize("width", [400, 1280])

@@ -149,6 +149,7 @@ def test_one_policy_is_its_newest_record_its_changes_and_its_numbers(url):
     assert told["newest"] == json.loads(json.dumps(record(8, 10).as_dict()))
     assert told["changes"] == [told["newest"]]
     assert told["rows"]["desired"] == [10]
+    assert told["ways_out"] == []
 
 
 def test_who_connects_too_often_is_turned_away_and_the_others_are_served(url, monkeypatch):

@@ -34,13 +34,14 @@ export class Policy {
   }
 
   /** Show an answer; returns when it was decided. */
-  draw({ newest, changes, rows }) {
+  draw({ newest, ways_out, changes, rows }) {
     this.keepRows(rows);
     const { kind, namespace, name } = newest.target;
     const title = `${kind === "Deployment" ? "" : `${kind}/`}${namespace}/${name}`;
     document.title = `${title} · Autoscaler`;
     $("policy-title").textContent = title;
     $("sentence").textContent = newest.message;
+    showWaysOut(ways_out);
     showStates(newest);
     this.showMetrics(newest.signals);
     showFacts(newest, newest.signals[this.signal]);
@@ -93,6 +94,11 @@ export class Policy {
       if (minutes !== undefined) this.chart.last(Number(minutes));
     });
   }
+}
+
+function showWaysOut(ways) {
+  $("ways-out").hidden = !ways.length;
+  $("ways-out").replaceChildren(...ways.map((way) => element("li", { text: `What to do: ${way}.` })));
 }
 
 function showStates(newest) {
