@@ -22,7 +22,7 @@ from autoscaler.missing_history import STEP
 from autoscaler.policy.book import PolicyBook, PolicyKey
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.policy_events import PolicyEvents
-from autoscaler.ports import Clock, Cluster, History, Metrics, Witness
+from autoscaler.ports import Clock, Cluster, History, Mandate, Metrics, Term, Witness
 from autoscaler.review.log import log_event
 from autoscaler.review.record import DecisionRecord
 from autoscaler.roster import Roster, compiled
@@ -57,29 +57,6 @@ class World:
     """By how many seconds the clock was set since this was asked last, as far as anybody knows."""
     cut_short: Callable[[], None] = lambda: None
     """Ends what a cycle waits for: questions under way fail, and nothing more is written."""
-
-
-# What tells one of our terms from another; it has no order.
-Term = int | str
-
-
-@dataclass(frozen=True, slots=True)
-class Mandate:
-    """What this replica may decide and write; by default everything, always.
-
-    `held_back` says why nothing at all may be written now, empty when it may, asked once a cycle;
-    `may_write` is asked again by the cluster adapter before every write.
-    `held_shards` are the shards decided here, each with what tells our term in it from others:
-    between two terms somebody else may have written. `shard_of` tells a workload's shard.
-    `compete` says that we can act from now on, and waits for a moment to be told what is ours, or
-    until the event that it is given is set.
-    """
-
-    held_back: Callable[[], str] = lambda: ""
-    may_write: Callable[[TargetRef], bool] = lambda target: True
-    held_shards: Callable[[], Mapping[int, Term]] = lambda: {0: 0}
-    shard_of: Callable[[TargetRef], int] = lambda target: 0
-    compete: Callable[[threading.Event], None] = lambda stop: None
 
 
 def targeted(

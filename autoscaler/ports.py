@@ -4,7 +4,8 @@ Three worlds answer: the cluster (`run`), a simulated one (`demo`) and the tests
 Every call is a batch over all workloads, so that ten thousand policies cost a few queries.
 """
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -25,8 +26,10 @@ __all__ = [
     "HeldBack",
     "History",
     "LoadSeries",
+    "Mandate",
     "Metrics",
     "PolicyDocument",
+    "Term",
     "Witness",
     "held_back_as",
 ]
@@ -51,6 +54,29 @@ _HELD_BACK = {str(why): why for why in HeldBack}
 def held_back_as(because: str) -> HeldBack | None:
     """Return what a reason not to write begins with; None = nobody meant it."""
     return _HELD_BACK.get(because.partition(":")[0])
+
+
+# What tells one of our terms from another; it has no order.
+Term = int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """What this replica may decide and write; by default everything, always.
+
+    `held_back` says why nothing at all may be written now, empty when it may, asked once a cycle;
+    `may_write` is asked again by the cluster adapter before every write.
+    `held_shards` are the shards decided here, each with what tells our term in it from others:
+    between two terms somebody else may have written. `shard_of` tells a workload's shard.
+    `compete` says that we can act from now on, and waits for a moment to be told what is ours, or
+    until the event that it is given is set.
+    """
+
+    held_back: Callable[[], str] = lambda: ""
+    may_write: Callable[[TargetRef], bool] = lambda target: True
+    held_shards: Callable[[], Mapping[int, Term]] = lambda: {0: 0}
+    shard_of: Callable[[TargetRef], int] = lambda target: 0
+    compete: Callable[[threading.Event], None] = lambda stop: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ import pytest
 
 from autoscaler import memory_file
 from autoscaler.commands.run import Reporting
-from autoscaler.daemon import LEARN_SLICES, Daemon, Mandate, World
+from autoscaler.daemon import LEARN_SLICES, Daemon, World
 from autoscaler.decide.reason import Reason
 from autoscaler.metrics.witness import ReadinessWitness
-from autoscaler.ports import PolicyDocument
+from autoscaler.ports import Mandate, PolicyDocument
 from autoscaler.replay.demo_world import DemoCluster, DemoMetrics
 from autoscaler.review.exposition import policy_families
 from autoscaler.review.latest import GONE_AFTER

@@ -2,11 +2,10 @@
 
 import pytest
 
-from autoscaler.daemon import Mandate
 from autoscaler.decide.facts import TargetRef
 from autoscaler.policy.book import PolicyBook
 from autoscaler.policy_events import MOST_PER_CONFIG_MAP, PolicyEvents
-from autoscaler.ports import HeldBack, PolicyDocument
+from autoscaler.ports import HeldBack, Mandate, PolicyDocument
 from support.demo_bench import CHECKOUT, POLICY, Bench, document
 
 SHOP = TargetRef("shop", "policies", "ConfigMap", "v1")

@@ -16,9 +16,8 @@ from autoscaler.cluster.api import Connection
 from autoscaler.cluster.lease import Leadership
 from autoscaler.cluster.rendezvous import shard_of
 from autoscaler.cluster.shards import Shards
-from autoscaler.daemon import Mandate
 from autoscaler.errors import FlagError
-from autoscaler.ports import HeldBack
+from autoscaler.ports import HeldBack, Mandate
 from autoscaler.review.log import log_event
 
 logger = logging.getLogger(__name__)

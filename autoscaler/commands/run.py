@@ -21,7 +21,7 @@ from autoscaler.cluster.api import Connection, connect
 from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
 from autoscaler.commands.leader_election import leader_election
 from autoscaler.commands.prometheus import prometheus_settings
-from autoscaler.daemon import Daemon, Mandate, SystemClock, World
+from autoscaler.daemon import Daemon, SystemClock, World
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import AutoscalerError, FlagError
 from autoscaler.jobs import run_once, serve
@@ -29,6 +29,7 @@ from autoscaler.loop import CycleSummary
 from autoscaler.metrics.prometheus import PrometheusMetrics
 from autoscaler.metrics.witness import ReadinessWitness
 from autoscaler.policy.quantity import duration_text
+from autoscaler.ports import Mandate
 from autoscaler.review import log
 from autoscaler.review.annotation import LAST_DECISION, annotation_due
 from autoscaler.review.latest import SILENT_AFTER, LatestRecords

@@ -24,11 +24,11 @@ from typing import TypeVar
 import numpy as np
 
 from autoscaler.commands.run import Reporting
-from autoscaler.daemon import Daemon, Mandate, World
+from autoscaler.daemon import Daemon, World
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.missing_history import HISTORY
-from autoscaler.ports import PolicyDocument
+from autoscaler.ports import Mandate, PolicyDocument
 from autoscaler.replay.demo_load import names_and_shapes, synthetic_load
 from autoscaler.replay.demo_world import DemoClock, DemoDeployment, DemoMetrics
 from autoscaler.replay.ticks import TICK_SECONDS
