@@ -73,6 +73,7 @@ ANNOTATIONS = (
     {"autoscaler/paused-replicas": "7"},
     {"autoscaler/paused-replicas": "many"},
 )
+LEARNED = Capacity(7.0, CapacitySource.LEARNED, 7.0, 9.0, 10.0)
 LOWER_BOUNDS = (Doubt.PARTIAL, Doubt.WARNED)
 UNKNOWN = tuple(d for d in Doubt if d not in LOWER_BOUNDS)
 _LASTING = (
@@ -285,10 +286,9 @@ def _by_pod(random, value, facts):
 
 
 def _signal(random, metric, facts):
-    learned = Capacity(7.0, CapacitySource.LEARNED, 7.0, 9.0, 10.0)
     capacity = declared_capacity(metric, facts)
     if metric.target is None:
-        capacity = random.choice((None, learned, learned))
+        capacity = random.choice((None, LEARNED, LEARNED))
     per_pod = capacity.per_pod if capacity else 100.0
     pods = random.choice((None, 0.0, random.uniform(0, 9), *[random.uniform(0, 120)] * 4))
     value = None if pods is None else pods * per_pod
@@ -301,11 +301,18 @@ def _signal(random, metric, facts):
     return Signal(metric.type, sample, capacity, random.choice((None, _forecast(random, per_pod))))
 
 
+CALM = WorkloadState(
+    ago(100_000),
+    tuple(TimestampedRecommendation(ago(age), 0) for age in (3000, 200, 30)),
+    seen_at=ago(15),
+    surplus=timedelta(hours=1),
+)
+
+
 def _state(random):
     """Grow a memory: half of them hold nothing back, so that only the facts under test can."""
     if random.random() < 0.5:
-        calm = tuple(TimestampedRecommendation(ago(age), 0) for age in (3000, 200, 30))
-        return WorkloadState(ago(100_000), recommendations=calm, seen_at=ago(15))
+        return CALM
 
     def ages(most):
         return sorted(
@@ -336,6 +343,29 @@ def _state(random):
     )
 
 
+def _plain(random, policy):
+    """Return a world in which nothing holds: what keeps its pods is what a property adds to it."""
+    spec = random.randint(max(policy.min_replicas, 1), policy.max_replicas)
+    facts = WorkloadFacts(TARGET, spec, spec, spec, "1", NOW, requests=REQUESTS)
+    signals = []
+    for metric in policy.metrics:
+        capacity = declared_capacity(metric, facts)
+        if metric.target is None:
+            capacity = LEARNED
+        pods = spec * random.choice((0.0, *[random.uniform(0, 1.6)] * 9))
+        ahead = replace(
+            _forecast(random, 1.0),
+            trust=random.choice((Trust.TRUSTED, Trust.TRUSTED, Trust.DEMOTED)),
+            burst=False,
+            age=timedelta(0),
+        )
+        level = pods * random.uniform(0.7, 1.3) * (capacity.per_pod if capacity else 0.0)
+        ahead = replace(ahead, quantile=level, reactive_quantile=level, median=0.8 * level)
+        sample = Sample(pods * (capacity.per_pod if capacity else 700.0 / spec), NOW, 1)
+        signals.append(Signal(metric.type, sample, capacity, random.choice((None, ahead, ahead))))
+    return World(tuple(signals), policy, facts, CALM)
+
+
 def _rising(random, world):
     """Return the world after pods were added, with a forecast of a few more and no window."""
     pods, one = world.facts.spec_replicas, world.signals[0]
@@ -363,7 +393,10 @@ def _rising(random, world):
 def grown(seed, proportional=False):
     """Return the world that grows from a seed, always the same."""
     random = Random(seed)
-    policy, facts = _policy(random.randint(0, 999), proportional), _facts(random)
+    policy = _policy(random.randint(0, 999), proportional)
+    if random.random() < 0.5:
+        return _plain(random, policy)
+    facts = _facts(random)
     signals = tuple(_signal(random, metric, facts) for metric in policy.metrics)
     world = World(signals, policy, facts, _state(random))
     if random.random() < 0.05:

@@ -1,6 +1,7 @@
 """What holds for every decision, whatever the policy, the facts, the memory and the faults."""
 
 import math
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
@@ -297,7 +298,11 @@ def test_the_worlds_are_wide_enough_to_prove_something():
     decisions = [grown(seed).decision for seed in range(5000)]
     given_as_reason = {reason for decision in decisions for reason in reasons(decision)}
     changes = [d.desired_replicas - d.current_replicas for d in decisions]
+    undamped = Counter(d.reason for d in decisions if d.rescale and not d.chain)
 
     assert given_as_reason >= {reason for reason in Reason if reason not in NOT_IN_A_CHAIN}
     assert sum(change < 0 for change in changes) > 500
     assert sum(change > 0 for change in changes) > 500
+    assert undamped[Reason.ALL_BELOW_TARGET] > 300
+    assert undamped[Reason.METRIC_ABOVE_TARGET] > 100
+    assert undamped[Reason.FORECAST_ABOVE_TARGET] > 30
