@@ -15,10 +15,9 @@ from typing import NamedTuple
 
 from autoscaler.capacities import Capacities
 from autoscaler.decide.facts import ForecastFacts, Sample, Signal, TargetRef, WorkloadFacts
-from autoscaler.decide.pipeline import Outcome, reconciled, remembered_for
+from autoscaler.decide.pipeline import Outcome, reconciled
 from autoscaler.decide.reason import Reason
-from autoscaler.decide.recovery import Memory, state_at_hand_over, state_at_start
-from autoscaler.decide.state import WorkloadState
+from autoscaler.decide.recovery import Memory
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError
 from autoscaler.forecasting import Forecasts, horizon_of
 from autoscaler.orders import Orders
@@ -26,6 +25,7 @@ from autoscaler.ports import Cluster, Metrics, Witness
 from autoscaler.review.record import DecisionRecord, record_of_missing
 from autoscaler.roster import Governed, Roster
 from autoscaler.saturation import Saturation
+from autoscaler.states import States
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class _Attempt(NamedTuple):
 
 
 class Reconciler:
-    """The memory between cycles: each workload's state, and the forecasts.
+    """One reconcile after the other, and what lasts between them: states and forecasts.
 
     `held_back` says why nothing may be written at all (a dry run, a standby), empty when it may.
     """
@@ -79,14 +79,9 @@ class Reconciler:
         self._interval = interval
         self._record = record
         self._held_back = held_back
-        self._was_held_back = ""
+        self._states = States(self._orders)
         self._capacities = Capacities()
         self._saturation = Saturation()
-        self._states: dict[TargetRef, WorkloadState] = {}
-        self._recalled: dict[TargetRef, Memory] = {}
-        self._others_led: set[TargetRef] = set()
-        self._clock_moved_by: dict[TargetRef, timedelta] = {}
-        """By how much the clock was set since the last turn of each workload, where it was."""
 
     def recall(
         self, memories: Mapping[TargetRef, Memory], *, clock_moved_by: timedelta = _ZERO
@@ -95,30 +90,17 @@ class Reconciler:
 
         `clock_moved_by` is by how much the clock was set since that was written.
         """
-        self._recalled = dict(memories)
-        self._note_clock(clock_moved_by)
+        self._states.recall(memories)
+        self._states.note_clock(clock_moved_by)
         self._capacities.recall({t: m.fit for t, m in memories.items() if m.fit is not None})
 
     def others_led(self, targets: Iterable[TargetRef]) -> None:
         """Note whom another replica may have rescaled since the last cycle, for the next one."""
-        self._others_led |= set(targets)
+        self._states.note_others_led(targets)
 
     def memories(self, roster: Roster) -> dict[TargetRef, Memory]:
-        """Return what is remembered, to be left to another process.
-
-        Of a standby, or a dry run, only what was learned of capacities is of use: its states lack
-        the rescales of whoever acts.
-        """
-        left: dict[TargetRef, Memory] = {}
-        for governed in roster.governed:
-            state = self._states.get(governed.target)
-            if state is not None:
-                if self._was_held_back:
-                    state = WorkloadState(state.started_at, uid=state.uid)
-                reach = remembered_for(governed.policy.behavior)
-                fit = self._capacities.fit_of(governed.target)
-                left[governed.target] = Memory(state, reach, fit)
-        return left
+        """Return what is remembered, to be left to another process."""
+        return self._states.memories(roster, self._capacities)
 
     def reconcile(
         self, roster: Roster, *, now: datetime, clock_moved_by: timedelta = _ZERO
@@ -127,9 +109,9 @@ class Reconciler:
 
         `clock_moved_by` is by how much the clock was set since the cycle before, where it is known.
         """
-        self._note_clock(clock_moved_by)
+        self._states.note_clock(clock_moved_by)
         workloads = self._cluster.workloads(roster.targets)
-        self._take_over(workloads, now=now)
+        self._states.take_over(workloads, held_back=self._held_back(), now=now)
         if self._witness is not None:
             workloads = self._witness.witnessed(workloads, now=now)
         samples = self._metrics.newest(roster.series, now=now, workloads=workloads)
@@ -147,7 +129,7 @@ class Reconciler:
             )
             for governed in roster.governed
         ]
-        self._recalled.clear()
+        self._states.end_cycle()
         return CycleSummary(
             now,
             governed=len(outcomes),
@@ -199,8 +181,7 @@ class Reconciler:
             attempt = self._once_more(attempt, governed, signals, now=now)
         outcome = attempt.outcome
         rescaled = outcome.decision.rescale and attempt.written
-        self._states[governed.target] = outcome.state_after(rescaled=rescaled)
-        self._clock_moved_by.pop(governed.target, None)
+        self._states.keep(governed.target, outcome.state_after(rescaled=rescaled))
         return DecisionRecord(
             at=now,
             policy=governed.source,
@@ -225,17 +206,17 @@ class Reconciler:
         now: datetime,
     ) -> _Attempt:
         """Decide on these facts, and write that."""
-        state = self._state(governed, workload, now=now)
+        states = self._states
         outcome = reconciled(
             signals,
             workload=workload,
             policy=governed.policy,
-            state=state,
+            state=states.of(governed, workload, now=now),
             now=now,
-            clock_moved_by=self._clock_moved_by.get(governed.target, _ZERO),
+            clock_moved_by=states.clock_moved_by(governed.target),
         )
         try:
-            done = self._orders.carry_out(governed, outcome, held_back=self._was_held_back)
+            done = self._orders.carry_out(governed, outcome, held_back=states.held_back)
         except ScaleConflictError as conflict:
             contested = f"{Reason.REPLICAS_CONTESTED}: {conflict}"
             return _Attempt(workload, outcome, False, contested, overtaken=True)
@@ -252,61 +233,8 @@ class Reconciler:
         workload = replace(fresh, routability=lost.workload.routability)
         return self._attempt(governed, signals, workload=workload, now=now)
 
-    def _state(
-        self, governed: Governed, workload: WorkloadFacts, *, now: datetime
-    ) -> WorkloadState:
-        """Return what is remembered of a workload; at first what another process left of it.
-
-        One that was deleted and made anew under its name is another one: nothing that was ordered
-        or recommended of the first is held against it.
-        """
-        target = governed.target
-        state = self._states.get(target)
-        if state is None or state.uid != workload.uid:
-            self._orders.forget(target)
-            memory = self._recalled.get(target)
-            state = state_at_start(memory, workload=workload, policy=governed.policy, now=now)
-        arrived = self._orders.arrived(target, workload)
-        if arrived is not None:
-            state = self._states[target] = arrived.carried_out(state)
-        return state
-
-    def _note_clock(self, moved_by: timedelta) -> None:
-        """Note by how much the clock was set, for each workload until its next turn."""
-        if moved_by:
-            for target in self._states.keys() | self._recalled.keys():
-                before = self._clock_moved_by.get(target, _ZERO)
-                self._clock_moved_by[target] = before + moved_by
-
-    def _take_over(self, workloads: Mapping[TargetRef, WorkloadFacts], *, now: datetime) -> None:
-        """Ask, once per cycle, whether we may write, and begin anew where another replica did.
-
-        The other replica's rescales are not in our memory, so nothing is lowered for a window, as
-        after our own start.
-        Nor are they taken for somebody overwriting what we ordered: our last order is forgotten,
-        and with it a write that nobody answered.
-        """
-        held_back = self._held_back()
-        begins = bool(self._was_held_back) and not held_back
-        ends = bool(held_back) and not self._was_held_back
-        for target, state in self._states.items():
-            if begins or target in self._others_led:
-                self._states[target] = state_at_hand_over(
-                    state, workload=workloads.get(target), now=now
-                )
-            elif ends:
-                self._states[target] = replace(state, order=None)
-            else:
-                continue
-            self._orders.forget(target)
-        self._others_led.clear()
-        self._was_held_back = held_back
-
     def _forget(self, present: set[TargetRef]) -> None:
-        """Drop the state of workloads that no policy governs any more."""
-        for target in self._states.keys() - present:
-            del self._states[target]
-            self._clock_moved_by.pop(target, None)
-            self._orders.forget(target)
+        """Drop what is known of workloads that no policy governs any more."""
+        self._states.retain(present)
         self._capacities.retain(present)
         self._saturation.retain(present)

@@ -660,7 +660,7 @@ def test_a_memory_is_for_the_first_cycle_only():
     after.forecasts.follow(after.roster)
     after.run()
 
-    assert after.reconciler._recalled == {}
+    assert after.reconciler._states._recalled == {}
 
 
 def test_lost_metrics_never_lower():
@@ -703,7 +703,7 @@ def test_a_policy_that_left_leaves_no_memory():
     world.forecasts.follow(world.roster)
     world.run()
 
-    assert world.reconciler._states == world.reconciler._capacities._fits == {}
+    assert world.reconciler._states._states == world.reconciler._capacities._fits == {}
 
 
 @pytest.mark.parametrize(
