@@ -498,7 +498,7 @@ def test_the_doctor_fails_a_policy_whose_prometheus_does_not_answer(policy, caps
     shown = capsys.readouterr().out
     assert code == 1
     assert "FAIL newest sample" in shown
-    assert "check the address" in shown
+    assert "check Prometheus's address" in shown
 
 
 def test_the_doctor_names_a_wrong_policy(tmp_path, capsys):

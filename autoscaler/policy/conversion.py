@@ -22,7 +22,8 @@ _CONVERTERS = {
     "HorizontalPodAutoscaler": policy_of_hpa,
     "ScaledObject": policy_of_scaled_object,
 }
-_CONFIG_MAP = "autoscaling"
+# Not one that anybody has: `kubectl apply` would take the policies of that away.
+_CONFIG_MAP = "converted-policies"
 
 
 class Conversion(NamedTuple):

@@ -66,7 +66,7 @@ def test_the_config_map_is_one_that_the_daemon_watches():
     (config_map,) = converted([hpa()]).config_maps
 
     assert config_map["metadata"] == {
-        "name": "autoscaling",
+        "name": "converted-policies",
         "namespace": "shop",
         "labels": {"autoscaler/policies": "true"},
     }

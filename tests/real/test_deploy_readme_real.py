@@ -34,6 +34,12 @@ from support.workloads import Namespace, StandInKubelet
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
+HPA = """\
+apiVersion: autoscaling/v1
+kind: HorizontalPodAutoscaler
+metadata: {name: cart, namespace: shop}
+spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: cart}, maxReplicas: 9}
+"""
 # These need a kubelet.
 NOT_HERE = ("logs", "port-forward")
 
@@ -85,10 +91,13 @@ def test_every_command_works_in_order(new_control_plane: Callable[[], ControlPla
     plane = new_control_plane()
     connection = connect(plane.admin_kubeconfig)
     ours = Namespace(plane, connection.client, "autoscaler-system")
-    path = f"{os.environ['KUBEBUILDER_ASSETS']}:{os.environ['PATH']}"
+    here = Path(sys.executable).parent
+    path = f"{os.environ['KUBEBUILDER_ASSETS']}:{here}:{os.environ['PATH']}"
     environment = os.environ | {"KUBECONFIG": str(plane.admin_kubeconfig), "PATH": path}
     with StandInKubelet(ours, startup=timedelta(0)):
         for command in commands():
+            if "get hpa" in command:
+                plane.apply(HPA)
             if not any(word in command.split() for word in NOT_HERE):
                 run(command, environment)
     connection.close()
