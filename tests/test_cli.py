@@ -558,6 +558,16 @@ def test_validate_reads_what_kubectl_prints_from_standard_input(policy):
     assert ran.stdout == "-: Deployment checkout is valid\n"
 
 
+def test_a_replay_takes_its_workers_down(policy, trace, tmp_path):
+    other = tmp_path / "other.csv"
+    other.write_text(trace.read_text())
+    command = [AUTOSCALER, "replay", "--policy", policy, "--trace", trace, other, "--workers", "2"]
+
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (ran.returncode, "leaked" in ran.stderr) == (0, False)
+
+
 HPA = """\
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler

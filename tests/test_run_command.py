@@ -45,6 +45,7 @@ def test_who_is_told_to_stop_while_the_first_lists_are_read_ends_without_them(
 
 
 BLOCKED = """
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from autoscaler import __main__
@@ -55,11 +56,12 @@ def main():
     return 3
 
 __main__.main = main
+sys.argv = ["autoscaler", "run"]
 __main__.script()
 """
 
 
-def test_a_command_ends_with_its_code_and_output_though_a_thread_waits_for_ever() -> None:
+def test_the_daemon_ends_with_its_code_and_output_though_a_thread_waits_for_ever() -> None:
     done = subprocess.run(
         [sys.executable, "-c", BLOCKED], stdout=subprocess.PIPE, timeout=60, check=False
     )
