@@ -156,7 +156,7 @@ def test_a_clean_set_up_is_short_and_green_and_says_what_would_be_learned(doctor
                      "FAIL newest sample: absent", "none of these has a series: hits_total",
                      id="a query of nothing"),
         pytest.param(policy(source=None, query="sum(rate(hits_total[2m])"),
-                     "FAIL newest sample: query refused", "paste the query", id="no PromQL"),
+                     "FAIL newest sample: query refused", "pasted into Prometheus", id="no PromQL"),
     ],
 )  # fmt: skip
 def test_a_planted_problem_fails_and_its_fix_is_said(doctor, planted, problem, fix):

@@ -128,7 +128,7 @@ def test_a_clean_set_up_is_short_and_green(server):
         pytest.param(cpu(target=TargetRef("shop", "cp")), "warning", "sidecars",
                      "38% of the pods' CPU", "named container", id="sidecars"),
         pytest.param(request_rate(query="sum(rate(hits_total[2m])"), "error", "newest sample",
-                     "unclosed left parenthesis", "paste the query", id="no PromQL"),
+                     "unclosed left parenthesis", "pasted into Prometheus", id="no PromQL"),
         pytest.param(request_rate(query="sum(rate(hits_total[2m])) or vector(0)"), "error",
                      "newest sample", "absent", "none of these has a series: hits_total",
                      id="or vector(0)"),
