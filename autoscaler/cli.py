@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from autoscaler import __version__
 from autoscaler.commands import examples, flags
 from autoscaler.commands.flags import choice, flag, one_of, url_of
+from autoscaler.commands.shared_flags import consul_flags, prometheus_flags
 from autoscaler.exit_codes import exit_code_of
 from autoscaler.policy.source_names import SOURCE_PARAMETERS
 
@@ -57,9 +58,9 @@ def parser() -> argparse.ArgumentParser:
 
 def _run(command: argparse.ArgumentParser) -> None:
     flag(command, "--kubeconfig", metavar="FILE", help="kubeconfig; default: in-cluster account")
-    _prometheus(command)
+    prometheus_flags(command)
     flag(command, "--memory-file", metavar="FILE", help="carries what was learned over a restart")
-    _consul(command)
+    consul_flags(command)
     flag(command, "--namespace", metavar="N", help="watch one namespace; default: all")
     flag(command, "--own-namespace", metavar="N", help="whose policies may name other namespaces")
     flag(command, "--interval", type=flags.span, default="15s", help="between reconciles")
@@ -94,56 +95,6 @@ def _ports(command: argparse.ArgumentParser) -> None:
     flag(command, "--tls-key-file", metavar="FILE", help="its private key")
 
 
-def _prometheus(whole: argparse.ArgumentParser) -> None:
-    command = whole.add_argument_group("Prometheus")
-    flag(
-        command,
-        "--prometheus-url",
-        type=url_of(*flags.PROMETHEUS_SCHEMES),
-        metavar="URL",
-        default="http://prometheus:9090",
-        help="also several with commas, dns+srv://NAME, consul://SERVICE",
-    )
-    flag(
-        command, "--prometheus-token-file", metavar="FILE", help="bearer token; reloaded if changed"
-    )
-    flag(command, "--prometheus-headers-file", metavar="FILE", help="'Name: value' lines")
-    flag(command, "--prometheus-ca-file", metavar="FILE", help="CA of the server's certificate")
-    flag(command, "--prometheus-timeout", type=flags.span, default="10s", help="per query")
-    flag(
-        command,
-        "--prometheus-scrape-interval",
-        type=flags.span,
-        default="30s",
-        help="the longest of any workload",
-    )
-    flag(
-        command,
-        "--prometheus-history-url",
-        type=url_of(*flags.PROMETHEUS_SCHEMES),
-        metavar="URL",
-        help="where the past is read: a server that keeps longer",
-    )
-    flag(
-        command,
-        "--prometheus-history-matchers",
-        type=flags.pairs,
-        default="",
-        metavar="LABEL=VALUE,...",
-        help="conditions on its series",
-    )
-    flag(command, "--history-cache", metavar="FOLDER", help="keeps what was read of the past")
-
-
-def _consul(command: argparse.ArgumentParser) -> None:
-    flag(
-        command,
-        "--consul-url",
-        metavar="URL",
-        help="Consul, for policies that name a service; default: CONSUL_HTTP_ADDR, or this host",
-    )
-
-
 def _sources(command: argparse.ArgumentParser) -> None:
     command.add_argument("action", nargs="?", choices=("show",), help="print one's PromQL")
     command.add_argument("show", nargs="?", metavar="NAME", help="of a source")
@@ -166,8 +117,8 @@ def _doctor(command: argparse.ArgumentParser) -> None:
     )
     flag(command, "--kubeconfig", metavar="FILE", help="of the cluster to look at as well")
     flag(command, "--namespace", metavar="N", help="look at one; also of files that name none")
-    _prometheus(command)
-    _consul(command)
+    prometheus_flags(command)
+    consul_flags(command)
     choice(command, "--output", "text", "json", help="how it is printed")
 
 
@@ -216,7 +167,7 @@ def _replay(command: argparse.ArgumentParser) -> None:
     flag(command, "--report", metavar="OUT.html", help="write one page to send to a colleague")
     flag(command, "--picture", metavar="OUT.svg", help="write its charts as one picture")
     choice(command, "--output", "table", "json", "csv", help="how the figures are printed")
-    _prometheus(command)
+    prometheus_flags(command)
 
 
 def _validate(command: argparse.ArgumentParser) -> None:
@@ -256,7 +207,7 @@ def _recommend(command: argparse.ArgumentParser) -> None:
         help="of a pod; default: as it is now",
     )
     flag(command, "--startup", type=flags.startup, default="120s", help="until a pod is ready")
-    _prometheus(command)
+    prometheus_flags(command)
 
 
 def _explain(command: argparse.ArgumentParser) -> None:

@@ -2,13 +2,13 @@
 
 import argparse
 import sys
-from typing import Any
+from pathlib import Path
 
 import yaml
 
-from autoscaler.errors import PolicyError, why_not
+from autoscaler.errors import PolicyError
 from autoscaler.policy.conversion import converted
-from autoscaler.policy.yaml_text import documents
+from autoscaler.policy.files import read_yaml
 
 # All the HPAs of a cluster in one text, instead of one policy.
 _TIMES_A_POLICY = 200
@@ -16,7 +16,8 @@ _TIMES_A_POLICY = 200
 
 def main(arguments: argparse.Namespace) -> int:
     """Print ConfigMaps, one per namespace; return 2 if an object was not converted."""
-    manifests = [value for name in arguments.files for value in _read(name)]
+    texts = [read_yaml(Path(name), times_a_policy=_TIMES_A_POLICY) for name in arguments.files]
+    manifests = [value for _, values in texts for value in values]
     conversion = converted(manifests, namespace=arguments.namespace)
     for warning in conversion.warnings:
         print(f"warning: {warning}", file=sys.stderr)
@@ -27,17 +28,6 @@ def main(arguments: argparse.Namespace) -> int:
     for config_map in conversion.config_maps:
         print(f"---\n{yaml.dump(config_map, Dumper=_Dumper, sort_keys=False)}", end="")
     return 2 if conversion.problems else 0
-
-
-def _read(name: str) -> list[Any]:
-    """Return the manifests of a file; `-` is standard input."""
-    try:
-        with open(0 if name == "-" else name, encoding="utf-8", closefd=name != "-") as opened:
-            return documents(opened.read(), times_a_policy=_TIMES_A_POLICY)
-    except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{name}: cannot be read: {why_not(error)}") from error
-    except PolicyError as error:
-        raise PolicyError(f"{name}: {error}") from error
 
 
 class _Dumper(yaml.SafeDumper):

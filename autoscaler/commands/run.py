@@ -105,17 +105,9 @@ def main(arguments: argparse.Namespace) -> int:
         closing(PrometheusMetrics(prometheus_settings(arguments))) as metrics,
         closing(ReadinessWitness(arguments.consul_url)) as witness,
     ):
-        world = World(
-            metrics,
-            cluster,
-            SystemClock(),
-            witness,
-            clock_moved_by=WallClock().moved_by,
-            cut_short=partial(_cut_short, metrics, cluster),
-        )
         reporting.latest.held_back = mandate.held_back
         daemon = Daemon(
-            world,
+            _world(metrics, cluster, witness),
             interval=arguments.interval,
             record=reporting.record,
             cycle_ended=reporting.cycle_ended,
@@ -133,6 +125,20 @@ def main(arguments: argparse.Namespace) -> int:
                 _serve(daemon, reporting, arguments, stop, tls)
     log_event(logger, logging.INFO, "stopped")
     return 0
+
+
+def _world(
+    metrics: PrometheusMetrics, cluster: KubernetesCluster, witness: ReadinessWitness
+) -> World:
+    """Return what the daemon asks, by the real clock."""
+    return World(
+        metrics,
+        cluster,
+        SystemClock(),
+        witness,
+        clock_moved_by=WallClock().moved_by,
+        cut_short=partial(_cut_short, metrics, cluster),
+    )
 
 
 def _cut_short(metrics: PrometheusMetrics, cluster: KubernetesCluster) -> None:

@@ -12,9 +12,10 @@ import yaml
 
 from autoscaler.errors import PolicyError
 from autoscaler.policy.book import PolicyBook
+from autoscaler.policy.converted import Converted, Fields, mapping
 from autoscaler.policy.document import PolicyDocument
 from autoscaler.policy.files import CONFIG_MAP_LABEL
-from autoscaler.policy.from_hpa import Converted, Fields, keda_object, mapping, policy_of_hpa
+from autoscaler.policy.from_hpa import keda_object, policy_of_hpa
 from autoscaler.policy.from_scaled_object import policy_of_scaled_object
 from autoscaler.policy.schema import Mode
 
@@ -45,6 +46,7 @@ def converted(manifests: Iterable[Any], *, namespace: str | None = None) -> Conv
         Of objects that name none, as those of a file may; by default `default`.
     """
     items = [item for value in manifests for item in _items(value)]
+    # HPAs first: of two objects of one workload the HPA's policy stays.
     found = sorted((item for item in items if _kind(item) in _CONVERTERS), key=_kind)
     here = {(_namespace(item, namespace), _name(item)) for item in found if _is_keda(item)}
     documents: list[PolicyDocument] = []

@@ -81,11 +81,27 @@ def _read(path: Path) -> tuple[list[PolicyDocument], list[str]]:
             problems += wrong
         except PolicyError as error:
             problems.append(str(error))
-        except (OSError, UnicodeDecodeError) as error:
-            problems.append(f"{file}: cannot be read: {why_not(error)}")
     if not found and not problems:
         problems.append(f"{path}: holds no policy")
     return found, problems
+
+
+def read_yaml(path: Path, *, times_a_policy: int = 1) -> tuple[str, list[Any]]:
+    """Return the text of a file, and its YAML documents; bounded as `yaml_text.documents` is.
+
+    Raises
+    ------
+    PolicyError
+        When it cannot be read, is not YAML or beyond the bounds.
+    """
+    try:
+        with (_STANDARD_INPUT if str(path) == "-" else path).open(encoding="utf-8") as opened:
+            text = opened.read(times_a_policy * MOST_CHARACTERS + 1)
+        return text, documents(text, times_a_policy=times_a_policy)
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError(f"{path}: cannot be read: {why_not(error)}") from error
+    except PolicyError as error:
+        raise PolicyError(f"{path}: {error}") from error
 
 
 def _is_policy_file(file: Path) -> bool:
@@ -95,10 +111,8 @@ def _is_policy_file(file: Path) -> bool:
 
 def _of_file(path: Path) -> tuple[list[PolicyDocument], list[str]]:
     """Return the documents of a file, and what is wrong with each manifest of it."""
-    with (_STANDARD_INPUT if str(path) == "-" else path).open(encoding="utf-8") as opened:
-        text = opened.read(MOST_CHARACTERS + 1)
+    text, read = read_yaml(path)
     try:
-        read = documents(text)
         values = [item for value in read for item in _items(value)]
     except PolicyError as error:
         raise PolicyError(f"{path}: {error}") from error

@@ -5,13 +5,11 @@ CPU target under another name.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from autoscaler.errors import PolicyError
 from autoscaler.policy.complaints import shown
-
-Fields = dict[str, Any]
+from autoscaler.policy.converted import Converted, Fields, mapping
 
 # What the API server fills in where an HPA names no metric.
 _DEFAULT_CPU_UTILIZATION = 80
@@ -24,14 +22,6 @@ _HIDDEN = (
     "autoscaling.alpha.kubernetes.io/behavior",
 )
 _FROM_AN_ADAPTER = {"Pods": "pods", "Object": "object", "External": "external"}
-
-
-@dataclass(frozen=True, slots=True)
-class Converted:
-    """A policy's fields, as they would be written, and what its reader has to know."""
-
-    fields: Fields
-    notes: tuple[str, ...] = ()
 
 
 def policy_of_hpa(manifest: Fields) -> Converted:
@@ -85,22 +75,6 @@ def cpu_utilization(percent: Any) -> Fields:
     """Return the metric of an HPA that names a share of the CPU requests and nothing else."""
     target = {"type": "Utilization", "averageUtilization": percent}
     return {"type": "Resource", "resource": {"name": "cpu", "target": target}}
-
-
-def mapping(holder: Fields, name: str) -> Fields:
-    """Return a section; one that is not there is empty.
-
-    Raises
-    ------
-    PolicyError
-        When something else stands in its place.
-    """
-    found = holder.get(name)
-    if found is None:
-        return {}
-    if not isinstance(found, dict):
-        raise PolicyError(f"{name}: {shown(found)} must be a mapping of fields")
-    return found
 
 
 def keda_object(manifest: Fields) -> str | None:

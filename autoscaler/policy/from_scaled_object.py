@@ -17,7 +17,7 @@ from typing import Any
 
 from autoscaler.errors import PolicyError
 from autoscaler.policy.complaints import shown
-from autoscaler.policy.from_hpa import Converted, Fields, mapping
+from autoscaler.policy.converted import Converted, Fields, mapping
 
 # KEDA's own defaults.
 _MIN_REPLICAS, _MAX_REPLICAS = 0, 100
