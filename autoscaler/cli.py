@@ -145,11 +145,19 @@ def _demo(command: argparse.ArgumentParser) -> None:
 
 def _replay(command: argparse.ArgumentParser) -> None:
     flag(command, "--policy", metavar="P.yaml", required=True, help="whose decisions are played")
-    flag(command, "--trace", metavar="T.csv[.gz]", nargs="+", help=flags.TRACE)
+    flag(
+        command,
+        "--trace",
+        action=flags.Several,
+        metavar="T.csv[.gz]",
+        nargs="+",
+        help=flags.TRACE,
+    )
     flag(command, "--days", type=flags.days, help="instead of a trace: so much Prometheus history")
     flag(
         command,
         "--startup",
+        action=flags.Several,
         type=flags.startups,
         default="120s",
         help="until a pod is ready; one or several: 30s,120s",
@@ -157,6 +165,7 @@ def _replay(command: argparse.ArgumentParser) -> None:
     flag(
         command,
         "--risk",
+        action=flags.Several,
         type=flags.risks,
         help="accepted chance of being short; one or several: 0.3%,1%; default: the policy's",
     )

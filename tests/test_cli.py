@@ -533,6 +533,17 @@ def test_several_risks_and_startups_are_a_row_each_and_their_means(policy, trace
     assert "mean of 1" in capsys.readouterr().out
 
 
+def test_what_may_be_several_may_also_be_given_several_times(monkeypatch):
+    monkeypatch.setenv("AUTOSCALER_TRACE", "default.csv")
+    given = ["--trace", "a.csv", "b.csv", "--trace", "c.csv", "--risk", "1%", "--risk", "0.3%,3%"]
+
+    read = parser().parse_args(["replay", "--policy", "p.yaml", *given, "--startup", "60s"])
+
+    assert read.trace == ["a.csv", "b.csv", "c.csv"]
+    assert list(read.risk) == pytest.approx([0.01, 0.003, 0.03])
+    assert [each.total_seconds() for each in read.startup] == [60.0]
+
+
 def test_decisions_are_of_one_replay(policy, trace, tmp_path, capsys):
     one_file = ["--decisions", str(tmp_path / "out.csv"), "--risk", "1%,10%"]
 

@@ -145,6 +145,17 @@ class Switch(argparse.Action):
         setattr(namespace, self.dest, True)
 
 
+class Several(argparse.Action):
+    """A flag of several values, which may also be given several times."""
+
+    def __call__(
+        self, parser: object, namespace: argparse.Namespace, values: Any, *_: object
+    ) -> None:
+        """Add them to what was given; a default is not."""
+        given = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, values if given is self.default else [*given, *values])
+
+
 def flag(command: Flags, name: str, **options: Any) -> None:
     """Add a flag whose default may come from the environment, where it is checked the same."""
     variable = "AUTOSCALER_" + name.lstrip("-").replace("-", "_").upper()
