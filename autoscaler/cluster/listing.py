@@ -21,7 +21,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import urllib3
@@ -60,6 +60,8 @@ _FAILED = 500
 _ERROR_EVENT = re.compile(rb'^\{"type": ?"ERROR"', re.MULTILINE)
 _GONE_EVENT = re.compile(rb'"code": ?410\b')
 _LONGEST_ERROR = 300
+# Warnings of unreadable objects that are remembered, so as not to be repeated.
+_MOST_TOLD = 1000
 # Too many requests: a list is the dearest that a server could be asked for instead of a watch.
 BUSY = 429
 
@@ -90,6 +92,7 @@ class Resource:
     path: str
     trimmed: Callable[[Json], Seen | None]
     label_selector: str | None = None
+    _told: set[tuple[str, str]] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def kept(self, raw: Json) -> Seen | None:
         """Return what is kept of an object; one that cannot be read is left out, never fatal.
@@ -99,10 +102,22 @@ class Resource:
         try:
             return self.trimmed(raw)
         except MALFORMED as error:
-            named = raw.get("metadata") if isinstance(raw, dict) else None
-            fields = {"resource": self.path, "object": str(named)[:200], "error": repr(error)[:200]}
-            logger.warning("object_unreadable", extra={"fields": fields})
+            self._tell(raw, repr(error)[:_LONGEST_ERROR])
             return None
+
+    def _tell(self, raw: Json, error: str) -> None:
+        """Warn of what is wrong with an object, once: its status may change all the time."""
+        meta = raw.get("metadata") if isinstance(raw, dict) else None
+        where = ("namespace", "name")
+        named = "/".join(str(meta.get(w)) for w in where) if isinstance(meta, dict) else str(meta)
+        named = named[:_LONGEST_ERROR]
+        if (named, error) in self._told:
+            return
+        if len(self._told) >= _MOST_TOLD:
+            self._told.clear()
+        self._told.add((named, error))
+        fields = {"resource": self.path, "object": named, "error": error}
+        logger.warning("object_unreadable", extra={"fields": fields})
 
 
 class Listing:

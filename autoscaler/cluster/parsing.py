@@ -33,6 +33,9 @@ _COUNTS_UPDATED = frozenset({"Deployment", "StatefulSet", "Rollout"})
 # Kinds whose controllers say which generation they have seen; a status without it is older than
 # their first look, when no pod has been ordered yet. Elsewhere its absence says nothing.
 _TELLS_GENERATION = frozenset({"Deployment", "StatefulSet"})
+# Kinds that have one replica where they leave the count out, by the API server's default or Argo's.
+# Of another kind it may stand elsewhere: `scale` of a Flink cluster counts its task managers.
+_ONE_BY_DEFAULT = frozenset({"Deployment", "StatefulSet", "ReplicaSet", "Rollout"})
 # Pods of these are never a scale target's.
 _NEVER_SCALED = frozenset({"DaemonSet", "Job", "Node"})
 _PHASES = {phase.value: phase for phase in PodPhase}
@@ -51,7 +54,11 @@ def policy_source(raw: Json) -> PolicySource:
 
 
 def workload(raw: Json, *, kind: str, api_version: str) -> Workload:
-    """Return what is kept of a Deployment, StatefulSet, Rollout or the like."""
+    """Return what is kept of a Deployment, StatefulSet, Rollout or the like.
+
+    `ValueError` where its count of replicas is not known: taken for one, a lower number would pass
+    for a scale-out.
+    """
     meta, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
     pod_spec = (spec.get("template") or {}).get("spec") or {}
     annotations = {text_of(k): text_of(v) for k, v in (meta.get("annotations") or {}).items()}
@@ -62,7 +69,7 @@ def workload(raw: Json, *, kind: str, api_version: str) -> Workload:
         target=TargetRef(namespace, name, kind, api_version),
         uid=text_of(meta["uid"]),
         resource_version=text_of(meta["resourceVersion"]),
-        spec_replicas=_count(spec, "replicas", absent=1),
+        spec_replicas=_ordered(spec, kind=kind),
         status_replicas=_count(status, "replicas"),
         ready_replicas=_count(status, "readyReplicas"),
         rollout_in_progress=rollout_in_progress(raw, kind=kind),
@@ -226,6 +233,13 @@ def _count(section: Json, name: str, *, absent: int = 0) -> int:
     if not 0 <= count <= _NEVER:
         raise OverflowError(f"{name} {value!r} is no count")
     return count
+
+
+def _ordered(spec: Json, *, kind: str) -> int:
+    """Return `spec.replicas`."""
+    if spec.get("replicas") is None and kind not in _ONE_BY_DEFAULT:
+        raise ValueError(f"{kind} has no spec.replicas, so what its `scale` counts is not known")
+    return _count(spec, "replicas", absent=1)
 
 
 def _controller(meta: Json) -> Json | None:

@@ -109,10 +109,19 @@ def test_a_workload_whose_status_is_still_empty_has_no_pods() -> None:
     assert (seen.spec_replicas, seen.status_replicas, seen.ready_replicas) == (3, 0, 0)
 
 
-def test_replicas_left_out_are_one_as_the_api_server_has_it() -> None:
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "ReplicaSet", "Rollout"])
+def test_replicas_left_out_are_one_as_the_api_server_or_argo_has_it(kind: str) -> None:
     raw = {"metadata": META, "spec": {}}
 
-    assert parsing.workload(raw, kind="Deployment", api_version="apps/v1").spec_replicas == 1
+    assert parsing.workload(raw, kind=kind, api_version="apps/v1").spec_replicas == 1
+
+
+def test_a_kind_whose_scale_counts_elsewhere_is_not_taken_for_one_replica() -> None:
+    """Ten task managers read as one would be "scaled out" to the five that are needed."""
+    raw = {"metadata": META, "spec": {"taskManager": {"replicas": 10}}}
+
+    with pytest.raises(ValueError, match=r"no spec\.replicas"):
+        parsing.workload(raw, kind="FlinkDeployment", api_version="flink.apache.org/v1beta1")
 
 
 def test_of_annotations_only_our_own_are_kept() -> None:

@@ -109,8 +109,10 @@ def test_a_spoilt_config_map_holds_texts_only(chance: Random):
         assert all(isinstance(part, str) for item in seen.data.items() for part in item)
 
 
-def test_an_object_that_cannot_be_read_is_left_out_and_told(caplog):
+def test_an_object_that_cannot_be_read_is_left_out_and_told_once_for_each_reason(caplog):
     rollouts = Resource("/apis/argoproj.io/v1alpha1/rollouts", READERS["Rollout"][0])
+    spoilt = WORKLOAD | {"spec": {"template": {"spec": {"containers": 5}}}}
 
-    assert rollouts.kept(WORKLOAD | {"spec": {"template": {"spec": {"containers": 5}}}}) is None
-    assert [record.getMessage() for record in caplog.records] == ["object_unreadable"]
+    assert [rollouts.kept(spoilt), rollouts.kept(spoilt), rollouts.kept({})] == [None] * 3
+    told = [(r.getMessage(), r.__dict__["fields"]["object"]) for r in caplog.records]
+    assert told == [("object_unreadable", "shop/checkout"), ("object_unreadable", "None")]
