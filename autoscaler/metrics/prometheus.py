@@ -16,6 +16,7 @@ from autoscaler.decide.facts import Doubt, Sample, TargetRef, WorkloadFacts
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.answers import Table
 from autoscaler.metrics.connection import Answer, Connection, Outcome, Question
+from autoscaler.metrics.ended_pods import EndedPods
 from autoscaler.metrics.history import HistoryReader
 from autoscaler.metrics.own_queries import (
     AsWritten,
@@ -38,7 +39,7 @@ from autoscaler.metrics.sample_quality import (
 )
 from autoscaler.metrics.samples import Reading
 from autoscaler.metrics.settings import PrometheusSettings
-from autoscaler.metrics.source import Counter
+from autoscaler.metrics.source import CPU_WINDOW, SCRAPE_INTERVAL, Counter
 from autoscaler.metrics.transport import QueryRefusedError
 from autoscaler.ports import History, LoadSeries
 from autoscaler.strict import MALFORMED
@@ -71,6 +72,8 @@ class PrometheusMetrics:
         self._jobs: dict[tuple[Counter, ...], frozenset[str]] = {}
         self._behind: dict[tuple[TargetRef, str], Behind] = {}
         self._silent: dict[int, tuple[list[str], frozenset[str]]] = {}
+        longest = CPU_WINDOW * (settings.scrape_interval / SCRAPE_INTERVAL)
+        self._ended = EndedPods(window=longest)
 
     def close(self) -> None:
         """Let go of connections and threads."""
@@ -87,10 +90,12 @@ class PrometheusMetrics:
         deadline = self._connection.patience()
         own = self._own_queries.begun(self._own, now=now)
         down, answers, own_answers = self._answers(own, now=now, deadline=deadline)
+        self._ended.note(workloads, now=now)
         around = Circumstances(
             now,
             workloads,
             *_targets_down(down),
+            ended=self._ended.of,
             scrape_interval=self._settings.scrape_interval,
         )
         for group, answer in zip(self._plan.groups, answers, strict=True):

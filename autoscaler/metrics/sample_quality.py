@@ -5,7 +5,7 @@ may raise a recommendation and never lower it.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -88,6 +88,8 @@ class Circumstances:
     workloads: Mapping[TargetRef, WorkloadFacts]
     down: tuple[Down, ...] = ()
     down_is_known: bool = True
+    ended: Callable[[TargetRef], Collection[str]] = lambda target: ()
+    """Which pods a workload had until a moment ago, whose work is still in windows of rates."""
     warnings: tuple[str, ...] = ()
     skew: timedelta = timedelta(0)
     scrape_interval: timedelta = SCRAPE_INTERVAL

@@ -172,6 +172,17 @@ class Reading:
                 found.twice += parts.twice.get(key, 0)
                 found.n_reset += parts.reset.get(key, 0)
                 found.foreign |= key in self._table.foreign
+        if counter.window is not None:
+            self._add_ended(found, member, pods)
+
+    def _add_ended(
+        self, found: _Found, member: Member, pods: Mapping[str, list[tuple[str, str, float]]]
+    ) -> None:
+        """Add what pods that are gone served within the window: those here took over from them."""
+        for pod in self._around.ended(member.target):
+            for container, _, load in pods.get(pod, ()):
+                if not member.container or container == member.container:
+                    found.add(load)
 
     def _uncovered(self, number: int, key: str) -> bool:
         """Whether nothing was there before the window, so that a rate over it says too little."""
