@@ -21,6 +21,7 @@ class Table:
         self.foreign: set[str] = set()
         """Keys that stand for workloads of more than one cluster."""
         self.jobs: set[str] = set()
+        self._silent: dict[tuple[str, str], list[str]] = {}
         self._clusters: dict[str, str] = {}
 
     @property
@@ -31,6 +32,10 @@ class Table:
     def of(self, number: int, part: str) -> Rows:
         """Return the rows of one part of one counter."""
         return self._parts.get((number, part), _NONE)
+
+    def silent(self, number: int, key: str) -> Sequence[str]:
+        """Return the emitters of one workload that have not been heard for a while."""
+        return self._silent.get((f"{number}:silent", key), ())
 
     def read(self, result: Iterable[Any]) -> "Table":
         """Take in the rows of an instant answer."""
@@ -44,6 +49,10 @@ class Table:
             counter, name, rows = way
             if name == "jobs":
                 self.jobs.add(labels.get("job", ""))
+                continue
+            if name == "silent":
+                emitter = "/".join(labels.get(label, "") for label in counter.unit)
+                self._silent.setdefault((part, row_key(counter, labels)), []).append(emitter)
                 continue
             key, value = row_key(counter, labels), number_of(row)
             if key in rows or CLUSTER_LABEL in labels:

@@ -53,6 +53,7 @@ class _Found:
     foreign: bool = False
     uncovered: bool = False
     n_reset: float = 0.0
+    silent: list[str] = field(default_factory=list)
     seen: bool = False
     by_pod: dict[str, float] = field(default_factory=dict)
 
@@ -64,6 +65,8 @@ class _Found:
         """What is missing of the window of the rate, in words."""
         if self.uncovered:
             return "scraped for less than the window of the rate"
+        if self.silent:
+            return f"silent: {len(self.silent)} of its exporters, first {self.silent[0]}"
         if self.n_reset:  # what was counted between the last scrape and the restart is lost
             return f"{self.n_reset:g} counters began anew within the window of the rate"
         return ""
@@ -131,7 +134,7 @@ class Reading:
             if counter.by_pod:
                 self._add_pods(found, member, number)
             elif not counter.extra:
-                self._add_row(found, member.keys[number], number)
+                self._add_row(found, member, number)
         for number, counter in self._counters:
             if not counter.extra or found.load is None:
                 continue
@@ -140,12 +143,13 @@ class Reading:
                 found.add(extra, sign=counter.sign)
         return found
 
-    def _add_row(self, found: _Found, key: str, number: int) -> None:
-        parts = self._parts[number]
+    def _add_row(self, found: _Found, member: Member, number: int) -> None:
+        parts, key = self._parts[number], member.keys[number]
         load = parts.load.get(key)
         if load is not None:
             found.add(load)
             found.uncovered |= self._uncovered(number, key)
+            found.silent += self._silent_emitters(member, number)
         found.dated(parts.at.get(key))
         found.n_series += max(0, int(parts.series.get(key, 0)))
         found.twice += parts.twice.get(key, 0)
@@ -183,6 +187,17 @@ class Reading:
             for container, _, load in pods.get(pod, ()):
                 if not member.container or container == member.container:
                     found.add(load)
+
+    def _silent_emitters(self, member: Member, number: int) -> list[str]:
+        """Return which emitters of a sum are silent, but for pods that have ended."""
+        silent = self._table.silent(number, member.keys[number])
+        facts = self._around.workloads.get(member.target)
+        if not silent or self._group.counters[number].unit != ("pod",):
+            return list(silent)
+        if not self._group.source.per_pod or facts is None or facts.pods is None:
+            return list(silent)
+        here = {pod.name for pod in facts.pods if pod.goes_on}
+        return [pod for pod in silent if pod in here]
 
     def _uncovered(self, number: int, key: str) -> bool:
         """Whether nothing was there before the window, so that a rate over it says too little."""

@@ -34,6 +34,9 @@ PROBE = timedelta(minutes=1)
 
 # A pod is dated by itself when it is silent for more than a scrape and a half.
 _LATE_PROBES = 0.75
+# An emitter among several is silent after two scrapes and a half. Prometheus ends the series of a
+# target that went away after two, and a federation adds a scrape to the age of each.
+_SILENT_PROBES = 1.25
 
 Condition = tuple[str, Operator, str]
 Parameters = Mapping[str, str]
@@ -134,7 +137,8 @@ class Counter:
         `twice` how many emitters arrive by two scrape jobs, `jobs` which scrape jobs there are,
         `before` how many series were there before the window began, `reset` how many began anew
         within it.
-        Of pods, whose rows are many, only those that are `late` are dated one by one.
+        Of pods, whose rows are many, only those that are `late` are dated one by one; of other
+        emitters those are named that are `silent`, for the newest time stamp is that of another.
         """
         selected = self.selector(narrowed)
         if self.extra:
@@ -159,6 +163,10 @@ class Counter:
         else:  # there the rows themselves are the emitters
             parts["series"] = f"count {identity} ({selected})"
             parts["emitters"] = f"count {identity} (count {by(emitter)} ({selected}))"
+            if self.unit:
+                silent = _SILENT_PROBES * self.probe.total_seconds()
+                newest = f"max {by(emitter)} (timestamp({selected}))"
+                parts["silent"] = f"{newest} < time() - {silent:g}"
         return parts
 
     def without_suffix(self, value: str) -> str:

@@ -377,6 +377,24 @@ def test_a_sum_is_as_old_as_its_oldest_part(sample_of, late):
     assert NOW - sample.sampled_at == timedelta(seconds=90)
 
 
+@pytest.mark.parametrize(
+    ("pods", "doubt"),
+    [
+        pytest.param(OURS, Doubt.PARTIAL, id="a pod of ours"),
+        pytest.param(OURS[1:], None, id="a pod that has ended"),
+        pytest.param(None, Doubt.PARTIAL, id="pods are not watched"),
+    ],
+)
+def test_a_sum_lacks_an_emitter_that_is_silent_for_two_scrapes_and_a_half(sample_of, pods, doubt):
+    who = {"namespace": "shop", "deployment": "checkout", "pod": POD}
+    silent = row(T - 90, autoscaler_part="0:silent", **who)
+
+    sample = sample_of([*linkerd(), silent], workloads=workload(*pods) if pods else None)
+
+    assert (sample.value, sample.doubt) == (120.0, doubt)
+    assert sample.detail == (f"silent: 1 of its exporters, first {POD}" if doubt else "")
+
+
 def test_a_new_pod_without_a_sample_is_not_missed_yet(sample_of):
     young = workload(*OURS, "checkout-7d4b9c5f6-zzzzz", age=timedelta(minutes=2))
 

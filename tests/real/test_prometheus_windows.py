@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from autoscaler.decide.facts import Sample
+from autoscaler.decide.facts import Doubt, Sample
 from autoscaler.metrics.prometheus import PrometheusMetrics, PrometheusSettings
 from autoscaler.ports import LoadSeries
-from support.load_series import TARGET, cpu, workload
+from support.load_series import TARGET, cpu, request_rate, workload
 from support.prometheus_server import Exporter, Past, PrometheusServer, missing_binaries
 
 END = time.time() // 60 * 60
@@ -29,6 +29,12 @@ def cores(pod: str, *, begin: float, end: float = 0.0, of: float = 0.5) -> Past:
     return Past("container_cpu_usage_seconds_total", who, scraped(begin, end, of), "counter")
 
 
+def requests(name: str, pod: str, *, end: float = 0.0) -> Past:
+    who = {"namespace": "shop", "deployment": name, "pod": pod, "direction": "inbound",
+           "job": "linkerd-proxy", "instance": f"{pod}:4191"}  # fmt: skip
+    return Past("request_total", who, scraped(-3600, end, 50.0), "counter")
+
+
 OLD = [f"checkout-7d4b9c5f6-bcdf{letter}" for letter in "ghjk"]
 NEW = [f"checkout-5c8d6f7b9-bcdf{letter}" for letter in "ghjk"]
 
@@ -43,6 +49,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.import_past(
         *(cores(pod, begin=-3600, end=-90) for pod in OLD),
         *(cores(pod, begin=-90) for pod in NEW),
+        requests("checkout", OLD[0]),
+        requests("checkout", OLD[1], end=-90),
     )
     server.start()
     yield server.url
@@ -69,3 +77,17 @@ def test_after_a_rollout_the_cpu_is_that_of_the_pods_before_and_after_it(url):
 
     assert sample.value == pytest.approx(4 * 0.5, rel=0.1)
     assert sample.by_pod.keys() == set(NEW)
+
+
+@pytest.mark.parametrize(
+    ("pods", "doubt"),
+    [
+        pytest.param(OLD[:2], Doubt.PARTIAL, id="who scrapes one of them is silent"),
+        pytest.param(OLD[:1], None, id="it has ended"),
+    ],
+)
+def test_a_pod_whose_scrapes_stopped_without_a_word_is_missed(url, pods, doubt):
+    sample = last_of(url, request_rate(source="linkerd"), (0, pods))
+
+    assert sample.value < 100 * 0.8
+    assert sample.doubt is doubt
