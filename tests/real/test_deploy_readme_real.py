@@ -30,7 +30,7 @@ from autoscaler.review.annotation import annotation_of
 from review.records import record
 from support.control_plane import ControlPlane
 from support.helm_template import Chart
-from support.workloads import Namespace, StandInKubelet
+from support.workloads import Namespace, StandInKubelet, deployment
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -91,9 +91,7 @@ def test_every_command_works_in_order(new_control_plane: Callable[[], ControlPla
     plane = new_control_plane()
     connection = connect(plane.admin_kubeconfig)
     ours = Namespace(plane, connection.client, "autoscaler-system")
-    here = Path(sys.executable).parent
-    path = f"{os.environ['KUBEBUILDER_ASSETS']}:{here}:{os.environ['PATH']}"
-    environment = os.environ | {"KUBECONFIG": str(plane.admin_kubeconfig), "PATH": path}
+    environment = environment_of(plane)
     with StandInKubelet(ours, startup=timedelta(0)):
         for command in commands():
             if "get hpa" in command:
@@ -101,6 +99,13 @@ def test_every_command_works_in_order(new_control_plane: Callable[[], ControlPla
             if not any(word in command.split() for word in NOT_HERE):
                 run(command, environment)
     connection.close()
+
+
+def environment_of(plane: ControlPlane) -> dict[str, str]:
+    """Return where `kubectl` and `autoscaler` are, and which cluster they ask."""
+    here = Path(sys.executable).parent
+    path = f"{os.environ['KUBEBUILDER_ASSETS']}:{here}:{os.environ['PATH']}"
+    return os.environ | {"KUBECONFIG": str(plane.admin_kubeconfig), "PATH": path}
 
 
 def run(command: str, environment: dict[str, str]) -> None:
@@ -226,6 +231,29 @@ def test_argo_ignores_replicas() -> None:
     [ignored] = yaml.safe_load(the("spec:"))["spec"]["ignoreDifferences"]
 
     assert ignored == {"group": "apps", "kind": "Deployment", "jsonPointers": ["/spec/replicas"]}
+
+
+@pytest.mark.parametrize("flags", ["", "--server-side --field-manager=flux"])
+@pytest.mark.parametrize(("handed_over", "left"), [(True, 4), (False, 1)])
+def test_replicas_that_leave_the_manifest_stay_if_they_are_handed_over(
+    plane: ControlPlane,
+    namespace: Namespace,
+    tmp_path: Path,
+    flags: str,
+    handed_over: bool,
+    left: int,
+) -> None:
+    whole, file = deployment("checkout", replicas=4), tmp_path / "checkout.yaml"
+    without = whole | {"spec": {k: v for k, v in whole["spec"].items() if k != "replicas"}}
+    apply = f"kubectl -n shop apply --validate=false {flags} -f {file}"
+    client_side, server_side = the("kubectl -n shop annotate deployment checkout kube").splitlines()
+    handover = [server_side if flags else client_side] if handed_over else []
+
+    for manifest, commands_before in ((whole, []), (without, handover)):
+        file.write_text(yaml.safe_dump(manifest))
+        for command in (*commands_before, apply):
+            run(command.replace("-n shop", f"-n {namespace.name}"), environment_of(plane))
+    assert namespace.replicas("checkout") == left
 
 
 @pytest.mark.parametrize(
