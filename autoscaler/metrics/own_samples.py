@@ -10,7 +10,7 @@ from autoscaler.decide.facts import Doubt, Sample
 from autoscaler.metrics.answers import combined, number_of
 from autoscaler.metrics.own_query import FoundSelector, OwnQuery
 from autoscaler.metrics.plan import PART_LABEL
-from autoscaler.metrics.sample_quality import Place
+from autoscaler.metrics.targets_down import Place
 
 # A part of a query's answer by name, and the row that says it.
 Part = tuple[str, Mapping[str, Any]]

@@ -29,24 +29,22 @@ from autoscaler.metrics.own_query import OwnQuery, examined
 from autoscaler.metrics.own_samples import Behind, Part, by_query, sample_of
 from autoscaler.metrics.plan import Group, Plan, planned
 from autoscaler.metrics.promql import Matcher, any_of, selector
-from autoscaler.metrics.sample_quality import (
-    Circumstances,
-    Down,
-    Place,
-    beside_down,
-    by_place,
-    with_doubt,
-)
+from autoscaler.metrics.sample_quality import Circumstances, beside_down, with_doubt
 from autoscaler.metrics.samples import Reading
 from autoscaler.metrics.settings import PrometheusSettings
-from autoscaler.metrics.source import CPU_WINDOW, SCRAPE_INTERVAL, Counter
+from autoscaler.metrics.source import (
+    CONTROL_WINDOW,
+    CPU_WINDOW,
+    PROBE,
+    SCRAPE_INTERVAL,
+    Counter,
+)
+from autoscaler.metrics.targets_down import Down, Place, by_place, down_query, targets_down
 from autoscaler.metrics.transport import QueryRefusedError
 from autoscaler.ports import History, LoadSeries
 from autoscaler.strict import MALFORMED
 
 __all__ = ["PrometheusMetrics", "PrometheusSettings"]
-
-_DOWN = "count by (job, instance, namespace, pod) (up == 0)"
 
 # More silent pods than this are one outage, not many pods: the first tell as much as all.
 _MOST_PODS_ASKED = 2_000
@@ -72,8 +70,10 @@ class PrometheusMetrics:
         self._jobs: dict[tuple[Counter, ...], frozenset[str]] = {}
         self._behind: dict[tuple[TargetRef, str], Behind] = {}
         self._silent: dict[int, tuple[list[str], frozenset[str]]] = {}
-        longest = CPU_WINDOW * (settings.scrape_interval / SCRAPE_INTERVAL)
-        self._ended = EndedPods(window=longest)
+        stretch = settings.scrape_interval / SCRAPE_INTERVAL
+        self._ended = EndedPods(window=CPU_WINDOW * stretch)
+        windows = (CONTROL_WINDOW * stretch, CPU_WINDOW * stretch)
+        self._down_query = down_query(windows, probe=PROBE * stretch)
 
     def close(self) -> None:
         """Let go of connections and threads."""
@@ -132,7 +132,7 @@ class PrometheusMetrics:
         All are sent at once, so that a slow one delays no other; those under suspicion of being too
         heavy are the last.
         """
-        questions = [Question(_DOWN, at=now)]
+        questions = [Question(self._down_query, at=now)]
         for group, query in zip(self._plan.groups, self._queries, strict=True):
             questions.append(Question(query, at=now, read=partial(_table, group)))
         texts = self._own_queries.questions(own.batches)
@@ -204,6 +204,7 @@ class PrometheusMetrics:
         )
         samples: dict[int, Sample] = {}
         down = by_place(around.down)
+        down_now = by_place(target for target in around.down if target.window is None)
         rows_of: dict[int, dict[str, list[Part]]] = {}
         n_in = Tally(map(id, outcomes.values()))
         for index, outcome in outcomes.items():
@@ -215,7 +216,8 @@ class PrometheusMetrics:
                     rows_of[id(outcome)] = by_query(outcome.result, index)
                 rows = rows_of[id(outcome)].get(str(index), ())
                 beside = around.of(outcome, shared=n_in[id(outcome)] > 1)
-                samples[index] = self._own_sample(index, rows, beside, down)
+                rated = any(found.window for found in self._own[index].selectors)
+                samples[index] = self._own_sample(index, rows, beside, down if rated else down_now)
             except MALFORMED as error:
                 samples[index] = unknown(MetricUnavailableError(f"malformed answer: {error!r}"))
         return samples
@@ -285,7 +287,6 @@ def _targets_down(outcome: Outcome) -> tuple[tuple[Down, ...], bool]:
     if isinstance(outcome, MetricUnavailableError):
         return (), False
     try:
-        down = tuple(Down.of(row["metric"]) for row in outcome.result)
+        return targets_down(outcome.result), True
     except MALFORMED:
         return (), False
-    return down, True

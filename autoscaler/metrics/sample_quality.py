@@ -13,9 +13,8 @@ from functools import lru_cache
 from autoscaler.decide.facts import Doubt, PodFacts, Sample, TargetRef, WorkloadFacts
 from autoscaler.decide.measured import MOST_CLOCK_SKEW
 from autoscaler.metrics.connection import Answer
-from autoscaler.metrics.ownership import owner_name
 from autoscaler.metrics.source import SCRAPE_INTERVAL
-from autoscaler.strict import text_of
+from autoscaler.metrics.targets_down import DOWN_UNKNOWN, Down, Place, told_down
 
 # A series that is silent for four scrapes is not being scraped.
 _STALE_AFTER_SCRAPES = 4.0
@@ -23,8 +22,6 @@ _STALE_AFTER_SCRAPES = 4.0
 _LATE_AFTER_SCRAPES = 1.5
 # Discovery, first scrape and the second one, without which there is no rate.
 _POD_IS_NEW = timedelta(minutes=3)
-# A scrape job, and the namespace of what it scrapes.
-Place = tuple[str, str]
 # Prometheus warns per series; the first few say it all.
 _LONGEST_DETAIL = 200
 # PromQL remarks on expressions, too (a counter whose name does not end in `_total`), up to 2.52
@@ -33,44 +30,6 @@ _OF_NOBODY = re.compile(r"PromQL info|[0-9]+ more [a-z ]*annotations omitted")
 # A warning does not say whose expression it is about, and one policy's must not keep all others
 # from lowering. What PromQL leaves out because of it is absent or a histogram: in doubt anyway.
 _OF_SOMEBODY = re.compile(rf"PromQL warning|{_OF_NOBODY.pattern}")
-
-
-@dataclass(frozen=True, slots=True)
-class Down:
-    """A scrape target that Prometheus cannot reach now."""
-
-    job: str
-    instance: str
-    namespace: str = ""
-    pod: str = ""
-
-    @classmethod
-    def of(cls, labels: Mapping[str, str]) -> "Down":
-        """Return the target that a row of `up` stands for."""
-        names = ("job", "instance", "namespace", "pod")
-        return cls(*(text_of(labels.get(name, "")) for name in names))
-
-    def is_a_pod_of(self, workload: TargetRef, pods: tuple[PodFacts, ...] | None) -> bool:
-        """Whether this is one of the workload's pods, by owner or else by name.
-
-        One that has ended, or is about to, serves nothing that could be missed; by its name alone
-        that cannot be told.
-        """
-        if self.namespace and self.namespace != workload.namespace:
-            return False
-        if pods is not None:
-            return any(pod.name == self.pod and pod.goes_on for pod in pods)
-        return owner_name(self.pod, kind=workload.kind) == workload.name
-
-
-DOWN_UNKNOWN = "which scrape targets are down is not known"
-
-
-def told_down(down: Sequence[Down]) -> str:
-    """Return that targets are down, in words; empty when none is."""
-    if len(down) == 1:
-        return f"1 scrape target is down, {down[0].instance}"
-    return f"{len(down)} scrape targets are down, first {down[0].instance}" if down else ""
 
 
 def not_scraped(sample: Sample, down: Sequence[Down]) -> Sample:
@@ -111,14 +70,6 @@ def settled(pods: Iterable[PodFacts], *, now: datetime) -> list[PodFacts]:
         and now - pod.created_at > _POD_IS_NEW
         and (pod.ready_transition_at is None or now - pod.ready_transition_at > _POD_IS_NEW)
     ]
-
-
-def by_place(down: Iterable[Down]) -> dict[Place, list[Down]]:
-    """Return targets by where they are scraped: many of them are asked for by many queries."""
-    places: dict[Place, list[Down]] = {}
-    for target in down:
-        places.setdefault((target.job, target.namespace), []).append(target)
-    return places
 
 
 def beside_down(

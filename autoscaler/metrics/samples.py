@@ -18,15 +18,8 @@ from autoscaler.decide.pod_metric import knows_every_ready_pod
 from autoscaler.metrics.answers import Rows, Table
 from autoscaler.metrics.ownership import owner_name
 from autoscaler.metrics.plan import Group, Member
-from autoscaler.metrics.sample_quality import (
-    DOWN_UNKNOWN,
-    Circumstances,
-    Down,
-    not_scraped,
-    settled,
-    told_down,
-    with_doubt,
-)
+from autoscaler.metrics.sample_quality import Circumstances, not_scraped, settled, with_doubt
+from autoscaler.metrics.targets_down import DOWN_UNKNOWN, Down, told_down
 
 
 class _Parts(NamedTuple):
@@ -95,7 +88,12 @@ class Reading:
             _Parts(*(table.of(number, part) for part in _Parts._fields))
             for number in range(len(group.counters))
         ]
-        self._down = tuple(target for target in circumstances.down if target.job in jobs)
+        windows = {None, *(counter.window for counter in group.counters)}
+        self._down = tuple(
+            target
+            for target in circumstances.down
+            if target.job in jobs and target.window in windows
+        )
         # Of the ways a source may be scraped a cluster has one; the others answer nothing.
         self._counters = [(n, group.counters[n]) for n in sorted(table.counters)]
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from autoscaler.decide.facts import Doubt, Sample
-from autoscaler.metrics.prometheus import PrometheusMetrics, PrometheusSettings
+from autoscaler.decide.facts import Doubt, Sample, TargetRef
+from autoscaler.metrics.prometheus import PrometheusMetrics, PrometheusSettings, Workloads
 from autoscaler.ports import LoadSeries
 from support.load_series import TARGET, cpu, request_rate, workload
 from support.prometheus_server import Exporter, Past, PrometheusServer, missing_binaries
@@ -17,6 +17,7 @@ from support.prometheus_server import Exporter, Past, PrometheusServer, missing_
 END = time.time() // 60 * 60
 NOW = datetime.fromtimestamp(END, tz=UTC)
 SCRAPE = 30.0
+Away = tuple[float, float]  # seconds before now
 
 
 def scraped(begin: float, end: float, rate: float) -> list[tuple[float, float]]:
@@ -29,13 +30,19 @@ def cores(pod: str, *, begin: float, end: float = 0.0, of: float = 0.5) -> Past:
     return Past("container_cpu_usage_seconds_total", who, scraped(begin, end, of), "counter")
 
 
-def requests(name: str, pod: str, *, end: float = 0.0) -> Past:
-    who = {"namespace": "shop", "deployment": name, "pod": pod, "direction": "inbound",
-           "job": "linkerd-proxy", "instance": f"{pod}:4191"}  # fmt: skip
-    return Past("request_total", who, scraped(-3600, end, 50.0), "counter")
+def requests(name: str, pod: str, *, end: float = 0.0, away: Away = (0.0, 0.0)) -> list[Past]:
+    """Return what a proxy counts, and that it could not be scraped for a while."""
+    target = {"namespace": "shop", "pod": pod, "job": "linkerd-proxy", "instance": f"{pod}:4191"}
+    who = {"deployment": name, "direction": "inbound", **target}
+    began, ended = (END + t for t in away)
+    whole = scraped(-3600, end, 50.0)
+    counted = [(at, value) for at, value in whole if not began < at < ended]
+    up = [(at, float(not began < at < ended)) for at, _ in whole]
+    return [Past("request_total", who, counted, "counter"), Past("up", target, up)]
 
 
 OLD = [f"checkout-7d4b9c5f6-bcdf{letter}" for letter in "ghjk"]
+CART = [f"cart-7d4b9c5f6-bcdf{letter}" for letter in "gh"]
 NEW = [f"checkout-5c8d6f7b9-bcdf{letter}" for letter in "ghjk"]
 
 
@@ -49,13 +56,31 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.import_past(
         *(cores(pod, begin=-3600, end=-90) for pod in OLD),
         *(cores(pod, begin=-90) for pod in NEW),
-        requests("checkout", OLD[0]),
-        requests("checkout", OLD[1], end=-90),
+        *requests("checkout", OLD[0]),
+        *requests("checkout", OLD[1], end=-90),
+        *requests("cart", CART[0]),
+        *requests("cart", CART[1], away=(-240, -30)),
+        *requests("till", "till-7d4b9c5f6-bcdfg"),
+        *requests("till", "till-7d4b9c5f6-bcdfh", away=(-90, -30)),
     )
     server.start()
     yield server.url
     server.stop()
     exporter.stop()
+
+
+def own(window: str) -> LoadSeries:
+    query = f'sum(rate(request_total{{deployment="cart"}}[{window}]))'
+    return request_rate(query=query, target=TargetRef("shop", "cart"))
+
+
+def newest(url: str, series: LoadSeries, workloads: Workloads) -> Sample:
+    reader = PrometheusMetrics(PrometheusSettings(url))
+    try:
+        [sample] = reader.newest([series], now=NOW, workloads=workloads)
+    finally:
+        reader.close()
+    return sample
 
 
 def last_of(url: str, series: LoadSeries, *cycles: tuple[float, Sequence[str]]) -> Sample:
@@ -91,3 +116,30 @@ def test_a_pod_whose_scrapes_stopped_without_a_word_is_missed(url, pods, doubt):
 
     assert sample.value < 100 * 0.8
     assert sample.doubt is doubt
+
+
+CART_NOW = "1 scrape target was down when the window of the rate began, cart-7d4b9c5f6-bcdfh:4191"
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        pytest.param(request_rate(source="linkerd", target=TargetRef("shop", "cart")), id="source"),
+        pytest.param(own("2m"), id="query"),
+    ],
+)
+@pytest.mark.parametrize("known", [True, False], ids=["pods are watched", "pods by name"])
+def test_a_target_that_is_back_is_missed_until_the_window_begins_after_its_return(
+    url, series, known
+):
+    sample = newest(url, series, workload(*CART, target=series.target) if known else {})
+
+    assert sample.value < 100 * 0.8
+    assert (sample.doubt, sample.detail) == (Doubt.PARTIAL, CART_NOW)
+
+
+def test_a_target_that_was_away_for_less_than_the_window_is_missed_by_nobody(url):
+    sample = newest(url, request_rate(source="linkerd", target=TargetRef("shop", "till")), {})
+
+    assert sample.value == pytest.approx(100, rel=0.01)
+    assert sample.trusted
