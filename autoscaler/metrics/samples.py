@@ -254,9 +254,15 @@ class Reading:
         return f"{len(silent)} ready pods are silent, first {silent[0].name}" if silent else ""
 
     def _concerns(self, target: Down, member: Member, pods: tuple[PodFacts, ...] | None) -> bool:
-        """Whether a target that is down may have held some of the workload's load."""
-        everybodys = not self._group.source.per_pod or not target.pod
-        return everybodys or target.is_a_pod_of(member.target, pods)
+        """Whether a target that is down may have held some of the workload's load.
+
+        Where every pod is dated by itself, a kubelet that is down is missed by the pods of its node
+        alone, as silent ones; one that is back is not told by any date.
+        """
+        if target.pod:
+            return not self._group.source.per_pod or target.is_a_pod_of(member.target, pods)
+        dated = pods is not None and all(counter.by_pod for counter in self._group.counters)
+        return not dated or target.window is not None
 
 
 def _by_pod(rows: Rows) -> dict[str, dict[str, list[tuple[str, str, float]]]]:

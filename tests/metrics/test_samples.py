@@ -369,6 +369,24 @@ def test_a_pod_that_serves_and_is_not_listed_is_missed(sample_of):
     assert sample.detail == "3 pods serve, not all of them are known by name"
 
 
+@pytest.mark.parametrize(
+    ("window", "known", "doubt"),
+    [
+        pytest.param({}, True, None, id="each of our pods is heard"),
+        pytest.param({}, False, Doubt.PARTIAL, id="our pods are not known"),
+        pytest.param({"autoscaler_part": "300.0"}, True, Doubt.PARTIAL, id="it is back"),
+    ],
+)
+def test_a_kubelet_that_is_down_is_missed_by_the_pods_of_its_node(sample_of, window, known, doubt):
+    down = row(1, job="kubelet", instance="10.0.0.9:10250", **window)
+    jobs = row(2, autoscaler_part="0:jobs", job="kubelet")
+
+    facts = workload(*OURS) if known else None
+    sample = sample_of([*PODS, jobs], series=cpu(), down=[down], workloads=facts)
+
+    assert sample.doubt is doubt
+
+
 @pytest.mark.parametrize("late", OURS)
 def test_a_sum_is_as_old_as_its_oldest_part(sample_of, late):
     behind = row(T - 90, autoscaler_part="0:late", namespace="shop", pod=late, container="app")
