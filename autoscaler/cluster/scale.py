@@ -1,13 +1,15 @@
 """How is a number written: PATCH of a subresource, carrying the resourceVersion that was read.
 
 The server refuses a stale one (409), so two writers can never overwrite each other unseen.
+Its answer holds the number that is there now: one that an admission webhook put in the place of
+ours is no rescale.
 Writes are sent one after the other, so one that hangs (in somebody's admission webhook) delays all
 others: a target whose write was not answered gets none for a multiple of the time that it took.
 """
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
@@ -89,12 +91,13 @@ class Scaler:
             )
         n_before = self._unanswered.pop(target, _NONE).n_writes
         try:
-            self._request(target, request)
+            answer = self._request(target, request)
         except ScaleUnansweredError:
             ended = self._clock()
             rest = (ended - began) * _RESTS[min(n_before, len(_RESTS) - 1)]
             self._unanswered[target] = _Unanswered(n_before + 1, ended, rest)
             raise
+        _check_written(target, request.body["spec"], answer.get("spec"))
 
     def _request(self, target: TargetRef, request: Request) -> Json:
         try:
@@ -111,6 +114,16 @@ def refusal(status: int | None) -> type[ScaleRefusedError]:
     if status == _CONFLICT:
         return ScaleConflictError
     return ScaleUnansweredError if not status or status >= _NO_VERDICT else ScaleRefusedError
+
+
+def _check_written(target: TargetRef, ours: Json, theirs: Any) -> None:
+    """Raise `ScaleRefusedError` where the answer has another number than was written."""
+    for name, number in ours.items():
+        if isinstance(theirs, dict) and theirs.get(name, number) != number:
+            raise ScaleRefusedError(
+                f"{target}: {name} is {theirs[name]} after {number} was written: "
+                "an admission webhook changes it"
+            )
 
 
 def _hpas(target: TargetRef) -> str:

@@ -1,6 +1,8 @@
 """What the answer to a write means, and what follows from none."""
 
+import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 from kubernetes.client import ApiClient, Configuration
@@ -42,6 +44,7 @@ class Hanging(Loopback):
 
     def __init__(self) -> None:
         self.now, self.seconds, self.status = 0.0, 4.0, 504
+        self.said = b"{}"
         self.asked: list[tuple[str, float]] = []
         hanging = self
 
@@ -52,7 +55,7 @@ class Hanging(Loopback):
                 hanging.asked.append((name, hanging.now // CYCLE_SECONDS))
                 slow = name == "checkout"
                 hanging.now += hanging.seconds if slow else 0.0
-                self.answer(b"{}", status=hanging.status if slow else 200)
+                self.answer(hanging.said, status=hanging.status if slow else 200)
 
         super().__init__(Writes)
 
@@ -105,6 +108,26 @@ def test_whoever_keeps_nobody_waiting_is_asked_in_every_cycle(
     server.cycles(*range(30))
 
     assert server.asked_of("checkout") == list(range(30))
+
+
+@pytest.mark.parametrize(
+    ("made_of_it", "refused"),
+    [
+        pytest.param(4, False, id="as it was written"),
+        pytest.param(2, True, id="set back"),
+        pytest.param(3, True, id="capped"),
+    ],
+)
+def test_a_number_that_an_admission_webhook_changes_was_not_written(
+    server: Hanging, made_of_it: int, refused: bool
+) -> None:
+    server.status, server.said = 200, json.dumps({"spec": {"replicas": made_of_it}}).encode()
+    api = ApiClient(Configuration(host=server.url))
+    told = f"replicas is {made_of_it} after 4 was written: an admission webhook changes it"
+
+    with pytest.raises(ScaleRefusedError, match=told) if refused else nullcontext():
+        Scaler(api, Kinds(api)).patch_scale(CHECKOUT, 4, resource_version="1")
+    api.close()
 
 
 def test_a_workload_that_is_no_target_any_more_is_forgotten(server: Hanging) -> None:
