@@ -32,7 +32,8 @@ _UNPAUSE = "remove the pause: the step below names the annotation or the field"
 END_OF = {
     Reason.TARGET_NOT_FOUND: "create it, correct scaleTargetRef, or remove the policy",
     Reason.REPLICAS_CONTESTED: "let only one write the replicas: delete the other autoscaler, or "
-    "keep an HPA and set actuator: hpa; with GitOps, leave spec.replicas out of what is applied",
+    "keep an HPA that is not KEDA's and set actuator: hpa; with GitOps, hand spec.replicas over, "
+    "then leave it out of what is applied (deploy/README.md)",
     Reason.CAPACITY_UNKNOWN_HOLD: "set target.averageValue, or add a CPU metric, from which it is "
     "learned",
     Reason.TOO_MANY_REPLICAS: "raise maxReplicas, if more pods may run",

@@ -26,14 +26,14 @@ from autoscaler.cluster.objects import HPA
 from autoscaler.cluster.resources import Kind, Kinds
 from autoscaler.cluster.scale import Scaler
 from autoscaler.cluster.store import Store
-from autoscaler.decide.facts import TargetRef, WorkloadFacts
+from autoscaler.decide.facts import SCALED_OBJECT, TargetRef, WorkloadFacts
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError
 from autoscaler.ports import PolicyDocument
 from autoscaler.strict import MALFORMED
 
 logger = logging.getLogger(__name__)
 
-_KEDA = Kind("keda.sh/v1alpha1", "ScaledObject", "scaledobjects")
+_KEDA = Kind("keda.sh/v1alpha1", SCALED_OBJECT, "scaledobjects")
 _POLL_SECONDS = 0.05
 # A request under way is answered within this, or late.
 _STOP_SECONDS = REQUEST_TIMEOUT_SECONDS

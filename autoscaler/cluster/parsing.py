@@ -11,7 +11,7 @@ from typing import Any
 
 from autoscaler.cluster.containers import limits, requests
 from autoscaler.cluster.objects import HPA, Pod, PolicySource, ReplicaSet, Rival, Workload
-from autoscaler.decide.facts import PodFacts, PodPhase, TargetRef
+from autoscaler.decide.facts import SCALED_OBJECT, PodFacts, PodPhase, TargetRef
 from autoscaler.strict import instant_of, text_of
 
 Json = Mapping[str, Any]
@@ -170,7 +170,7 @@ def scaled_object(raw: Json) -> Rival:
     target = {"kind": "Deployment", "apiVersion": "apps/v1", **(spec.get("scaleTargetRef") or {})}
     return _rival(
         raw,
-        kind="ScaledObject",
+        kind=SCALED_OBJECT,
         target=target,
         min_replicas=_count(spec, "minReplicaCount"),
     )

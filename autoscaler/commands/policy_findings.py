@@ -10,12 +10,13 @@ from autoscaler.capacities import CapacityPast, capacity_from_past, places_to_le
 from autoscaler.decide.capacity import requested_per_pod
 from autoscaler.decide.facts import Capacity, WorkloadFacts
 from autoscaler.decide.lead_time import DEFAULT_LEAD_TIME, FEWEST_PODS, lead_time_of
+from autoscaler.decide.standstill import rival_of
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.doctor import Diagnosis, Doctor
 from autoscaler.metrics.findings import Finding, Level
 from autoscaler.policy.metric import TargetType
 from autoscaler.policy.quantity import duration_text, load_text
-from autoscaler.policy.schema import Actuator, WorkloadPolicy
+from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.policy.warnings import warnings_of
 from autoscaler.roster import Governed
 
@@ -67,9 +68,9 @@ def _is_learned(governed: Governed) -> bool:
 
 
 def _rival(governed: Governed, workload: WorkloadFacts) -> Iterator[Finding]:
-    if workload.rival and governed.policy.actuator is Actuator.SCALE:
-        fix = "delete one of them, or keep an HPA and set actuator: hpa"
-        yield Finding(Level.ERROR, "target", f"{workload.rival} scales it, too", fix)
+    if rival := rival_of(workload, governed.policy):
+        fix = "delete one of them, or keep an HPA that is not KEDA's and set actuator: hpa"
+        yield Finding(Level.ERROR, "target", f"{rival} scales it, too", fix)
 
 
 def _requests(governed: Governed, workload: WorkloadFacts) -> Iterator[Finding]:

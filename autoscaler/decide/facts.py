@@ -12,6 +12,9 @@ from typing import NamedTuple
 
 from autoscaler.value import value
 
+# The kind of KEDA's objects, with which `WorkloadFacts.rival` then begins.
+SCALED_OBJECT = "ScaledObject"
+
 
 class TargetRef(NamedTuple):
     """The identity of a workload; a tuple, for it is looked up a dozen times in every cycle."""

@@ -8,7 +8,7 @@ Whatever an annotation says that is not plainly "false" pauses: a typing error m
 from collections.abc import Mapping
 
 from autoscaler.decide.decision import Limit
-from autoscaler.decide.facts import WorkloadFacts
+from autoscaler.decide.facts import SCALED_OBJECT, WorkloadFacts
 from autoscaler.decide.reason import Reason
 from autoscaler.policy.quantity import MOST_REPLICAS
 from autoscaler.policy.schema import Actuator, Mode, WorkloadPolicy
@@ -32,8 +32,9 @@ def standstill(number: int, *, workload: WorkloadFacts, policy: WorkloadPolicy) 
     paused = _paused(number, workload=workload, policy=policy)
     if paused is not None and paused.reason is Reason.PAUSED:
         return paused
-    if workload.rival is not None and _steers(policy):
-        return Limit(Reason.REPLICAS_CONTESTED, number, current, f"governed by {workload.rival}")
+    rival = rival_of(workload, policy)
+    if rival is not None and policy.mode is Mode.FORECAST_AND_SCALE:  # a dry run disturbs nobody
+        return Limit(Reason.REPLICAS_CONTESTED, number, current, f"governed by {rival}")
     if paused is not None:
         return paused
     if current == 0 and policy.min_replicas > 0:
@@ -53,9 +54,15 @@ def _paused(number: int, *, workload: WorkloadFacts, policy: WorkloadPolicy) -> 
     return Limit(Reason.PAUSED, number, current, "policy") if policy.paused else None
 
 
-def _steers(policy: WorkloadPolicy) -> bool:
-    """Whether we would write `scale` ourselves: a dry run beside a live HPA disturbs nobody."""
-    return policy.mode is Mode.FORECAST_AND_SCALE and policy.actuator is Actuator.SCALE
+def rival_of(workload: WorkloadFacts, policy: WorkloadPolicy) -> str | None:
+    """Return who else sets what this policy would write, None where nobody does.
+
+    With `actuator: hpa` the floor of an HPA is ours to set, unless KEDA made that HPA: it writes
+    the floor again whenever somebody else changes it.
+    """
+    if policy.actuator is Actuator.SCALE or (workload.rival or "").startswith(f"{SCALED_OBJECT} "):
+        return workload.rival
+    return None
 
 
 def paused_direction(

@@ -91,6 +91,21 @@ def test_a_rival_is_not_fought_and_does_not_disturb_a_dry_run():
     assert decided(HIGH, facts=facts).desired_replicas == 15
 
 
+@pytest.mark.parametrize(
+    ("rival", "reason"),
+    [
+        pytest.param("HorizontalPodAutoscaler shop/checkout", Reason.METRIC_ABOVE_TARGET, id="HPA"),
+        pytest.param("ScaledObject shop/checkout", Reason.REPLICAS_CONTESTED, id="KEDA"),
+    ],
+)
+def test_the_floor_of_an_hpa_is_ours_to_set_that_of_keda_s_hpa_is_not(rival, reason):
+    """KEDA writes `minReplicas` of the HPA that it made again whenever somebody changes it."""
+    facts = workload(10, rival=rival)
+    decision = decided(HIGH, facts=facts, mode="ForecastAndScale", actuator="hpa")
+
+    assert decision.reason is reason
+
+
 def test_a_whole_pause_is_told_before_a_rival():
     facts = workload(10, rival="HorizontalPodAutoscaler shop/checkout")
 
