@@ -267,6 +267,11 @@ class Daemon:
         waiting = 0 if self._arrived.empty() else HISTORY_BATCH
         return max(0, self._forecasts.n_missing_history - waiting)
 
+    @property
+    def n_doubtful_history(self) -> int:
+        """How many series have a past that was answered with a warning, and is read again."""
+        return self._forecasts.n_doubtful_history
+
     def read_all_history(self) -> None:
         """Read and learn the past of every series before the first cycle."""
         self.refresh_policies()

@@ -39,8 +39,6 @@ logger = logging.getLogger(__name__)
 _CATCHES_UP = 2 * STEP
 # A series that was seen for as long is forecast from what was seen, even if its past is unread.
 _WAITS_FOR_PAST = timedelta(minutes=10)
-# Stands in a saved memory before the key of a series whose past was not read yet, or lacks minutes.
-_UNREAD = "unread:"
 
 IntArray = NDArray[np.intp]
 
@@ -111,8 +109,6 @@ class Forecasts:
         self._missing = MissingHistory()
         self._roster = Roster()
         self._seen_at: datetime | None = None
-        self._unread: set[str] = set()
-        """Series of a restored memory whose past was never read, or not to its end."""
         self._rows: IntArray = np.empty(0, dtype=np.intp)
         self._minute: int | None = None
 
@@ -127,18 +123,14 @@ class Forecasts:
         series_of = dict(zip(roster.series_keys, roster.series, strict=True))
         fresh = [key for key in series_of if key not in self._row_of]
         self._row_of.update(zip(fresh, self._engine.add(len(fresh)).tolist(), strict=True))
-        self._missing.follow(series_of, whole=self._unread | set(fresh))
-        self._unread.clear()
+        self._missing.follow(series_of, whole=fresh)
         self._roster = roster
         self._rows = np.array([self._row_of[key] for key in roster.series_keys], dtype=np.intp)
         self._engine.set_time_zone(self._rows, list(roster.time_zones))
 
     def save(self, path: Path) -> None:
         """Write all that was learned, and whose it is, to a file; raise `SnapshotError`."""
-        rows = {
-            f"{_UNREAD}{key}" if self._missing.lacks_some(key) else key: row
-            for key, row in self._row_of.items()
-        }
+        rows = {self._missing.marked(key): row for key, row in self._row_of.items()}
         self._engine.save(path, rows_by_key=rows)
 
     def restore(self, path: Path, *, now: datetime) -> None:
@@ -151,8 +143,8 @@ class Forecasts:
         if age is not None and age > LONGEST_GAP.total_seconds():
             raise SnapshotError(f"{path}: is {seconds_text(age)} old")
         rows = self._engine.load(path)
-        self._row_of = {key.removeprefix(_UNREAD): row for key, row in rows.items()}
-        self._unread = {key.removeprefix(_UNREAD) for key in rows if key.startswith(_UNREAD)}
+        keys = self._missing.recalled(rows, now=now)
+        self._row_of = dict(zip(keys, rows.values(), strict=True))
 
     def missing_history(self, *, limit: int) -> dict[str, LoadSeries]:
         """Return up to `limit` series whose past was not read yet, by key; whole pasts first.
@@ -169,6 +161,11 @@ class Forecasts:
     def n_missing_history(self) -> int:
         """How many series have no past yet."""
         return len(self._missing)
+
+    @property
+    def n_doubtful_history(self) -> int:
+        """How many series have a past that was answered with a warning, and is read again."""
+        return self._missing.n_doubts
 
     def learned(
         self, keys: Sequence[str], history: History, *, wanted: Callable[[], bool] = lambda: True
@@ -228,6 +225,7 @@ class Forecasts:
         self._minute = minute
         heard = np.isfinite(values).tolist()
         self._missing.note_answers(self._roster.series_keys, samples, heard, now=now)
+        self._missing.want_doubtful_again(now=now)
         at_limit = np.zeros(len(values), dtype=np.bool_)
         at_limit[list(capped)] = True
         end_seconds = minute * STEP.total_seconds()

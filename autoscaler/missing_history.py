@@ -3,6 +3,8 @@
 Of a new series that is the whole past, `HISTORY`; of others the minutes in which Prometheus did not
 answer, or which a clock skipped: the hour before now matters most, and the server often has it.
 Whole pasts come first; a series that could not be read is asked for again after all others.
+A past that was answered with a warning may be too low, for a store may have been away: it is used,
+and read again until an answer comes without one, which then replaces it.
 """
 
 import logging
@@ -26,6 +28,13 @@ HISTORY = timedelta(days=14)
 LONGEST_GAP = timedelta(minutes=10)
 # Two unanswered readings farther apart than this are two outages: between them somebody answered.
 _ONE_OUTAGE = 2 * STEP
+# What was answered with a warning is read again after this, then after twice as long each time:
+# where every answer has one, eight times in the fortnight after which it is let be.
+_FIRST_WAIT = timedelta(hours=1)
+# Stand in a saved memory before the key of a series whose past was not read yet, or lacks minutes,
+# and of one whose past was answered with a warning.
+_UNREAD = "unread:"
+_DOUBTFUL = "doubtful:"
 _NOT_ANSWERED = frozenset({Doubt.UNREACHABLE, Doubt.REFUSED})
 
 Span = tuple[datetime, datetime]
@@ -39,6 +48,14 @@ class Arrived(NamedTuple):
     wholes: list[int]
 
 
+class _Doubt(NamedTuple):
+    """Minutes of a series that were answered with a warning, when, and how long they are left."""
+
+    spans: tuple[Span, ...]
+    since: datetime
+    wait: timedelta
+
+
 class MissingHistory:
     """Series by key whose past is wanted, and since when nobody answered for the others."""
 
@@ -49,18 +66,42 @@ class MissingHistory:
         """Of those, series that lack only some minutes of a past they have, and which."""
         self._tried: frozenset[str] = frozenset()
         """Series that were asked for in this round; once all were, the next round begins."""
-        self._reading_gaps: frozenset[str] = frozenset()
-        """Series of which just the gap is being read."""
+        self._reading_gaps: dict[str, tuple[Span, ...]] = {}
+        """Series of which just gaps are being read, and which."""
         self._unanswered: dict[str, Span] = {}
         """The minutes for which nobody answered, of series that were not heard of since."""
+        self._doubts: dict[str, _Doubt] = {}
+        self._recalled: dict[str, Span | None] = {}
+        """Series of a restored memory that lack a past (None), or have a doubtful one."""
 
     def __len__(self) -> int:
         return len(self._wanted)
 
-    def lacks_some(self, key: str) -> bool:
-        """Whether a series lacks a past or minutes of it, also those of an outage that goes on."""
+    def marked(self, key: str) -> str:
+        """Return the key as it is saved: with what its past lacks, also in an outage that goes on.
+
+        A past that is doubtful is read again with all that it lacks.
+        """
+        if key in self._doubts:
+            return f"{_DOUBTFUL}{key}"
         outage = self._unanswered.get(key)
-        return key in self._wanted or (outage is not None and _is_long(outage))
+        lacks_some = key in self._wanted or (outage is not None and _is_long(outage))
+        return f"{_UNREAD}{key}" if lacks_some else key
+
+    def recalled(self, marked: Iterable[str], *, now: datetime) -> list[str]:
+        """Return keys that were saved a moment ago; want what their pasts lack."""
+        keys = []
+        for each in marked:
+            keys.append(each.removeprefix(_UNREAD).removeprefix(_DOUBTFUL))
+            if each != keys[-1]:
+                doubtful = each.startswith(_DOUBTFUL)
+                self._recalled[keys[-1]] = history_span(now) if doubtful else None
+        return keys
+
+    @property
+    def n_doubts(self) -> int:
+        """Of how many series some of the past was answered with a warning."""
+        return len(self._doubts)
 
     def lacks_whole(self, key: str) -> bool:
         """Whether nothing of a series' past was read yet."""
@@ -72,12 +113,18 @@ class MissingHistory:
 
     def follow(self, series_of: Mapping[str, LoadSeries], *, whole: Collection[str]) -> None:
         """Forget series that left the roster; want the whole past of the given ones."""
-        wanted = self._wanted.keys() | set(whole)
+        whole = {*whole, *(key for key, span in self._recalled.items() if span is None)}
+        wanted = self._wanted.keys() | whole
         self._series = series_of
         self._wanted = {k: s for k, s in series_of.items() if k in wanted}
-        self._gaps = {k: s for k, s in self._gaps.items() if k in self._wanted.keys() - set(whole)}
-        left = series_of.keys() - set(whole)
+        self._gaps = {k: s for k, s in self._gaps.items() if k in self._wanted.keys() - whole}
+        left = series_of.keys() - whole
         self._unanswered = {k: s for k, s in self._unanswered.items() if k in left}
+        self._doubts = {k: d for k, d in self._doubts.items() if k in left}
+        for key, span in self._recalled.items():
+            if span is not None and key in left:
+                self._doubts[key] = _Doubt((span,), span[1], _FIRST_WAIT)
+        self._recalled.clear()
 
     def next(self, limit: int) -> dict[str, LoadSeries]:
         """Return up to `limit` series that are to be read now."""
@@ -95,7 +142,8 @@ class MissingHistory:
         start, end = history_span(now)
         gaps = self._gaps
         begins = [min(gaps[key])[0] for key in keys if key in gaps]
-        self._reading_gaps = frozenset(keys if len(begins) == len(keys) else ())
+        whole = len(begins) < len(keys)
+        self._reading_gaps = {} if whole else {key: gaps[key] for key in keys}
         if not self._reading_gaps:
             return start, end
         return min(max(start, min(begins) - 2 * STEP), end - STEP), end
@@ -103,17 +151,55 @@ class MissingHistory:
     def arrived(self, keys: Sequence[str], history: History) -> Arrived:
         """Return what is of use of a past that was read, and want it no longer."""
         # A series that left and came back while its gap was read needs its whole past by now.
-        too_little = self._reading_gaps - self._gaps.keys()
+        too_little = self._reading_gaps.keys() - self._gaps.keys()
         places = [i for i, k in enumerate(keys) if k in self._series and k not in too_little]
         gaps = [i for i in places if keys[i] in self._gaps]
-        loads = history.load[gaps]
-        for load, i in zip(loads, gaps, strict=True):
-            load[~_during(self._gaps[keys[i]], history)] = np.nan
         wholes = [i for i in places if keys[i] not in self._gaps]
-        for i in places:
-            self._wanted.pop(keys[i], None)
-            self._gaps.pop(keys[i], None)
+        loads, doubted = history.load[gaps], set(self._doubts)
+        for i in wholes:
+            del self._wanted[keys[i]]
+            self._believed(keys[i], (history_span(history.end_at),), history, i)
+        for load, i in zip(loads, gaps, strict=True):
+            read = self._reading_gaps.get(keys[i], self._gaps[keys[i]])
+            self._want_less(keys[i], read)
+            load[~_during(self._believed(keys[i], read, history, i), history)] = np.nan
+        if settled := doubted - self._doubts.keys():
+            log_event(logger, logging.INFO, "history_no_longer_doubtful", series=len(settled))
         return Arrived(gaps, loads, wholes)
+
+    def _want_less(self, key: str, read: tuple[Span, ...]) -> None:
+        """Want no longer these minutes of a series, but those that it lacks since they were."""
+        left = tuple(span for span in self._gaps.pop(key) if span not in read)
+        if left:
+            self._gaps[key] = left
+        else:
+            del self._wanted[key]
+
+    def _believed(
+        self, key: str, read: tuple[Span, ...], history: History, row: int
+    ) -> tuple[Span, ...]:
+        """Return which minutes to take from a row that was read; remember which are in doubt.
+
+        Those that are so once more stay as they are.
+        """
+        before = self._doubts.pop(key, _Doubt((), history.end_at, _FIRST_WAIT / 2))
+        others = tuple(span for span in before.spans if span not in read)
+        if row in history.doubtful:
+            self._doubts[key] = _Doubt((*others, *read), history.end_at, 2 * before.wait)
+            return tuple(span for span in read if span not in before.spans)
+        if others:
+            self._doubts[key] = before._replace(spans=others)
+        return read
+
+    def want_doubtful_again(self, *, now: datetime) -> None:
+        """Want what was answered with a warning a while ago; after a fortnight it is let be."""
+        old = [key for key, doubt in self._doubts.items() if now - doubt.spans[-1][1] > HISTORY]
+        for key in old:
+            del self._doubts[key]
+        # The clock may be set back.
+        due = {k: d.spans for k, d in self._doubts.items() if abs(now - d.since) >= d.wait}
+        if due:
+            self._want(due)
 
     def note_answers(
         self,
@@ -145,18 +231,18 @@ class MissingHistory:
         over = {key: span for key, span in over.items() if _is_long(span)}
         if over:
             log_event(logger, logging.INFO, "outage_over", series=len(over))
-            self._want(over)
+            self._want({key: (span,) for key, span in over.items()})
 
     def want_since(self, since: datetime, *, now: datetime) -> None:
         """Want the minutes since then of every series."""
-        self._want(dict.fromkeys(self._series, (since, now)))
+        self._want(dict.fromkeys(self._series, ((since, now),)))
 
-    def _want(self, spans: Mapping[str, Span]) -> None:
+    def _want(self, spans: Mapping[str, tuple[Span, ...]]) -> None:
         """Want these minutes of the series that have a past; a whole one includes them."""
         whole = self._wanted.keys() - self._gaps.keys()
         lacking = {k: one for k, one in self._series.items() if k in spans and k not in whole}
         for key in lacking:
-            self._gaps[key] = (*self._gaps.get(key, ()), spans[key])
+            self._gaps[key] = tuple(dict.fromkeys((*self._gaps.get(key, ()), *spans[key])))
         self._wanted = {**self._wanted, **lacking}
 
 

@@ -97,6 +97,8 @@ class History:
     load: FloatArray
     step: timedelta
     end_at: datetime
+    doubtful: frozenset[int] = frozenset()
+    """Rows of which the source said that it may have told less than all."""
 
 
 class Clock(Protocol):

@@ -506,6 +506,28 @@ def test_after_a_restart_during_an_outage_the_past_is_read_again(tmp_path, minut
     assert after.n_missing_history == wanted
 
 
+def test_a_past_that_was_answered_with_a_warning_is_replaced_an_hour_later(tmp_path):
+    before = Forecasts()
+    before.follow(roster_of(CHECKOUT))
+    keys = list(before.missing_history(limit=1))
+    low = History(np.full((1, 1440), 100.0), STEP, NOW, doubtful=frozenset({0}))
+    before.accept_history(keys, low)
+    before.save(tmp_path / "memory")
+    forecasts = Forecasts()  # a restart forgets no doubt
+    forecasts.restore(tmp_path / "memory", now=NOW)
+    forecasts.follow(roster_of(CHECKOUT))
+    now = went_through(forecasts, (500.0, 61), since=NOW)
+
+    start, end = forecasts.span_missing(forecasts.missing_history(limit=1), now=now)
+    past = np.full((1, (end - start) // STEP), 400.0)
+    forecasts.accept_history(keys, History(past, STEP, end))
+
+    assert (start, end) == history_span(now)
+    expected = [400.0] * 1440 + [500.0] * 60
+    np.testing.assert_allclose(loads_of_last(forecasts, 1500), expected, rtol=0.01)
+    assert (forecasts.n_missing_history, forecasts.n_doubtful_history) == (0, 0)
+
+
 def test_a_past_that_was_lost_as_well_leaves_the_gap():
     forecasts, now = begun()
     now = went_through(forecasts, (500.0, 2), (NOT_ANSWERED, 40), (500.0, 2), since=now)

@@ -115,6 +115,7 @@ def main(arguments: argparse.Namespace) -> int:
             mandate=mandate,
         )
         reporting.latest.policy_problems = daemon.policy_problems
+        reporting.latest.doubtful_pasts = lambda: daemon.n_doubtful_history
         reporting.latest.governs = daemon.governs
         if arguments.annotate and not arguments.dry_run:
             reporting.annotate = cluster.annotate

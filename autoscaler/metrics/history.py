@@ -4,12 +4,13 @@ In pieces that fit one answer, one question at a time, resting after each as lon
 a piece that is too much for Prometheus is halved.
 A query that is wrong, or too much however short the range, has no past, and keeps nobody else from
 theirs.
-What was read is kept on disk when a folder is given, so that a restart goes on where it stopped.
+What was read is kept on disk when a folder is given, so that a restart goes on where it stopped;
+what was answered with a warning is not, for it is to be read again.
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,9 +23,10 @@ from autoscaler.metrics.answers import points_of, row_key
 from autoscaler.metrics.connection import Answer, Connection, Outcome, Question
 from autoscaler.metrics.grid import Grid, added, chunks, grid_between, placed
 from autoscaler.metrics.history_cache import HistoryCache
-from autoscaler.metrics.own_queries import OwnQueries, bare, halves
+from autoscaler.metrics.own_queries import OwnQueries, bare, batches, halves
 from autoscaler.metrics.own_query import OwnQuery, examined
 from autoscaler.metrics.plan import PART_LABEL, Group, past_key, planned
+from autoscaler.metrics.sample_quality import warnings_of
 from autoscaler.metrics.settings import PrometheusSettings
 from autoscaler.metrics.transport import QueryTooHeavyError, QueryWrongError
 from autoscaler.ports import FloatArray, History, LoadSeries
@@ -70,6 +72,8 @@ class HistoryReader:
         self._settings = settings
         self._rest = rest
         self._spent = Spent()
+        self._warned: dict[int, str] = {}
+        """Rows of the range being read whose answer had a warning, and which."""
 
     def close(self) -> None:
         """Let go of connections and threads."""
@@ -87,7 +91,7 @@ class HistoryReader:
             what was read before is in the cache.
         """
         self._forget_old(now=datetime.now(tz=UTC))
-        self._spent = Spent()
+        self._spent, self._warned = Spent(), {}
         grid = grid_between(start, end, step)
         load = grid.empty(len(series))
         plan = planned(
@@ -106,7 +110,7 @@ class HistoryReader:
         own = {index: examined(text) for index, text in plan.queries.items()}
         own_texts = set(plan.queries.values())
         self._own_queries.retain(own_texts)
-        for batch in _few(own):
+        for batch in batches(own, most=_OWN_TOGETHER):
             rows = list(batch)
             for column, piece in chunks(grid, n_series=len(rows)):
                 load[rows, column : column + piece.n_samples] = self._own_piece(batch, piece)
@@ -114,7 +118,7 @@ class HistoryReader:
         if refused and np.isnan(load).all():
             raise refused[0]
         self._tell(len(series))
-        return History(load, step, grid.last)
+        return History(load, step, grid.last, frozenset(self._warned))
 
     def _forget_old(self, *, now: datetime) -> None:
         """Drop pieces that nobody asks for any more, and what was too much an hour ago."""
@@ -133,6 +137,9 @@ class HistoryReader:
             "resting_seconds": round(spent.resting_seconds, 3),
         }
         logger.info("history_read", extra={"fields": fields})
+        if self._warned:
+            told = {"series": len(self._warned), "warning": next(iter(self._warned.values()))}
+            logger.warning("history_doubtful", extra={"fields": told})
 
     def _of_group(self, group: Group, grid: Grid) -> FloatArray:
         """Return the whole past of a group, piece by piece."""
@@ -149,17 +156,20 @@ class HistoryReader:
             self._spent.from_cache += 1
             return kept
         try:
-            read = self._rows(group, query, grid)
+            answer = self._answer(group, query, grid)
         except MetricUnavailableError as error:
             if grid.n_samples < _LEAST_POINTS or not any(t in str(error) for t in _TOO_MUCH):
                 raise
             half = grid.n_samples // 2
             parts = grid.part(0, half), grid.part(half, grid.n_samples - half)
             return np.concatenate([self._piece(group, query, part) for part in parts], axis=1)
-        self._keep(query, grid, read)
+        read = np.asarray(answer.result)
+        rows = [member.index for member in group.members]
+        if not self._warns(answer, rows, shared=len(rows) > 1):
+            self._keep(query, grid, read)
         return read
 
-    def _rows(self, group: Group, query: str, grid: Grid) -> FloatArray:
+    def _answer(self, group: Group, query: str, grid: Grid) -> Answer:
         """Ask once, then rest as long as that took."""
         question = replace(_ranged(query, grid), read=partial(group_rows, group, grid=grid))
         began = time.monotonic()
@@ -167,7 +177,13 @@ class HistoryReader:
         self._rest_after(began)
         if isinstance(outcome, MetricUnavailableError):
             raise outcome
-        return np.asarray(outcome.result)
+        return outcome
+
+    def _warns(self, answer: Answer, rows: Collection[int], *, shared: bool) -> bool:
+        """Return whether an answer may be less than all, and note it of its rows."""
+        told = "; ".join(warnings_of(answer, shared=shared))[:_LONGEST_EXCERPT]
+        self._warned.update(dict.fromkeys(rows, told) if told else {})
+        return bool(told)
 
     def _rest_after(self, began: float) -> None:
         """Leave Prometheus alone for as long as it has just worked for us."""
@@ -193,6 +209,7 @@ class HistoryReader:
             outcome = outcomes.get(index)
             if isinstance(outcome, Answer):
                 load[row] = own_row(index, outcome.result, grid)
+                whole &= not self._warns(outcome, [index], shared=len(asked) > 1)
             elif isinstance(outcome, QueryTooHeavyError):
                 return self._own_parts(batch, grid, outcome)
             elif outcome is None or isinstance(outcome, QueryWrongError):
@@ -243,11 +260,6 @@ def _tell_without(what: str, error: MetricUnavailableError) -> None:
 
 def _ranged(query: str, grid: Grid) -> Question:
     return Question(query, at=grid.last, start=grid.first, step=grid.step)
-
-
-def _few(queries: Mapping[int, OwnQuery]) -> list[dict[int, OwnQuery]]:
-    items = list(queries.items())
-    return [dict(items[i : i + _OWN_TOGETHER]) for i in range(0, len(items), _OWN_TOGETHER)]
 
 
 def group_rows(group: Group, result: Iterable[Any], *, grid: Grid) -> FloatArray:

@@ -55,10 +55,14 @@ class Circumstances:
 
     def of(self, answer: Answer, *, shared: bool) -> "Circumstances":
         """Return what is known beside the rows of one answer, `shared` by several series."""
-        passed_by = _OF_SOMEBODY if shared else _OF_NOBODY
-        warnings = tuple(told for told in answer.warnings if not passed_by.match(told))
         skew = timedelta(seconds=answer.skew_seconds)
-        return replace(self, warnings=warnings, skew=skew)
+        return replace(self, warnings=warnings_of(answer, shared=shared), skew=skew)
+
+
+def warnings_of(answer: Answer, *, shared: bool) -> tuple[str, ...]:
+    """Return the warnings that count against every series of an answer, `shared` by several."""
+    passed_by = _OF_SOMEBODY if shared else _OF_NOBODY
+    return tuple(told for told in answer.warnings if not passed_by.match(told))
 
 
 def settled(pods: Iterable[PodFacts], *, now: datetime) -> list[PodFacts]:

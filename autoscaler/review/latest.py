@@ -52,6 +52,8 @@ class LatestRecords:
         """Why this replica writes nothing now, empty when it does (`Mandate.held_back`)."""
         self.policy_problems: Callable[[], frozenset[str]] = frozenset
         """What is wrong with policies as they are written (`Daemon.policy_problems`)."""
+        self.doubtful_pasts: Callable[[], int] = lambda: 0
+        """How many series' pasts were answered with a warning (`Daemon.n_doubtful_history`)."""
         self.governs: Callable[[TargetRef], bool] = lambda target: True
         """Whether a policy still governs a workload (`Daemon.governs`)."""
         self._swept_at: datetime | None = None

@@ -84,6 +84,12 @@ class Telemetry:
             registry=self.registry,
         )
         problems.set_function(lambda: len(latest.policy_problems()))
+        doubtful = Gauge(
+            "autoscaler_doubtful_history_series",
+            "Series whose history was answered with a warning; it is used, and read again.",
+            registry=self.registry,
+        )
+        doubtful.set_function(lambda: float(latest.doubtful_pasts()))
         self._counted: Tally[tuple[str, str]] = Tally()
         """Of the cycle under way: the library's own counter takes a lock for each."""
         build = Gauge("autoscaler_build_info", "Always 1.", ("version",), registry=self.registry)

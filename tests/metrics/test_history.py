@@ -19,10 +19,10 @@ WHO = {"namespace": "shop", "deployment": "checkout"}
 TIMED_OUT = failure(503, "timeout", "query timed out in expression evaluation")
 
 
-def matrix(*rows) -> Reply:
+def matrix(*rows, **beside) -> Reply:
     result = [{"metric": labels, "values": values} for labels, values in rows]
     data = {"resultType": "matrix", "result": result}
-    return Reply(body=json.dumps({"status": "success", "data": data}).encode())
+    return Reply(body=json.dumps({"status": "success", "data": data, **beside}).encode())
 
 
 def points(asked, load=lambda seconds: seconds / 60 % 1000):
@@ -415,3 +415,31 @@ def test_points_off_the_range_are_left_out():
     row = placed([[t - 60, "1"], [t, "2"], [t + 60.4, "3"], [t + 120, "4"]], grid)
 
     assert row.tolist() == [2.0, 3.0]
+
+
+WARNED = {"warnings": ["No StoreAPIs matched for this query"]}
+PARTIAL = {"isPartial": True}
+NOT_OF_ALL = {"warnings": ['PromQL warning: metric "x" has mixed histograms']}
+
+
+@pytest.mark.parametrize("series", [LINKERD, OWN], ids=["named", "own"])
+@pytest.mark.parametrize(
+    ("beside", "doubtful"),
+    [(WARNED, {0, 1}), (PARTIAL, {0, 1}), (NOT_OF_ALL, set()), ({}, set())],
+    ids=["a store is away", "VictoriaMetrics", "one of several queries", "whole"],
+)
+def test_a_past_with_a_warning_is_used_and_told_and_read_again(
+    stub, read, caplog, series, beside, doubtful
+):
+    def answered(asked):
+        rows = [({"autoscaler_part": f"{i}:load", **WHO}, points(asked)) for i in range(2)]
+        return matrix(*rows, **beside)
+
+    stub.reply = answered
+    first, again = (read(series, series, cache=True, end=NOW - HOUR) for _ in range(2))
+
+    assert np.isfinite(first.load[0]).all()
+    assert first.doubtful == again.doubtful == doubtful
+    assert len(stub.asked) == (2 if doubtful else 1)
+    told = [r.fields["series"] for r in caplog.records if r.msg == "history_doubtful"]
+    assert told == [2, 2] * bool(doubtful)

@@ -181,6 +181,13 @@ def test_policies_that_are_refused_are_told_until_they_are_mended(latest):
     assert told == [({}, 2), ({}, 0)]
 
 
+def test_pasts_that_were_answered_with_a_warning_are_counted(latest):
+    telemetry = Telemetry(latest)
+    latest.doubtful_pasts = lambda: 7
+
+    assert scraped(telemetry)["autoscaler_doubtful_history_series"] == [({}, 7)]
+
+
 def test_the_cycle_time_is_a_histogram(latest):
     telemetry = Telemetry(latest)
 
