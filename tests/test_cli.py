@@ -642,7 +642,9 @@ def test_a_demo_whose_reader_goes_away_ends_without_a_word():
     ran = subprocess.run(["bash", "-c", piped], capture_output=True, text=True, check=False)
 
     assert json.loads(ran.stdout)["msg"] == "policies_changed"
-    assert re.fullmatch(r"the page: http://\S+\n", ran.stderr)
+    page, when = ran.stderr.splitlines()
+    assert re.fullmatch(r"the page: http://\S+", page)
+    assert when == "simulated time: 2026-11-20 07:15 to 2026-11-20 12:03 UTC"
 
 
 def test_on_a_terminal_no_bar_stands_in_front_of_a_line_of_the_demo():

@@ -54,6 +54,7 @@ HPA_TARGET = 0.7
 # just after the rush of `SHOWN`: the hour that the page shows first is then worth a look.
 BEGIN = datetime(2026, 11, 20, 7, 15, tzinfo=UTC)
 SHOWN = "catalog"
+_MINUTE = "%Y-%m-%d %H:%M"
 
 POLICY = """\
 scaleTargetRef: {{kind: Deployment, name: {name}, namespace: {namespace}}}
@@ -157,6 +158,7 @@ def main(arguments: argparse.Namespace) -> int:
     )
     with _page(witness.latest, port=arguments.port) as url:
         print(f"the page: {url}", file=sys.stderr)
+        print(f"simulated time: {BEGIN:{_MINUTE}} to {scene.end:{_MINUTE}} UTC", file=sys.stderr)
         daemon.read_all_history()
         _live(daemon, scene, witness, speed=arguments.speed)
         # A log of JSON lines is one stream of one shape.
