@@ -268,6 +268,11 @@ class Daemon:
         return max(0, self._forecasts.n_missing_history - waiting)
 
     @property
+    def knows_most_pasts(self) -> bool:
+        """Whether hardly anybody waits for a past: where a memory was taken up, or nobody is."""
+        return 2 * self._forecasts.n_missing_history <= len(self._roster.series)
+
+    @property
     def n_doubtful_history(self) -> int:
         """How many series have a past that was answered with a warning, and is read again."""
         return self._forecasts.n_doubtful_history

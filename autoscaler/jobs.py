@@ -33,7 +33,7 @@ HISTORY_POLL = timedelta(seconds=1)
 # A source that cannot answer now is asked again after this long, and the daemon goes on without.
 HISTORY_RETRY = timedelta(seconds=30)
 # So long the first cycle waits until the first batch of pasts is read and learned: that of a small
-# installation is by then.
+# installation is by then. Where a memory holds most of them, a few keep nobody else waiting.
 FIRST_PAST = timedelta(seconds=10)
 # How soon a signal is noticed while that is waited for.
 _STOP_LOOK_SECONDS = 0.1
@@ -99,7 +99,8 @@ def serve(daemon: Daemon, *, interval: timedelta, stop: threading.Event) -> None
     history, reading = HistoryJob(daemon, stop), _scheduler()
     _add(reading, "read-history", history.run, HISTORY_POLL)
     reading.start()
-    _wait_for_first_past(history, stop)
+    if not daemon.knows_most_pasts:
+        _wait_for_first_past(history, stop)
     working = _scheduler()
     _schedule(working, daemon, interval=interval)
     spare_garbage_collection()

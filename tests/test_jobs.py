@@ -172,6 +172,25 @@ def test_a_past_that_takes_long_keeps_neither_the_first_cycle_nor_the_end_waitin
     assert read_by_then == []
 
 
+def test_where_most_pasts_are_known_the_first_cycle_waits_for_none(monkeypatch):
+    monkeypatch.setattr(jobs, "FIRST_PAST", timedelta(hours=1))
+    bench, stop, waited_for = Bench(document()), threading.Event(), []
+    bench.daemon.read_all_history()
+    text = document().text
+    one_more = "".join(text.splitlines(keepends=True)[-2:]).replace("linkerd", "traefik")
+    bench.edit(replace(document(), text=text + one_more))
+
+    def silent(*_, **__):
+        waited_for.append(not stop.wait(timeout=30))
+        raise MetricUnavailableError("too late")
+
+    bench.metrics.history = silent
+    bench.daemon._reconciler._record = lambda _: stop.set()
+    serve(bench.daemon, interval=TICK, stop=stop)
+
+    assert True not in waited_for
+
+
 def test_a_past_is_learned_beside_the_cycles_and_only_taken_over_by_them(monkeypatch):
     bench = Bench(document())
     bench.daemon.refresh_policies()
