@@ -8,6 +8,7 @@ Everything else of the client is: its configuration, its authentication, its con
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import urllib3
 import yaml
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
+from kubernetes.config.incluster_config import InClusterConfigLoader
 
 from autoscaler.errors import AutoscalerError, FlagError, why_not
 from autoscaler.strict import MALFORMED
@@ -32,7 +34,8 @@ NO_CREDENTIALS = (config.ConfigException, OSError)
 _LONGEST_EXCERPT = 200
 # One connection per watched kind, and a few for writes, events and the lease.
 _CONNECTIONS = 32
-_OWN_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+# Of the pod's service account: `token`, `ca.crt` and `namespace`.
+_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +88,27 @@ def _no_connection(kubeconfig: Path | None, error: Exception) -> str:
 
 def _configured(settings: client.Configuration, kubeconfig: Path | None) -> str | None:
     """Fill `settings`; return the namespace that goes with them."""
-    if kubeconfig is None and _OWN_NAMESPACE_FILE.exists():
-        config.load_incluster_config(settings)
-        return _OWN_NAMESPACE_FILE.read_text().strip() or None
+    own_namespace = _ACCOUNT / "namespace"
+    if kubeconfig is None and own_namespace.exists():
+        files = str(_ACCOUNT / "token"), str(_ACCOUNT / "ca.crt")
+        InClusterConfigLoader(*files, try_refresh_token=False).load_and_set(settings)
+        before_each_request: Any = partial(_read_token, _ACCOUNT / "token")
+        settings.refresh_api_key_hook = before_each_request
+        return own_namespace.read_text().strip() or None
     file = None if kubeconfig is None else str(kubeconfig)
     config.load_kube_config(config_file=file, client_configuration=settings)
     _, active = config.list_kube_config_contexts(config_file=file)
     namespace = active["context"].get("namespace")
     return str(namespace) if namespace else None
+
+
+def _read_token(file: Path, settings: client.Configuration) -> None:
+    """Take the token as it is now, before each request: the kubelet rotates it every hour.
+
+    The client's own loader reads it once a minute by the wall clock: after that was set back, or
+    in the hour that winter time repeats, it would send one that is no longer valid.
+    """
+    settings.api_key["BearerToken"] = f"bearer {file.read_text().strip()}"
 
 
 @dataclass(frozen=True, slots=True)

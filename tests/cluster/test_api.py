@@ -10,6 +10,7 @@ import pytest
 import yaml
 from kubernetes.client.exceptions import ApiException
 
+from autoscaler.cluster import api
 from autoscaler.cluster.api import (
     REQUEST_TIMEOUT_SECONDS,
     Connection,
@@ -18,6 +19,7 @@ from autoscaler.cluster.api import (
     connect,
 )
 from autoscaler.errors import AutoscalerError
+from support.loopback import Handler, Loopback, certified
 
 
 class HangsUp:
@@ -63,6 +65,85 @@ def connected(folder: Path, port: int, *, scheme: str = "http") -> Connection:
     file = folder / "kubeconfig"
     file.write_text(yaml.safe_dump(document))
     return connect(file)
+
+
+class Account:
+    """The service account of a pod, and the API server that asks for its token."""
+
+    def __init__(self, folder: Path, environment: pytest.MonkeyPatch) -> None:
+        self.folder, self.heard = folder, []
+        (folder / "namespace").write_text("autoscaler-system")
+        environment.setattr(api, "_ACCOUNT", folder)
+        environment.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+        self._environment = environment
+
+    def rotate(self, token: str) -> None:
+        """Give the account another token."""
+        (self.folder / "token").write_text(token)
+
+    def certify(self, server: Loopback) -> None:
+        """Give the server a certificate of another authority, which the account trusts."""
+        certificate, server._server.tls = certified(self.folder, "ca")
+
+        assert certificate == self.folder / "ca.crt"
+
+    def serve(self) -> Loopback:
+        """Return a server that notes the tokens it is sent."""
+        heard = self.heard
+
+        class Answers(Handler):
+            def do_GET(self) -> None:
+                heard.append(self.headers["Authorization"])
+                self.answer(b"{}")
+
+        server = Loopback(Answers)
+        self.certify(server)
+        self._environment.setenv("KUBERNETES_SERVICE_PORT", str(server.port))
+        return server
+
+
+@pytest.fixture
+def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
+    return Account(tmp_path, monkeypatch)
+
+
+def test_a_token_that_was_rotated_is_used_at_once(account: Account) -> None:
+    account.rotate("first")
+    with account.serve():
+        connection = connect()
+        for token in ("first", "second"):
+            account.rotate(token)
+            answered(connection.client, Request("GET", "/apis"))
+        connection.close()
+
+    assert account.heard == ["bearer first", "bearer second"]
+    assert connection.namespace == "autoscaler-system"
+
+
+def test_an_authority_that_was_replaced_is_trusted_at_the_next_connection(account: Account) -> None:
+    account.rotate("first")
+    with account.serve() as server:
+        connection = connect()
+        answered(connection.client, Request("GET", "/apis"))
+        account.certify(server)
+        answered(connection.client, Request("GET", "/apis"))
+        connection.close()
+
+    assert account.heard == ["bearer first"] * 2
+
+
+def test_a_token_that_is_gone_for_a_moment_is_no_answer(account: Account) -> None:
+    account.rotate("first")
+    with account.serve():
+        connection = connect()
+        (account.folder / "token").unlink()
+        with pytest.raises(ApiException, match="no credentials"):
+            answered(connection.client, Request("GET", "/apis"))
+        account.rotate("second")
+        answered(connection.client, Request("GET", "/apis"))
+        connection.close()
+
+    assert account.heard == ["bearer second"]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "POST"])
