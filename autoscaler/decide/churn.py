@@ -140,7 +140,7 @@ def _borne(forecast: ForecastFacts) -> float:
 
 def enough_for_now(number: int, *, current_replicas: int, enough: int | None) -> Limit | None:
     """Add no pods while the current count is enough; at zero it never is."""
-    if enough is None or not 0 < enough <= current_replicas:
+    if enough is None or not current_replicas or enough > current_replicas:
         return None
     told = "with them the risk is less than twice the stated one"
     return Limit(Reason.CHURN_HOLD, number, current_replicas, told)

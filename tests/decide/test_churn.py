@@ -181,6 +181,8 @@ def test_without_a_forecast_a_scale_in_waits_no_longer_than_hpa_s():
 
 # With a quantile of 1,200 at 1 %, 1,147 is exceeded at 2 %; at 10 %, 1,071 at 20 %.
 NOISE = {"median": 900.0}
+# At a quarter, half of the time there is no load at all.
+NOT_YET = {"load": 0.0, "median": 0.0, "risk": 0.25}
 
 
 @pytest.mark.parametrize(
@@ -192,15 +194,21 @@ NOISE = {"median": 900.0}
         pytest.param(10, {"risk": 0.1}, 12, id="but not so far"),
         pytest.param(10, {"risk": 0.25}, 10, id="twice a quarter is the median"),
         pytest.param(9, {"risk": 0.5}, 12, id="measured load is not, whatever the risk"),
+        pytest.param(10, {"risk": 0.5, "median": 1001.0}, 12, id="nor is the median"),
+        pytest.param(11, {"risk": 0.1, "median": 966.0}, 11, id="1,099 at 20 %: as good as enough"),
+        pytest.param(11, {"risk": 0.1, "median": 970.0}, 12, id="1,101: not quite"),
         pytest.param(11, {"risk": 0.1, "burst": True}, 12, id="a burst"),
         pytest.param(11, {"risk": 0.1, "trust": Trust.DEMOTED}, 12, id="no trust"),
         pytest.param(11, {"risk": 0.1, "median": 1300.0}, 12, id="a median above the quantile"),
         pytest.param(0, {"risk": 0.1}, 12, id="from zero, anything is more"),
+        pytest.param(0, NOT_YET, 12, id="also where there is nothing yet"),
+        pytest.param(1, NOT_YET, 1, id="which one pod is enough for"),
     ],
 )
 def test_nothing_is_added_before_the_risk_is_twice_the_stated_one(there, fields, desired):
     state = quiet(12, idle_since=ago(60)) if not there else quiet(12)
-    load = signal(980, 1200, **(NOISE | {"reactive_quantile": 1200.0} | fields))
+    persistence = {"reactive_quantile": 1200.0}
+    load = signal(**({"load": 980, "quantile": 1200} | NOISE | persistence | fields))
 
     assert (
         decided(load, spec=there, state=state, minReplicas=0, behavior=FAST).desired_replicas
@@ -220,8 +228,8 @@ def test_what_is_enough_for_now_is_told():
 def test_of_two_metrics_each_is_given_what_it_cannot_spare():
     spared, short = signal(980, 1200, **NOISE, risk=0.1), signal(980, 1500)
 
-    decision = decided(spared, short, spec=11, state=quiet(12))
-    assert decision.desired_replicas == 15
+    assert decided(spared, short, spec=11, state=quiet(12)).desired_replicas == 15
+    assert decided(spared, signal(1500), spec=11, state=quiet(12)).desired_replicas == 15
 
 
 @pytest.mark.parametrize(
@@ -272,6 +280,7 @@ def foreseen(replicas, **fields):
         pytest.param(10, 11, (), 11, id="of few pods one is a large step"),
         pytest.param(10, 11, (2,), 12, id="unless they have been rising"),
         pytest.param(100, 101, (100,), 146, id="however steep, less than a half more"),
+        pytest.param(100, 101, (200,), 146, id="more were added than are there: from none"),
     ],
 )
 def test_a_rise_is_met_in_steps_as_large_as_a_steady_fall_is(there, asked, added, desired):
@@ -346,6 +355,7 @@ def test_a_larger_step_is_as_large_where_measured_load_asks_for_as_much():
         pytest.param((foreseen(21), signal(2100, 2000)), 24, id="a measured load asks for it"),
         pytest.param((foreseen(21), foreseen(20, trust=Trust.DEMOTED)), 21, id="one is demoted"),
         pytest.param((foreseen(21), signal(None)), 21, id="one is unknown"),
+        pytest.param((foreseen(21), foreseen(20, age=timedelta(hours=5))), 21, id="one is old"),
     ],
 )
 def test_of_several_metrics_each_has_to_have_a_forecast_that_steers(loads, desired):
