@@ -30,9 +30,9 @@ def bounds_in_force(min_replicas: int, max_replicas: int, scheduled: ScheduledBo
     `max_replicas` is never exceeded; where a floor is above a ceiling the floor wins, because too
     many replicas cost money and too few cost users.
     """
-    floor, ceiling = scheduled.floor, scheduled.ceiling
-    raised = floor is not None and floor > min_replicas
-    low = min(floor, max_replicas) if floor is not None and raised else min_replicas
+    floor, ceiling = max(scheduled.floor or 0, min_replicas), scheduled.ceiling
+    raised = floor > min_replicas
+    low = min(floor, max_replicas)
     high = max_replicas if ceiling is None else min(max(ceiling, low), max_replicas)
     lowered = high < max_replicas
     below = ceiling is not None and ceiling < low

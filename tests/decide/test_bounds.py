@@ -88,6 +88,12 @@ def test_not_even_where_less_than_the_minimum_is_asked_for():
     assert (decision.desired_replicas, decision.reason) == (15, Reason.TOO_MANY_REPLICAS)
 
 
+def test_who_is_asked_to_go_to_the_maximum_is_not_bounded():
+    decision = decided(signal(1500), spec=20, state=quiet(15), maxReplicas=15)
+
+    assert (decision.desired_replicas, decision.chain) == (15, ())
+
+
 def test_a_ceiling_of_the_schedule_is_such_a_maximum():
     ceiling = {"name": "night", "start": "0 8 * * *", "end": "0 10 * * *", "maxReplicas": 15}
     decision = decided(signal(300), spec=20, state=quiet(3), schedule=[ceiling])
@@ -189,6 +195,7 @@ def test_a_floor_above_max_is_capped_and_the_chain_says_so(load, most, expected)
             (2, "ScheduleCeiling", "quota: 1, but at least 2 are asked for"),
             id="below min, which wins and is told",
         ),
+        pytest.param({"maxReplicas": 2}, (2, "ScheduleCeiling", "quota"), id="just min"),
     ],
 )
 def test_a_ceiling_holds_between_min_and_max(entry, expected):
