@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from autoscaler.decide.facts import Capacity, CapacitySource, WorkloadFacts
-from autoscaler.policy.metric import MetricSpec, MetricType, TargetType
+from autoscaler.policy.metric import MetricSpec, TargetType
 
 
 def declared_capacity(metric: MetricSpec, workload: WorkloadFacts) -> Capacity | None:
@@ -56,10 +56,10 @@ def limit_per_pod(metric: MetricSpec, workload: WorkloadFacts) -> float | None:
 
 def _per_pod(amounts: Mapping[tuple[str, str], float], metric: MetricSpec) -> float | None:
     """Return the amount of one container, or of all together; None = not declared."""
-    if metric.type is MetricType.CONTAINER_RESOURCE and metric.container_resource is not None:
+    if metric.container_resource is not None:
         section = metric.container_resource
         return amounts.get((section.container, section.name))
-    if metric.type is MetricType.RESOURCE and metric.resource is not None:
+    if metric.resource is not None:
         wanted = metric.resource.name
         found = [amount for (_, resource), amount in amounts.items() if resource == wanted]
         return sum(found) if found else None

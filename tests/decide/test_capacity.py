@@ -147,6 +147,13 @@ def test_what_pods_request_counts_and_the_smaller_while_two_templates_run(facts,
     assert got == Capacity(cores * 80 / 100, CapacitySource.REQUEST)
 
 
+def test_pods_that_request_what_the_template_does_do_not_hide_one_that_was_changed():
+    facts = mixed(0.5, 1.0)
+    facts = replace(facts, requests=facts.pods[1].requests)
+
+    assert requested_per_pod(metric("ContainerResource", APP_CPU), facts) == 0.75
+
+
 @pytest.mark.parametrize("rolls", [False, True])
 def test_what_a_limit_range_gives_to_pods_is_their_request(rolls):
     facts = replace(mixed(0.5, 0.5, rollout_in_progress=rolls), requests={})
