@@ -41,6 +41,7 @@ def test_an_order_is_reversed_by_a_later_write(spec, version, expected):
         pytest.param((3000, 2400, 1800, 900, 0), 40, id="five times: forty"),
         pytest.param((6000, 5000, 4000, 3000, 2000, 0), 60, id="never longer than an hour"),
         pytest.param((90_000, 0), 0, id="a day apart is no fight"),
+        pytest.param((90_000, 180, 0), 5, id="before a day of peace nothing counts"),
         pytest.param((1800, 0), 5, id="half an hour apart is one"),
         pytest.param((1801, 0), 0, id="more is two changes of mind"),
         pytest.param((3900, 2100, 0), 10, id="a back-off between them is no peace"),
@@ -71,6 +72,19 @@ def test_a_count_that_is_overwritten_twice_is_left_alone_for_a_while():
     )
     later = outcome(HIGH, facts=facts, state=first.state_if_held, now=NOW + timedelta(minutes=5))
     assert later.decision.desired_replicas == 15
+
+
+def test_who_overwrites_a_count_may_be_unknown():
+    contested = quiet(0, reverted_at=(ago(400), NOW))
+
+    assert decided(HIGH, state=contested).chain == (
+        Limit(
+            Reason.REPLICAS_CONTESTED,
+            15,
+            10,
+            "overwritten by an unknown field manager, 5m left",
+        ),
+    )
 
 
 def test_one_change_by_another_hand_is_just_a_new_start():

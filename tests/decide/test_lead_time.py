@@ -4,9 +4,15 @@ from datetime import timedelta
 
 import pytest
 
-from autoscaler.decide.facts import Doubt, Sample
-from autoscaler.decide.lead_time import hold_seconds, lead_time, metric_age_of
-from decide.worlds import NOW, ago
+from autoscaler.decide.facts import Doubt, Routability, Sample
+from autoscaler.decide.lead_time import (
+    hold_seconds,
+    lead_time,
+    lead_time_of,
+    longest_lead_time,
+    metric_age_of,
+)
+from decide.worlds import NOW, ago, workload
 
 
 def seconds(*values):
@@ -41,6 +47,15 @@ def test_what_passes_from_ready_to_routable_comes_on_top(n_seen):
     assert lead_time(seen, routable_after=late) == lead_time(seen) + late
 
 
+def test_a_workload_s_lead_time_is_that_of_its_pods_and_of_the_catalog():
+    seen, late = tuple(seconds(*[60] * 9)), timedelta(seconds=20)
+    in_consul = workload(lead_times=seen, routability=Routability(9, delay=late))
+
+    assert lead_time_of(None, configured=None) == timedelta(seconds=120)
+    assert lead_time_of(workload(lead_times=seen), configured=None) == timedelta(seconds=60)
+    assert lead_time_of(in_consul, configured=None) == timedelta(seconds=80)
+
+
 def test_a_slower_loop_and_an_older_metric_lengthen_it():
     got = lead_time(
         seconds(5, 5, 5, 5, 5), cycle=timedelta(minutes=1), metric_age=timedelta(minutes=2)
@@ -56,6 +71,7 @@ def test_a_slower_loop_and_an_older_metric_lengthen_it():
         pytest.param([Sample(1.0)], 30, id="of an unknown time"),
         pytest.param([Sample(1.0, ago(5))], 5, id="as measured"),
         pytest.param([Sample(1.0, ago(5)), Sample(1.0, ago(40))], 40, id="the oldest of several"),
+        pytest.param([Sample(1.0, ago(40)), Sample(1.0, ago(5))], 40, id="in any order"),
         pytest.param(
             [Sample(1.0, ago(50), doubt=Doubt.PARTIAL)], 50, id="a lower bound has an age"
         ),
@@ -66,6 +82,20 @@ def test_a_slower_loop_and_an_older_metric_lengthen_it():
 )
 def test_the_age_of_a_metric(samples, expected):
     assert metric_age_of(samples, now=NOW) == timedelta(seconds=expected)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "longest"),
+    [
+        pytest.param((2, 10, 5), 10, id="of several"),
+        pytest.param((), 0, id="of none"),
+        pytest.param((31,), 30, id="no forecast looks farther"),
+    ],
+)
+def test_the_longest_of_lead_times(minutes, longest):
+    times = [timedelta(minutes=n) for n in minutes]
+
+    assert longest_lead_time(times) == timedelta(minutes=longest)
 
 
 def test_the_window_reaches_to_the_next_chance_to_correct():
