@@ -21,12 +21,15 @@ from decide.worlds import (
     workload,
 )
 
-AGES_AGO = WorkloadState(
-    LONG_AGO,
-    (TimestampedRecommendation(ago(240), 9),),
-    seen_at=ago(15),
-    busiest=((ago(300), 9.0),),
-)
+
+def nine_pods(needed_ago, busy_ago, *, assumed=False):
+    """A state in which nine pods were needed, and filled by load, so many seconds ago."""
+    needed = TimestampedRecommendation(ago(needed_ago), 9, assumed)
+    return WorkloadState(LONG_AGO, (needed,), seen_at=ago(15), busiest=((ago(busy_ago), 9.0),))
+
+
+AGES_AGO, NEEDED_AGES_AGO = nine_pods(240, 300), nine_pods(300, 240)
+ASSUMED = nine_pods(240, 240, assumed=True)
 
 
 @pytest.mark.parametrize(("minutes", "desired"), [(9, 10), (10, 3)])
@@ -138,16 +141,38 @@ def test_a_clock_that_is_known_to_have_been_set_holds(moved_by, reason):
     assert decision.reason is reason
 
 
+def test_a_clock_that_was_set_before_the_first_cycle_holds_as_well():
+    first = replace(quiet(0), seen_at=None)
+
+    assert decided(LOW, state=first, moved_by=timedelta(minutes=1)).reason is Reason.CLOCK_JUMP_HOLD
+
+
+def test_a_jump_of_the_clock_holds_no_scale_out():
+    assert decided(HIGH, state=replace(quiet(0), seen_at=ago(3600))).desired_replicas == 15
+
+
 def test_a_restart_with_its_history_read_back_needs_no_hold():
     state = replace(quiet(3, 3), started_at=NOW, recovered=True)
 
     assert decided(LOW, state=state).desired_replicas == 3
 
 
-def test_metrics_that_contradict_each_other_hold():
-    decision = decided(signal(0.0, 10), signal(600, 600))
+@pytest.mark.parametrize(
+    ("loads", "held"),
+    [
+        pytest.param((0, 600), True, id="one reads nothing, another is busy"),
+        pytest.param((300, 600), False, id="both are busy"),
+        pytest.param((9, 251), True, id="next to nothing, and a little more than a quarter"),
+        pytest.param((10, 600), False, id="a hundredth is not nothing"),
+        pytest.param((0, 250), False, id="a quarter is not busy"),
+        pytest.param((0, 0), False, id="both read nothing"),
+    ],
+)
+def test_metrics_that_contradict_each_other_hold(loads, held):
+    decision = decided(*(signal(load, load) for load in loads))
 
-    assert (decision.desired_replicas, decision.reason) == (10, Reason.METRICS_CONTRADICT_HOLD)
+    assert (decision.desired_replicas == 10) == held
+    assert (decision.reason is Reason.METRICS_CONTRADICT_HOLD) == held
 
 
 def test_a_load_that_vanishes_holds_and_a_load_that_sinks_does_not():
@@ -161,18 +186,49 @@ def test_a_load_that_came_back_and_vanishes_again_holds_anew():
     vanished = ((Reason.LOAD_VANISHED_HOLD, ago(590)),)
     gone, again = signal(2.0, 2.0), quiet(9, holds=vanished)
     still = replace(quiet(2), holds=vanished)
+    begun = quiet(9, holds=((Reason.LOAD_VANISHED_HOLD, ago(60)),))
 
     assert outcome(gone, state=again).state_if_held.since(Reason.LOAD_VANISHED_HOLD) == NOW
     assert outcome(gone, state=still).state_if_held.since(Reason.LOAD_VANISHED_HOLD) == ago(590)
+    assert outcome(gone, state=begun).state_if_held.since(Reason.LOAD_VANISHED_HOLD) == ago(60)
+
+
+def test_a_load_that_vanishes_begins_no_other_hold_anew():
+    state = quiet(9, holds=((Reason.ROLLOUT_HOLD, ago(1700)),))
+    step = outcome(signal(2.0, 2.0), state=state, facts=workload(10, rollout_in_progress=True))
+
+    assert step.state_if_held.holds == (
+        (Reason.ROLLOUT_HOLD, ago(1700)),
+        (Reason.LOAD_VANISHED_HOLD, NOW),
+    )
+
+
+@pytest.mark.parametrize(
+    ("hold", "age", "kept"),
+    [
+        pytest.param(Reason.ROLLOUT_HOLD, 60, False, id="a rollout that is complete"),
+        pytest.param(Reason.PODS_NOT_READY_HOLD, 60, False, id="pods that became ready"),
+        pytest.param(Reason.METRICS_CONTRADICT_HOLD, 60, False, id="metrics that agree"),
+        pytest.param(Reason.BURST_HOLD, 899, True, id="a burst outlasts its cause"),
+        pytest.param(Reason.BURST_HOLD, 900, False, id="for a quarter of an hour"),
+        pytest.param(Reason.LOAD_VANISHED_HOLD, 599, True, id="so does a load that vanished"),
+        pytest.param(Reason.LOAD_VANISHED_HOLD, 600, False, id="for ten minutes"),
+    ],
+)
+def test_a_hold_is_forgotten_once_it_is_over_so_that_the_next_one_counts_anew(hold, age, kept):
+    held = outcome(LOW, state=quiet(3, holds=((hold, ago(age)),))).state_if_held.since(hold)
+
+    assert held == (ago(age) if kept else None)
 
 
 def test_the_busiest_of_five_minutes_is_remembered_and_an_unknown_load_forgets_nothing():
-    lately = ((ago(310), 9.0), (ago(200), 5.0), (ago(100), 2.0), (ago(50), 1.0))
+    lately = ((ago(300), 9.0), (ago(200), 5.0), (ago(100), 2.0), (ago(50), 1.0))
 
     def remembered(load):
         return outcome(signal(load, 2.0), state=quiet(3, busiest=lately)).state_if_held.busiest
 
     assert remembered(200.0) == ((ago(200), 5.0), (NOW, 2.0))
+    assert remembered(150.0) == ((ago(200), 5.0), (ago(100), 2.0), (NOW, 1.5))
     assert remembered(None) == lately
 
 
@@ -181,8 +237,11 @@ def test_the_busiest_of_five_minutes_is_remembered_and_an_unknown_load_forgets_n
     [
         pytest.param(signal(2.0, 2.0), quiet(2), id="of two pods one is noise"),
         pytest.param(signal(2.0, 460.0), quiet(9), id="not while more than half is expected"),
-        pytest.param(signal(2.0, 2.0), WorkloadState(LONG_AGO), id="nor from what was assumed"),
+        pytest.param(signal(2.0, 2.0), WorkloadState(LONG_AGO), id="nor at first sight"),
+        pytest.param(signal(100, 100), quiet(10), id="nor down to a tenth"),
+        pytest.param(signal(2.0, 2.0), ASSUMED, id="nor from what was assumed"),
         pytest.param(signal(2.0, 2.0), AGES_AGO, id="nor from a load of five minutes ago"),
+        pytest.param(signal(2.0, 2.0), NEEDED_AGES_AGO, id="nor from a need of then"),
         pytest.param(
             signal(50, 50), quiet(9, busiest=((ago(60), 4.0),)), id="nor below what noise asks for"
         ),
@@ -199,7 +258,7 @@ def test_what_is_no_vanished_load(gone, before):
 
 
 def test_a_load_of_three_pods_may_vanish_down_to_half_of_them():
-    assert decided(signal(2.0, 400.0), state=quiet(8)).reason is Reason.LOAD_VANISHED_HOLD
+    assert decided(signal(2.0, 400.0), state=quiet(8, 3)).reason is Reason.LOAD_VANISHED_HOLD
     assert decided(signal(2.0, 2.0), state=quiet(3)).reason is Reason.LOAD_VANISHED_HOLD
 
 
@@ -258,6 +317,24 @@ def test_a_clock_that_is_set_back_a_day_holds_for_one_window_and_no_longer():
     # Five minutes, and until a surplus of seven of ten pods is worth a rescale.
     assert {n for seconds, n in desired.items() if seconds < 435} == {10}
     assert desired[435] == 3
+
+
+def test_a_clock_that_is_set_back_changes_nothing_of_what_was_before():
+    state = WorkloadState(
+        ago(900),
+        (TimestampedRecommendation(ago(60), 3),),
+        events((120, 5)),
+        last_scale_up_at=ago(120),
+        last_scale_down_at=ago(240),
+        holds=((Reason.BURST_HOLD, ago(30)),),
+        idle_since=ago(50),
+        reverted_at=(ago(40),),
+        busiest=((ago(20), 2.5),),
+    )
+
+    assert state.as_of(NOW) == state
+    assert replace(state, seen_at=ago(15)).as_of(NOW).started_at == ago(900)
+    assert replace(state, seen_at=ago(-600)).as_of(NOW).started_at == ago(1500)
 
 
 def test_after_a_clock_was_set_back_nothing_lies_in_the_future():
