@@ -68,10 +68,14 @@ def test_without_a_memory_nothing_is_lowered():
         pytest.param(remembered(started_at=ago(330)), True, id="it had watched a window"),
         pytest.param(remembered(started_at=ago(329)), False, id="it had not"),
         pytest.param(remembered(started_at=ago(45), recovered=True), True, id="but knew of one"),
+        pytest.param(remembered(seen_at=NOW), True, id="it was read at once"),
+        pytest.param(remembered(generation=6, recovered=True), False, id="an old claim is void"),
     ],
 )
 def test_what_is_a_hole_in_a_memory(memory, recovered):
-    assert begun(memory).recovered is recovered
+    after = begun(memory)
+
+    assert (after.started_at, after.recovered) == (NOW, recovered)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +162,15 @@ def test_pods_that_came_while_we_were_away_count_too():
     assert after.last_scale_up_at == ago(10)
 
 
+@pytest.mark.parametrize("seen_at", [ago(7200), None], ids=["two hours ago", "never"])
+def test_growth_counts_for_as_long_as_any_period_however_long_nobody_looked(seen_at):
+    facts = workload(9, generation=8, pods=OLD + pods(1801, 1799))
+
+    assert begun(remembered(seen_at=seen_at), facts=facts).scale_events == (
+        ScaleEvent(ago(1799), 1),
+    )
+
+
 @pytest.mark.parametrize(
     ("facts", "ages"),
     [
@@ -229,7 +242,7 @@ def test_where_an_hpa_scales_for_us_the_generation_tells_nothing():
 
 
 def test_who_leads_again_counts_its_own_growth_by_the_pods_alone():
-    ours = (ScaleEvent(ago(600), -2), ScaleEvent(ago(60), 1))
+    ours = (ScaleEvent(ago(600), -1), ScaleEvent(ago(60), 1))
     state = WorkloadState(LONG_AGO, scale_events=ours)
     pods = (PodFacts("old", LONG_AGO), PodFacts("ours", ago(55)), PodFacts("theirs", ago(20)))
     facts = workload(3, pods=pods)
@@ -238,3 +251,12 @@ def test_who_leads_again_counts_its_own_growth_by_the_pods_alone():
     assert begun_again.scale_events == (ours[0], ScaleEvent(ago(55), 1), ScaleEvent(ago(20), 1))
     assert begun_again.last_scale_up_at == ago(20)
     assert state_at_hand_over(state, workload=None, now=NOW).scale_events == ours
+
+
+@pytest.mark.parametrize("facts", [None, workload(3)], ids=["not seen yet", "seen"])
+def test_who_leads_again_holds_as_after_a_restart_and_contradicts_nobody(facts):
+    state = WorkloadState(LONG_AGO, RECENT, recovered=True, order=Order(3, "1"))
+
+    assert state_at_hand_over(state, workload=facts, now=NOW) == replace(
+        state, started_at=NOW, recovered=False, order=None
+    )
