@@ -30,6 +30,13 @@ def test_an_order_is_reversed_by_a_later_write(spec, version, expected):
     assert not reversed_order(workload(spec, resource_version=version), quiet())
 
 
+def test_where_a_backup_counts_versions_otherwise_another_one_is_later():
+    state = quiet(order=Order(15, "v1"))
+
+    assert reversed_order(workload(10, resource_version="78"), state)
+    assert not reversed_order(workload(10, resource_version="v1"), state)
+
+
 @pytest.mark.parametrize(
     ("ages", "minutes_left"),
     [
@@ -98,7 +105,15 @@ def test_one_change_by_another_hand_is_just_a_new_start():
 def test_a_watch_that_is_late_is_no_contention():
     state = replace(quiet(0), order=Order(15, "1"), reverted_at=(ago(60),))
 
-    assert outcome(HIGH, state=state).state_if_held.reverted_at == (ago(60),)
+    late = outcome(HIGH, state=state).state_if_held
+    assert (late.reverted_at, late.order) == ((ago(60),), Order(15, "1"))
+
+
+def test_an_order_that_is_overwritten_is_so_once():
+    state = replace(quiet(0), order=Order(15, "1"))
+    undone = outcome(HIGH, facts=workload(10, resource_version="2"), state=state).state_if_held
+
+    assert (undone.reverted_at, undone.order) == ((NOW,), None)
 
 
 def test_what_was_given_to_an_hpa_contradicts_nobody_later():

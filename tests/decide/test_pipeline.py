@@ -7,6 +7,7 @@ import pytest
 
 from autoscaler.decide.decision import Decision, Limit
 from autoscaler.decide.facts import Doubt, Sample
+from autoscaler.decide.pipeline import remembered_for
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.state import Order, TimestampedRecommendation, WorkloadState
 from decide.worlds import (
@@ -15,10 +16,12 @@ from decide.worlds import (
     LOW,
     NOW,
     TARGET,
+    WORTH,
     ago,
     decided,
     events,
     outcome,
+    policy,
     quiet,
     reasons,
     signal,
@@ -60,6 +63,12 @@ def test_a_partial_load_that_asks_for_less_is_remembered_as_nothing_either():
     assert [r.replicas for r in partial.state_if_held.recommendations] == [7]
 
 
+def test_a_partial_load_that_asks_for_as_many_as_there_are_is_remembered():
+    after = outcome(signal(1000, doubt=Doubt.PARTIAL)).state_if_held
+
+    assert after.recommendations[-1] == TimestampedRecommendation(NOW, 10)
+
+
 def test_a_partial_load_that_asks_for_more_is_remembered():
     half = signal(1500, doubt=Doubt.PARTIAL)
     after = outcome(half).state_if_held
@@ -84,6 +93,57 @@ def test_after_a_gap_as_long_as_the_window_current_counts_as_recommended_again()
     assert decided(LOW, state=replace(quiet(), recommendations=recent)).desired_replicas == 3
     seeded = decided(LOW, state=replace(quiet(), recommendations=gap))
     assert (seeded.desired_replicas, seeded.reason) == (10, Reason.SCALE_DOWN_STABILIZED)
+
+
+def test_what_was_assumed_is_noted_anew_and_what_was_known_stays():
+    known = TimestampedRecommendation(ago(400), 7)
+    assumed = TimestampedRecommendation(NOW, 10, assumed=True)
+    blind = replace(quiet(), recommendations=(known, replace(assumed, at=ago(15))))
+
+    assert outcome(signal(None), state=blind).state_if_held.recommendations == (known, assumed)
+
+
+def test_a_scale_out_window_alone_has_the_past_assumed_but_once():
+    up = {"scaleDown": {"stabilizationWindowSeconds": 0}} | {
+        "scaleUp": {"stabilizationWindowSeconds": 60}
+    }
+    once = (TimestampedRecommendation(ago(15), 10, assumed=True),)
+    blind = replace(quiet(), recommendations=once)
+
+    assert outcome(signal(None), state=blind, behavior=up).state_if_held.recommendations == once
+
+
+@pytest.mark.parametrize(
+    ("seen_at", "load", "assumed"),
+    [
+        pytest.param(ago(300), None, True, id="nothing is known of it"),
+        pytest.param(ago(300), 300, False, id="and no more was asked for"),
+        pytest.param(None, 300, True, id="nor is it known when we looked"),
+    ],
+)
+def test_where_the_last_cycle_was_a_window_ago(seen_at, load, assumed):
+    last = (TimestampedRecommendation(ago(300), 0),)
+    after = outcome(signal(load), state=replace(quiet(), recommendations=last, seen_at=seen_at))
+
+    assert any(each.assumed for each in after.state_if_held.recommendations) == assumed
+
+
+@pytest.mark.parametrize(
+    ("least", "remembered"),
+    [
+        pytest.param(1, [], id="hands off: it begins anew after that"),
+        pytest.param(0, [7, 2], id="zero is a count like any other where it is allowed"),
+    ],
+)
+def test_what_is_remembered_while_spec_replicas_is_zero(least, remembered):
+    after = outcome(signal(120.0), spec=0, state=quiet(7), minReplicas=least).state_if_held
+
+    assert [each.replicas for each in after.recommendations] == remembered
+
+
+def test_idle_time_counts_only_where_the_last_pod_may_go():
+    assert outcome(signal(0.0)).state_if_held.idle_since is None
+    assert outcome(signal(0.0), minReplicas=0).state_if_held.idle_since == NOW
 
 
 def after_an_outage(*, of, window=300):
@@ -120,6 +180,47 @@ def test_memory_reaches_as_far_back_as_the_longest_window_and_period():
 
     assert [event.change for event in after.scale_events] == [2, 5]
     assert 9 in [r.replicas for r in low.recommendations]
+
+
+def test_without_any_window_five_minutes_are_remembered():
+    none = {
+        "scaleUp": {"stabilizationWindowSeconds": 0},
+        "scaleDown": {"stabilizationWindowSeconds": 0},
+    }
+
+    assert remembered_for(policy(behavior=none).behavior) == timedelta(minutes=5)
+
+
+ALL_DAY = {"name": "sale", "start": "0 0 * * *", "end": "59 23 * * *"}
+
+
+def test_where_no_other_number_is_asked_for_no_rule_has_anything_to_say():
+    """Not even at a bound, while everything waits and both directions are paused."""
+    rules = {
+        "cooldown": {"scaleUp": "5m", "scaleDown": "5m"},
+        "behavior": {"scaleUp": {"selectPolicy": "Disabled"}},
+        "schedule": [ALL_DAY | {"minReplicas": 10, "maxReplicas": 10}],
+        "pausedScaleIn": True,
+        "pausedScaleOut": True,
+    }
+    state = quiet(
+        10,
+        last_scale_up_at=ago(10),
+        last_scale_down_at=ago(10),
+        scale_events=events((600, 4)),
+        holds=((Reason.CLOCK_JUMP_HOLD, ago(10)),),
+    )
+
+    assert decided(signal(1000, 1000), state=state, **rules) == Decision(
+        10, 10, Reason.DESIRED_WITHIN_RANGE
+    )
+
+
+def test_a_rise_that_asks_for_no_more_is_met_with_no_more():
+    state = quiet(20, scale_events=events((600, 4)))
+    wide = {"schedule": [ALL_DAY | {"maxReplicas": 90}]}
+
+    assert decided(signal(1900, 2000), spec=20, state=state, **wide).chain == ()
 
 
 def test_rules_follow_each_other_and_the_record_holds_each():
@@ -165,6 +266,24 @@ def test_what_was_carried_out_is_remembered_and_what_was_not_is_not():
     assert (held.scale_events, held.order) == ((), None)
     assert [event.change for event in rescaled.scale_events] == [5]
     assert (rescaled.last_scale_up_at, rescaled.order) == (NOW, Order(15, "1"))
+
+
+@pytest.mark.parametrize(
+    ("change", "up", "down"), [(5, NOW, ago(90)), (-5, ago(80), NOW)], ids=["growth", "scale-in"]
+)
+def test_a_rescale_begins_the_cooldown_of_its_direction_and_ends_a_surplus(change, up, down):
+    state = quiet(
+        10, last_scale_up_at=ago(80), last_scale_down_at=ago(90), surplus=WORTH, idle_share=0.5
+    )
+
+    assert state.with_rescale(change, now=NOW, keep=timedelta(minutes=30)) == replace(
+        state,
+        scale_events=events((0, change)),
+        last_scale_up_at=up,
+        last_scale_down_at=down,
+        surplus=timedelta(0),
+        idle_share=0.0,
+    )
 
 
 def test_every_rule_survives_a_workload_that_is_not_there_yet():

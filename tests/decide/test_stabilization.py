@@ -88,6 +88,12 @@ def test_a_number_that_stays_is_remembered_once():
     assert possible_extremes(earlier, 4, NOW - timedelta(minutes=5)) == ()
 
 
+def test_nothing_older_than_what_any_window_looks_at_is_remembered():
+    past = tuple(history((301, 9), (300, 8), (200, 7)))
+
+    assert possible_extremes(past, 4, ago(300)) == past[1:]
+
+
 def test_the_highest_recommendation_of_the_window_wins_and_says_for_how_long():
     past = tuple(TimestampedRecommendation(ago(age), n) for age, n in ((135, 6), (15, 4)))
     decision = decided(LOW, state=replace(quiet(), recommendations=past))
