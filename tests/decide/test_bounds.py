@@ -1,12 +1,13 @@
 """The bounds of policy, schedule and HPA, at once and whatever the rate."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from autoscaler.decide.decision import Limit
 from autoscaler.decide.reason import Reason
-from decide.worlds import HIGH, LOW, ago, decided, quiet, signal, workload
+from decide.worlds import HIGH, LOW, ago, decided, quiet, reasons, signal, workload
 
 FED = {"actuator": "hpa"}
 
@@ -118,6 +119,22 @@ def test_no_ceiling_takes_pods_away_while_the_clock_is_doubted(bounds, desired):
     assert (later.desired_replicas, later.reason) == (5, Reason.SCHEDULE_CEILING)
 
 
+def test_a_ceiling_waits_for_the_clock_no_longer_than_a_window_whatever_is_forecast():
+    night = {"name": "night", "start": "0 8 * * *", "end": "0 10 * * *", "maxReplicas": 5}
+    ahead = signal(300, 300, lead_time=timedelta(minutes=10))
+    desired = {
+        age: decided(
+            ahead,
+            spec=20,
+            state=quiet(3, holds=((Reason.CLOCK_JUMP_HOLD, ago(age)),)),
+            schedule=[night],
+        ).desired_replicas
+        for age in (299, 300)
+    }
+
+    assert desired == {299: 20, 300: 5}
+
+
 @pytest.mark.parametrize(
     ("spec", "bounds", "expected"),
     [
@@ -150,6 +167,13 @@ def test_a_floor_of_the_schedule_is_reached_a_lead_time_ahead():
     assert decided(LOW, schedule=[sale], forecast={"leadTime": "60s"}).desired_replicas == 3
 
 
+def test_a_floor_raises_also_where_no_other_number_is_asked_for():
+    sale = {"name": "sale", "start": "0 8 * * *", "end": "0 20 * * *", "minReplicas": 14}
+    decision = decided(signal(1000, 1000), schedule=[sale])
+
+    assert (decision.desired_replicas, decision.reason) == (14, Reason.SCHEDULE_FLOOR)
+
+
 def test_where_more_than_a_floor_is_asked_for_it_has_no_say_in_what_caps_both():
     sale = {"name": "sale", "start": "0 8 * * *", "end": "0 20 * * *", "minReplicas": 14}
     decision = decided(HIGH, schedule=[sale], maxReplicas=12)
@@ -179,10 +203,26 @@ def test_where_more_than_a_floor_is_asked_for_it_has_no_say_in_what_caps_both():
 )
 def test_a_floor_above_max_is_capped_and_the_chain_says_so(load, most, expected):
     sale = {"name": "sale", "start": "0 8 * * *", "end": "0 20 * * *", "minReplicas": 30}
-    decision = decided(load, schedule=[sale], maxReplicas=most)
+    lower = sale | {"name": "day", "minReplicas": 12}
+    decision = decided(load, schedule=[sale, lower], maxReplicas=most)
 
     assert [(step.reason, step.before, step.after) for step in decision.chain] == expected
     assert decision.chain[0].detail == "sale"
+
+
+@pytest.mark.parametrize(
+    ("load", "start"),
+    [
+        pytest.param(HIGH, "0 12 * * *", id="its time has not come"),
+        pytest.param(signal(3000), "0 8 * * *", id="as much is asked for anyway"),
+    ],
+)
+def test_a_floor_above_max_has_no_say_where(load, start):
+    sale = {"name": "sale", "start": start, "end": "0 20 * * *", "minReplicas": 30}
+    fast = {"scaleUp": {"policies": [{"type": "Pods", "value": 40, "periodSeconds": 15}]}}
+    decision = decided(load, schedule=[sale], maxReplicas=12, behavior=fast)
+
+    assert reasons(decision) == [Reason.TOO_MANY_REPLICAS]
 
 
 @pytest.mark.parametrize(

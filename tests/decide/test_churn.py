@@ -322,6 +322,10 @@ def test_a_larger_step_says_why():
         ),
         pytest.param({"schedule": [CEILING]}, id="a schedule allows no more"),
         pytest.param({"actuator": "hpa", "facts": UNDER_AN_HPA}, id="the HPA allows no more"),
+        pytest.param(
+            {"actuator": "hpa", "facts": workload(20, hpa_max_replicas=90), "maxReplicas": 21},
+            id="the HPA would, but not the policy",
+        ),
     ],
 )
 def test_no_step_is_larger_where(fields):

@@ -47,6 +47,13 @@ def test_pods_that_never_become_ready_are_made_up_for(n_stuck, age, load, expect
     assert decided(signal(load), facts=facts, state=held).desired_replicas == expected
 
 
+@pytest.mark.parametrize("n_ready", [10, 9], ids=["more than enough", "just enough"])
+def test_where_enough_serve_nothing_is_made_up_for(n_ready):
+    facts = workload(10, ready_replicas=n_ready, pods=stuck(1, age=90_000))
+
+    assert decided(signal(900, 900), facts=facts).desired_replicas == 9
+
+
 def test_a_scale_out_window_that_asked_for_as_many_makes_up_for_them_too():
     facts = workload(10, ready_replicas=8, pods=stuck(2, age=900))
     window = {"scaleUp": {"stabilizationWindowSeconds": 300}}

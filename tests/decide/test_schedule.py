@@ -115,6 +115,11 @@ def test_a_night_that_spans_midnight():
             id="the lowest ceiling",
         ),
         pytest.param(
+            [{"maxReplicas": 20}, {"name": "quota", "maxReplicas": 20}, {"maxReplicas": 30}],
+            ScheduledBounds(5, 20, "office", "office"),
+            id="of equal ones the first",
+        ),
+        pytest.param(
             [{}, {"name": "late", "minReplicas": 9, "start": "0 13 * * 1-5"}],
             ScheduledBounds(5, None, "office"),
             id="only those in force",

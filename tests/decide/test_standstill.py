@@ -40,6 +40,10 @@ def test_a_pause_of_one_direction_outlives_a_bound():
             {"paused-replicas": "seven"}, HIGH, (10, Reason.PAUSED), id="a typing error pauses"
         ),
         pytest.param(
+            {"paused-replicas": "100000"}, HIGH, (100_000, Reason.PAUSED_REPLICAS), id="the most"
+        ),
+        pytest.param({"paused-replicas": "²"}, HIGH, (10, Reason.PAUSED), id="no digit of a count"),
+        pytest.param(
             {"paused-replicas": "100001"}, HIGH, (10, Reason.PAUSED), id="one more than may be"
         ),
         pytest.param(
@@ -89,6 +93,9 @@ def test_a_rival_is_not_fought_and_does_not_disturb_a_dry_run():
 
     assert decided(HIGH, facts=facts, mode="ForecastAndScale").reason is Reason.REPLICAS_CONTESTED
     assert decided(HIGH, facts=facts).desired_replicas == 15
+    ours = {"mode": "ForecastAndScale", "actuator": "hpa"}
+    assert decided(HIGH, facts=facts, **ours).desired_replicas == 15
+    assert decided(HIGH, mode="ForecastAndScale").desired_replicas == 15
 
 
 @pytest.mark.parametrize(
