@@ -36,6 +36,24 @@ def test_the_larger_of_forecast_and_measurement(load, quantile, trust, expected,
     assert (got.replicas, got.reason, got.may_lower) == (expected, reason, True)
 
 
+def test_a_trusted_forecast_asks_by_its_own_quantile_never_by_persistence():
+    assert recommended(signal(400, 1500, reactive_quantile=2000.0)).replicas == 15
+    assert recommended(signal(None, 1500, reactive_quantile=2000.0)).replicas == 15
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        pytest.param({"trust": TRUSTED}, 10, id="a trusted one has no say: HPA's tolerance"),
+        pytest.param({"trust": STALE, "skill": 0.3}, 13, id="a stale one asks by persistence"),
+    ],
+)
+def test_beside_a_measured_load_a_forecast_that_carries_no_more(fields, expected):
+    old = signal(1090, 1300, age=timedelta(hours=5), **fields)
+
+    assert recommended(old).replicas == expected
+
+
 def test_an_untrusted_forecast_asks_by_persistence_never_by_its_own_quantile():
     got = recommended(signal(400, 5000, trust=DEMOTED, reactive_quantile=600.0))
 
@@ -100,6 +118,7 @@ def test_a_partial_sample_may_raise_and_never_lowers():
 
     assert (more.replicas, more.reason) == (15, Reason.METRIC_ABOVE_TARGET)
     assert (less.reason, less.may_lower) == (Reason.METRICS_PARTIAL_HOLD, False)
+    assert recommended(signal(1000, doubt=Doubt.PARTIAL)).reason is Reason.METRICS_PARTIAL_HOLD
 
 
 @pytest.mark.parametrize(
@@ -144,6 +163,39 @@ def test_the_largest_metric_wins_and_one_unknown_forbids_less():
     assert (busy.replicas, busy.reason) == (15, Reason.METRIC_ABOVE_TARGET)
 
 
+@pytest.mark.parametrize(
+    ("loads", "reason"),
+    [
+        pytest.param(((900, 1500), (900, 950)), Reason.FORECAST_ABOVE_TARGET, id="by one forecast"),
+        pytest.param(((1600, 900), (100, 1500)), Reason.METRIC_ABOVE_TARGET, id="by one load"),
+    ],
+)
+def test_of_two_metrics_the_larger_number_is_the_reason(loads, reason):
+    assert recommended(*(signal(*each) for each in loads)).reason is reason
+
+
+def test_the_busiest_metric_says_how_many_pods_are_busy():
+    assert recommended(signal(500), signal(900)).busy_pods == 9.0
+    assert recommended(signal(900, 100)).busy_pods == 9.0
+    assert recommended(signal(None)).busy_pods is None
+
+
+@pytest.mark.parametrize("quantile", [None, 900], ids=["measured", "trusted"])
+def test_where_no_pod_exists_there_is_no_usage_ratio(quantile):
+    none = workload(0, status_replicas=0)
+
+    assert recommended(signal(900, quantile)).proposals[0].usage_ratio == 0.9
+    assert recommended(signal(900, quantile), facts=none).proposals[0].usage_ratio is None
+
+
+def test_what_keeps_a_forecast_from_steering_is_told_and_of_several_whose_it_is():
+    steers, demoted = signal(500, 500), signal(500, 500, trust=DEMOTED, metric="cpu")
+
+    assert recommended(steers).detail == ""
+    assert recommended(demoted).detail == "forecast demoted"
+    assert recommended(steers, demoted).detail == "forecast demoted: cpu"
+
+
 def test_without_a_capacity_nothing_can_be_sized():
     got = recommended(signal(5000, 5000, capacity=None))
 
@@ -152,6 +204,32 @@ def test_without_a_capacity_nothing_can_be_sized():
 
 def test_a_forecast_that_asks_for_as_much_as_is_measured_is_not_the_reason():
     assert recommended(signal(1500, 1500)).reason is Reason.METRIC_ABOVE_TARGET
+
+
+@pytest.mark.parametrize(
+    ("load", "facts", "reason"),
+    [
+        pytest.param(signal(None, capacity=None), {}, Reason.METRICS_UNKNOWN_HOLD, id="unknown"),
+        pytest.param(
+            signal(40, capacity=None, doubt=Doubt.PARTIAL),
+            {},
+            Reason.METRICS_PARTIAL_HOLD,
+            id="in part",
+        ),
+        pytest.param(
+            signal(80, capacity=None),
+            {"ready_replicas": 0},
+            Reason.PODS_NOT_READY_HOLD,
+            id="none ready",
+        ),
+    ],
+)
+def test_a_value_target_that_says_nothing_holds(load, facts, reason):
+    queue = {"metric": {"name": "queue"}, "target": {"type": "Value", "value": "100"}}
+    metrics = [{"type": "External", "external": queue}]
+    got = recommended(load, facts=workload(10, **facts), metrics=metrics)
+
+    assert (got.reason, got.may_lower) == (reason, False)
 
 
 def test_a_value_target_needs_no_capacity():
@@ -198,6 +276,9 @@ def test_a_tolerance_named_in_one_direction_leaves_the_other_without_any():
 
     assert recommended(signal(1001, 100), **one_way).replicas == 11
     assert recommended(signal(850, 100), **one_way).replicas == 10
+    other_way = {"behavior": {"scaleUp": {"tolerance": "5%"}}}
+    assert recommended(signal(1040, 100), **other_way).replicas == 10
+    assert recommended(signal(850, 100), **other_way).replicas == 9
 
 
 def test_a_tolerance_that_the_policy_names_holds_for_a_trusted_forecast_too():
@@ -225,6 +306,12 @@ def test_small_counts_get_square_root_head_room_large_ones_have_it():
     learned = Capacity(80.0, CapacitySource.LEARNED, saturated_at=100.0)
 
     assert [replicas_for(100.0 * n, learned) for n in (0, 1, 4, 16, 64)] == [0, 2, 6, 20, 80]
+
+
+def test_measured_load_gets_that_head_room_beside_a_trusted_forecast():
+    learned = Capacity(80.0, CapacitySource.LEARNED, saturated_at=100.0)
+
+    assert recommended(signal(400.0, 10.0, capacity=learned)).replicas == 6
 
 
 def test_the_youngest_forecast_that_has_a_say_counts():
