@@ -8,7 +8,7 @@ from autoscaler.decide.facts import Capacity, CapacitySource, PodFacts, PodPhase
 from autoscaler.decide.pod_metric import load_without_booting
 from autoscaler.decide.reason import Reason
 from autoscaler.policy.metric import MetricSpec
-from decide.worlds import NOW, ago, forecast, outcome, recommended, workload
+from decide.worlds import LONG_AGO, NOW, ago, forecast, outcome, recommended, signal, workload
 
 CPU = {
     "type": "ContainerResource",
@@ -29,7 +29,7 @@ def cpu_pods(*started_ago, ready=True):
             ready=ready or age > 300,
             started_at=ago(age),
             ready_transition_at=ago(max(age - 20, 0)),
-            requests={("app", "cpu"): 1.0, ("sidecar", "cpu"): 4.0},
+            requests={("app", "cpu"): 1.0, ("sidecar", "cpu"): 4.0, ("app", "memory"): 2.0**30},
         )
         for i, age in enumerate(started_ago)
     )
@@ -39,6 +39,9 @@ def cpu_signal(by_pod, quantile=None):
     capacity = Capacity(0.5, CapacitySource.REQUEST)
     sample = Sample(sum(by_pod.values()), NOW, len(by_pod), by_pod=by_pod)
     return Signal("cpu", sample, capacity, None if quantile is None else forecast(quantile))
+
+
+ONE_NOT_READY = (cpu_pods(9000)[0], replace(cpu_pods(9000)[0], name="pod-1", ready=False))
 
 
 def test_what_a_booting_pod_burns_is_no_load():
@@ -83,6 +86,95 @@ def test_a_target_below_a_milli_unit_is_one_as_for_hpa():
     assert got.replicas == 4
 
 
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        pytest.param({"averageValue": "250m"}, 3, id="cores per pod"),
+        pytest.param({"averageUtilization": 50}, 1, id="a share of what all containers request"),
+    ],
+)
+def test_what_a_whole_pod_uses_is_measured_against_its_target(target, expected):
+    metrics = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+    facts = workload(2, pods=cpu_pods(9000, 9000))
+    used = cpu_signal({"pod-0": 0.3, "pod-1": 0.3})
+    used = replace(used, capacity=Capacity(2.5, CapacitySource.REQUEST))
+
+    assert recommended(used, facts=facts, metrics=metrics).replicas == expected
+
+
+def test_a_metric_that_hpa_does_not_read_by_pod_is_sized_by_its_total():
+    by_pod = {"pod-0": 210.0, "pod-1": 0.0}
+    seen = replace(signal(210.0), sample=Sample(210.0, NOW, 2, by_pod))
+    facts = workload(2, pods=cpu_pods(9000, 30, ready=False))
+
+    assert recommended(seen, facts=facts).replicas == 2
+    assert recommended(replace(seen, forecast=forecast(0.0)), facts=facts).replicas == 3
+
+
+def test_a_pod_that_uses_nothing_is_one_that_is_measured():
+    facts = workload(2, pods=cpu_pods(9000, 9000))
+
+    assert recommended(cpu_signal({"pod-0": 0.1, "pod-1": 0.0}), facts=facts, metrics=[CPU]) == (
+        recommended(cpu_signal({"pod-0": 0.05, "pod-1": 0.05}), facts=facts, metrics=[CPU])
+    )
+
+
+STARTED, NEVER = ago(200), None
+
+
+@pytest.mark.parametrize(
+    ("fields", "load"),
+    [
+        pytest.param({}, 1.0, id="young, and ready for a minute: load"),
+        pytest.param({"ready_transition_at": ago(59)}, 0.5, id="ready for less: boot"),
+        pytest.param({"ready": False}, 0.5, id="not ready: boot"),
+        pytest.param(
+            {"started_at": ago(300), "ready_transition_at": ago(59)}, 1.0, id="not young: load"
+        ),
+        pytest.param(
+            {"started_at": ago(299), "created_at": LONG_AGO, "ready_transition_at": ago(59)},
+            0.5,
+            id="young since its start, however long it waited for a node",
+        ),
+        pytest.param(
+            {"started_at": ago(9000), "ready_transition_at": ago(8990), "ready": False},
+            0.5,
+            id="old, and never ready: boot",
+        ),
+        pytest.param(
+            {"started_at": ago(9000), "ready_transition_at": ago(60), "ready": False},
+            1.0,
+            id="old, and no longer ready: load",
+        ),
+        pytest.param({"started_at": NEVER}, 0.5, id="young by its creation, of an unknown start"),
+        pytest.param(
+            {"started_at": NEVER, "ready_transition_at": NEVER, "created_at": LONG_AGO},
+            1.0,
+            id="old by its creation, and ready since nobody knows when",
+        ),
+    ],
+)
+@pytest.mark.parametrize("sampled_at", [NOW, None], ids=["", "a sample without a time is of now"])
+def test_what_counts_as_boot_and_what_as_load(fields, load, sampled_at):
+    pod = PodFacts("pod-0", ago(250), started_at=STARTED, ready_transition_at=ago(60))
+    pods = (replace(pod, **fields), replace(pod, name="pod-1"))
+    sample = Sample(1.0, sampled_at, 2, by_pod={"pod-0": 0.5, "pod-1": 0.5})
+    facts, cpu = workload(2, pods=pods), MetricSpec.model_validate(CPU)
+
+    assert load_without_booting(sample, 1.0, cpu, workload=facts, now=NOW) == load
+
+
+def test_a_booting_pod_needs_the_memory_that_it_uses():
+    target = {"type": "AverageValue", "averageValue": "1Gi"}
+    memory = {"type": "Resource", "resource": {"name": "memory", "target": target}}
+    facts = workload(2, pods=cpu_pods(9000, 30))
+    sample = Sample(2.0**30, NOW, 2, by_pod={"pod-0": 2.0**29, "pod-1": 2.0**29})
+    used = Signal("memory", sample, Capacity(2.0**30, CapacitySource.POLICY), forecast(1.0))
+    got = recommended(used, facts=facts, metrics=[memory])
+
+    assert (got.replicas, got.may_lower) == (1, True)
+
+
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -1.0])
 def test_a_pod_s_usage_that_cannot_be_one_is_missing(wrong):
     facts = workload(2, pods=cpu_pods(9000, 9000))
@@ -106,6 +198,7 @@ def test_nor_is_it_what_a_booting_pod_burns(wrong):
         pytest.param({}, True, id="as many as serve"),
         pytest.param({"ready_replicas": 3}, False, id="one that serves is not listed"),
         pytest.param({"ready_replicas": 1}, True, id="one more, not counted yet"),
+        pytest.param({"pods": ONE_NOT_READY}, False, id="one that is listed does not serve"),
     ],
 )
 @pytest.mark.parametrize("quantile", [None, 0.1])
@@ -194,7 +287,9 @@ def test_the_load_of_some_of_those_that_serve_never_lowers(ages, silent, may_low
     ("usage", "may_lower"),
     [
         pytest.param((0.2, 0.2), True, id="as many as serve"),
+        pytest.param((0.2, 0.0), True, id="of which one uses nothing"),
         pytest.param((0.2,), False, id="fewer"),
+        pytest.param((0.2, float("inf")), False, id="or one that is endless"),
         pytest.param((0.2, float("nan")), False, id="or one that is no number"),
     ],
 )

@@ -96,6 +96,9 @@ PENDING, FAILED = {"phase": PodPhase.PENDING}, {"phase": PodPhase.FAILED}
         ),
         pytest.param([*pods(1000, 1000), pod(9000, **FAILED)], 3, 4, id="a failed pod is ignored"),
         pytest.param(
+            [pod(9000, **FAILED), *pods(1000, 1000)], 3, 4, id="wherever it stands in the list"
+        ),
+        pytest.param(
             [*pods(600), pod(None), pod(None)],
             3,
             3,
@@ -152,6 +155,7 @@ def test_the_reported_utilization_is_that_before_filling_in():
     [
         pytest.param(0.0, 0.1, 510, 3, id="no tolerance upwards acts on one percent"),
         pytest.param(0.5, 0.1, 740, 2, id="a wide one upwards holds"),
+        pytest.param(0.5, 0.1, 750, 2, id="also exactly at its edge"),
         pytest.param(0.0, 0.6, 210, 2, id="a wide one downwards holds"),
         pytest.param(0.0, 0.1, 210, 1, id="and the default downwards does not"),
     ],
