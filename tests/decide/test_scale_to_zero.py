@@ -127,12 +127,21 @@ ABSENT, TINY, OLD = {"doubt": Doubt.ABSENT}, 9.0, {"age": timedelta(hours=5)}
         pytest.param(signal(0.0, 50.0, trust=Trust.WARMING), 0, id="nor persistence of what was"),
     ],
 )
-def test_zero_is_woken_by_a_request_or_by_the_forecast(woken_by, expected):
-    got = recommended(woken_by, minReplicas=0, spec=0)
+@pytest.mark.parametrize("beside", [(), (signal(0.0),)], ids=["alone", "beside an idle metric"])
+def test_zero_is_woken_by_a_request_or_by_the_forecast(woken_by, expected, beside):
+    got = recommended(woken_by, *beside, minReplicas=0, spec=0)
 
     assert got.replicas == expected
-    woken = {Reason.WOKEN_FROM_ZERO, Reason.FORECAST_CARRIES_FLOOR}
-    assert not expected or got.reason in woken
+    blind = woken_by.sample.value is None
+    woken = Reason.FORECAST_CARRIES_FLOOR if blind else Reason.WOKEN_FROM_ZERO
+    assert not expected or got.reason is woken
+
+
+def test_only_the_first_pod_is_woken_and_only_the_last_goes_to_sleep():
+    low, high = recommended(signal(300), minReplicas=0), recommended(HIGH, minReplicas=0)
+
+    assert (low.replicas, low.reason) == (3, Reason.ALL_BELOW_TARGET)
+    assert (high.replicas, high.reason) == (15, Reason.METRIC_ABOVE_TARGET)
 
 
 OLD_FORECAST = {"trust": Trust.STALE, "skill": 0.3}
@@ -168,15 +177,32 @@ def test_who_sleeps_at_zero_and_falls_silent_is_in_no_doubt(heard):
 @pytest.mark.parametrize("doubt", [d for d in Doubt if d not in {Doubt.ABSENT, Doubt.STALE}])
 def test_any_other_doubt_is_one_also_of_who_sleeps(doubt):
     silent, doubted = signal(None, **ABSENT), signal(None, doubt=doubt)
+    timeless = replace(doubted, sample=Sample(None, doubt=doubt))
 
-    assert not recommended(doubted, minReplicas=0, spec=0).may_lower
-    assert not recommended(silent, doubted, minReplicas=0, spec=0).may_lower
+    for unknown in ((doubted,), (silent, doubted), (timeless,)):
+        got = recommended(*unknown, minReplicas=0, spec=0)
+        assert (got.replicas, got.may_lower) == (None, False)
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        pytest.param(Sample(0.0, NOW, doubt=Doubt.PARTIAL), id="of some of it"),
+        pytest.param(Sample(0.0, ago(400)), id="of long ago"),
+    ],
+)
+def test_a_zero_that_may_not_be_one_leaves_who_sleeps_in_doubt(sample):
+    got = recommended(replace(signal(0.0), sample=sample), minReplicas=0, spec=0)
+
+    assert not got.may_lower
 
 
 @pytest.mark.parametrize(
     ("heard", "facts", "least"),
     [
-        pytest.param(signal(None, **ABSENT), workload(1), 0, id="a pod is ordered"),
+        pytest.param(
+            signal(None, **ABSENT), workload(1, ready_replicas=0), 0, id="a pod is ordered"
+        ),
         pytest.param(
             signal(None, **ABSENT), workload(0, ready_replicas=1), 0, id="one serves still"
         ),
