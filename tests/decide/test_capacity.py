@@ -254,6 +254,77 @@ def test_a_template_that_was_gone_before_it_was_known_passes_on_what_it_inherite
     assert for_template(second, "v3", known=None).inherited == known
 
 
+# Sixty requests a second for a fifth of a core.
+KNOWN = CapacityFit("v1", 1000.0, 60.0, 0.29, 400.0, 1.6, 0.01)
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        pytest.param({"load": 0.0}, id="no load"),
+        pytest.param({"cores": 0.0}, id="no cores"),
+        pytest.param({"weight": 29.9}, id="too few minutes"),
+    ],
+)
+def test_nothing_is_known_of(nothing):
+    before = Capacity(7.0, CapacitySource.LEARNED)
+
+    assert learned_capacity(replace(KNOWN, **nothing), request_cores=0.5) is None
+    inherits = replace(KNOWN, inherited=before, **nothing)
+    assert learned_capacity(inherits, request_cores=0.5) == before
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param({"covariance": -1.6}, id="cores fall with the load"),
+        pytest.param({"covariance": 0.0}, id="cores are the same whatever the load"),
+        pytest.param({"load_variance": 0.0}, id="the load is the same at all times"),
+        pytest.param({"cores": 0.45, "spread": 9.0}, id="in such noise the low end is below zero"),
+    ],
+)
+def test_without_a_slope_to_rely_on_all_cores_count_as_load(odd):
+    fit = replace(KNOWN, **odd)
+    got = learned_capacity(fit, request_cores=0.5)
+
+    assert (got.per_pod, got.high) == (pytest.approx(0.8 * 0.5 * 60 / fit.cores), None)
+
+
+@pytest.mark.parametrize(
+    ("fit", "low", "high", "full"),
+    [
+        pytest.param(KNOWN, 87.117, 87.889, 112.5, id="a pod that uses less than its target"),
+        pytest.param(replace(KNOWN, cores=0.45), 47.234, 47.762, 72.5, id="one that uses more"),
+    ],
+)
+def test_the_bounds_are_those_of_ninety_per_cent(fit, low, high, full):
+    """By hand, with z = 1.645: 0.4 -+ 0.00065 cores over a slope of 0.004 +- 0.0000325."""
+    got = learned_capacity(fit, request_cores=0.5)
+
+    assert (got.low, got.high) == (pytest.approx(low, abs=5e-4), pytest.approx(high, abs=5e-4))
+    assert (got.per_pod, got.saturated_at) == (got.low, pytest.approx(full))
+
+
+@pytest.mark.parametrize(
+    ("cores", "counts"),
+    [
+        pytest.param(0.29 + 0.0168, 1.0, id="1.345 spreads off: all of it"),
+        pytest.param(0.29 + 0.0336, 0.5, id="twice as far: half"),
+        pytest.param(0.29 + 16.8, 0.01, id="a hundredth at the least"),
+    ],
+)
+def test_a_wild_minute_counts_for_less_the_farther_out_it_lies(cores, counts):
+    after = with_minute(KNOWN, load_per_pod=60.0, cores_per_pod=cores)
+
+    assert after.weight - 0.5 ** (1 / 1440) * 1000 == pytest.approx(counts, rel=0.01)
+
+
+def test_the_first_minute_has_no_spread():
+    first = with_minute(CapacityFit("v1"), load_per_pod=60.0, cores_per_pod=0.29)
+
+    assert first == CapacityFit("v1", 1.0, 60.0, 0.29)
+
+
 def test_a_slope_that_may_be_flat_makes_the_upper_bound_far_not_low():
     doubtful = CapacityFit("v1", 31.0, 70.0, 0.35, 33.0, 0.033, 0.2)
     got = learned_capacity(doubtful, request_cores=0.5)
