@@ -132,14 +132,16 @@ def _envoy(metric: str, *, extra: bool = False, sign: int = 1) -> tuple[Counter,
     return envoy_gateway, contour
 
 
-# Envoy's total counts attempts; what its circuit breaker refused never became one.
+# Envoy's total counts attempts; what its circuit breaker refused, or found no healthy pod, never
+# became one.
 GATEWAY = NamedSource(
     name="gateway",
     counts="requests to the HTTPRoute (Envoy Gateway) or Service (Contour), with those refused by "
-    "circuit breakers and without retries",
+    "circuit breakers or for want of a healthy pod, and without retries",
     counters=(
         *_envoy("envoy_cluster_upstream_rq_total"),
         *_envoy("envoy_cluster_upstream_rq_pending_overflow", extra=True),
+        *_envoy("envoy_cluster_upstream_cx_none_healthy", extra=True),
         *_envoy("envoy_cluster_upstream_rq_retry", extra=True, sign=-1),
     ),
     parameters={"route": "{name}", "service": "{name}"},

@@ -114,25 +114,36 @@ HUBBLE = NamedSource(
 
 _PUBLIC_LISTENER: Condition = ("envoy_http_conn_manager_prefix", "=~", "public_listener(_http)?")
 
+
+def _consul(metric: str, *, extra: bool = False) -> tuple[Counter, Counter]:
+    """Return a counter of a sidecar's listener, and the same before Consul labelled its proxies."""
+    labelled = Counter(
+        metric,
+        identity=("consul_source_service",),
+        key="{service}",
+        matchers=(_PUBLIC_LISTENER, ("consul_source_service", "!=", "")),
+        unit=("instance",),
+        extra=extra,
+    )
+    plain = Counter(
+        metric,
+        identity=("local_cluster",),
+        key="{service}",
+        matchers=(_PUBLIC_LISTENER, ("consul_source_service", "=", "")),
+        unit=("instance",),
+        extra=extra,
+    )
+    return labelled, plain
+
+
 # Overflow at the sidecar's own cluster is answered by the listener, so it is counted already.
+# A request that its caller gave up is never completed: of an overloaded service most are.
 CONSUL_MESH = NamedSource(
     name="consul-mesh",
-    counts="HTTP requests that the Service's Consul sidecars answered",
+    counts="HTTP requests that the Service's Consul sidecars answered, and those given up before",
     counters=(
-        Counter(
-            "envoy_http_downstream_rq_completed",
-            identity=("consul_source_service",),
-            key="{service}",
-            matchers=(_PUBLIC_LISTENER, ("consul_source_service", "!=", "")),
-            unit=("instance",),
-        ),
-        Counter(  # before Consul labelled its own proxies
-            "envoy_http_downstream_rq_completed",
-            identity=("local_cluster",),
-            key="{service}",
-            matchers=(_PUBLIC_LISTENER, ("consul_source_service", "=", "")),
-            unit=("instance",),
-        ),
+        *_consul("envoy_http_downstream_rq_completed"),
+        *_consul("envoy_http_downstream_rq_rx_reset", extra=True),
     ),
     parameters={"service": "{name}"},
     per_pod=True,

@@ -218,6 +218,7 @@ def _gateways() -> dict[str, Case]:
         envoy[_series("envoy_cluster_upstream_rq_total", **name)] = 22.0 * scale
         envoy[_series("envoy_cluster_upstream_rq_retry", **name)] = 2.0 * scale
         envoy[_series("envoy_cluster_upstream_rq_pending_overflow", **name)] = 5.0 * scale
+        envoy[_series("envoy_cluster_upstream_cx_none_healthy", **name)] = 3.0 * scale
     renamed = {"namespace": "gateways", "service": "proxy"}
     return {
         "traefik": Case(
@@ -236,9 +237,9 @@ def _gateways() -> dict[str, Case]:
         "kong 3": Case(request_rate(source="kong", target=target("ko")), 25, [page("kong", kong)]),
         "kong 2": Case(request_rate(source="kong", target=target("ko2")), 35, []),
         "Envoy Gateway": Case(
-            request_rate(source="gateway", target=target("eg")), 75, [page("envoy", envoy)]
+            request_rate(source="gateway", target=target("eg")), 84, [page("envoy", envoy)]
         ),
-        "Contour": Case(request_rate(source="gateway", target=target("co")), 25, []),
+        "Contour": Case(request_rate(source="gateway", target=target("co")), 28, []),
     }
 
 
@@ -246,7 +247,7 @@ def _others() -> dict[str, Case]:
     hubble = {"destination_namespace": "shop", "destination_workload": "hu", "protocol": "HTTP/1.1"}
     listener = {"envoy_http_conn_manager_prefix": "public_listener", "local_cluster": "cm"}
     old = {"envoy_http_conn_manager_prefix": "public_listener_http", "local_cluster": "cm0"}
-    completed = "envoy_http_downstream_rq_completed"
+    completed, reset = "envoy_http_downstream_rq_completed", "envoy_http_downstream_rq_rx_reset"
     admin = {**listener, "envoy_http_conn_manager_prefix": "admin"}
     return {
         "hubble, two reporters": Case(
@@ -261,10 +262,11 @@ def _others() -> dict[str, Case]:
         ),
         "consul-mesh": Case(
             request_rate(source="consul-mesh", target=target("cm")),
-            65,
+            72,
             [
                 page("consul", {
                     _series(completed, consul_source_service="cm", **listener): 65,
+                    _series(reset, consul_source_service="cm", **listener): 7,
                     _series(completed, consul_source_service="cm", **admin): 900,
                     _series(completed, **old): 45,
                 })
