@@ -90,6 +90,7 @@ ISTIO = NamedSource(
     ),
     parameters={"reporter": "destination", "service": "{name}"},
     per_pod=True,
+    per_pod_while=("reporter",),
 )
 
 HUBBLE = NamedSource(

@@ -153,6 +153,7 @@ def _join(
     source, given = source_of(one.metric)
     target = one.target
     parameters = source.filled(namespace=target.namespace, name=target.name, given=given)
+    source = source.counted_where(parameters)
     shape = (source, *(parameters[name] for name in source.shaping))
     group = groups.get(shape)
     if group is None:

@@ -201,6 +201,8 @@ class NamedSource:
     parameters: Mapping[str, str] = field(default_factory=dict, hash=False)
     per_pod: bool = False
     """Whether each series carries the pod it comes from: a silent pod is then missed."""
+    per_pod_while: tuple[str, ...] = ()
+    """The parameters that have to be the default ones for that: others count elsewhere."""
     zero_is_silence: bool = False
     """Whether its series outlive what they count, so that a zero may be a sender that died."""
 
@@ -209,6 +211,11 @@ class NamedSource:
         workload = {"namespace": namespace, "name": name}
         defaults = {key: _filled(value, workload) for key, value in self.parameters.items()}
         return {**dict.fromkeys(PINS, ""), **defaults, **given, **workload}
+
+    def counted_where(self, parameters: Parameters) -> "NamedSource":
+        """Return the source as it is with these parameters: waypoints, say, are nobody's pods."""
+        own = all(parameters[name] == self.parameters[name] for name in self.per_pod_while)
+        return self if own or not self.per_pod else replace(self, per_pod=False)
 
     @property
     def shaping(self) -> tuple[str, ...]:

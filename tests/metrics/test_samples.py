@@ -164,6 +164,36 @@ def test_a_cluster_of_victoria_metrics_whose_nodes_are_away_is_no_whole_answer(s
     assert (sample.value, sample.doubt) == (120.0, Doubt.WARNED if partial else None)
 
 
+def waypoints(**more: object):
+    """Return the rows of a workload of an ambient mesh, whose requests two waypoints count."""
+    who = {"destination_workload_namespace": "shop", "destination_workload": "checkout"}
+    parts = {"load": 120, "at": T - 10, "series": 4, "emitters": 2, "before": 4}
+    rows = [row(n, autoscaler_part=f"0:{part}", **who) for part, n in parts.items()]
+    more_rows = [row(T - 90, autoscaler_part=f"0:{p}", pod=n, **who) for p, n in more.items()]
+    return [*rows, *more_rows, row(1, autoscaler_part="0:jobs", job="istio")]
+
+
+WAYPOINT = request_rate(source="istio", labels={"reporter": "waypoint"})
+
+
+@pytest.mark.parametrize(
+    ("rows", "down", "doubt"),
+    [
+        pytest.param(waypoints(), [], None, id="both are heard"),
+        pytest.param(waypoints(silent="waypoint-7d4b9c5f6-bcdfg"), [], Doubt.PARTIAL, id="silent"),
+        pytest.param(
+            waypoints(),
+            [row(1, job="istio", instance="a:1", namespace="shop", pod="waypoint-7d4b9c5f6-bcdfg")],
+            Doubt.PARTIAL, id="one is down",
+        ),
+    ],
+)  # fmt: skip
+def test_what_waypoints_count_is_no_pods_of_the_workload(sample_of, rows, down, doubt):
+    sample = sample_of(rows, series=WAYPOINT, down=down, workloads=workload(*OURS, "checkout-x"))
+
+    assert (sample.value, sample.doubt) == (120.0, doubt)
+
+
 MESH = "linkerd-proxy"
 ENDING = [{"phase": PodPhase.FAILED}, {"phase": PodPhase.SUCCEEDED}, {"deleted": True}]
 DOWN = {"job": MESH, "instance": "10.0.0.7:4191", "namespace": "shop"}
