@@ -89,10 +89,13 @@ class Reading:
             for number in range(len(group.counters))
         ]
         windows = {None, *(counter.window for counter in group.counters)}
+        clusters = {each for counter in group.counters for each in counter.clusters}
         self._down = tuple(
             target
             for target in circumstances.down
-            if target.job in jobs and target.window in windows
+            if target.job in jobs
+            and target.window in windows
+            and (not clusters or target.cluster in {"", *clusters})
         )
         # Of the ways a source may be scraped a cluster has one; the others answer nothing.
         self._counters = [(n, group.counters[n]) for n in sorted(table.counters)]

@@ -94,6 +94,15 @@ class Counter:
             probe=self.probe * stretch,
         )
 
+    @property
+    def clusters(self) -> Iterable[str]:
+        """The cluster that `labels.cluster` chose, if it did."""
+        return (
+            value
+            for label, operator, value in self.matchers
+            if (label, operator) == (CLUSTER_LABEL, "=")
+        )
+
     def selector(self, narrowed: Sequence[Matcher] = ()) -> str:
         """Return the instant vector selector."""
         return selector(self.metric, (*(Matcher(*each) for each in self.matchers), *narrowed))

@@ -13,11 +13,12 @@ from autoscaler.decide.facts import PodFacts, TargetRef
 from autoscaler.metrics.ownership import owner_name
 from autoscaler.metrics.plan import PART_LABEL
 from autoscaler.metrics.promql import by, duration, labelled
+from autoscaler.metrics.source import CLUSTER_LABEL
 from autoscaler.strict import text_of
 
 # A scrape job, and the namespace of what it scrapes.
 Place = tuple[str, str]
-_LABELS = ("job", "instance", "namespace", "pod")
+_LABELS = ("job", "instance", "namespace", "pod", CLUSTER_LABEL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +29,18 @@ class Down:
     instance: str
     namespace: str = ""
     pod: str = ""
+    cluster: str = ""
     window: timedelta | None = None
     """The window at whose beginning it was down; None = it is down now."""
 
     @classmethod
     def of(cls, labels: Mapping[str, str]) -> "Down":
         """Return the target that a row of the answer stands for."""
-        job, instance, namespace, pod = (text_of(labels.get(name, "")) for name in _LABELS)
+        told = [text_of(labels.get(name, "")) for name in _LABELS]
+        job, instance, namespace, pod, cluster = told
         seconds = labels.get(PART_LABEL)
         window = None if seconds is None else timedelta(seconds=float(seconds))
-        return cls(job, instance, namespace, pod, window)
+        return cls(job, instance, namespace, pod, cluster, window)
 
     def is_a_pod_of(self, workload: TargetRef, pods: tuple[PodFacts, ...] | None) -> bool:
         """Whether this is one of the workload's pods, by owner or else by name.

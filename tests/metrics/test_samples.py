@@ -194,6 +194,26 @@ def test_what_waypoints_count_is_no_pods_of_the_workload(sample_of, rows, down, 
     assert (sample.value, sample.doubt) == (120.0, doubt)
 
 
+@pytest.mark.parametrize(
+    ("cluster", "doubt"),
+    [
+        pytest.param({"cluster": "us"}, None, id="of another cluster"),
+        pytest.param({"cluster": "eu"}, Doubt.PARTIAL, id="of ours"),
+        pytest.param({}, Doubt.PARTIAL, id="of which cluster is not said"),
+    ],
+)
+def test_who_chose_a_cluster_misses_no_gateway_of_another(sample_of, cluster, doubt):
+    who = {"exported_namespace": "shop", "exported_service": "checkout", "cluster": "eu"}
+    parts = {"load": 120, "at": T - 10, "series": 4, "emitters": 2, "before": 4}
+    rows = [row(n, autoscaler_part=f"0:{part}", **who) for part, n in parts.items()]
+    rows.append(row(1, autoscaler_part="0:jobs", job="ingress-nginx"))
+    series = request_rate(source="ingress-nginx", labels={"cluster": "eu"})
+
+    sample = sample_of(rows, series=series, down=[row(1, job="ingress-nginx", **cluster)])
+
+    assert (sample.value, sample.doubt) == (120.0, doubt)
+
+
 MESH = "linkerd-proxy"
 ENDING = [{"phase": PodPhase.FAILED}, {"phase": PodPhase.SUCCEEDED}, {"deleted": True}]
 DOWN = {"job": MESH, "instance": "10.0.0.7:4191", "namespace": "shop"}
