@@ -19,8 +19,13 @@ Json = Mapping[str, Any]
 _COUNTED = ("cpu", "memory")
 
 
-def requests(pod_spec: Json) -> Amounts:
-    """Return cores and bytes by (container, resource); a limit without a request is the request."""
+def requests(pod_spec: Json, status: Json | None = None) -> Amounts:
+    """Return cores and bytes by (container, resource); a limit without a request is the request.
+
+    Of a pod, whose `status` says what its containers were given, at most that: a request that is
+    raised in place is in its spec at once, and given later or, on a full node, never.
+    """
+    given = _given(status or {})
     found: dict[tuple[str, str], float] = {}
     for container in _running_containers(pod_spec):
         resources = container.get("resources") or {}
@@ -29,8 +34,22 @@ def requests(pod_spec: Json) -> Amounts:
             if name in declared:
                 # An amount we cannot read is not declared, as far as sizing by it goes.
                 with suppress(ValueError):
-                    found[_common(container["name"]), name] = _amount(declared[name])
+                    key = _common(container["name"]), name
+                    amount = _amount(declared[name])
+                    found[key] = min(amount, given.get(key, amount))
     return _shared(tuple(found.items()))
+
+
+def _given(status: Json) -> dict[tuple[str, str], float]:
+    """Return what the kubelet says that containers were given; since Kubernetes 1.33 it does."""
+    found: dict[tuple[str, str], float] = {}
+    for section in ("containerStatuses", "initContainerStatuses"):
+        for container in status.get(section) or ():
+            amounts = (container.get("resources") or {}).get("requests") or {}
+            for name in _COUNTED:
+                with suppress(KeyError, ValueError):
+                    found[container["name"], name] = _amount(amounts[name])
+    return found
 
 
 def limits(pod_spec: Json) -> Amounts:

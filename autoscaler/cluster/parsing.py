@@ -145,7 +145,7 @@ def pod(raw: Json) -> Pod | None:
             started_at=instant(status.get("startTime")),
             ready_transition_at=changed_at,
             template_hash=_template_hash(meta),
-            requests=requests(raw.get("spec") or {}),
+            requests=requests(raw.get("spec") or {}, status),
         ),
         ready_since=changed_at if is_ready else None,
         restarts=max((_count(c, "restartCount") for c in _containers(status)), default=0),

@@ -56,3 +56,27 @@ def test_an_init_container_that_stays_counts_one_that_ends_does_not() -> None:
     ends = {"name": "migrate", "resources": cpu}
 
     assert requests({"initContainers": [stays, ends]}) == {("proxy", "cpu"): 1.0}
+
+
+@pytest.mark.parametrize(
+    ("resources", "cores"),
+    [
+        pytest.param({"requests": {"cpu": "1"}}, 1.0, id="raised, not given yet or never"),
+        pytest.param({"requests": {"cpu": "8"}}, 4.0, id="lowered, not taken yet"),
+        pytest.param({"requests": {"cpu": "4"}}, 4.0, id="given"),
+        pytest.param({"requests": {"memory": "1Gi"}}, 4.0, id="another resource"),
+        pytest.param({"limits": {"cpu": "1"}}, 4.0, id="a limit"),
+        pytest.param({"requests": {"cpu": "one"}}, 4.0, id="unreadable"),
+        pytest.param(None, 4.0, id="a kubelet that does not say"),
+    ],
+)
+@pytest.mark.parametrize("where", ["containers", "initContainers"])
+def test_a_pod_that_is_resized_in_place_requests_no_more_than_it_was_given(
+    where: str, resources: dict[str, object] | None, cores: float
+) -> None:
+    """With four cores asked for and one given, a quarter of the pods would look like enough."""
+    app = {"name": "app", "restartPolicy": "Always", "resources": {"requests": {"cpu": "4"}}}
+    given = [{"name": "app", "resources": resources}, {"name": "another"}]
+    statuses = "containerStatuses" if where == "containers" else "initContainerStatuses"
+
+    assert requests({where: [app]}, {statuses: given}) == {("app", "cpu"): cores}

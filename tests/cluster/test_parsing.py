@@ -183,6 +183,18 @@ def test_a_pod_is_its_controllers_and_says_when_it_became_ready() -> None:
     assert (seen.facts.ready, seen.facts.phase) == (True, PodPhase.RUNNING)
 
 
+def test_what_a_pod_was_given_is_what_it_requests() -> None:
+    raw = pod()
+    raw["spec"] = {"containers": [{"name": "app", "resources": {"requests": {"cpu": "4"}}}]}
+    given = {"name": "app", "restartCount": 0, "resources": {"requests": {"cpu": "1"}}}
+    raw["status"] = {"containerStatuses": [given]}
+
+    seen = parsing.pod(raw)
+
+    assert seen is not None
+    assert seen.facts.requests == {("app", "cpu"): 1.0}
+
+
 @pytest.mark.parametrize(
     "owners",
     [
