@@ -1,16 +1,19 @@
 """What do the containers of a pod request, and what may they use at most: cores and bytes.
 
+A pod may have a request and a limit of its own, for all its containers (Kubernetes 1.34); it
+stands under `WHOLE_POD` in the place of a container's name.
 Pods say what their template does, and many templates say the same, so equal amounts are one object.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from sys import intern
 from typing import Any
 
 from autoscaler.cluster.objects import Amounts
+from autoscaler.decide.facts import WHOLE_POD
 from autoscaler.policy.quantity import parsed_quantity
 from autoscaler.strict import text_of
 
@@ -28,27 +31,38 @@ def requests(pod_spec: Json, status: Json | None = None) -> Amounts:
     given = _given(status or {})
     found: dict[tuple[str, str], float] = {}
     for container in _running_containers(pod_spec):
-        resources = container.get("resources") or {}
-        declared = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
-        for name in _COUNTED:
-            if name in declared:
-                # An amount we cannot read is not declared, as far as sizing by it goes.
-                with suppress(ValueError):
-                    key = _common(container["name"]), name
-                    amount = _amount(declared[name])
-                    found[key] = min(amount, given.get(key, amount))
+        for name, amount in _requested(container):
+            key = _common(container["name"]), name
+            found[key] = min(amount, given.get(key, amount))
+    of_containers = {name for _, name in found}
+    for name, amount in _requested(pod_spec):
+        key = WHOLE_POD, name
+        # Beside the requests of containers a limit of the pod is no request.
+        if name not in of_containers or name in (pod_spec["resources"].get("requests") or {}):
+            found[key] = min(amount, given.get(key, amount))
     return _shared(tuple(found.items()))
 
 
+def _requested(owner: Json) -> Iterator[tuple[str, float]]:
+    """Yield what a container, or a pod, requests of each resource."""
+    resources = owner.get("resources") or {}
+    declared = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+    for name in _COUNTED:
+        # An amount we cannot read is not declared, as far as sizing by it goes.
+        with suppress(KeyError, ValueError):
+            yield name, _amount(declared[name])
+
+
 def _given(status: Json) -> dict[tuple[str, str], float]:
-    """Return what the kubelet says that containers were given; since Kubernetes 1.33 it does."""
+    """Return what the kubelet says that was given; since Kubernetes 1.33 it does."""
+    sections = ("containerStatuses", "initContainerStatuses")
+    containers = [c for section in sections for c in status.get(section) or ()]
     found: dict[tuple[str, str], float] = {}
-    for section in ("containerStatuses", "initContainerStatuses"):
-        for container in status.get(section) or ():
-            amounts = (container.get("resources") or {}).get("requests") or {}
-            for name in _COUNTED:
-                with suppress(KeyError, ValueError):
-                    found[container["name"], name] = _amount(amounts[name])
+    for owner in (*containers, {**status, "name": WHOLE_POD}):
+        amounts = (owner.get("resources") or {}).get("requests") or {}
+        for name in _COUNTED:
+            with suppress(KeyError, ValueError):
+                found[owner["name"], name] = _amount(amounts[name])
     return found
 
 
@@ -59,13 +73,19 @@ def limits(pod_spec: Json) -> Amounts:
     """
     found: dict[tuple[str, str], float] = {}
     for container in _running_containers(pod_spec):
-        declared = (container.get("resources") or {}).get("limits") or {}
+        of_container = dict(_limited(container))
         for name in _COUNTED:
-            limit = math.inf
-            with suppress(ValueError):
-                limit = _amount(declared[name]) if name in declared else limit
-            found[_common(container.get("name") or ""), name] = limit
+            found[_common(container.get("name") or "?"), name] = of_container.get(name, math.inf)
+    found |= {(WHOLE_POD, name): limit for name, limit in _limited(pod_spec)}
     return _shared(tuple(found.items()))
+
+
+def _limited(owner: Json) -> Iterator[tuple[str, float]]:
+    """Yield the limits of a container, or of a pod."""
+    declared = (owner.get("resources") or {}).get("limits") or {}
+    for name in _COUNTED:
+        with suppress(KeyError, ValueError):
+            yield name, _amount(declared[name])
 
 
 @lru_cache(maxsize=16_384)

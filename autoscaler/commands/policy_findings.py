@@ -79,7 +79,7 @@ def _requests(governed: Governed, workload: WorkloadFacts) -> Iterator[Finding]:
         target = metric.target
         share = target is not None and target.type is TargetType.UTILIZATION
         if share and not requested_per_pod(metric, workload):
-            declared = sorted({container for container, _ in workload.requests}) or ["nobody"]
+            declared = sorted({c or "the pod" for c, _ in workload.requests}) or ["nobody"]
             says = f"{label}: no request to take a share of; requests are made by {declared}"
             fix = "correct the container's name, or give it a request in the pod template"
             yield Finding(Level.ERROR, "requests", says, fix)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from functools import lru_cache
 
-from autoscaler.decide.facts import Capacity, CapacitySource, WorkloadFacts
+from autoscaler.decide.facts import WHOLE_POD, Capacity, CapacitySource, WorkloadFacts
 from autoscaler.policy.metric import MetricSpec, TargetType
 
 
@@ -55,12 +55,26 @@ def limit_per_pod(metric: MetricSpec, workload: WorkloadFacts) -> float | None:
 
 
 def _per_pod(amounts: Mapping[tuple[str, str], float], metric: MetricSpec) -> float | None:
-    """Return the amount of one container, or of all together; None = not declared."""
+    """Return the amount in the metric's scope; None = not declared, or no metric of a resource."""
     if metric.container_resource is not None:
         section = metric.container_resource
-        return amounts.get((section.container, section.name))
+        return amount_of(amounts, section.container, section.name)
     if metric.resource is not None:
-        wanted = metric.resource.name
-        found = [amount for (_, resource), amount in amounts.items() if resource == wanted]
-        return sum(found) if found else None
+        return amount_of(amounts, None, metric.resource.name)
     return None
+
+
+def amount_of(
+    amounts: Mapping[tuple[str, str], float], container: str | None, resource: str
+) -> float | None:
+    """Return the amount of one container, or (None) of the pod; None = not declared.
+
+    The pod's is its own where it has one, as for HPA, else that of all its containers together.
+    """
+    if container is not None:
+        return amounts.get((container, resource))
+    whole = amounts.get((WHOLE_POD, resource))
+    if whole is not None:
+        return whole
+    found = [amount for (_, its_resource), amount in amounts.items() if its_resource == resource]
+    return sum(found) if found else None

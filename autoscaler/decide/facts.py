@@ -16,6 +16,10 @@ from autoscaler.value import value
 SCALED_OBJECT = "ScaledObject"
 
 
+# In the place of a container's name: what a pod requests, or may use, for all its containers.
+WHOLE_POD = ""
+
+
 class TargetRef(NamedTuple):
     """The identity of a workload; a tuple, for it is looked up a dozen times in every cycle."""
 
@@ -46,7 +50,8 @@ _ENDED = frozenset({PodPhase.SUCCEEDED, PodPhase.FAILED})
 class PodFacts:
     """One pod, as far as scaling rules care.
 
-    `requests` is cores (cpu) or bytes (memory) by (container, resource); absent = not declared.
+    `requests` is cores (cpu) or bytes (memory) by (container, resource), of the pod as a whole by
+    (`WHOLE_POD`, resource); absent = not declared.
     """
 
     name: str

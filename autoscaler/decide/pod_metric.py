@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from datetime import datetime
 
+from autoscaler.decide.capacity import amount_of
 from autoscaler.decide.facts import PodFacts, Sample, WorkloadFacts
 from autoscaler.decide.pod_classes import (
     CPU_INITIALIZATION_PERIOD_SECONDS,
@@ -174,13 +175,8 @@ def _age_seconds(at: datetime | None, now: datetime) -> float | None:
 
 
 def _request_milli(pod: PodFacts, scope: tuple[str | None, str]) -> int | None:
-    container, resource = scope
-    amounts = [
-        amount
-        for (its_container, its_resource), amount in pod.requests.items()
-        if its_resource == resource and container in {None, its_container}
-    ]
-    return _milli_units(sum(amounts)) if amounts else None
+    amount = amount_of(pod.requests, *scope)
+    return None if amount is None else _milli_units(amount)
 
 
 def _milli_units(amount: float) -> int:

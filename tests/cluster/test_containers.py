@@ -4,6 +4,8 @@ import pytest
 
 from autoscaler.cluster.containers import limits, requests
 
+WHOLE, OF_APP = ("", "cpu"), ("app", "cpu")
+
 
 @pytest.mark.parametrize(
     ("resources", "expected"),
@@ -47,7 +49,7 @@ def test_a_container_without_a_limit_is_unlimited(
 
 
 def test_a_container_without_a_name_limits_nothing_and_breaks_nothing() -> None:
-    assert limits({"containers": [{}]})["", "cpu"] == math.inf
+    assert limits({"containers": [{}]})["?", "cpu"] == math.inf
 
 
 def test_an_init_container_that_stays_counts_one_that_ends_does_not() -> None:
@@ -80,3 +82,36 @@ def test_a_pod_that_is_resized_in_place_requests_no_more_than_it_was_given(
     statuses = "containerStatuses" if where == "containers" else "initContainerStatuses"
 
     assert requests({where: [app]}, {statuses: given}) == {("app", "cpu"): cores}
+
+
+APP = {"name": "app", "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "2"}}}
+
+
+@pytest.mark.parametrize(
+    ("containers", "whole", "expected"),
+    [
+        pytest.param([{"name": "app"}], {"requests": {"cpu": "3"}}, {WHOLE: 3.0}, id="alone"),
+        pytest.param([{"name": "app"}], {"limits": {"cpu": "3"}}, {WHOLE: 3.0}, id="limit alone"),
+        pytest.param([APP], {"requests": {"cpu": "3"}}, {WHOLE: 3.0, OF_APP: 1.0}, id="beside"),
+        pytest.param([APP], {"limits": {"cpu": "3"}}, {OF_APP: 1.0}, id="containers come first"),
+        pytest.param([APP], {"requests": {"memory": "-1"}}, {OF_APP: 1.0}, id="unreadable"),
+    ],
+)
+def test_a_pod_may_have_a_request_of_its_own(
+    containers: list[object], whole: dict[str, object], expected: dict[tuple[str, str], float]
+) -> None:
+    assert requests({"containers": containers, "resources": whole}) == expected
+
+
+def test_a_pod_is_given_its_own_request_too() -> None:
+    spec = {"containers": [{"name": "app"}], "resources": {"requests": {"cpu": "4"}}}
+
+    assert requests(spec, {"resources": {"requests": {"cpu": "1"}}}) == {WHOLE: 1.0}
+
+
+def test_a_pod_may_have_a_limit_of_its_own() -> None:
+    spec = {"containers": [{"name": "app"}], "resources": {"limits": {"cpu": "3"}}}
+
+    assert limits(spec)[WHOLE] == 3.0
+    assert limits(spec)[OF_APP] == math.inf
+    assert WHOLE not in limits({"containers": [{"name": "app"}]})

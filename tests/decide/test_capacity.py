@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from autoscaler.decide.capacity import declared_capacity, limit_per_pod, requested_per_pod
-from autoscaler.decide.facts import Capacity, CapacitySource, PodFacts, PodPhase
+from autoscaler.decide.facts import WHOLE_POD, Capacity, CapacitySource, PodFacts, PodPhase
 from autoscaler.decide.learned_capacity import (
     CapacityFit,
     for_template,
@@ -88,6 +88,7 @@ def test_capacity_is_declared_by_the_target_or_by_a_share_of_the_request(kind, s
     )
 
 
+WHOLE = {(WHOLE_POD, "cpu"): 3.0}
 NO_LIMIT = {("app", "cpu"): 1.0, ("sidecar", "cpu"): math.inf, ("app", "memory"): 2.0**30}
 
 
@@ -97,6 +98,8 @@ NO_LIMIT = {("app", "cpu"): 1.0, ("sidecar", "cpu"): math.inf, ("app", "memory")
         pytest.param("ContainerResource", APP_CPU, NO_LIMIT, 1.0, id="of one container"),
         pytest.param("Resource", CPU, NO_LIMIT, None, id="one without a limit, the pod has none"),
         pytest.param("Resource", CPU, REQUESTS, 0.6, id="of all containers together"),
+        pytest.param("Resource", CPU, NO_LIMIT | WHOLE, 3.0, id="of the pod itself"),
+        pytest.param("ContainerResource", APP_CPU, NO_LIMIT | WHOLE, 1.0, id="of one all the same"),
         pytest.param("Resource", CPU, {}, None, id="nothing known"),
         pytest.param("RequestRate", {"source": "linkerd"}, NO_LIMIT, None, id="no resource"),
     ],

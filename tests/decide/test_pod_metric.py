@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from autoscaler.decide.facts import Capacity, CapacitySource, PodFacts, PodPhase, Sample, Signal
+from autoscaler.decide.facts import (
+    WHOLE_POD,
+    Capacity,
+    CapacitySource,
+    PodFacts,
+    PodPhase,
+    Sample,
+    Signal,
+)
 from autoscaler.decide.pod_metric import load_without_booting
 from autoscaler.decide.reason import Reason
 from autoscaler.policy.metric import MetricSpec
@@ -87,15 +95,22 @@ def test_a_target_below_a_milli_unit_is_one_as_for_hpa():
 
 
 @pytest.mark.parametrize(
-    ("target", "expected"),
+    ("target", "own", "expected"),
     [
-        pytest.param({"averageValue": "250m"}, 3, id="cores per pod"),
-        pytest.param({"averageUtilization": 50}, 1, id="a share of what all containers request"),
+        pytest.param({"averageValue": "250m"}, {}, 3, id="cores per pod"),
+        pytest.param({"averageUtilization": 50}, {}, 1, id="a share of what containers request"),
+        pytest.param(
+            {"averageUtilization": 5}, {}, 3, id="a small share of what containers request"
+        ),
+        pytest.param(
+            {"averageUtilization": 5}, {(WHOLE_POD, "cpu"): 6.0}, 2, id="of what the pod requests"
+        ),
     ],
 )
-def test_what_a_whole_pod_uses_is_measured_against_its_target(target, expected):
+def test_what_a_whole_pod_uses_is_measured_against_its_target(target, own, expected):
     metrics = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
-    facts = workload(2, pods=cpu_pods(9000, 9000))
+    pods = tuple(replace(p, requests=p.requests | own) for p in cpu_pods(9000, 9000))
+    facts = workload(2, pods=pods)
     used = cpu_signal({"pod-0": 0.3, "pod-1": 0.3})
     used = replace(used, capacity=Capacity(2.5, CapacitySource.REQUEST))
 
