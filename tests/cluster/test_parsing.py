@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from autoscaler.cluster import parsing
-from autoscaler.cluster.objects import Rival
+from autoscaler.cluster.objects import ReplicaSet, Rival
 from autoscaler.decide.facts import PodPhase
 from autoscaler.errors import PolicyError
 from autoscaler.policy.parsing import policy_of
@@ -79,6 +79,21 @@ def progressing(reason: str) -> list[dict[str, str]]:
             id="done",
         ),
         pytest.param(
+            "Deployment",
+            deployment(
+                {
+                    "replicas": 3,
+                    "updatedReplicas": 3,
+                    "conditions": [{"type": "ReplicaFailure", "reason": "ReplicaSetUpdated"}],
+                }
+            ),
+            False,
+            id="another condition says nothing of it",
+        ),
+        pytest.param(
+            "Deployment", deployment({"observedGeneration": 5}, generation=5), False, id="no pods"
+        ),
+        pytest.param(
             "StatefulSet",
             deployment({"replicas": 3, "currentRevision": "a", "updateRevision": "a"}),
             False,
@@ -122,6 +137,71 @@ def test_a_kind_whose_scale_counts_elsewhere_is_not_taken_for_one_replica() -> N
 
     with pytest.raises(ValueError, match=r"no spec\.replicas"):
         parsing.workload(raw, kind="FlinkDeployment", api_version="flink.apache.org/v1beta1")
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        pytest.param({"updateRevision": "checkout-7d"}, "checkout-7d", id="a StatefulSet's"),
+        pytest.param({"currentPodHash": "7d"}, "7d", id="a Rollout's"),
+        pytest.param({}, "", id="a Deployment's is that of its newest ReplicaSet"),
+    ],
+)
+def test_the_template_that_a_workload_rolls_out(status: dict[str, object], expected: str) -> None:
+    seen = parsing.workload(deployment(status), kind="Thing", api_version="v1")
+
+    assert seen.template_hash == expected
+
+
+def test_of_a_workload_it_is_known_who_wrote_its_replicas_and_how_often_its_spec_was_written():
+    wrote = {"manager": "helm", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+    told = deployment({}, generation=3, managedFields=[wrote])
+    seen = parsing.workload(told, kind="Deployment", api_version="apps/v1")
+    silent = parsing.workload(deployment({}), kind="Deployment", api_version="apps/v1")
+
+    assert (seen.generation, seen.replicas_manager) == (3, "helm")
+    assert (silent.generation, silent.replicas_manager) == (None, None)
+
+
+@pytest.mark.parametrize("count", [-1, 2**62 + 1])
+def test_what_cannot_be_a_count_is_refused(count: int) -> None:
+    with pytest.raises(OverflowError, match=f"readyReplicas {count} is no count"):
+        parsing.workload(
+            deployment({"readyReplicas": count}), kind="Deployment", api_version="apps/v1"
+        )
+
+
+@pytest.mark.parametrize(
+    ("fields", "active"),
+    [
+        pytest.param({"spec": {"replicas": 2}}, True, id="pods are ordered"),
+        pytest.param({"spec": {"replicas": 0}, "status": {"replicas": 1}}, True, id="one is left"),
+        pytest.param({"spec": {"replicas": 0}, "status": {"replicas": 0}}, False, id="none"),
+        pytest.param({"spec": {"replicas": 0}}, False, id="none, and its status is empty"),
+        pytest.param({"spec": {}}, True, id="left out, a count is one"),
+        pytest.param({}, True, id="with everything else"),
+    ],
+)
+def test_a_replica_set_is_active_while_it_has_pods(fields, active) -> None:
+    meta = META | {
+        "ownerReferences": [{"kind": "Deployment", "uid": "d1", "controller": True}],
+        "annotations": {"deployment.kubernetes.io/revision": "4"},
+        "labels": {"app": "checkout", "pod-template-hash": "abc"},
+    }
+
+    assert parsing.replica_set({"metadata": meta} | fields) == ReplicaSet(
+        namespace="shop",
+        name="checkout",
+        uid="d1",
+        owner_uid="d1",
+        revision="4",
+        template_hash="abc",
+        active=active,
+    )
+
+
+def test_a_replica_set_that_nobody_controls_is_left_out() -> None:
+    assert parsing.replica_set({"metadata": META, "spec": {"replicas": 2}}) is None
 
 
 def test_of_annotations_only_our_own_are_kept() -> None:
@@ -181,6 +261,26 @@ def test_a_pod_is_its_controllers_and_says_when_it_became_ready() -> None:
     assert (seen.owner_uid, seen.facts.template_hash) == ("rs1", "abc")
     assert seen.ready_since == datetime(2026, 11, 23, 8, 1, 30, tzinfo=UTC)
     assert (seen.facts.ready, seen.facts.phase) == (True, PodPhase.RUNNING)
+    assert (seen.facts.deleted, seen.facts.requests, seen.restarts) == (False, {}, 0)
+
+
+def test_a_pod_that_leaves_or_is_not_ready_is_not_ready_since_then() -> None:
+    raw = pod(deletionTimestamp="2026-11-23T08:05:00Z")
+    initialized = {"type": "Initialized", "status": "True"}
+    unready = {"type": "Ready", "status": "False", "lastTransitionTime": "2026-11-23T08:04:00Z"}
+    raw["status"] = {
+        "conditions": [initialized, unready],
+        "startTime": "2026-11-23T08:00:02Z",
+        "containerStatuses": [{"restartCount": 1}, {"restartCount": 4}, {"restartCount": 0}],
+    }
+    raw["spec"] = {"containers": [{"name": "app", "resources": {"requests": {"cpu": "500m"}}}]}
+    seen = parsing.pod(raw)
+
+    assert seen is not None
+    assert (seen.facts.ready, seen.ready_since, seen.facts.deleted) == (False, None, True)
+    assert seen.facts.ready_transition_at == datetime(2026, 11, 23, 8, 4, tzinfo=UTC)
+    assert seen.facts.started_at == datetime(2026, 11, 23, 8, 0, 2, tzinfo=UTC)
+    assert (seen.facts.requests, seen.restarts) == ({("app", "cpu"): 0.5}, 4)
 
 
 def test_what_a_pod_was_given_is_what_it_requests() -> None:
@@ -235,6 +335,23 @@ def test_how_far_the_floor_of_an_hpa_may_go(spec: dict[str, int], most: int | No
     seen = parsing.horizontal_pod_autoscaler({"metadata": META | {"name": "hpa"}, "spec": spec})
 
     assert seen.max_replicas == most
+
+
+@pytest.mark.parametrize(
+    ("version", "group"),
+    [
+        pytest.param("apps/v1", "apps", id="of a group"),
+        pytest.param("v1", "", id="of the core"),
+        pytest.param(None, "", id="not told"),
+    ],
+)
+def test_what_an_hpa_claims(version: str | None, group: str) -> None:
+    wanted = {"kind": "Thing", "name": "checkout", "apiVersion": version}
+    raw = {"metadata": META | {"name": "hpa"}, "spec": {"scaleTargetRef": wanted}}
+
+    assert parsing.horizontal_pod_autoscaler(raw) == Rival(
+        "shop", "hpa", "HorizontalPodAutoscaler", "7", "Thing", "checkout", group, min_replicas=1
+    )
 
 
 def test_a_policy_in_binary_data_is_refused_by_name_instead_of_disappearing():
