@@ -76,7 +76,7 @@ class ScheduleEntry(Section):
             )
         if start is not None and end is not None and start >= end:
             raise ValueError(f"start {self.start!r} is not before end {self.end!r}")
-        if start is None and self.start == self.end:
+        if self.start == self.end:
             raise ValueError(f"start and end are both {self.start!r}")
         return self
 

@@ -65,6 +65,17 @@ def test_a_wrong_entry_is_refused_with_its_value(changed, message):
 
 
 @pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"maxReplicas": 5}, id="a floor that is the ceiling as well"),
+        pytest.param({"start": "1970-01-01 00:00", "end": "9998-12-31 23:59"}, id="all years"),
+    ],
+)
+def test_what_is_just_no_mistake_is_taken(changed):
+    ScheduleEntry.model_validate(ENTRY | changed)
+
+
+@pytest.mark.parametrize(
     ("clock", "first", "last"),
     [
         pytest.param("2026-07-01 08:00", "2026-07-01 06:00", "2026-07-01 06:00", id="summer"),
