@@ -169,9 +169,9 @@ def _from(fit: CapacityFit, policy: WorkloadPolicy, workload: WorkloadFacts) -> 
     request = requested_per_pod(metric, workload)
     if not request:
         return None
-    target = metric.target
-    declared = target is not None and target.type is TargetType.UTILIZATION
-    utilization = target.amount / 100 if target and declared else DEFAULT_UTILIZATION
+    target, utilization = metric.target, DEFAULT_UTILIZATION
+    if target is not None and target.type is TargetType.UTILIZATION:
+        utilization = target.amount / 100
     return learned_capacity(fit, request_cores=request, utilization=utilization)
 
 

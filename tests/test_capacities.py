@@ -6,10 +6,16 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from autoscaler.capacities import Capacities, CapacityPast, capacity_from_past
+from autoscaler.capacities import (
+    Capacities,
+    CapacityPast,
+    capacity_from_past,
+    places_to_learn_from,
+)
 from autoscaler.cluster import parsing
 from autoscaler.cluster.store import Store
 from autoscaler.decide.facts import Doubt, Sample, TargetRef
+from autoscaler.policy.metric import MetricSpec
 from autoscaler.policy.schema import WorkloadPolicy
 from autoscaler.roster import compiled
 
@@ -182,6 +188,51 @@ def test_an_edit_of_the_cpu_target_forgets_nothing():
     assert shown(workload).of(edited, workload)[0] is not None
 
 
+RATE = {"type": "RequestRate", "requestRate": {"source": "linkerd"}}
+SIZED = {"type": "RequestRate", "requestRate": {"source": "istio", "target": {"averageValue": 9}}}
+CPU = {"type": "Resource", "resource": {"name": "cpu", "target": {"averageUtilization": 80}}}
+MEMORY = {"type": "Resource", "resource": {"name": "memory", "target": {"averageValue": 9}}}
+QUEUE = {"metric": {"name": "queue"}, "target": {"averageValue": 9}}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "places"),
+    [
+        pytest.param([RATE, CPU], (0, 1), id="a rate to be learned, and its CPU"),
+        pytest.param([CPU, RATE], (1, 0), id="in any order"),
+        pytest.param([SIZED, MEMORY, RATE, CPU], (2, 3), id="beside others"),
+        pytest.param([RATE, RATE, CPU, CPU], (0, 2), id="of several the first"),
+        pytest.param([SIZED, CPU], (None, 1), id="nothing to learn"),
+        pytest.param([RATE, MEMORY], (0, None), id="nothing to learn from"),
+        pytest.param([{"type": "External", "external": QUEUE}], (None, None), id="neither"),
+    ],
+)
+def test_a_rate_is_learned_from_the_cpu_beside_it(metrics, places):
+    fields = {"scaleTargetRef": {"name": "checkout"}, "maxReplicas": 50, "metrics": metrics}
+
+    assert places_to_learn_from(WorkloadPolicy.model_validate(fields)) == places
+
+
+def test_cores_per_pod_say_nothing_of_how_full_a_pod_may_be_so_that_hpa_s_share_counts():
+    workload, rules = seen(container(cpu="1")), policy("pod")
+    cores = {"name": "cpu", "target": {"averageValue": "100m"}}
+    by_cores = rules.model_copy(
+        update={"metrics": [rules.metrics[0], MetricSpec(type="Resource", resource=cores)]}
+    )
+
+    assert learned(workload, rules=by_cores).per_pod == learned(workload, rules=rules).per_pod
+
+
+def test_without_a_cpu_request_or_metric_nothing_is_learned():
+    past = CapacityPast(np.full(120, 90.0), np.ones(120), np.full(120, 2.0), warm_up=1)
+    no_cpu = policy("pod").model_copy(update={"metrics": policy("pod").metrics[:1]})
+    no_request = seen({"name": "app"})
+
+    assert capacity_from_past(policy("pod"), seen(container()), past) is not None
+    assert capacity_from_past(no_cpu, seen(container()), past) is None
+    assert capacity_from_past(policy("pod"), no_request, past) is None
+
+
 def test_the_target_of_the_cpu_metric_says_how_full_a_pod_may_be():
     workload = seen(container(cpu="1"))
     half, most = (learned(workload, rules=policy("pod", utilization=u)) for u in (40, 80))
@@ -195,6 +246,17 @@ def test_moments_of_the_past_teach_once_the_pods_stood_for_a_while():
     past = CapacityPast(load, np.ones(8), n, warm_up=2)
 
     assert past.teaches.tolist() == [False, False, True, False, False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("load", "cores"),
+    [(0.0, 1.0), (float("nan"), 1.0), (9.0, float("nan")), (float("inf"), 1.0)],
+    ids=["no load", "an unknown load", "unknown cores", "an endless load"],
+)
+def test_a_moment_of_which_something_is_not_known_teaches_nothing(load, cores):
+    past = CapacityPast(np.array([load] * 2), np.array([cores] * 2), np.ones(2), warm_up=1)
+
+    assert not past.teaches.any()
 
 
 def test_a_past_is_read_by_the_same_rule():

@@ -19,8 +19,8 @@ CHECKOUT, SEARCH = TargetRef("shop", "checkout"), TargetRef("shop", "search")
 RATE = {"type": "RequestRate", "requestRate": {"source": "linkerd"}}
 
 
-def roster_of(*targets):
-    policy = {"maxReplicas": 10, "metrics": [RATE]}
+def roster_of(*targets, n_metrics=1):
+    policy = {"maxReplicas": 10, "metrics": [RATE] * n_metrics}
     return compiled(
         {
             target: (
@@ -61,6 +61,16 @@ def test_pods_that_serve_all_they_can_cap_the_load(given, ready, capped):
     saturation.note(governed, [given], workload(CHECKOUT, ready))
 
     assert saturation.series(roster) == ([governed.series_slice.start] if capped else [])
+
+
+def test_of_several_metrics_only_those_that_the_policy_still_has_are_told():
+    two, one = roster_of(SEARCH, CHECKOUT, n_metrics=2), roster_of(SEARCH, CHECKOUT)
+    saturation = Saturation()
+    governed = next(g for g in two.governed if g.target == CHECKOUT)
+    saturation.note(governed, [signal(10.0), signal(300.0)], workload(CHECKOUT, 2))
+
+    assert saturation.series(two) == [governed.series_slice.start + 1]
+    assert saturation.series(one) == []
 
 
 def test_relief_and_departure_are_seen():
