@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from statistics import fmean
 from typing import NamedTuple
 
 from autoscaler.decide.facts import Doubt, PodFacts, Sample, WorkloadFacts
@@ -20,6 +21,10 @@ from autoscaler.metrics.ownership import owner_name
 from autoscaler.metrics.plan import Group, Member
 from autoscaler.metrics.sample_quality import Circumstances, not_scraped, settled, with_doubt
 from autoscaler.metrics.targets_down import DOWN_UNKNOWN, Down, told_down
+
+# Where a pod counts twenty requests in a window, another that counts none has lost its sender: of
+# five hundred million windows one is empty by chance.
+_NEVER_NONE = 20.0
 
 
 class _Parts(NamedTuple):
@@ -254,7 +259,19 @@ class Reading:
             return f"{facts.ready_replicas} pods serve, not all of them are known by name"
         absent = [pod for pod in facts.pods or () if pod.name not in found.by_pod]
         silent = settled(absent, now=self._around.now) if absent else []
-        return f"{len(silent)} ready pods are silent, first {silent[0].name}" if silent else ""
+        if silent:
+            return f"{len(silent)} ready pods are silent, first {silent[0].name}"
+        return self._standing_still(facts, found) if self._group.source.zero_is_silence else ""
+
+    def _standing_still(self, facts: WorkloadFacts, found: _Found) -> str:
+        """Return which pods count nothing beside busy ones: by chance they would not."""
+        busy = [rate for rate in found.by_pod.values() if rate > 0]
+        window = self._group.counters[0].window
+        if not busy or window is None or fmean(busy) * window.total_seconds() < _NEVER_NONE:
+            return ""
+        still = [pod for pod in facts.pods or () if found.by_pod.get(pod.name) == 0]
+        still = settled(still, now=self._around.now)
+        return f"{len(still)} ready pods count nothing, first {still[0].name}" if still else ""
 
     def _concerns(self, target: Down, member: Member, pods: tuple[PodFacts, ...] | None) -> bool:
         """Whether a target that is down may have held some of the workload's load.

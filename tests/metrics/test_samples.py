@@ -437,6 +437,39 @@ def test_a_kubelet_that_is_down_is_missed_by_the_pods_of_its_node(sample_of, win
     assert sample.doubt is doubt
 
 
+def counted(**of_pod: float):
+    """Return the rows of statsd sidecars by pod (underscores stand for dashes)."""
+    who = {"namespace": "shop"}
+    rows = [
+        row(rate, autoscaler_part="0:load", pod=pod.replace("_", "-"), **who)
+        for pod, rate in of_pod.items()
+    ]
+    return [
+        *rows,
+        *(row(n, autoscaler_part=f"0:{p}", **who) for p, n in {"at": T, "before": 1}.items()),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("other", "age", "doubt"),
+    [
+        pytest.param(1.0, timedelta(hours=1), Doubt.PARTIAL, id="of a hundred requests not one"),
+        pytest.param(0.05, timedelta(hours=1), None, id="of six requests it may be none"),
+        pytest.param(1.0, timedelta(minutes=2), None, id="it is new"),
+    ],
+)
+def test_a_counter_that_stands_still_beside_busy_ones_has_lost_its_sender(
+    sample_of, other, age, doubt
+):
+    rows = counted(checkout_7d4b9c5f6_bcdfg=0.0, checkout_7d4b9c5f6_hjklm=other)
+
+    statsd = request_rate(source="statsd")
+    sample = sample_of(rows, series=statsd, workloads=workload(*OURS, age=age))
+
+    assert (sample.value, sample.doubt) == (other, doubt)
+    assert sample.detail == (f"1 ready pods count nothing, first {POD}" if doubt else "")
+
+
 @pytest.mark.parametrize("late", OURS)
 def test_a_sum_is_as_old_as_its_oldest_part(sample_of, late):
     behind = row(T - 90, autoscaler_part="0:late", namespace="shop", pod=late, container="app")
