@@ -206,6 +206,12 @@ def unless_no_load(outcome: Outcome) -> Outcome:
     return QueryWrongError(f"the query answers {_NO_LOAD[outcome.kind]}")
 
 
+def blameless(outcome: Outcome) -> Outcome:
+    """Return an answer, or an error that is no query's fault: none is to be found and left out."""
+    wrong = isinstance(outcome, QueryWrongError)
+    return MetricUnavailableError(str(outcome)) if wrong else outcome
+
+
 def _overloaded(answers: Sequence[Outcome]) -> bool:
     """Whether so many are late that it is not for one query's sake."""
     n_late = sum(isinstance(answer, QueryTooHeavyError) for answer in answers)

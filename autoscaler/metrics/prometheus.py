@@ -22,6 +22,7 @@ from autoscaler.metrics.own_queries import (
     AsWritten,
     OwnQueries,
     Round,
+    blameless,
     dated,
     unless_no_load,
 )
@@ -40,7 +41,7 @@ from autoscaler.metrics.source import (
     Counter,
 )
 from autoscaler.metrics.targets_down import Down, Place, by_place, down_query, targets_down
-from autoscaler.metrics.transport import QueryRefusedError
+from autoscaler.metrics.transport import QueryRefusedError, QueryWrongError
 from autoscaler.ports import History, LoadSeries
 from autoscaler.strict import MALFORMED
 
@@ -139,7 +140,10 @@ class PrometheusMetrics:
         questions += [_own_question(text, now=now) for text in texts]
         down, *answers = self._connection.ask(questions, deadline=deadline)
         n_groups = len(self._plan.groups)
-        return down, answers[:n_groups], list(map(unless_no_load, answers[n_groups:]))
+        own_answers = list(map(unless_no_load, answers[n_groups:]))
+        if isinstance(down, QueryWrongError):  # as any query is while a store is away (422)
+            own_answers = list(map(blameless, own_answers))
+        return down, answers[:n_groups], own_answers
 
     def _read(
         self, group: Group, answer: Outcome, around: Circumstances

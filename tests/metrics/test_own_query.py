@@ -109,6 +109,22 @@ def test_one_wrong_query_is_refused_alone_and_not_asked_again(stub, reader_of):
     assert len(stub.asked) - asked_first == 2  # the four good ones together, and targets down
 
 
+def test_where_a_store_is_away_no_query_is_to_blame_and_all_are_asked_again(stub, reader_of):
+    batch, reader = series(*"abcdefgh"), reader_of(stub.url)
+    away = "expanding series: proxy Series(): rpc error: code = Unavailable"
+    stub.reply = lambda asked: failure(422, "execution", away)
+
+    refused = reader.newest(batch, now=NOW, workloads={})
+    asked_first = len(stub.asked)
+    stub.reply = lambda asked: success([]) if "up" in asked.promql else rows_of(asked.promql)
+    samples = reader.newest(batch, now=NOW + timedelta(seconds=15), workloads={})
+
+    assert {sample.detail for sample in refused} == {refused[0].detail}
+    assert refused[0].detail.startswith(away)
+    assert asked_first == 2  # the queries, and which targets are down
+    assert [sample.value for sample in samples] == [float(n) for n in range(8)]
+
+
 def test_a_query_that_was_refused_is_asked_again_after_a_clock_was_set_back(stub, reader_of):
     stub.reply = lambda asked: rows_of(asked.promql)
     reader = reader_of(stub.url)
