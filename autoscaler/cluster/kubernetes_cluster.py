@@ -117,6 +117,10 @@ class KubernetesCluster:
         failed = (i.listing.failure for i in tuple(self._informers) if not i.listing.listed)
         return next((f"{self._api.configuration.host}: {why}" for why in failed if why), "")
 
+    def out_of_sight(self) -> int:
+        """Return how many kinds cannot be listed or watched now."""
+        return sum(i.listing.out_of_sight for i in tuple(self._informers))
+
     def policies(self) -> Sequence[PolicyDocument]:
         """Return every policy document; the same object as before while none changed."""
         return self._store.documents()

@@ -4,7 +4,8 @@ The client's `SharedInformer` keeps a cache, resumes and lists again after 410 G
 not do is written here, in the list function it is given:
 
 - lists arrive in pages and are trimmed page by page, so memory never holds them whole;
-- failures are retried here, with backoff and one log line, instead of a traceback per attempt;
+- failures are retried here, with backoff and a log line now and then, instead of a traceback per
+  attempt;
 - a connection that is dead without saying so is noticed by the bookmarks that fail to come;
 - a watch that hears nothing, or is refused or ended by an error again and again, is replaced by a
   new list: a server that was restored from a backup does not know the version that we watch from;
@@ -47,6 +48,8 @@ _CONNECT_SECONDS = 5.0
 # Backoff between failures, doubled each time, as client-go's reflector does it.
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
+# Of failures in a row every one that is worth a line of the log: about ten minutes apart.
+_TELL_EVERY = 20
 # The longest pause is reached by then.
 _MOST_DOUBLINGS = 6
 # In a row, of a watch from one version: a quarter of a minute. Where nobody answers we wait.
@@ -140,6 +143,11 @@ class Listing:
     def listed(self) -> bool:
         """Whether the first list was taken in: the informer came back to watch from it."""
         return self._listed.is_set()
+
+    @property
+    def out_of_sight(self) -> bool:
+        """Whether listing and watching fail: what is known is as old as the first failure."""
+        return self._failures > 0 and self._stream is None
 
     def wait_listed(self, seconds: float) -> bool:
         """Wait until the first list was taken in; return whether it was."""
@@ -242,14 +250,14 @@ class Listing:
         self._opened_at = time.monotonic()
 
     def _report(self, error: ApiException) -> None:
-        """Say what failed, once per streak and when it changes little; then wait."""
+        """Say what failed, once and then every ten minutes or so; then wait."""
         self._failures += 1
         self.failure = str(error.reason)
         # An outage of hours has more failures than a float can count doublings.
         doublings = min(self._failures - 1, _MOST_DOUBLINGS)
         pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**doublings)
         logger.log(
-            logging.WARNING if self._failures == 1 else logging.DEBUG,
+            logging.WARNING if self._failures % _TELL_EVERY == 1 else logging.DEBUG,
             "watch_failed",
             extra={
                 "fields": {

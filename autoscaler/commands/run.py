@@ -116,6 +116,7 @@ def main(arguments: argparse.Namespace) -> int:
         )
         reporting.latest.policy_problems = daemon.policy_problems
         reporting.latest.doubtful_pasts = lambda: daemon.n_doubtful_history
+        reporting.latest.out_of_sight = cluster.out_of_sight
         reporting.latest.governs = daemon.governs
         if arguments.annotate and not arguments.dry_run:
             reporting.annotate = cluster.annotate

@@ -54,6 +54,8 @@ class LatestRecords:
         """What is wrong with policies as they are written (`Daemon.policy_problems`)."""
         self.doubtful_pasts: Callable[[], int] = lambda: 0
         """How many series' pasts were answered with a warning (`Daemon.n_doubtful_history`)."""
+        self.out_of_sight: Callable[[], int] = lambda: 0
+        """How many kinds cannot be listed or watched now (`KubernetesCluster.out_of_sight`)."""
         self.governs: Callable[[TargetRef], bool] = lambda target: True
         """Whether a policy still governs a workload (`Daemon.governs`)."""
         self._swept_at: datetime | None = None

@@ -90,6 +90,12 @@ class Telemetry:
             registry=self.registry,
         )
         doubtful.set_function(lambda: float(latest.doubtful_pasts()))
+        out_of_sight = Gauge(
+            "autoscaler_kinds_out_of_sight",
+            "Kinds that cannot be listed or watched: decisions rest on what was seen last of them.",
+            registry=self.registry,
+        )
+        out_of_sight.set_function(lambda: float(latest.out_of_sight()))
         self._counted: Tally[tuple[str, str]] = Tally()
         """Of the cycle under way: the library's own counter takes a lock for each."""
         build = Gauge("autoscaler_build_info", "Always 1.", ("version",), registry=self.registry)

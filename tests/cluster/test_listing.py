@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -164,12 +164,14 @@ def test_a_watch_that_hears_not_even_a_bookmark_lists_anew(
 class Unhurried(threading.Event):
     """An event that nobody waits for, and how long somebody would have."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, meanwhile: Callable[[], None] = lambda: None) -> None:
         super().__init__()
         self.waits: list[float] = []
+        self._meanwhile = meanwhile
 
     def wait(self, timeout: float | None = None) -> bool:
         self.waits.append(timeout or 0.0)
+        self._meanwhile()
         return self.is_set()
 
 
@@ -292,6 +294,30 @@ def test_who_says_when_to_come_again_is_left_alone_until_then(
     listing(watch=watch, resource_version="7")
 
     assert least <= max(listing._stopping.waits) <= max(least, 1.0)
+
+
+def test_a_watch_that_goes_on_failing_is_told_again_every_ten_minutes(
+    serve: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, listing = serve(*[(403, {"message": "forbidden"})] * 41, page("a"))
+    listing._stopping = Unhurried()
+    listing()
+
+    told = [(r.levelname, r.__dict__["fields"]["failures"]) for r in caplog.records]
+    assert told == [("WARNING", 1), ("WARNING", 21), ("WARNING", 41)]
+
+
+def test_a_kind_is_out_of_sight_from_a_failure_until_it_is_watched_again(serve: Any) -> None:
+    _, listing = serve(page("a"), (403, {}), (200, b""))
+    seen: list[bool] = []
+    listing._stopping = Unhurried(meanwhile=lambda: seen.append(listing.out_of_sight))
+    listing()
+    stream = listing(watch=True, resource_version="7")
+    seen.append(listing.out_of_sight)
+    stream.close()
+
+    before, after_a_refusal, *_, watched_again = seen
+    assert [before, after_a_refusal, watched_again] == [False, True, False]
 
 
 @pytest.mark.parametrize("n_failures", [10, 1100, 100_000])

@@ -188,6 +188,13 @@ def test_pasts_that_were_answered_with_a_warning_are_counted(latest):
     assert scraped(telemetry)["autoscaler_doubtful_history_series"] == [({}, 7)]
 
 
+def test_kinds_that_cannot_be_watched_are_counted(latest):
+    telemetry = Telemetry(latest)
+    latest.out_of_sight = lambda: 2
+
+    assert scraped(telemetry)["autoscaler_kinds_out_of_sight"] == [({}, 2)]
+
+
 def test_the_cycle_time_is_a_histogram(latest):
     telemetry = Telemetry(latest)
 
