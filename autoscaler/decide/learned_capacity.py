@@ -59,11 +59,6 @@ class CapacityFit:
         """Cores per unit of load; 0 while unknown."""
         return self.covariance / self.load_variance if self.load_variance > 0 else 0.0
 
-    @property
-    def idle(self) -> float:
-        """Cores one pod burns without any load."""
-        return self.cores - self.slope * self.load
-
 
 def with_minute(
     fit: CapacityFit, *, load_per_pod: float, cores_per_pod: float, limit_cores: float | None = None
@@ -117,13 +112,13 @@ def learned_capacity(
         return fit.inherited
     target = utilization * request_cores
     spread = math.sqrt(fit.load_variance)
-    if spread < _LEAST_SPREAD * fit.load or fit.slope <= 0 or fit.idle >= target:
+    if spread < _LEAST_SPREAD * fit.load or fit.slope <= 0:
         return _proportional(fit, target, request_cores)
     error = 1.25 * fit.spread / math.sqrt(fit.weight)
     slope_error = error / spread
     low = _load_at(target - _Z * error, fit, _steeper(fit, target, _Z * slope_error))
     high = _load_at(target + _Z * error, fit, _steeper(fit, target, -_Z * slope_error))
-    if low <= 0:
+    if low <= 0:  # also where a pod without any load uses more than the target
         return _proportional(fit, target, request_cores)
     full = max(_load_at(request_cores, fit, fit.slope), low)
     return Capacity(low, CapacitySource.LEARNED, low, high, full)

@@ -183,7 +183,8 @@ def test_idle_and_slope_are_found_and_the_truth_lies_between_the_bounds():
     fit = taught(600)
     got = learned_capacity(fit, request_cores=0.5)
 
-    assert (fit.idle, fit.slope) == (pytest.approx(0.05, abs=0.01), pytest.approx(0.004, rel=0.05))
+    idle = fit.cores - fit.slope * fit.load
+    assert (idle, fit.slope) == (pytest.approx(0.05, abs=0.01), pytest.approx(0.004, rel=0.05))
     assert got.low <= (0.8 * 0.5 - 0.05) / 0.004 <= got.high
     assert got.per_pod == got.low
     assert got.saturated_at == pytest.approx((0.5 - 0.05) / 0.004, rel=0.05)
@@ -237,8 +238,8 @@ def test_where_a_slope_says_nothing_all_cores_count_as_load(load_variance, idle)
 def test_a_throttled_minute_teaches_nothing():
     fit = taught(100)
 
-    assert with_minute(fit, load_per_pod=90.0, cores_per_pod=0.95, limit_cores=1.0) is fit
-    assert with_minute(fit, load_per_pod=90.0, cores_per_pod=0.94, limit_cores=1.0) is not fit
+    assert with_minute(fit, load_per_pod=90.0, cores_per_pod=1.90, limit_cores=2.0) is fit
+    assert with_minute(fit, load_per_pod=90.0, cores_per_pod=1.89, limit_cores=2.0) is not fit
 
 
 def test_a_new_template_starts_over_and_stands_on_the_old_ones_low_end():
@@ -288,9 +289,10 @@ def test_nothing_is_known_of(nothing):
 )
 def test_without_a_slope_to_rely_on_all_cores_count_as_load(odd):
     fit = replace(KNOWN, **odd)
-    got = learned_capacity(fit, request_cores=0.5)
+    got, per_core = learned_capacity(fit, request_cores=0.5), 60 / fit.cores
 
-    assert (got.per_pod, got.high) == (pytest.approx(0.8 * 0.5 * 60 / fit.cores), None)
+    assert (got.per_pod, got.low) == (pytest.approx(0.4 * per_core), got.per_pod)
+    assert (got.high, got.saturated_at) == (None, pytest.approx(0.5 * per_core))
 
 
 @pytest.mark.parametrize(
@@ -308,6 +310,19 @@ def test_the_bounds_are_those_of_ninety_per_cent(fit, low, high, full):
     assert (got.per_pod, got.saturated_at) == (got.low, pytest.approx(full))
 
 
+def test_a_load_of_less_than_a_request_a_second_is_one_and_thirty_minutes_are_enough():
+    rare = replace(KNOWN, weight=30.0, load=0.6, load_variance=0.04, covariance=0.016)
+    got = learned_capacity(rare, request_cores=0.5)
+
+    assert 0.6 < got.low < (0.4 - 0.05) / 0.4 < got.high
+
+
+def test_a_target_beyond_the_whole_request_takes_no_pod_for_saturated_before_it():
+    got = learned_capacity(KNOWN, request_cores=0.5, utilization=1.5)
+
+    assert got.saturated_at == got.low > 112.5
+
+
 @pytest.mark.parametrize(
     ("cores", "counts"),
     [
@@ -322,10 +337,13 @@ def test_a_wild_minute_counts_for_less_the_farther_out_it_lies(cores, counts):
     assert after.weight - 0.5 ** (1 / 1440) * 1000 == pytest.approx(counts, rel=0.01)
 
 
-def test_the_first_minute_has_no_spread():
+def test_the_first_minute_has_no_spread_and_the_second_is_all_spread():
     first = with_minute(CapacityFit("v1"), load_per_pod=60.0, cores_per_pod=0.29)
+    second = with_minute(first, load_per_pod=70.0, cores_per_pod=0.34)
 
     assert first == CapacityFit("v1", 1.0, 60.0, 0.29)
+    assert second.spread == pytest.approx(0.05 / 2, rel=1e-3)
+    assert second.slope == pytest.approx(0.005)
 
 
 def test_a_slope_that_may_be_flat_makes_the_upper_bound_far_not_low():
@@ -355,6 +373,9 @@ def pod(ready_for, **fields):
         pytest.param({"pods": (pod(120), pod(9000))}, True, id="all warm"),
         pytest.param({"pods": (pod(119), pod(9000))}, False, id="one is warming up"),
         pytest.param({"pods": (pod(5, deleted=True), pod(9000))}, True, id="one is leaving"),
+        pytest.param({"pods": (pod(9000, ready=False),)}, False, id="one is ready no more"),
+        pytest.param({"pods": (PodFacts("p", ago(9)),)}, True, id="ready since nobody knows when"),
+        pytest.param({"pods": (pod(5, phase=PodPhase.PENDING),)}, True, id="one more is ordered"),
     ],
 )
 def test_a_minute_teaches_only_where_every_pod_is_warm(facts, expected):
