@@ -73,8 +73,8 @@ def replicas_around_zero(
             return 1
         nothing = replicas is not None or asleep(signals, workload=workload, now=now)
         return 0 if nothing else None
-    if replicas is None or (replicas == 1 and not idle(signals, now=now)):
-        return replicas
+    if replicas is None:
+        return None
     waited = idle_since is not None and now - idle_since >= IDLE_BEFORE_ZERO
     return 0 if waited and idle(signals, now=now) else 1
 

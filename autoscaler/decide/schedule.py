@@ -28,8 +28,6 @@ def scheduled_bounds(
     schedule: Sequence[ScheduleEntry], *, lead_time: timedelta, now: datetime
 ) -> ScheduledBounds:
     """Return what the schedule demands now, floors ahead of time by `lead_time`."""
-    if not schedule:
-        return NO_SCHEDULE
     floor = ceiling = None
     floor_name = ceiling_name = ""
     for entry in schedule:
