@@ -38,6 +38,7 @@ def stuck(n_stuck, *, age):
         pytest.param(2, 900, 1000, 12, id="but not for ever"),
         pytest.param(9, 900, 1000, 13, id="at most a quarter more"),
         pytest.param(2, 900, 800, 10, id="only where too few serve"),
+        pytest.param(7, 900, 400, 10, id="and never below what another rule keeps"),
     ],
 )
 def test_pods_that_never_become_ready_are_made_up_for(n_stuck, age, load, expected):
@@ -87,6 +88,7 @@ def test_where_so_many_are_needed_younger_pods_make_up_for_nothing():
 
     assert decided(signal(1000), facts=facts).desired_replicas == 12
     assert decided(signal(900, 1000), facts=facts).desired_replicas == 12
+    assert decided(signal(1000), signal(500), facts=facts).desired_replicas == 12
 
 
 def test_pods_that_are_leaving_are_not_made_up_for():
@@ -132,6 +134,18 @@ def test_where_a_window_keeps_fewer_than_are_needed_younger_pods_make_up_for_not
     facts = workload(10, ready_replicas=8, pods=pods)
 
     assert decided(rising, facts=facts, state=quiet(10), **window).desired_replicas == 12
+    at_once = decided(rising, facts=facts, state=quiet(10), **BY_CPU)
+    assert reasons(at_once) == [Reason.PODS_NEVER_READY]
+    assert at_once.desired_replicas == 18
+
+
+def test_while_pods_that_tolerance_asks_for_start_nothing_is_made_up_for():
+    old = {"started_at": LONG_AGO, "ready_transition_at": LONG_AGO, "requests": {("app", "cpu"): 1}}
+    pods = tuple(replace(pod, **old) for pod in stuck(2, age=60))
+    one = replace(signal(0.0, capacity=HALF_A_CORE), sample=on_target(pods, NOW))
+    facts = workload(10, ready_replicas=8, pods=pods)
+
+    assert decided(one, facts=facts, **BY_CPU).chain == ()
 
 
 @pytest.mark.parametrize("measured", [unmeasured, on_target])
