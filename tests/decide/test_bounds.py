@@ -10,6 +10,7 @@ from autoscaler.decide.reason import Reason
 from decide.worlds import HIGH, LOW, ago, decided, quiet, reasons, signal, workload
 
 FED = {"actuator": "hpa"}
+LOWER = {"name": "day", "start": "0 8 * * *", "end": "0 20 * * *", "minReplicas": 12}
 
 
 @pytest.mark.parametrize(
@@ -201,10 +202,11 @@ def test_where_more_than_a_floor_is_asked_for_it_has_no_say_in_what_caps_both():
         ),
     ],
 )
-def test_a_floor_above_max_is_capped_and_the_chain_says_so(load, most, expected):
+@pytest.mark.parametrize("beside", [(), (LOWER,)], ids=["", "beside a lower one"])
+def test_a_floor_above_max_is_capped_and_the_chain_says_so(load, most, expected, beside):
     sale = {"name": "sale", "start": "0 8 * * *", "end": "0 20 * * *", "minReplicas": 30}
-    lower = sale | {"name": "day", "minReplicas": 12}
-    decision = decided(load, schedule=[sale, lower], maxReplicas=most)
+    schedule = [sale, *beside]
+    decision = decided(load, schedule=schedule, maxReplicas=most)
 
     assert [(step.reason, step.before, step.after) for step in decision.chain] == expected
     assert decision.chain[0].detail == "sale"

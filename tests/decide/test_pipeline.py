@@ -269,7 +269,12 @@ def test_what_was_carried_out_is_remembered_and_what_was_not_is_not():
 
 
 @pytest.mark.parametrize(
-    ("change", "up", "down"), [(5, NOW, ago(90)), (-5, ago(80), NOW)], ids=["growth", "scale-in"]
+    ("change", "up", "down"),
+    [
+        pytest.param(1, NOW, ago(90), id="growth"),
+        pytest.param(-1, ago(80), NOW, id="scale-in"),
+        pytest.param(0, ago(80), ago(90), id="neither"),
+    ],
 )
 def test_a_rescale_begins_the_cooldown_of_its_direction_and_ends_a_surplus(change, up, down):
     state = quiet(

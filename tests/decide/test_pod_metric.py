@@ -49,7 +49,8 @@ def cpu_signal(by_pod, quantile=None):
     return Signal("cpu", sample, capacity, None if quantile is None else forecast(quantile))
 
 
-ONE_NOT_READY = (cpu_pods(9000)[0], replace(cpu_pods(9000)[0], name="pod-1", ready=False))
+FAILS = {"ready": False, "ready_transition_at": ago(60)}
+ONE_NOT_READY = (cpu_pods(9000)[0], replace(cpu_pods(9000)[0], name="pod-1", **FAILS))
 
 
 def test_what_a_booting_pod_burns_is_no_load():
@@ -118,12 +119,12 @@ def test_what_a_whole_pod_uses_is_measured_against_its_target(target, own, expec
 
 
 def test_a_metric_that_hpa_does_not_read_by_pod_is_sized_by_its_total():
-    by_pod = {"pod-0": 210.0, "pod-1": 0.0}
-    seen = replace(signal(210.0), sample=Sample(210.0, NOW, 2, by_pod))
-    facts = workload(2, pods=cpu_pods(9000, 30, ready=False))
+    seen = replace(signal(60.0), sample=Sample(60.0, NOW, 1, by_pod={"pod-0": 60.0}))
+    facts = workload(2, pods=cpu_pods(9000, 9000))
+    as_pods = {"metric": {"name": "rate"}, "target": {"averageValue": "100"}}
 
-    assert recommended(seen, facts=facts).replicas == 2
-    assert recommended(replace(seen, forecast=forecast(0.0)), facts=facts).replicas == 3
+    assert recommended(seen, facts=facts).replicas == 1
+    assert recommended(seen, facts=facts, metrics=[{"type": "Pods", "pods": as_pods}]).replicas == 2
 
 
 def test_a_pod_that_uses_nothing_is_one_that_is_measured():
@@ -183,11 +184,11 @@ def test_a_booting_pod_needs_the_memory_that_it_uses():
     target = {"type": "AverageValue", "averageValue": "1Gi"}
     memory = {"type": "Resource", "resource": {"name": "memory", "target": target}}
     facts = workload(2, pods=cpu_pods(9000, 30))
-    sample = Sample(2.0**30, NOW, 2, by_pod={"pod-0": 2.0**29, "pod-1": 2.0**29})
+    sample = Sample(2.0**31, NOW, 2, by_pod={"pod-0": 2.0**30, "pod-1": 2.0**30})
     used = Signal("memory", sample, Capacity(2.0**30, CapacitySource.POLICY), forecast(1.0))
     got = recommended(used, facts=facts, metrics=[memory])
 
-    assert (got.replicas, got.may_lower) == (1, True)
+    assert (got.replicas, got.may_lower) == (2, True)
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -1.0])

@@ -25,6 +25,13 @@ def rules(*policies, select="Max"):
     )
 
 
+def test_a_share_is_one_of_a_hundred():
+    half = rules(("Percent", 50, 60))
+
+    assert scale_up_limit(300, rules=half, events=(), now=NOW) == 450
+    assert scale_down_limit(300, rules=half, events=(), now=NOW) == 150
+
+
 PODS_4, DOUBLE = ("Pods", 4, 60), ("Percent", 100, 60)
 
 
@@ -66,7 +73,6 @@ def test_a_scale_out_goes_as_far_as_the_selected_policy_allows(policies, select,
         pytest.param([PODS_4, ("Percent", 10, 60)], "Min", [], 9, id="Min takes the smallest"),
         pytest.param([PODS_4], "Disabled", [], 10, id="Disabled allows none"),
         pytest.param([("Percent", 25, 60)], "Max", [], 7, id="a part of a pod is cut off"),
-        pytest.param([("Percent", 50, 60)], "Max", [(30, -290)], 10, id="of three hundred, half"),
         pytest.param(
             [PODS_4], "Max", [(59, -3)], 9, id="what was removed in the period is used up"
         ),

@@ -94,6 +94,9 @@ def test_blind_a_forecast_that_lacks_nothing_but_samples_carries_on_as_long_as_t
     stale = signal(None, 1500, trust=STALE, skill=0.3, age=timedelta(minutes=90))
     shorter = recommended(stale, forecast={"carriesFor": "1h"})
 
+    persistence = signal(None, 1500, trust=STALE, skill=0.3, reactive_quantile=2000.0)
+
+    assert recommended(persistence).replicas == 15
     assert recommended(stale).reason is Reason.FORECAST_CARRIES_FLOOR
     assert recommended(stale).replicas == 15
     assert (shorter.replicas, shorter.reason) == (None, Reason.METRICS_UNKNOWN_HOLD)

@@ -104,6 +104,16 @@ PENDING, FAILED = {"phase": PodPhase.PENDING}, {"phase": PodPhase.FAILED}
             3,
             id="a direction that flips holds",
         ),
+        pytest.param(
+            [*pods(100, 100, 100), pod(None)], 2, 2, id="what was filled in turns no step in to out"
+        ),
+        pytest.param([*pods(1000, 1000), pod(None)], 8, 8, id="nor one out to in"),
+        pytest.param(
+            [*pods(400, 400, 400, 400), pod(None, **PENDING)],
+            2,
+            4,
+            id="where nothing is filled in, ready pods count",
+        ),
     ],
 )
 def test_utilization_counts_pods_as_hpa_does(the_pods, current, expected):
@@ -131,6 +141,13 @@ def test_utilization_counts_pods_as_hpa_does(the_pods, current, expected):
         ),
         pytest.param(
             pods(50_000, None), (), 2, 50_000, id="missing counts as on target on the way down"
+        ),
+        pytest.param(
+            pods(10_000, 10_000, 10_000, None),
+            (),
+            2,
+            10_000,
+            id="whatever the missing one requests",
         ),
     ],
 )
