@@ -2,8 +2,9 @@
 
 A list is believed only when it is whole: an answer that was filtered for want of a token is an
 error and not an empty list, and an answer from a server that lost its leader is too old.
-Token, CA and namespace are named by the variables that every Consul client knows
-(`CONSUL_HTTP_TOKEN`, `CONSUL_HTTP_TOKEN_FILE`, `CONSUL_CACERT`, `CONSUL_NAMESPACE`).
+Token, CA, namespace and partition are named by the variables that every Consul client knows
+(`CONSUL_HTTP_TOKEN`, `CONSUL_HTTP_TOKEN_FILE`, `CONSUL_CACERT`, `CONSUL_NAMESPACE`,
+`CONSUL_PARTITION`).
 
 References
 ----------
@@ -24,7 +25,7 @@ import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from autoscaler.errors import MetricUnavailableError
-from autoscaler.metrics.settings import one_word
+from autoscaler.metrics.settings import in_brackets, one_word
 from autoscaler.metrics.transport import body_of, cause_of
 from autoscaler.strict import MALFORMED, text_of
 
@@ -65,7 +66,12 @@ class ConsulAddress:
 
     def options(self) -> dict[str, str]:
         """Return the parameters that say which instances are meant."""
-        named = {"tag": self.tag, "dc": self.datacenter, "ns": os.environ.get("CONSUL_NAMESPACE")}
+        named = {
+            "tag": self.tag,
+            "dc": self.datacenter,
+            "ns": os.environ.get("CONSUL_NAMESPACE"),
+            "ap": os.environ.get("CONSUL_PARTITION"),
+        }
         return {name: value for name, value in named.items() if value}
 
 
@@ -232,11 +238,6 @@ def _believed(response: requests.Response, body: bytearray) -> list[Instance]:
     return [_instance(entry) for entry in answer]
 
 
-def _host(address: str) -> str:
-    """Return an address as it stands in a URL: IPv6 in brackets."""
-    return f"[{address}]" if ":" in address else address
-
-
 def _instance(entry: Mapping[str, Any]) -> Instance:
     service = entry["Service"]
     return Instance(
@@ -270,7 +271,9 @@ class ConsulServers:
         found = sorted(self._watch.instances(), key=lambda i: (i.address, i.port))
         if not found:
             raise MetricUnavailableError(f"Consul {self._address.service}: no instance passes")
-        return [f"{self._address.scheme}://{_host(each.address)}:{each.port}" for each in found]
+        return [
+            f"{self._address.scheme}://{in_brackets(each.address)}:{each.port}" for each in found
+        ]
 
     def close(self) -> None:
         """Stop following; the thread ends with the query it waits for."""

@@ -64,6 +64,11 @@ def one_word(token: str, *, where: Path | str) -> str:
     return token
 
 
+def in_brackets(address: str) -> str:
+    """Return an address as it stands in a URL: IPv6 in brackets."""
+    return f"[{address}]" if ":" in address else address
+
+
 def _secret(path: Path) -> str:
     try:
         with path.open(encoding="utf-8") as opened:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import dns.exception
 import dns.message
@@ -21,6 +22,7 @@ import dns.resolver
 from dns.rdtypes.IN.SRV import SRV
 
 from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.settings import in_brackets
 
 # Consul answers with a time to live of zero; asking at every query would be asking too much.
 _LEAST_SECONDS = 10.0
@@ -83,21 +85,34 @@ class SrvRecords:
     def _resolver(self) -> dns.resolver.Resolver:
         if self._nameserver is None:
             return dns.resolver.Resolver()
-        host, _, port = self._nameserver.partition(":")
         resolver = dns.resolver.Resolver(configure=False)
         try:
+            host, resolver.port = host_and_port(self._nameserver)
             resolver.nameservers = [host]
-            resolver.port = int(port or 53)
         except ValueError as error:
             told = f"SRV {self._name}: nameserver {self._nameserver!r}: {error}"
             raise MetricUnavailableError(told) from error
         return resolver
 
 
+def host_and_port(nameserver: str) -> tuple[str, int]:
+    """Return the parts of `HOST[:PORT]`, in which an IPv6 address has brackets or no port.
+
+    Raises
+    ------
+    ValueError
+        When the port is none.
+    """
+    bare = nameserver.count(":") > 1 and "[" not in nameserver
+    parts = urlsplit(f"//[{nameserver}]" if bare else f"//{nameserver}")
+    return parts.hostname or "", parts.port or 53
+
+
 def _addresses(response: dns.message.Message) -> dict[str, str]:
     """Return the addresses in the additional section: Consul's own names need no second lookup."""
     found: dict[str, str] = {}
     for rrset in response.additional:
-        if rrset.rdtype == dns.rdatatype.A:
-            found[rrset.name.to_text(omit_final_dot=True).lower()] = rrset[0].to_text()
+        if rrset.rdtype in {dns.rdatatype.A, dns.rdatatype.AAAA}:
+            name = rrset.name.to_text(omit_final_dot=True).lower()
+            found.setdefault(name, in_brackets(rrset[0].to_text()))
     return found

@@ -11,7 +11,7 @@ from autoscaler.decide.facts import Doubt
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.consul import ConsulWatch, consul_of
 from autoscaler.metrics.servers import FailOver, FixedServers, servers_of
-from autoscaler.metrics.srv import SrvRecords
+from autoscaler.metrics.srv import SrvRecords, host_and_port
 from support.consul_stub import ConsulStub, DnsStub
 from support.endurance import reachable_texts
 from support.load_series import NOW, request_rate
@@ -143,6 +143,14 @@ def test_a_token_of_several_words_is_refused_and_never_told(
     assert consul.asked == []
 
 
+def test_namespace_and_partition_are_those_of_the_environment(consul, monkeypatch):
+    monkeypatch.setenv("CONSUL_NAMESPACE", "team-a")
+    monkeypatch.setenv("CONSUL_PARTITION", "edge")
+    watch_of(consul).step(wait=A_MOMENT)
+
+    assert (consul.asked[0]["ns"], consul.asked[0]["ap"]) == ("team-a", "edge")
+
+
 def test_a_service_of_which_no_instance_passes_is_unknown(consul):
     service = servers_of(f"consul://{consul.address}/prometheus", timeout=TIMEOUT)
 
@@ -174,14 +182,14 @@ def test_an_instance_with_an_ipv6_address_has_it_in_brackets(consul):
 def test_srv_records_are_asked_over_tcp_and_ordered_by_priority_and_weight():
     dns = DnsStub(
         "2 1 9090 c.node.consul.", "1 1 9090 b.node.consul.", "1 9 9091 a.node.consul.",
-        addresses={"a.node.consul.": "10.0.0.1"},
+        addresses={"a.node.consul.": "10.0.0.1", "b.node.consul.": "fd00::7"},
     )  # fmt: skip
     found = SrvRecords("_http._tcp.prometheus.", nameserver=f"127.0.0.1:{dns.port}").urls()
     dns.stop()
 
     assert found == [
         "http://10.0.0.1:9091",
-        "http://b.node.consul:9090",
+        "http://[fd00::7]:9090",
         "http://c.node.consul:9090",
     ]
 
@@ -193,6 +201,20 @@ def test_a_name_without_servers_is_unknown():
     with pytest.raises(MetricUnavailableError, match="SRV prometheus"):
         records.urls()
     dns.stop()
+
+
+@pytest.mark.parametrize(
+    ("nameserver", "parts"),
+    [
+        ("10.0.0.1", ("10.0.0.1", 53)),
+        ("10.0.0.1:8600", ("10.0.0.1", 8600)),
+        ("fd00::10", ("fd00::10", 53)),
+        ("[fd00::10]", ("fd00::10", 53)),
+        ("[fd00::10]:8600", ("fd00::10", 8600)),
+    ],
+)
+def test_a_nameserver_may_have_an_ipv6_address(nameserver, parts):
+    assert host_and_port(nameserver) == parts
 
 
 @pytest.mark.parametrize("nameserver", ["a.name", "127.0.0.1:dns"])

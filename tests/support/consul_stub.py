@@ -121,7 +121,8 @@ class DnsStub:
         if self.records:
             reply.answer.append(dns.rrset.from_text(name, 0, "IN", "SRV", *self.records[:most]))
         for host, address in self.addresses.items():
-            reply.additional.append(dns.rrset.from_text(host, 0, "IN", "A", address))
+            kind = "AAAA" if ":" in address else "A"
+            reply.additional.append(dns.rrset.from_text(host, 0, "IN", kind, address))
         return reply.to_wire()
 
     def _serve_tcp(self) -> None:
