@@ -1,4 +1,4 @@
-"""Why a sample is doubted: age, clock skew, warnings of the answer, scrape targets that are down.
+"""Why a sample is doubted: age, clock skew, warnings, targets that are down, pods that are silent.
 
 A sample that is certainly wrong (stale) loses its value; one that is a lower bound keeps it, which
 may raise a recommendation and never lower it.
@@ -9,9 +9,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
+from statistics import fmean
 
 from autoscaler.decide.facts import Doubt, PodFacts, Sample, TargetRef, WorkloadFacts
 from autoscaler.decide.measured import MOST_CLOCK_SKEW
+from autoscaler.decide.pod_metric import knows_every_ready_pod
 from autoscaler.metrics.connection import Answer
 from autoscaler.metrics.source import SCRAPE_INTERVAL
 from autoscaler.metrics.targets_down import DOWN_UNKNOWN, Down, Place, told_down
@@ -22,6 +24,9 @@ _STALE_AFTER_SCRAPES = 4.0
 _LATE_AFTER_SCRAPES = 1.5
 # Discovery, first scrape and the second one, without which there is no rate.
 _POD_IS_NEW = timedelta(minutes=3)
+# Where a pod counts twenty requests in a window, another that counts none has lost its sender: of
+# five hundred million windows one is empty by chance.
+_NEVER_NONE = 20.0
 # Prometheus warns per series; the first few say it all.
 _LONGEST_DETAIL = 200
 # PromQL remarks on expressions, too (a counter whose name does not end in `_total`), up to 2.52
@@ -74,6 +79,26 @@ def settled(pods: Iterable[PodFacts], *, now: datetime) -> list[PodFacts]:
         and now - pod.created_at > _POD_IS_NEW
         and (pod.ready_transition_at is None or now - pod.ready_transition_at > _POD_IS_NEW)
     ]
+
+
+def unheard(facts: WorkloadFacts, by_pod: Mapping[str, float], *, now: datetime) -> str:
+    """Return which pods a sum over pods leaves out, in words; empty when none."""
+    if not knows_every_ready_pod(facts):
+        return f"{facts.ready_replicas} pods serve, not all of them are known by name"
+    absent = [pod for pod in facts.pods or () if pod.name not in by_pod]
+    silent = settled(absent, now=now) if absent else []
+    return f"{len(silent)} ready pods are silent, first {silent[0].name}" if silent else ""
+
+
+def standing_still(
+    facts: WorkloadFacts, by_pod: Mapping[str, float], *, window: timedelta, now: datetime
+) -> str:
+    """Return which pods count nothing beside busy ones, in words: by chance they would not."""
+    busy = [rate for rate in by_pod.values() if rate > 0]
+    if not busy or fmean(busy) * window.total_seconds() < _NEVER_NONE:
+        return ""
+    still = settled((pod for pod in facts.pods or () if by_pod.get(pod.name) == 0), now=now)
+    return f"{len(still)} ready pods count nothing, first {still[0].name}" if still else ""
 
 
 def beside_down(

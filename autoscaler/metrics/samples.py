@@ -8,23 +8,24 @@ it.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from statistics import fmean
 from typing import NamedTuple
 
 from autoscaler.decide.facts import Doubt, PodFacts, Sample, WorkloadFacts
-from autoscaler.decide.pod_metric import knows_every_ready_pod
 from autoscaler.metrics.answers import Rows, Table
 from autoscaler.metrics.ownership import owner_name
 from autoscaler.metrics.plan import Group, Member
-from autoscaler.metrics.sample_quality import Circumstances, not_scraped, settled, with_doubt
+from autoscaler.metrics.sample_quality import (
+    Circumstances,
+    not_scraped,
+    settled,
+    standing_still,
+    unheard,
+    with_doubt,
+)
 from autoscaler.metrics.targets_down import DOWN_UNKNOWN, Down, told_down
-
-# Where a pod counts twenty requests in a window, another that counts none has lost its sender: of
-# five hundred million windows one is empty by chance.
-_NEVER_NONE = 20.0
 
 
 class _Parts(NamedTuple):
@@ -170,6 +171,7 @@ class Reading:
         parts, counter = self._parts[number], self._group.counters[number]
         whole = member.target.namespace + "/" * (len(counter.identity) - 1)
         at = parts.at.get(whole)
+        idle = self._idle(member) if parts.late else ()
         for pod in self._pods_of(member, pods):
             for container, key, load in pods[pod]:
                 if member.container and container != member.container:
@@ -177,13 +179,19 @@ class Reading:
                 found.add(load)
                 found.uncovered |= self._uncovered(number, whole)
                 found.by_pod[pod] = found.by_pod.get(pod, 0.0) + load
-                found.dated(parts.late.get(key, at))
+                found.dated(at if pod in idle else parts.late.get(key, at))
                 found.n_series += 1
                 found.twice += parts.twice.get(key, 0)
                 found.n_reset += parts.reset.get(key, 0)
                 found.foreign |= key in self._table.foreign
         if counter.window is not None:
             self._add_ended(found, member, pods)
+
+    def _idle(self, member: Member) -> Collection[str]:
+        """Return the pods that serve nothing, of which no newer sample is to be expected."""
+        facts = self._around.workloads.get(member.target)
+        pods = () if facts is None else facts.pods or ()
+        return {pod.name for pod in pods if not pod.serves}
 
     def _add_ended(
         self, found: _Found, member: Member, pods: Mapping[str, list[tuple[str, str, float]]]
@@ -255,23 +263,12 @@ class Reading:
 
     def _unheard(self, facts: WorkloadFacts, found: _Found) -> str:
         """Return which pods a sum over pods leaves out."""
-        if not knows_every_ready_pod(facts):
-            return f"{facts.ready_replicas} pods serve, not all of them are known by name"
-        absent = [pod for pod in facts.pods or () if pod.name not in found.by_pod]
-        silent = settled(absent, now=self._around.now) if absent else []
-        if silent:
-            return f"{len(silent)} ready pods are silent, first {silent[0].name}"
-        return self._standing_still(facts, found) if self._group.source.zero_is_silence else ""
-
-    def _standing_still(self, facts: WorkloadFacts, found: _Found) -> str:
-        """Return which pods count nothing beside busy ones: by chance they would not."""
-        busy = [rate for rate in found.by_pod.values() if rate > 0]
+        now, source = self._around.now, self._group.source
+        missed = unheard(facts, found.by_pod, now=now)
         window = self._group.counters[0].window
-        if not busy or window is None or fmean(busy) * window.total_seconds() < _NEVER_NONE:
-            return ""
-        still = [pod for pod in facts.pods or () if found.by_pod.get(pod.name) == 0]
-        still = settled(still, now=self._around.now)
-        return f"{len(still)} ready pods count nothing, first {still[0].name}" if still else ""
+        if missed or window is None or not source.zero_is_silence:
+            return missed
+        return standing_still(facts, found.by_pod, window=window, now=now)
 
     def _concerns(self, target: Down, member: Member, pods: tuple[PodFacts, ...] | None) -> bool:
         """Whether a target that is down may have held some of the workload's load.

@@ -437,6 +437,21 @@ def test_a_kubelet_that_is_down_is_missed_by_the_pods_of_its_node(sample_of, win
     assert sample.doubt is doubt
 
 
+LOST = [{"ready": False}, {"deleted": True}, {"phase": PodPhase.FAILED}]
+
+
+@pytest.mark.parametrize("lost", LOST, ids=["its node is lost", "being deleted", "evicted"])
+def test_a_pod_that_serves_no_more_makes_no_sum_old(sample_of, lost):
+    late = row(T - 200, autoscaler_part="0:late", namespace="shop", pod=POD, container="app")
+    facts = workload(*OURS)[TARGET]
+    pods = (replace(facts.pods[0], **lost), facts.pods[1])
+    known = {TARGET: replace(facts, pods=pods, ready_replicas=1)}
+
+    sample = sample_of([*PODS, late], series=cpu(), workloads=known)
+
+    assert (sample.value, sample.doubt) == (1.0, None)
+
+
 def counted(**of_pod: float):
     """Return the rows of statsd sidecars by pod (underscores stand for dashes)."""
     who = {"namespace": "shop"}
