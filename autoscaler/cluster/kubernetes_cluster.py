@@ -20,6 +20,7 @@ from autoscaler.cluster import parsing
 from autoscaler.cluster.annotations import Annotator
 from autoscaler.cluster.api import REQUEST_TIMEOUT_SECONDS
 from autoscaler.cluster.events import EventRecorder
+from autoscaler.cluster.floors import Floors
 from autoscaler.cluster.informers import Informer, resources
 from autoscaler.cluster.listing import Resource
 from autoscaler.cluster.objects import HPA
@@ -61,6 +62,7 @@ class KubernetesCluster:
         self._store = Store()
         self._kinds = Kinds(api)
         self._scaler = Scaler(api, self._kinds)
+        self._floors = Floors()
         self._events = EventRecorder(api)
         self._annotator = Annotator(api, self._kinds, may_write=may_write)
         self._informers: list[Informer] = []
@@ -131,6 +133,7 @@ class KubernetesCluster:
             keda.listing.wait_listed(_FIRST_LIST_SECONDS)
         self._watch_kinds({(t.api_version, t.kind): t for t in targets})
         self._scaler.retain(targets)
+        self._floors.retain(targets)
         return self._store.workloads(targets)
 
     def reread(self, target: TargetRef) -> WorkloadFacts:
@@ -164,8 +167,10 @@ class KubernetesCluster:
             raise ScaleConflictError(f"{target}: maxReplicas of {hpa} is {hpa.max_replicas} now")
         if hpa.min_replicas == min_replicas:
             return False
+        self._floors.check(target, hpa)
         version = hpa.resource_version
         self._scaler.patch_hpa(target, hpa.name, min_replicas, resource_version=version)
+        self._floors.wrote(target, min_replicas, over_version=version)
         return True
 
     def record_event(

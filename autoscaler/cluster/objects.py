@@ -154,6 +154,8 @@ class Rival:
     target_group: str
     min_replicas: int = 1
     max_replicas: int | None = None
+    floor_manager: str | None = None
+    """Field manager that last wrote `minReplicas` of an HPA, from managedFields."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}"

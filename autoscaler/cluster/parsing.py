@@ -79,7 +79,7 @@ def workload(raw: Json, *, kind: str, api_version: str) -> Workload:
         requests=requests(pod_spec),
         limits=limits(pod_spec),
         generation=_count(meta, "generation") or None,
-        replicas_manager=replicas_manager(meta.get("managedFields") or ()),
+        replicas_manager=manager_of("replicas", meta.get("managedFields") or ()),
     )
 
 
@@ -161,6 +161,7 @@ def horizontal_pod_autoscaler(raw: Json) -> Rival:
         target=spec.get("scaleTargetRef") or {},
         min_replicas=_count(spec, "minReplicas", absent=1),
         max_replicas=_count(spec, "maxReplicas") or None,
+        floor_manager=manager_of("minReplicas", raw["metadata"].get("managedFields") or ()),
     )
 
 
@@ -177,7 +178,13 @@ def scaled_object(raw: Json) -> Rival:
 
 
 def _rival(
-    raw: Json, *, kind: str, target: Json, min_replicas: int, max_replicas: int | None = None
+    raw: Json,
+    *,
+    kind: str,
+    target: Json,
+    min_replicas: int,
+    max_replicas: int | None = None,
+    floor_manager: str | None = None,
 ) -> Rival:
     meta = raw["metadata"]
     return Rival(
@@ -190,6 +197,7 @@ def _rival(
         target_group=group_of(text_of(target.get("apiVersion") or "")),
         min_replicas=min_replicas,
         max_replicas=max_replicas,
+        floor_manager=floor_manager,
     )
 
 
@@ -199,12 +207,12 @@ def group_of(api_version: str) -> str:
     return group if slash else ""
 
 
-def replicas_manager(managed_fields: Iterable[Json]) -> str | None:
-    """Return the field manager that wrote `spec.replicas` last."""
+def manager_of(name: str, managed_fields: Iterable[Json]) -> str | None:
+    """Return the field manager that wrote a field of `spec` last."""
     owners = [
         (text_of(entry.get("time") or ""), _common(entry.get("manager") or ""))
         for entry in managed_fields
-        if "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+        if f"f:{name}" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
     ]
     return max(owners)[1] or None if owners else None
 

@@ -139,14 +139,18 @@ class WorkloadFacts:
     """What Consul says of the pods; None where the policy names no service there."""
 
     def is_later_than(self, version: str) -> bool:
-        """Whether this was read at a later `resourceVersion` of the object than the given one.
+        """Whether this was read at a later `resourceVersion` of the object than the given one."""
+        return is_later(self.resource_version, version)
 
-        The API server counts them up; what is no number says only whether it is another one.
-        """
-        ours = self.resource_version
-        if ours.isdecimal() and version.isdecimal():
-            return int(ours) > int(version)
-        return ours != version
+
+def is_later(version: str, than: str) -> bool:
+    """Whether one `resourceVersion` of an object is later than another.
+
+    The API server counts them up; what is no number says only whether it is another one.
+    """
+    if version.isdecimal() and than.isdecimal():
+        return int(version) > int(than)
+    return version != than
 
 
 class Doubt(StrEnum):

@@ -237,7 +237,7 @@ def test_the_generation_an_older_argo_writes_as_a_hash_is_no_rollout() -> None:
 def test_the_manager_of_replicas(fields: list[dict[str, object]], expected: str | None) -> None:
     entries = [{**entry, "fieldsV1": {"f:spec": entry.pop("f")}} for entry in map(dict, fields)]
 
-    assert parsing.replicas_manager(entries) == expected
+    assert parsing.manager_of("replicas", entries) == expected
 
 
 def pod(**changes: object) -> dict[str, object]:
