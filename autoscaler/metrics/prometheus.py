@@ -7,6 +7,7 @@ without load to whoever learns from it.
 
 from collections import Counter as Tally
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -40,7 +41,7 @@ from autoscaler.metrics.source import (
     SCRAPE_INTERVAL,
     Counter,
 )
-from autoscaler.metrics.targets_down import Down, Place, by_place, down_query, targets_down
+from autoscaler.metrics.targets_down import Down, DownByPlace, Place, down_query, targets_down
 from autoscaler.metrics.transport import QueryRefusedError, QueryWrongError
 from autoscaler.ports import History, LoadSeries
 from autoscaler.strict import MALFORMED
@@ -207,8 +208,9 @@ class PrometheusMetrics:
             own, answers, ask=ask, now=around.now, alive=around.down_is_known
         )
         samples: dict[int, Sample] = {}
-        down = by_place(around.down)
-        down_now = by_place(target for target in around.down if target.window is None)
+        down = DownByPlace(around.down, around.scraped)
+        now = (target for target in around.down if target.window is None)
+        down_now = DownByPlace(now, around.scraped)
         rows_of: dict[int, dict[str, list[Part]]] = {}
         n_in = Tally(map(id, outcomes.values()))
         for index, outcome in outcomes.items():
@@ -231,7 +233,7 @@ class PrometheusMetrics:
         index: int,
         rows: Sequence[Part],
         around: Circumstances,
-        down: Mapping[Place, Sequence[Down]],
+        down: DownByPlace,
     ) -> Sample:
         target, query = self._series[index].target, self._own[index]
         behind = self._behind[target, query.text]
@@ -286,11 +288,10 @@ def unscraped(sample: Sample, pods: Sequence[str]) -> Sample:
     return replace(sample, doubt=Doubt.PARTIAL, detail=detail)
 
 
-def _targets_down(outcome: Outcome) -> tuple[tuple[Down, ...], bool]:
-    """Return the scrape targets that are down, and whether that is known at all."""
-    if isinstance(outcome, MetricUnavailableError):
-        return (), False
-    try:
-        return targets_down(outcome.result), True
-    except MALFORMED:
-        return (), False
+def _targets_down(outcome: Outcome) -> tuple[tuple[Down, ...], bool, frozenset[Place]]:
+    """Return the targets that are down, whether that is known at all, and where jobs scrape."""
+    if not isinstance(outcome, MetricUnavailableError):
+        with suppress(*MALFORMED):
+            down, scraped = targets_down(outcome.result)
+            return down, True, scraped
+    return (), False, frozenset()

@@ -16,7 +16,7 @@ from autoscaler.decide.measured import MOST_CLOCK_SKEW
 from autoscaler.decide.pod_metric import knows_every_ready_pod
 from autoscaler.metrics.connection import Answer
 from autoscaler.metrics.source import SCRAPE_INTERVAL
-from autoscaler.metrics.targets_down import DOWN_UNKNOWN, Down, Place, told_down
+from autoscaler.metrics.targets_down import DOWN_UNKNOWN, Down, DownByPlace, Place, told_down
 
 # A series that is silent for four scrapes is not being scraped.
 _STALE_AFTER_SCRAPES = 4.0
@@ -52,6 +52,8 @@ class Circumstances:
     workloads: Mapping[TargetRef, WorkloadFacts]
     down: tuple[Down, ...] = ()
     down_is_known: bool = True
+    scraped: frozenset[Place] = frozenset()
+    """Where the jobs of targets that are down scrape."""
     ended: Callable[[TargetRef], Collection[str]] = lambda target: ()
     """Which pods a workload had until a moment ago, whose work is still in windows of rates."""
     warnings: tuple[str, ...] = ()
@@ -107,7 +109,7 @@ def beside_down(
     around: Circumstances,
     *,
     read: Collection[Place],
-    down: Mapping[Place, Sequence[Down]],
+    down: DownByPlace,
 ) -> Sample:
     """Return what a user's query amounts to while targets of the jobs it reads are down.
 
@@ -119,10 +121,12 @@ def beside_down(
         return sample
     facts = around.workloads.get(workload)
     pods = None if facts is None else facts.pods
+    # Where there are no series, a job may scrape nothing in a namespace for want of pods there.
+    found = down.at if absent else down.of
     missed = [
         target
         for place in sorted(read)
-        for target in down.get(place, ())
+        for target in found(place)
         if not target.pod
         or target.namespace != workload.namespace
         or target.is_a_pod_of(workload, pods)

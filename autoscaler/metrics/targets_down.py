@@ -4,7 +4,7 @@ A target that is up again is missed like one that is down: its counters have no 
 the window, so that a rate over the window shows only what they counted since.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -18,6 +18,8 @@ from autoscaler.strict import text_of
 
 # A scrape job, and the namespace of what it scrapes.
 Place = tuple[str, str]
+# The part of the answer that says where jobs scrape.
+_SCRAPED = "scraped"
 _LABELS = ("job", "instance", "namespace", "pod", CLUSTER_LABEL)
 
 
@@ -58,9 +60,14 @@ class Down:
 DOWN_UNKNOWN = "which scrape targets are down is not known"
 
 
-def down_query(windows: Iterable[timedelta], *, probe: timedelta) -> str:
-    """Return the query for the targets that are down, or were just before one of the windows."""
+def down_query(windows: Collection[timedelta], *, probe: timedelta) -> str:
+    """Return the query for the targets that are down, or were just before one of the windows.
+
+    And for the namespaces in which their jobs scrape.
+    """
     labels = by(_LABELS)
+    lately = f"min_over_time(up[{duration(max(windows) + probe)}]) == 0"
+    places = f"count by (job, namespace) (up) and on (job) ({lately})"
     before = {
         window: f"max_over_time(up[{duration(probe)}] offset {duration(window)})"
         for window in sorted(set(windows))
@@ -68,6 +75,7 @@ def down_query(windows: Iterable[timedelta], *, probe: timedelta) -> str:
     return "\nor ".join(
         (
             f"count {labels} (up == 0)",
+            labelled(places, PART_LABEL, _SCRAPED),
             *(
                 labelled(
                     f"count {labels} (up == 1 and {then} == 0)",
@@ -80,9 +88,22 @@ def down_query(windows: Iterable[timedelta], *, probe: timedelta) -> str:
     )
 
 
-def targets_down(rows: Iterable[Any]) -> tuple[Down, ...]:
-    """Return the targets in an answer; an error of `MALFORMED` where it is none."""
-    return tuple(Down.of(row["metric"]) for row in rows)
+def targets_down(rows: Iterable[Any]) -> tuple[tuple[Down, ...], frozenset[Place]]:
+    """Return the targets in an answer, and where their jobs scrape.
+
+    Raises
+    ------
+    An error of `MALFORMED` where it is no answer.
+    """
+    down: list[Down] = []
+    scraped: set[Place] = set()
+    for row in rows:
+        labels = row["metric"]
+        if labels.get(PART_LABEL) == _SCRAPED:
+            scraped.add((text_of(labels.get("job", "")), text_of(labels.get("namespace", ""))))
+        else:
+            down.append(Down.of(labels))
+    return tuple(down), frozenset(scraped)
 
 
 def told_down(down: Sequence[Down]) -> str:
@@ -96,9 +117,25 @@ def told_down(down: Sequence[Down]) -> str:
     return f"{len(told)} scrape targets {are} {when}, first {told[0].instance}" if told else ""
 
 
-def by_place(down: Iterable[Down]) -> dict[Place, list[Down]]:
-    """Return targets by where they are scraped: many of them are asked for by many queries."""
-    places: dict[Place, list[Down]] = {}
-    for target in down:
-        places.setdefault((target.job, target.namespace), []).append(target)
-    return places
+class DownByPlace:
+    """Targets by where they are scraped: many of them are asked for by many queries."""
+
+    def __init__(self, down: Iterable[Down], scraped: Collection[Place]) -> None:
+        self._scraped = scraped
+        self._by_place: dict[Place, list[Down]] = {}
+        self._by_job: dict[str, list[Down]] = {}
+        for target in down:
+            self._by_place.setdefault((target.job, target.namespace), []).append(target)
+            self._by_job.setdefault(target.job, []).append(target)
+
+    def at(self, place: Place) -> Sequence[Down]:
+        """Return the targets that a job scrapes in a namespace."""
+        return self._by_place.get(place, ())
+
+    def of(self, place: Place) -> Sequence[Down]:
+        """Return the targets that may have had series of a job with a namespace.
+
+        Where the job scrapes nothing in that namespace, the label is the exporter's own
+        (`honor_labels`), as a gateway's or a kubelet's: any target of the job may have had them.
+        """
+        return self.at(place) if place in self._scraped else self._by_job.get(place[0], ())

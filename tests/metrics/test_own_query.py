@@ -283,11 +283,15 @@ def test_a_rate_over_a_window_that_is_not_covered_may_not_lower(stub, reader_of)
 def beside_down(down):
     """Answer a query that reads a gateway's job and the pods' own, while some targets are down."""
     rows = [row(9, autoscaler_part="0:load"), row(NOW.timestamp(), autoscaler_part="0:at0")]
-    read = ({"job": "gateway", "namespace": "edge"}, {"job": "pods", "namespace": "shop"})
+    read = ({"job": "gateway", "namespace": "edge"}, {"job": "pods", "namespace": "shop"},
+            {"job": "honoured", "namespace": "shop"})  # fmt: skip
     rows += [row(2, autoscaler_part="0:series0", **where) for where in read]
+    scraped = (*read[:2], {"job": "pods", "namespace": "bank"},
+               {"job": "honoured", "namespace": "ingress"})  # fmt: skip
+    targets = [row(1, **down), *(row(3, autoscaler_part="scraped", **where) for where in scraped)]
 
     def reply(asked):
-        return success([row(1, **down)] if "up == 0" in asked.promql else rows)
+        return success(targets if "up == 0" in asked.promql else rows)
 
     return reply
 
@@ -304,8 +308,10 @@ POD, OTHER = "checkout-5d8f7c9b6d-x2z9q", "search-5d8f7c9b6d-x2z9q"
         pytest.param("pods", "shop", OTHER, None, id="a pod of another workload"),
         pytest.param("pods", "bank", "checkout-0", None, id="of another namespace"),
         pytest.param("node", "shop", POD, None, id="of a job that the query does not read"),
+        pytest.param("honoured", "ingress", "nginx-0", Doubt.PARTIAL,
+                     id="a gateway whose series have the namespaces of its workloads"),
     ],
-)
+)  # fmt: skip
 def test_what_a_query_reads_of_targets_that_are_down_may_not_lower(
     stub, reader_of, job, namespace, pod, doubt
 ):
@@ -314,7 +320,7 @@ def test_what_a_query_reads_of_targets_that_are_down_may_not_lower(
 
     [sample] = reader_of(stub.url).newest(series("sum(hits)"), now=NOW, workloads={})
 
-    assert (sample.value, sample.n_series, sample.doubt) == (9.0, 4, doubt)
+    assert (sample.value, sample.n_series, sample.doubt) == (9.0, 6, doubt)
     assert sample.detail == ("1 scrape target is down, 10.0.0.1:80" if doubt else "")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from autoscaler.metrics.meshes import LINKERD
 from autoscaler.metrics.source import CONTROL_WINDOW, PROBE, SCRAPE_INTERVAL
-from autoscaler.metrics.targets_down import Down, down_query, told_down
+from autoscaler.metrics.targets_down import Down, DownByPlace, down_query, told_down
 from support.load_series import TARGET, request_rate, workload
 from support.prometheus_stub import row, success
 
@@ -20,7 +20,7 @@ def test_the_window_in_a_row_is_that_of_the_counters_whatever_the_scrape_interva
     interval = timedelta(seconds=seconds)
     stretch = interval / SCRAPE_INTERVAL
     query = down_query([CONTROL_WINDOW * stretch], probe=PROBE * stretch)
-    [written] = re.findall(r'"autoscaler_part", "([^"]*)"', query)
+    [written] = re.findall(r'"autoscaler_part", "([0-9.]+)"', query)
     counter = LINKERD.counters[0].bound(
         LINKERD.filled(namespace="shop", name="checkout", given={}), scrape_interval=interval
     )
@@ -42,6 +42,28 @@ def test_the_window_in_a_row_is_that_of_the_counters_whatever_the_scrape_interva
 )  # fmt: skip
 def test_what_is_down_is_told_before_what_was(down, told):
     assert told_down(down) == told
+
+
+SHOP = Down("pods", "a", "shop")
+EDGE = Down("nginx", "b", "edge")
+
+
+@pytest.mark.parametrize(
+    ("place", "missed", "at"),
+    [
+        pytest.param(("pods", "shop"), [SHOP], [SHOP], id="its own"),
+        pytest.param(("pods", "bank"), [], [], id="a namespace in which all are up"),
+        pytest.param(("nginx", "shop"), [EDGE], [], id="a namespace that the exporter says"),
+        pytest.param(("another", "shop"), [], [], id="a job of which all are up"),
+    ],
+)
+def test_a_job_is_missed_where_it_scrapes_and_where_its_exporter_names_namespaces(
+    place, missed, at
+):
+    scraped = {("pods", "shop"), ("pods", "bank"), ("nginx", "edge")}
+    down = DownByPlace([SHOP, EDGE], scraped)
+
+    assert (list(down.of(place)), list(down.at(place))) == (missed, at)
 
 
 def test_a_query_without_a_rate_lacks_nothing_once_its_target_is_back(stub, reader_of):

@@ -41,6 +41,18 @@ def requests(name: str, pod: str, *, end: float = 0.0, away: Away = (0.0, 0.0)) 
     return [Past("request_total", who, counted, "counter"), Past("up", target, up)]
 
 
+def ingress(instance: str, *, answers: bool = True) -> list[Past]:
+    """Return what a controller counts for `shop`, by the namespace it honours, and that it does."""
+    target = {"namespace": "ingress", "job": "ingress-nginx", "instance": instance}
+    who = {**target, "namespace": "shop", "service": "web", "controller_pod": instance}
+    counted = scraped(-3600, 0.0 if answers else -600, 50.0)
+    up = [(at, float(answers)) for at, _ in scraped(-3600, 0.0, 1.0)]
+    return [
+        Past("nginx_ingress_controller_requests", who, counted, "counter"),
+        Past("up", target, up),
+    ]
+
+
 OLD = [f"checkout-7d4b9c5f6-bcdf{letter}" for letter in "ghjk"]
 CART = [f"cart-7d4b9c5f6-bcdf{letter}" for letter in "gh"]
 NEW = [f"checkout-5c8d6f7b9-bcdf{letter}" for letter in "ghjk"]
@@ -60,6 +72,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         *requests("checkout", OLD[1], end=-90),
         *requests("cart", CART[0]),
         *requests("cart", CART[1], away=(-240, -30)),
+        *ingress("a"),
+        *ingress("b", answers=False),
         *requests("till", "till-7d4b9c5f6-bcdfg"),
         *requests("till", "till-7d4b9c5f6-bcdfh", away=(-90, -30)),
     )
@@ -69,9 +83,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     exporter.stop()
 
 
-def own(window: str) -> LoadSeries:
-    query = f'sum(rate(request_total{{deployment="cart"}}[{window}]))'
-    return request_rate(query=query, target=TargetRef("shop", "cart"))
+def own(window: str, name: str = "cart") -> LoadSeries:
+    query = f'sum(rate(request_total{{deployment="{name}"}}[{window}]))'
+    return request_rate(query=query, target=TargetRef("shop", name))
 
 
 def newest(url: str, series: LoadSeries, workloads: Workloads) -> Sample:
@@ -142,4 +156,18 @@ def test_a_target_that_was_away_for_less_than_the_window_is_missed_by_nobody(url
     sample = newest(url, request_rate(source="linkerd", target=TargetRef("shop", "till")), {})
 
     assert sample.value == pytest.approx(100, rel=0.01)
+    assert sample.trusted
+
+
+def test_a_query_misses_a_gateway_whose_series_have_the_namespaces_of_its_workloads(url):
+    query = 'sum(rate(nginx_ingress_controller_requests{namespace="shop",service="web"}[2m]))'
+    sample = newest(url, request_rate(query=query, target=TargetRef("shop", "web")), {})
+
+    assert sample.value == pytest.approx(50, rel=0.01)
+    assert (sample.doubt, sample.detail) == (Doubt.PARTIAL, "1 scrape target is down, b")
+
+
+def test_a_query_misses_no_target_of_its_job_in_another_namespace(url):
+    sample = newest(url, own("2m", name="till"), {})
+
     assert sample.trusted
