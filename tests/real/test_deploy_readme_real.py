@@ -256,6 +256,17 @@ def test_replicas_that_leave_the_manifest_stay_if_they_are_handed_over(
     assert namespace.replicas("checkout") == left
 
 
+def test_a_manifest_without_replicas_that_replaces_is_one_replica(
+    plane: ControlPlane, namespace: Namespace
+) -> None:
+    whole = deployment("checkout", replicas=4)
+    namespace.apply(whole)
+    del whole["spec"]["replicas"]
+    plane.kubectl("replace", "-n", namespace.name, "-f", "-", stdin=yaml.safe_dump(whole))
+
+    assert namespace.replicas("checkout") == 1
+
+
 @pytest.mark.parametrize(
     ("file", "mode"),
     [("first-policy.yaml", "ForecastOnly"), ("acting-policy.yaml", "ForecastAndScale")],
