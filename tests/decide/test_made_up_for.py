@@ -38,7 +38,6 @@ def stuck(n_stuck, *, age):
         pytest.param(2, 900, 1000, 12, id="but not for ever"),
         pytest.param(9, 900, 1000, 13, id="at most a quarter more"),
         pytest.param(2, 900, 800, 10, id="only where too few serve"),
-        pytest.param(7, 900, 400, 10, id="and never below what another rule keeps"),
     ],
 )
 def test_pods_that_never_become_ready_are_made_up_for(n_stuck, age, load, expected):
@@ -46,6 +45,16 @@ def test_pods_that_never_become_ready_are_made_up_for(n_stuck, age, load, expect
     held = quiet(0, last_scale_down_at=ago(1))
 
     assert decided(signal(load), facts=facts, state=held).desired_replicas == expected
+
+
+@pytest.mark.parametrize(
+    ("n_stuck", "load"),
+    [pytest.param(7, 400, id="five for load"), pytest.param(3, 800, id="ten, which are there")],
+)
+def test_what_another_rule_keeps_is_never_lowered_to_what_is_made_up_for(n_stuck, load):
+    facts = workload(10, ready_replicas=10 - n_stuck, pods=stuck(n_stuck, age=900))
+
+    assert reasons(decided(signal(load), facts=facts)) == [Reason.PODS_NOT_READY_HOLD]
 
 
 @pytest.mark.parametrize("n_ready", [10, 9], ids=["more than enough", "just enough"])

@@ -169,7 +169,9 @@ def test_the_largest_metric_wins_and_one_unknown_forbids_less():
 @pytest.mark.parametrize(
     ("loads", "reason"),
     [
-        pytest.param(((900, 1500), (900, 950)), Reason.FORECAST_ABOVE_TARGET, id="by one forecast"),
+        pytest.param(
+            ((1200, 1500), (900, 950)), Reason.FORECAST_ABOVE_TARGET, id="by one forecast"
+        ),
         pytest.param(((1600, 900), (100, 1500)), Reason.METRIC_ABOVE_TARGET, id="by one load"),
     ],
 )
