@@ -99,6 +99,13 @@ def test_a_hold_is_bounded_in_time(hold, age, desired):
     )
 
 
+@pytest.mark.parametrize(("age", "desired"), [(1799, 10), (1800, 6)], ids=["for", "no longer"])
+def test_metrics_that_contradict_each_other_hold_for_half_an_hour(age, desired):
+    state = quiet(0, holds=((Reason.METRICS_CONTRADICT_HOLD, ago(age)),))
+
+    assert decided(signal(0.0), signal(600), state=state).desired_replicas == desired
+
+
 def test_a_restart_forgets_the_cooldown_and_therefore_waits_for_it():
     state = replace(quiet(3), started_at=ago(400))
 

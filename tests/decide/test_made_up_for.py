@@ -107,9 +107,10 @@ def test_pods_that_are_leaving_are_not_made_up_for():
     assert decided(signal(1000), facts=facts).desired_replicas == 10
 
 
-def test_pods_that_ended_are_not_made_up_for():
-    evicted = tuple(replace(pod, phase=PodPhase.FAILED) for pod in stuck(2, age=900))
-    facts = workload(10, ready_replicas=8, pods=evicted)
+@pytest.mark.parametrize("phase", [PodPhase.FAILED, PodPhase.SUCCEEDED])
+def test_pods_that_ended_are_not_made_up_for(phase):
+    ended = tuple(replace(pod, phase=phase) for pod in stuck(2, age=900))
+    facts = workload(10, ready_replicas=8, pods=ended)
 
     assert decided(signal(1000), facts=facts).desired_replicas == 10
 

@@ -218,6 +218,7 @@ def down(kind, value, *, seconds=900):
         pytest.param({"behavior": down("Pods", 1)}, 15, id="a longer period"),
         pytest.param({"behavior": down("Pods", 150)}, 15, id="of however many pods"),
         pytest.param({"behavior": down("Percent", 10)}, 15, id="of a share"),
+        pytest.param({"behavior": down("Percent", 99)}, 15, id="of nearly all"),
         pytest.param({"behavior": down("Percent", 100)}, 5, id="all of them is no limit"),
         pytest.param({"behavior": down("Pods", 1, seconds=60)}, 5, id="a shorter period"),
     ],

@@ -119,6 +119,26 @@ def test_a_whole_pause_is_told_before_a_rival():
     assert decided(HIGH, facts=facts, mode="ForecastAndScale", paused=True).reason is Reason.PAUSED
 
 
+OVERWRITTEN = replace(quiet(0), reverted_at=(ago(400), ago(60)))
+
+
+@pytest.mark.parametrize(
+    ("spec", "fields", "stands_still"),
+    [
+        pytest.param(10, {"paused": True}, True, id="a pause"),
+        pytest.param(0, {}, True, id="a count that was set to zero"),
+        pytest.param(10, {"state": OVERWRITTEN}, True, id="somebody who overwrites us"),
+        pytest.param(10, {"facts": workload(10, annotations=AT_SEVEN)}, False, id="a fixed count"),
+        pytest.param(10, {"pausedScaleOut": True}, False, id="a pause of one direction"),
+        pytest.param(10, {}, False, id="nobody"),
+    ],
+)
+def test_who_has_us_keep_our_hands_off_altogether(spec, fields, stands_still):
+    decision = decided(HIGH, **({"spec": spec} | fields))
+
+    assert decision.stands_still is stands_still
+
+
 def test_a_fixed_count_fights_no_rival_either():
     facts = workload(10, rival="HorizontalPodAutoscaler shop/checkout", annotations=AT_SEVEN)
 
