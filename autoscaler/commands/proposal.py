@@ -19,7 +19,7 @@ from autoscaler.decide.learned_capacity import learned_capacity
 from autoscaler.errors import TraceError
 from autoscaler.metrics.sources import SOURCES
 from autoscaler.policy.metric import MetricSpec
-from autoscaler.policy.quantity import load_text
+from autoscaler.policy.quantity import load_text, parsed_quantity
 from autoscaler.ports import FloatArray
 from autoscaler.replay.trace import Trace
 
@@ -102,7 +102,7 @@ def _capacity(arguments: argparse.Namespace, past: Recorded, load: FloatArray) -
             "minutes with load, CPU and pods known; give --capacity"
         )
     # More digits would claim to be known.
-    return float(load_text(learned.per_pod)), _learned_note(learned, request)
+    return parsed_quantity(load_text(learned.per_pod)), _learned_note(learned, request)
 
 
 def _learned_note(learned: Capacity, request: float) -> str:

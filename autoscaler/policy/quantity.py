@@ -147,8 +147,12 @@ def share_text(share: float) -> str:
 def load_text(load: float) -> str:
     """Return a load as one reads it: four digits, and every whole one up to six: `726.5`, `12346`.
 
-    The record and its sentence keep six, for whoever reckons with them.
+    From a million on it is told in millions (`M`) and so on, as a quantity: bytes are that many.
+    The record and its sentence keep six digits, for whoever reckons with them.
     """
+    for suffix in "TGM":
+        if round(abs(load)) >= _SUFFIX[suffix]:
+            return f"{load / _SUFFIX[suffix]:.4g}{suffix}"
     return f"{load:.4g}" if abs(load) < _WHOLE_FROM else f"{round(load):.6g}"
 
 

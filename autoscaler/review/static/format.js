@@ -1,8 +1,12 @@
 // How a value is written: short enough to be read; the sentence and the line of the log have all digits.
 
+const LARGE = [["T", 1e12], ["G", 1e9], ["M", 1e6]];
+
 /** Four digits, and every whole one up to six, as in `autoscaler status`; unknown is a dash, never 0. */
 export function number(value) {
   if (value === null || value === undefined) return "–";
+  const large = LARGE.find(([, size]) => Math.round(Math.abs(value)) >= size);
+  if (large) return Number((value / large[1]).toPrecision(4)) + large[0];
   const short = Math.abs(value) < 999.95 ? Number(value).toPrecision(4) : Math.round(value).toPrecision(6);
   return String(Number(short));
 }
