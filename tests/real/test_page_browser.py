@@ -237,7 +237,7 @@ def test_without_a_cursor_the_chart_is_told_as_a_whole(chromium, latest):
 
     low, high = (load_text(f(rows["value.0"])) for f in (min, max))
     assert told == {
-        "Shown, UTC": "11-23 09:00:00 to 11-23 10:59:45",
+        "Shown, UTC": "11-23 09:00:00 to 10:59:45",
         "Load": f"{low} to {high} requests/s",
         "Ready replicas": f"{min(rows['ready'])} to {max(rows['ready'])}",
         "Desired replicas": f"{min(rows['desired'])} to {max(rows['desired'])}",
@@ -578,11 +578,11 @@ def test_the_chart_goes_on_when_the_clock_of_the_daemon_is_set_back(chromium, la
     with visiting(chromium, latest) as visit:
         page = visit.go(POLICY)
         page.get_by_role("button", name="All", exact=True).click()
-        expect(page.locator("#readout")).to_contain_text("11-23 09:00:00 to 11-23 10:59:45")
+        expect(page.locator("#readout")).to_contain_text("11-23 09:00:00 to 10:59:45")
         latest.keep(morning(100))
-        expect(page.locator("#readout")).to_contain_text("11-23 09:00:00 to 11-23 09:25:00")
+        expect(page.locator("#readout")).to_contain_text("11-23 09:00:00 to 09:25:00")
         latest.keep(morning(101))
-        expect(page.locator("#readout")).to_contain_text("11-23 09:00:00 to 11-23 09:25:15")
+        expect(page.locator("#readout")).to_contain_text("11-23 09:00:00 to 09:25:15")
 
 
 def test_a_page_that_is_open_for_a_day_shows_no_less_than_one_that_is_opened(chromium, latest):
@@ -906,3 +906,34 @@ def test_the_picture_of_the_readme_is_made_by_its_command(chromium):
 def live(daemon, scene):
     daemon.cycle()
     scene.clock.advance(demo.TICK)
+
+
+NS = "a-namespace-that-is-as-long-as-kubernetes-allows-for-one-label0"
+LONG = TargetRef(NS, "a-workload-whose-name-is-as-long-as-kubernetes-allows-for-one-0")
+
+
+@pytest.fixture(scope="module")
+def extreme():
+    """Names as long as Kubernetes allows, a thousand replicas, loads in bytes, and mistakes."""
+    latest = LatestRecords()
+    names = ("RequestRate linkerd", "ContainerResource a-container-with-a-long-name memory")
+    signals = [signal(5.2e11, quantile=8.5e11, per_pod=1e8, metric=name) for name in names]
+    spec = policy(LONG.name, maxReplicas=5000, metrics=list(policy().metrics) * 2)
+    latest.keep(decided(*signals, current=1000, target=LONG, spec=spec))
+    latest.policy_problems = lambda: frozenset(
+        {f"ConfigMap {NS}/policies key {LONG.name}: no YAML"}
+    )
+    return latest
+
+
+@pytest.mark.parametrize("width", [360, 768, 900, 1000, 1240])
+@pytest.mark.parametrize("where", ["", f"#/policy/{LONG.namespace}/{LONG.name}/Deployment"])
+def test_long_names_and_large_numbers_are_no_wider_than_the_window(chromium, extreme, where, width):
+    with visiting(chromium, extreme, width=width) as visit:
+        page = visit.go(where)
+        expect(page.locator("td.value, #facts").first).to_contain_text("520G")
+        cells = page.locator("td.number, #facts dd, #readout dd").all()
+        overflow = [c.evaluate("e => e.scrollWidth - e.clientWidth") for c in cells]
+        overflow.append(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+    assert max(overflow) <= 0

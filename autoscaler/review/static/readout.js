@@ -27,13 +27,18 @@ function ofRow(chart, i) {
 function ofAllShown(chart) {
   const { time, ready, desired } = chart.rows, [from, to] = chart.span();
   const known = (values) => values.filter((value, i) => value != null && time[i] >= from && time[i] <= to);
-  const moment = (t) => clock(t, { day: true });
   return [
-    ["Shown, UTC", `${moment(Math.max(from, time[0]))} to ${moment(Math.min(to, time.at(-1)))}`],
+    ["Shown, UTC", span(Math.max(from, time[0]), Math.min(to, time.at(-1)))],
     ["Load", inUnit(range(known(chart.column("value"))), chart.unit)],
     ["Ready replicas", range(known(ready))],
     ["Desired replicas", range(known(desired))],
   ];
+}
+
+/** From when to when, with the day once where it is the same. */
+function span(from, to) {
+  const [begin, end] = [from, to].map((t) => clock(t, { day: true })), day = begin.slice(0, 6);
+  return `${begin} to ${end.startsWith(day) ? end.slice(6) : end}`;
 }
 
 function range(values) {
