@@ -42,7 +42,7 @@ def policy_of_scaled_object(manifest: Fields) -> Converted:
         raise PolicyError(f"triggers: {shown(triggers)} must be a list of triggers")
     fields = {
         "scaleTargetRef": _target(mapping(spec, "scaleTargetRef")),
-        "minReplicas": spec.get("minReplicaCount", _MIN_REPLICAS),
+        "minReplicas": _min_replicas(spec),
         "maxReplicas": spec.get("maxReplicaCount", _MAX_REPLICAS),
         "metrics": [],
     }
@@ -56,6 +56,12 @@ def policy_of_scaled_object(manifest: Fields) -> Converted:
     if _is_paused(manifest):
         fields["paused"] = True
     return Converted(fields, tuple(_left_out(manifest, spec, triggers)))
+
+
+def _min_replicas(spec: Fields) -> Any:
+    """Return the least count: 0 also for one that is said to be 1 at work and 0 when idle."""
+    least = spec.get("minReplicaCount", _MIN_REPLICAS)
+    return 0 if least == 1 and spec.get("idleReplicaCount") == 0 else least
 
 
 def _target(reference: Fields) -> Fields:
@@ -136,11 +142,12 @@ def _is_paused(manifest: Fields) -> bool:
 
 def _left_out(manifest: Fields, spec: Fields, triggers: list[Fields]) -> Iterator[str]:
     """Yield what changes for a workload whose ScaledObject says more than a policy can."""
-    if spec.get("idleReplicaCount") is not None:
+    least = _min_replicas(spec)
+    if least != 0 and spec.get("idleReplicaCount") is not None:
         yield "idleReplicaCount is left out: an idle workload keeps minReplicas"
     if spec.get("fallback"):
         yield "fallback is left out: without metrics the forecast steers for 4h, then replicas stay"
-    if spec.get("minReplicaCount", _MIN_REPLICAS) == 0:
+    if least == 0:
         yield "cooldownPeriod is left out: the last pod goes after ten idle minutes"
         if any(_takes_nothing_for_zero(trigger) for trigger in triggers):
             yield (

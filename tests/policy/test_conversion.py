@@ -179,6 +179,25 @@ def test_a_scaled_object_has_kedas_bounds_where_it_names_none():
     assert (fields["minReplicas"], fields["maxReplicas"]) == (0, 100)
 
 
+@pytest.mark.parametrize(
+    ("least", "idle", "min_replicas"),
+    [
+        pytest.param(1, 0, 0, id="one at work and none when idle"),
+        pytest.param(5, 0, 5, id="five at work and none when idle cannot be said"),
+        pytest.param(1, None, 1, id="one also when idle"),
+    ],
+)
+def test_who_is_idle_without_a_pod_goes_to_zero(least, idle, min_replicas):
+    conversion = converted(
+        [scaled_object("orders", RATE, minReplicaCount=least, idleReplicaCount=idle)]
+    )
+
+    left_out = any("idleReplicaCount is left out" in told for told in conversion.warnings)
+    ten_minutes = any("cooldownPeriod is left out" in told for told in conversion.warnings)
+    assert policy_in(conversion, "orders.yaml")["minReplicas"] == min_replicas
+    assert (left_out, ten_minutes) == (least == 5, min_replicas == 0)
+
+
 def test_what_a_scaled_object_says_and_a_policy_cannot_is_told_and_stands_in_the_policy():
     asking = trigger(
         query="sum(x)", threshold="1", activationThreshold="5", serverAddress="http://p:9090"
@@ -186,7 +205,6 @@ def test_what_a_scaled_object_says_and_a_policy_cannot_is_told_and_stands_in_the
     given = scaled_object(
         "orders",
         {**asking, "authenticationRef": {"name": "token"}},
-        idleReplicaCount=0,
         fallback={"failureThreshold": 3, "replicas": 6},
         annotations={"autoscaling.keda.sh/paused-replicas": "4"},
     )
@@ -196,7 +214,6 @@ def test_what_a_scaled_object_says_and_a_policy_cannot_is_told_and_stands_in_the
     assert conversion.warnings == [
         f"ScaledObject shop/orders: {told}"
         for told in (
-            "idleReplicaCount is left out: an idle workload keeps minReplicas",
             "fallback is left out: without metrics the forecast steers for 4h, then replicas stay",
             "cooldownPeriod is left out: the last pod goes after ten idle minutes",
             "ignoreNullValues is left out: an empty answer is unknown and keeps the last pod; end "
