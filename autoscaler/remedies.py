@@ -17,8 +17,7 @@ REMEDY = {
     Doubt.NOT_A_NUMBER: "look for a division by zero in the query, or an exporter that writes NaN",
     Doubt.STALE: "the exporter is no longer scraped: look at Prometheus's page of targets",
     Doubt.NOT_SCRAPED: _SCRAPE_AGAIN,
-    Doubt.PARTIAL: f"{_SCRAPE_AGAIN}; let Prometheus scrape every pod; measure a statsd counter "
-    "that may stand still by a query, whose zero is trusted",
+    Doubt.PARTIAL: "let Prometheus scrape what is missing",
     Doubt.DUPLICATED: "two scrape jobs read the same pods: choose one with labels.job",
     Doubt.WARNED: "a store behind Prometheus did not answer: look at its log",
     Doubt.UNREACHABLE: "check Prometheus's address, the network policy and the certificate",
@@ -26,6 +25,21 @@ REMEDY = {
     Doubt.CLOCK_SKEW: "synchronize the clocks of Prometheus and of this machine",
     Doubt.FOREIGN: "several clusters share this Prometheus: choose one with labels.cluster",
 }
+
+_SCRAPE_PODS = "let Prometheus scrape every pod"
+_LATE = "it is scraped late or not at all: look at Prometheus's page of targets"
+# Of a partial sample, by words of its detail, in which what people named comes later.
+_MISSING = (
+    ("negative: ", "look at the query: no load is below zero"),
+    ("no series any more: ", "bring the series back, or take it out of the query"),
+    ("a zero may be a sender", "measure it by a query, whose zero is trusted"),
+    ("newest sample is ", _LATE),
+    ("silent: ", _LATE),
+    ("scrape target", _SCRAPE_AGAIN),
+    ("ready pods are ", _SCRAPE_PODS),
+    ("pods serve", _SCRAPE_PODS),
+    (" window of ", "wait: it ends with the window of the rate"),
+)
 
 _UNPAUSE = "remove the pause: the step below names the annotation or the field"
 # Of the rules that do not end by themselves, or not soon.
@@ -45,3 +59,10 @@ END_OF = {
     Reason.PAUSED_REPLICAS: "remove the annotation autoscaler/paused-replicas",
     Reason.SCALING_DISABLED: "scale it to one replica or more (kubectl scale) to hand it back",
 }
+
+
+def remedy(doubt: Doubt, detail: str) -> str:
+    """Return what can be done about a doubt; its detail says what a partial sample lacks."""
+    if doubt == Doubt.PARTIAL:  # in a log it is a text
+        return next((way for words, way in _MISSING if words in detail), REMEDY[doubt])
+    return REMEDY[doubt]

@@ -28,7 +28,7 @@ from autoscaler.metrics.settings import PrometheusSettings
 from autoscaler.metrics.workload_past import cores_requested, pods_metric
 from autoscaler.policy.quantity import load_text
 from autoscaler.ports import LoadSeries
-from autoscaler.remedies import REMEDY
+from autoscaler.remedies import remedy
 from autoscaler.strict import MALFORMED
 
 _STEP = timedelta(minutes=5)
@@ -132,7 +132,7 @@ class Doctor:
             return Finding(Level.OK, "newest sample", says)
         level = Level.ERROR if sample.value is None else Level.WARNING
         says = f"{sample.doubt}: {sample.detail}"
-        fix = REMEDY[sample.doubt] if sample.doubt else ""
+        fix = remedy(sample.doubt, sample.detail) if sample.doubt else ""
         if sample.doubt is Doubt.ABSENT:
             fix = self._whereabouts(plan, now=now) if sample.sampled_at is None else _TOO_FEW
         return Finding(level, "newest sample", says, fix)

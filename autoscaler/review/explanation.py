@@ -1,7 +1,7 @@
 """Why does this workload have so many replicas now: the newest line, and the last rescale."""
 
 from autoscaler.policy.quantity import seconds_text, share_text
-from autoscaler.remedies import END_OF, REMEDY
+from autoscaler.remedies import END_OF, remedy
 from autoscaler.review.answer import Answer, Lines, at, clock, number_text
 from autoscaler.review.fields import ASLEEP, DecisionFields, SignalFields
 from autoscaler.review.level import level_of
@@ -67,8 +67,8 @@ def ways_out(line: DecisionFields, *, rescaled: DecisionFields | None) -> list[s
     """Return what can be done about each doubt, once, and about the rule that stands."""
     if line["trust"] == ASLEEP:
         return []
-    doubts = dict.fromkeys(signal["doubt"] for signal in line["signals"])
-    told = [REMEDY[doubt] for doubt in doubts if doubt is not None]
+    doubts = ((signal["doubt"], signal["detail"]) for signal in line["signals"])
+    told = list(dict.fromkeys(remedy(doubt, detail) for doubt, detail in doubts if doubt))
     told += [END_OF[line["reason"]]] if line["reason"] in END_OF else []
     told += [] if _pods_start(line, rescaled) else _of_missing_pods(line)
     return told

@@ -6,7 +6,9 @@ import pytest
 from autoscaler.cli import main
 from autoscaler.decide.facts import Doubt, Sample, TargetRef, Trust
 from autoscaler.decide.reason import Reason
-from autoscaler.remedies import END_OF, REMEDY
+from autoscaler.metrics.prometheus import unscraped
+from autoscaler.metrics.sample_quality import DOWN_UNKNOWN
+from autoscaler.remedies import END_OF, REMEDY, remedy
 from review.records import NOW, UNROUTABLE, decided, missing, policy, record, signal, workload
 
 SEARCH = TargetRef("api", "search")
@@ -82,7 +84,7 @@ def test_a_target_that_is_down_for_good_is_named_with_the_way_out(explained):
     assert (
         f"  metric                 requestRate linkerd  3 series, 0s old, partial, {DOWN}" in rows
     )
-    assert f"  way out                {REMEDY[Doubt.PARTIAL]}" in rows
+    assert f"  way out                {remedy(Doubt.PARTIAL, DOWN)}" in rows
 
 
 @pytest.mark.parametrize(
@@ -98,6 +100,29 @@ def test_who_sleeps_needs_no_way_out_while_prometheus_answers(explained, doubt, 
 
 def test_every_doubt_has_a_way_out():
     assert set(REMEDY) == set(Doubt)
+
+
+@pytest.mark.parametrize(
+    ("detail", "way"),
+    [
+        (DOWN, "bring back the scrape targets that are down"),
+        (DOWN_UNKNOWN, "bring back the scrape targets that are down"),
+        ("3 ready pods are silent, first web-1", "let Prometheus scrape every pod"),
+        (unscraped(Sample(1.0), ["web-1"]).detail, "let Prometheus scrape every pod"),
+        ("4 pods serve, not all of them are known by name", "let Prometheus scrape every pod"),
+        ("a zero may be a sender that is gone: its series never expire", "measure it by a query"),
+        ("newest sample is 70 s old", "it is scraped late"),
+        ("silent: 2 of its exporters, first 10.0.0.7:9090", "it is scraped late"),
+        ("scraped for less than the window of the rate", "wait: it ends with the window"),
+        ("2 counters began anew within the window of the rate", "wait: it ends with the window"),
+        ("hits_total is there for less than its window of 5m", "wait: it ends with the window"),
+        ("no series any more: ready pods are many", "bring the series back"),
+        ("negative: -2", "look at the query"),
+        ("", "let Prometheus scrape what is missing"),
+    ],
+)
+def test_the_way_out_of_a_partial_sample_is_that_of_its_cause(detail, way):
+    assert remedy(Doubt.PARTIAL, detail).startswith(way)
 
 
 def test_a_rule_that_somebody_has_to_end_is_told_with_the_way_out(explained):
