@@ -1,6 +1,6 @@
 """What does each source ask: the table for people, and PromQL ready to paste."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from autoscaler.errors import MetricUnavailableError
@@ -44,17 +44,29 @@ def pasteable(
     bound = [counter.bound(parameters) for counter in source.counters]
     keys = source.keys(parameters)
     return [
-        _of_one(counter, key, namespace=namespace, name=name)
+        counted_load(counter, only_of(counter, key, namespace=namespace, name=name))
         for counter, key in zip(bound, keys, strict=True)
     ]
 
 
-def _of_one(counter: Counter, key: str, *, namespace: str, name: str) -> str:
-    """Return one counter's query, with the conditions that leave only one workload."""
+def counted_load(counter: Counter, only: Sequence[Matcher]) -> str:
+    """Return what one counter says of the load, and what of it where that is not the load."""
+    query = counter.load(counter.selector(only))
+    if counter.extra:
+        return f"{query}  # {'added' if counter.sign > 0 else 'taken away'}, when there"
+    return query
+
+
+def only_of(
+    counter: Counter, key: str, *, namespace: str, name: str, container: str | None = None
+) -> list[Matcher]:
+    """Return the conditions on a counter that leave one workload, or one of its containers."""
     narrowed: list[Matcher] = []
     if counter.by_pod:
         narrowed.append(Matcher(counter.identity[0], "=", namespace))
         narrowed.append(Matcher(counter.identity[1], "=~", pods_of(escaped_regex(name))))
+        if container:
+            narrowed.append(Matcher(counter.identity[2], "=", container))
     elif not counter.suffix:
         values = key.split("/") if len(counter.identity) > 1 else [key]
         narrowed += [
@@ -63,7 +75,4 @@ def _of_one(counter: Counter, key: str, *, namespace: str, name: str) -> str:
         ]
     else:
         narrowed.append(Matcher(counter.identity[0], "=~", f"{escaped_regex(key)}{counter.suffix}"))
-    query = counter.load(counter.selector(narrowed))
-    if counter.extra:
-        return f"{query}  # {'added' if counter.sign > 0 else 'taken away'}, when there"
-    return query
+    return narrowed

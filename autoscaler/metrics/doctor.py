@@ -17,14 +17,16 @@ import numpy as np
 from autoscaler.decide.facts import Doubt, Sample, TargetRef, WorkloadFacts
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.answers import row_key
+from autoscaler.metrics.catalogue import counted_load, only_of
 from autoscaler.metrics.connection import Connection, Question
 from autoscaler.metrics.findings import ENOUGH_PAST, Finding, Level, of_past
 from autoscaler.metrics.grid import FloatArray
 from autoscaler.metrics.own_query import examined
-from autoscaler.metrics.plan import Group, Plan, planned
+from autoscaler.metrics.plan import Group, Member, Plan, planned
 from autoscaler.metrics.prometheus import PrometheusMetrics
-from autoscaler.metrics.promql import Matcher, escaped_regex
+from autoscaler.metrics.promql import Matcher
 from autoscaler.metrics.settings import PrometheusSettings
+from autoscaler.metrics.source import Counter
 from autoscaler.metrics.workload_past import cores_requested, pods_metric
 from autoscaler.policy.quantity import load_text
 from autoscaler.ports import LoadSeries
@@ -213,8 +215,9 @@ class Doctor:
             return []
         group = plan.groups[0]
         share = {"app": 0.0, "all": 0.0}
-        for counter in group.counters:
-            who = _only(group, counter.identity)
+        member = group.members[0]
+        for counter, key in zip(group.counters, member.keys, strict=True):
+            who = _only(member, counter, key)
             rows = self._rows(
                 f"sum by ({counter.identity[2]}) ({counter.load(counter.selector(who))})", now=now
             )
@@ -234,16 +237,20 @@ class Doctor:
 
     def _loads_of(self, plan: Plan, *, now: datetime) -> str:
         """Return the PromQL of the load alone, of the label generations that are there."""
-        lines, answered = [], []
-        for group in plan.groups:
-            for counter in group.counters:
-                if counter.extra:
-                    continue
-                selected = counter.selector(group.narrowed(counter))
-                lines.append(counter.load(selected))
-                if self._rows(f"count({selected})", now=now):
-                    answered.append(lines[-1])
-        return "\n".join(answered or lines or plan.queries.values())
+        counted = [
+            (counter, _only(group.members[0], counter, key, container=group.members[0].container))
+            for group in plan.groups
+            for counter, key in zip(group.counters, group.members[0].keys, strict=True)
+        ]
+        there = [
+            (counter, only)
+            for counter, only in counted
+            if self._rows(f"count({counter.selector(only)})", now=now)
+        ]
+        if all(counter.extra for counter, _ in there):
+            there = [(counter, only) for counter, only in counted if not counter.extra]
+        lines = [counted_load(counter, only) for counter, only in there]
+        return "\n".join(lines or plan.queries.values())
 
     def _rows(self, promql: str, *, now: datetime) -> list[Any]:
         """Return the rows of a question, none when it cannot be answered."""
@@ -280,12 +287,9 @@ def _wanted(group: Group) -> str:
     return f"container {member.container} in a {pod}" if member.container else pod
 
 
-def _only(group: Group, identity: tuple[str, ...]) -> list[Matcher]:
-    """Return the conditions that leave one workload, where rows are told apart by pods."""
-    target = group.members[0].target
-    if len(identity) >= 2 and identity[1].startswith("pod"):
-        return [
-            Matcher(identity[0], "=", target.namespace),
-            Matcher(identity[1], "=~", f"{escaped_regex(target.name)}-.+"),
-        ]
-    return []
+def _only(
+    member: Member, counter: Counter, key: str, *, container: str | None = None
+) -> list[Matcher]:
+    """Return the conditions that leave one workload, or one of its containers."""
+    target = member.target
+    return only_of(counter, key, namespace=target.namespace, name=target.name, container=container)
