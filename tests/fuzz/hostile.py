@@ -7,6 +7,7 @@ better and cost ten times as much, and what counts here is how many inputs are t
 import copy
 import os
 from collections.abc import Callable
+from functools import wraps
 from random import Random
 from typing import Any
 
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 
 # One input in so many is tried on a developer's machine; all of them where CI is set.
 _SHARE = 1 if os.environ.get("CI") else 50
+# Hypothesis takes as long for an example as most inputs do; a seed is therefore good for several.
+_INPUTS_PER_SEED = 10
 
 NUMBERS = (
     0,
@@ -53,20 +56,25 @@ KEYS = (
 
 
 def inputs(n: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Run a test with a `Random` named `chance`, `n` seeds in CI and fewer elsewhere.
+    """Run a test on `n` inputs in CI, on fewer elsewhere, each made with the `Random` `chance`.
 
     In CI the seeds are the same every time: a change is judged by the inputs before it, too.
     """
 
     def decorated(test: Callable[..., None]) -> Callable[..., None]:
+        @wraps(test)
+        def several(chance: Random, **fixtures: Any) -> None:
+            for _ in range(_INPUTS_PER_SEED):
+                test(chance=chance, **fixtures)
+
         chosen = settings(
             deadline=None,
-            max_examples=max(100, n // _SHARE),
+            max_examples=max(100, n // _SHARE) // _INPUTS_PER_SEED,
             derandomize=_SHARE == 1,
             database=None,
             suppress_health_check=list(HealthCheck),
         )
-        return chosen(given(chance=st.randoms(use_true_random=True))(test))
+        return chosen(given(chance=st.randoms(use_true_random=True))(several))
 
     return decorated
 
