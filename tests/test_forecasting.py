@@ -1,6 +1,8 @@
 import os
+from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import numpy as np
 import pytest
@@ -39,9 +41,22 @@ def horizon(n):
     return Horizon(np.full(n, 120.0), np.full(n, 60.0), np.full(n, 0.01))
 
 
-def constant_history(n_series, value):
-    load = np.full((n_series, 24 * 60), value)
+def constant_history(n_series, value, *, minutes=24 * 60):
+    load = np.full((n_series, minutes), value)
     return History(load, STEP, NOW)
+
+
+@cache
+def _learned_once(load):
+    forecasts = Forecasts()
+    forecasts.follow(roster_of(CHECKOUT))
+    forecasts.accept_history(list(forecasts.missing_history(limit=1)), constant_history(1, load))
+    return forecasts
+
+
+def knowing(load):
+    """Return forecasts of one series with a day's past; to learn it takes two seconds."""
+    return deepcopy(_learned_once(load))
 
 
 def sample(value, *, age=timedelta(seconds=30), doubt=None):
@@ -144,16 +159,14 @@ def test_history_is_wanted_once_per_series():
     forecasts.follow(roster_of(CHECKOUT, SEARCH))
 
     first = forecasts.missing_history(limit=1)
-    forecasts.accept_history(list(first), constant_history(1, 500.0))
+    forecasts.accept_history(list(first), constant_history(1, 500.0, minutes=30))
 
     assert len(first) == 1
     assert len(forecasts.missing_history(limit=10)) == 1
 
 
 def test_a_series_that_left_is_forgotten_and_its_row_is_clean_for_the_next():
-    forecasts = Forecasts()
-    forecasts.follow(roster_of(CHECKOUT))
-    forecasts.accept_history(list(forecasts.missing_history(limit=1)), constant_history(1, 500.0))
+    forecasts = knowing(500.0)
 
     forecasts.follow(roster_of(SEARCH))
 
@@ -166,7 +179,7 @@ def test_history_that_arrives_for_a_series_that_left_is_dropped():
     wanted = list(forecasts.missing_history(limit=1))
     forecasts.follow(roster_of(SEARCH))
 
-    forecasts.accept_history(wanted, constant_history(1, 500.0))
+    forecasts.accept_history(wanted, constant_history(1, 500.0, minutes=30))
 
     assert forecasts.predict(horizon(1), now=NOW) == [None]
 
@@ -180,9 +193,7 @@ def test_history_that_arrives_for_a_series_that_left_is_dropped():
     ],
 )
 def test_what_is_not_trusted_is_never_learned(newest):
-    forecasts = Forecasts()
-    forecasts.follow(roster_of(CHECKOUT))
-    forecasts.accept_history(list(forecasts.missing_history(limit=1)), constant_history(1, 500.0))
+    forecasts = knowing(500.0)
 
     forecasts.observe([newest], now=NOW + STEP)
 
@@ -191,9 +202,7 @@ def test_what_is_not_trusted_is_never_learned(newest):
 
 
 def test_a_forecast_without_fresh_samples_is_stale():
-    forecasts = Forecasts()
-    forecasts.follow(roster_of(CHECKOUT))
-    forecasts.accept_history(list(forecasts.missing_history(limit=1)), constant_history(1, 500.0))
+    forecasts = knowing(500.0)
 
     [got] = forecasts.predict(horizon(1), now=NOW + timedelta(hours=2))
 
@@ -208,10 +217,7 @@ def test_the_past_that_is_read_ends_on_a_minute():
 
 
 def test_what_saturated_pods_serve_does_not_narrow_the_forecast():
-    forecasts = [Forecasts(), Forecasts()]
-    for one in forecasts:
-        one.follow(roster_of(CHECKOUT))
-        one.accept_history([next(iter(one.missing_history(limit=1)))], constant_history(1, 50.0))
+    forecasts = [knowing(50.0), knowing(50.0)]
     for minute in range(1, 40):
         now = NOW + minute * STEP
         for one, capped in zip(forecasts, ([], [0]), strict=True):
@@ -230,9 +236,7 @@ def sample_at(value, now):
 
 def remembering(path):
     """Return forecasts of one series with a past, saved to a file."""
-    forecasts = Forecasts()
-    forecasts.follow(roster_of(CHECKOUT))
-    forecasts.accept_history(list(forecasts.missing_history(limit=1)), constant_history(1, 50.0))
+    forecasts = knowing(50.0)
     forecasts.save(path)
     return forecasts
 
@@ -267,7 +271,8 @@ def test_a_past_that_was_still_to_be_read_is_read_by_the_next_process(tmp_path):
     after.follow(roster_of(CHECKOUT, SEARCH))
 
     assert [s.target for s in after.missing_history(limit=9).values()] == [SEARCH]
-    after.accept_history(list(after.missing_history(limit=9)), constant_history(1, 50.0))
+    past = constant_history(1, 50.0, minutes=30)
+    after.accept_history(list(after.missing_history(limit=9)), past)
     after.follow(roster_of(CHECKOUT, SEARCH))
     assert after.n_missing_history == 0
 
@@ -322,12 +327,15 @@ def test_a_sample_of_a_clock_that_is_ahead_does_not_end_the_minute_early():
     assert forecasts._minute == NOW.timestamp() // 60
 
 
-def running(load=500.0, *, minutes=30):
+@cache
+def _ran_once(minutes):
+    forecasts = knowing(500.0)
+    return forecasts, went_on(forecasts, 500.0, since=NOW, minutes=minutes)
+
+
+def running(*, minutes=30):
     """Return forecasts of one series with a day's past, that went on for some minutes, and now."""
-    forecasts = Forecasts()
-    forecasts.follow(roster_of(CHECKOUT))
-    forecasts.accept_history(list(forecasts.missing_history(limit=1)), constant_history(1, load))
-    return forecasts, went_on(forecasts, load, since=NOW, minutes=minutes)
+    return deepcopy(_ran_once(minutes))
 
 
 def went_on(forecasts, load, *, since, minutes):
@@ -342,7 +350,7 @@ HOUR = timedelta(hours=1)
 
 
 def test_after_a_clock_is_set_back_the_newest_readings_count_within_a_minute():
-    forecasts, now = running(500.0, minutes=90)
+    forecasts, now = running(minutes=90)
 
     now = went_on(forecasts, 200.0, since=now - HOUR, minutes=1)
 

@@ -29,14 +29,14 @@ def document(least=1, most=50):
 
 
 class Bench:
-    """A daemon over a world whose load is 1000 requests/s at all times."""
+    """A daemon over a world whose load is 1000 requests/s at all times, recorded for two days."""
 
     def __init__(self, *documents, witness=None):
         self.clock = DemoClock(NOW)
         self.deployment = DemoDeployment(timedelta(seconds=60), pods=[NOW] * 4)
         self.cluster = DemoCluster({CHECKOUT: self.deployment}, documents, self.clock)
-        start = NOW - timedelta(days=15)
-        self.metrics = DemoMetrics({CHECKOUT: np.full(16 * 5760, 1000.0)}, start=start)
+        start = NOW - timedelta(days=2)
+        self.metrics = DemoMetrics({CHECKOUT: np.full(3 * 5760, 1000.0)}, start=start)
         self.records = []
         world = World(self.metrics, self.cluster, self.clock, witness)
         self.daemon = Daemon(world, interval=TICK, record=self.records.append)
