@@ -5,7 +5,6 @@ from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
-from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.decide.case import Case
@@ -17,11 +16,9 @@ from autoscaler.decide.reason import Reason
 from autoscaler.policy.schema import Actuator
 from decide.strategies import (
     LOWER_BOUNDS,
-    PROPORTIONAL_WORLDS,
     UNKNOWN,
-    WORLDS,
     grown,
-    thorough,
+    over_worlds,
 )
 from decide.worlds import LONG_AGO, NOW, ago
 
@@ -60,8 +57,7 @@ def looked_back(policy):
     return max(window, cooldown, timedelta(seconds=max(periods, default=0)))
 
 
-@thorough
-@given(WORLDS)
+@over_worlds()
 def test_a_workload_at_rest_passes_every_step_unchanged(world):
     outcome, current = world.outcome(), world.facts.spec_replicas
     wanted, state = outcome.recommendation, outcome.state_if_held
@@ -71,8 +67,7 @@ def test_a_workload_at_rest_passes_every_step_unchanged(world):
     assert unchanged or not at_rest(current, case)
 
 
-@thorough
-@given(WORLDS)
+@over_worlds()
 def test_a_decision_lies_within_bounds_or_stands_still(world):
     decision, bounds = world.decision, world.bounds()
 
@@ -86,8 +81,7 @@ def test_a_decision_lies_within_bounds_or_stands_still(world):
     assert within or stands or doubted or Reason.PAUSED_REPLICAS in reasons(decision)
 
 
-@thorough
-@given(WORLDS, st.integers(1, 90))
+@over_worlds(st.integers(1, 90))
 def test_no_hpa_is_asked_for_a_floor_above_its_own_maximum(world, most):
     fed = world.with_policy(actuator=Actuator.HPA).with_facts(hpa_max_replicas=most)
     decision = fed.decision
@@ -95,8 +89,7 @@ def test_no_hpa_is_asked_for_a_floor_above_its_own_maximum(world, most):
     assert decision.desired_replicas <= most or decision.stands_still
 
 
-@thorough
-@given(WORLDS, st.sampled_from(UNKNOWN), shares, st.sampled_from((None, 0.0, 1.0, 1e9)))
+@over_worlds(st.sampled_from(UNKNOWN), shares, st.sampled_from((None, 0.0, 1.0, 1e9)))
 def test_one_unknown_load_among_several_never_lowers(world, doubt, share, value):
     place = int(share * len(world.signals))
     blind = world.with_sample(place, value=value, by_pod=None, doubt=doubt)
@@ -104,8 +97,7 @@ def test_one_unknown_load_among_several_never_lowers(world, doubt, share, value)
     assert blind.decision.desired_replicas >= blind.lowest_allowed
 
 
-@thorough
-@given(WORLDS, st.sampled_from((None, "nan", "inf", "-1", "old", "early")), shares)
+@over_worlds(st.sampled_from((None, "nan", "inf", "-1", "old", "early")), shares)
 def test_a_load_that_cannot_be_one_never_lowers(world, wrong, share):
     place = int(share * len(world.signals))
     at = {"old": ago(301), "early": ago(-31)}.get(wrong, NOW)
@@ -115,17 +107,15 @@ def test_a_load_that_cannot_be_one_never_lowers(world, wrong, share):
     assert spoilt.decision.desired_replicas >= spoilt.lowest_allowed
 
 
-@thorough
-@given(WORLDS, st.sampled_from(LOWER_BOUNDS), shares)
+@over_worlds(st.sampled_from(LOWER_BOUNDS), shares)
 def test_a_partial_load_never_lowers(world, doubt, share):
     partial = world.with_sample(int(share * len(world.signals)), doubt=doubt)
 
     assert partial.decision.desired_replicas >= partial.lowest_allowed
 
 
-@thorough
-@given(
-    PROPORTIONAL_WORLDS, shares, st.floats(0, 20), st.sampled_from((None, math.nan, math.inf, -1.0))
+@over_worlds(
+    shares, st.floats(0, 20), st.sampled_from((None, math.nan, math.inf, -1.0)), proportional=True
 )
 def test_a_ready_pod_whose_load_is_unknown_never_lowers(world, share, n_pods, wrong):
     place = int(share * len(world.signals))
@@ -138,8 +128,7 @@ def test_a_ready_pod_whose_load_is_unknown_never_lowers(world, share, n_pods, wr
     assert blind.decision.desired_replicas >= blind.lowest_allowed
 
 
-@thorough
-@given(WORLDS, st.integers(0, 2400))
+@over_worlds(st.integers(0, 2400))
 def test_nothing_is_lowered_during_the_scale_in_cooldown(world, age):
     cooldown = timedelta(seconds=age + 1)
     cooling = world.with_state(last_scale_down_at=ago(age)).with_policy(
@@ -149,8 +138,7 @@ def test_nothing_is_lowered_during_the_scale_in_cooldown(world, age):
     assert cooling.decision.desired_replicas >= cooling.lowest_allowed
 
 
-@thorough
-@given(WORLDS, st.integers(0, 1799))
+@over_worlds(st.integers(0, 1799))
 def test_nothing_is_lowered_in_the_first_half_hour_of_a_rollout(world, age):
     holds = ((Reason.ROLLOUT_HOLD, ago(age)),) if age else ()
     rolling = world.with_facts(rollout_in_progress=True).with_state(holds=holds)
@@ -158,8 +146,7 @@ def test_nothing_is_lowered_in_the_first_half_hour_of_a_rollout(world, age):
     assert rolling.decision.desired_replicas >= rolling.lowest_allowed
 
 
-@thorough
-@given(WORLDS, shares)
+@over_worlds(shares)
 def test_nothing_is_lowered_until_we_ran_as_long_as_scale_in_looks_back(world, share):
     span = looked_back(world.policy)
     started = world.with_state(started_at=NOW - share * span, recovered=False)
@@ -167,8 +154,7 @@ def test_nothing_is_lowered_until_we_ran_as_long_as_scale_in_looks_back(world, s
     assert not span or started.decision.desired_replicas >= started.lowest_allowed
 
 
-@thorough
-@given(WORLDS, st.integers(6, 1_000_000), st.sampled_from(("set", "back", "ahead")))
+@over_worlds(st.integers(6, 1_000_000), st.sampled_from(("set", "back", "ahead")))
 def test_nothing_is_lowered_when_the_clock_jumped(world, seconds, how):
     seen_at = {"back": ago(-seconds), "ahead": ago(300 + seconds)}.get(how, ago(15))
     moved_by = timedelta(seconds=seconds if how == "set" else 0)
@@ -179,8 +165,7 @@ def test_nothing_is_lowered_when_the_clock_jumped(world, seconds, how):
     assert not looked_back(world.policy) or decision.desired_replicas >= lowest
 
 
-@thorough
-@given(WORLDS)
+@over_worlds()
 def test_rate_limits_are_never_exceeded_but_by_the_user_s_own_word(world):
     decision, bounds = world.decision, world.bounds()
     current, rules, events = (
@@ -195,9 +180,8 @@ def test_rate_limits_are_never_exceeded_but_by_the_user_s_own_word(world):
     assert within or Reason.PAUSED_REPLICAS in reasons(decision)
 
 
-@thorough
-@given(
-    PROPORTIONAL_WORLDS, st.tuples(st.floats(0, 120), st.floats(0, 120)).map(sorted), st.booleans()
+@over_worlds(
+    st.tuples(st.floats(0, 120), st.floats(0, 120)).map(sorted), st.booleans(), proportional=True
 )
 def test_more_load_never_means_fewer_replicas(world, pods, by_pod):
     seen = world.with_serving_pods() if by_pod else world
@@ -207,8 +191,7 @@ def test_more_load_never_means_fewer_replicas(world, pods, by_pod):
     assert suspicious or less.desired_replicas <= more.desired_replicas
 
 
-@thorough
-@given(WORLDS, st.floats(1, 50))
+@over_worlds(st.floats(1, 50))
 def test_a_higher_forecast_never_means_fewer_replicas(world, factor):
     def forecasting(by):
         return replace(
@@ -232,8 +215,7 @@ def test_a_higher_forecast_never_means_fewer_replicas(world, factor):
     assert suspicious or less.desired_replicas <= more.desired_replicas
 
 
-@thorough
-@given(WORLDS)
+@over_worlds()
 def test_the_same_facts_give_the_same_decision_again(world):
     first = world.outcome()
     remembered = replace(world, state=first.state_if_held)
@@ -242,8 +224,7 @@ def test_the_same_facts_give_the_same_decision_again(world):
     assert remembered.decision == first.decision
 
 
-@thorough
-@given(WORLDS)
+@over_worlds()
 def test_every_changed_number_has_a_reason_and_the_chain_has_no_gap(world):
     outcome = world.outcome()
     decision, wanted = outcome.decision, outcome.recommendation.replicas
@@ -259,8 +240,7 @@ def test_every_changed_number_has_a_reason_and_the_chain_has_no_gap(world):
     assert decision.reason == [outcome.recommendation.reason, *deciding][-1]
 
 
-@thorough
-@given(PROPORTIONAL_WORLDS)
+@over_worlds(proportional=True)
 def test_a_decision_that_was_carried_out_is_not_followed_by_another(world):
     world = world.with_state(started_at=LONG_AGO).with_facts(pods=None)
     first = world.outcome()
@@ -281,8 +261,7 @@ def test_a_decision_that_was_carried_out_is_not_followed_by_another(world):
     assert carried_out.decision.desired_replicas == desired or not settled or first_step
 
 
-@thorough
-@given(WORLDS, st.sampled_from(("policy", "autoscaler/paused", "autoscaler/paused-replicas")))
+@over_worlds(st.sampled_from(("policy", "autoscaler/paused", "autoscaler/paused-replicas")))
 def test_whoever_pauses_is_obeyed(world, how):
     if how == "policy":
         paused = world.with_facts(annotations={}).with_policy(paused=True)
