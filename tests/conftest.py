@@ -1,5 +1,6 @@
 """Every decision line that any test writes must be what the schema says; skips say why, once."""
 
+import gc
 import json
 import logging
 from collections import Counter
@@ -45,6 +46,13 @@ def each_test_leaves_the_log_as_it_was():
     root.handlers[:] = kept[0]
     root.setLevel(kept[1])
     ours.setLevel(kept[2])
+
+
+def pytest_collection_finish():
+    """Spare the garbage collector all that was imported: it took a tenth of the time of tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
 
 
 def pytest_terminal_summary(terminalreporter):
