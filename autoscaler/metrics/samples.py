@@ -65,7 +65,7 @@ class _Found:
         if self.uncovered:
             return "scraped for less than the window of the rate"
         if self.silent:
-            return f"silent: {len(self.silent)} of its exporters, first {self.silent[0]}"
+            return f"{len(self.silent)} exporters are silent, first {self.silent[0]}"
         if self.n_reset:  # what was counted between the last scrape and the restart is lost
             return f"{self.n_reset:g} counters began anew within the window of the rate"
         return ""

@@ -508,7 +508,7 @@ def test_a_sum_lacks_an_emitter_that_is_silent_for_two_scrapes_and_a_half(sample
     sample = sample_of([*linkerd(), silent], workloads=workload(*pods) if pods else None)
 
     assert (sample.value, sample.doubt) == (120.0, doubt)
-    assert sample.detail == (f"silent: 1 of its exporters, first {POD}" if doubt else "")
+    assert sample.detail == (f"1 exporters are silent, first {POD}" if doubt else "")
 
 
 def test_a_new_pod_without_a_sample_is_not_missed_yet(sample_of):
