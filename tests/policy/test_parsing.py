@@ -289,6 +289,29 @@ cooldown: {scaleDown: soon}
     ]
 
 
+@pytest.mark.parametrize(
+    ("bounds", "told"),
+    [
+        pytest.param("minReplicas: 5\nmaxReplicas: 4", ["5 is above maxReplicas 4"], id="crossed"),
+        pytest.param("minReplicas: 4\nmaxReplicas: 4", [], id="one count and no other"),
+        pytest.param("maxReplicas: 1", [], id="min is one where it is left out"),
+        pytest.param("minReplicas: true\nmaxReplicas: 0", [], id="wrong by themselves"),
+    ],
+)
+def test_bounds_are_compared_also_where_another_field_is_wrong(bounds, told):
+    text = f"""
+scaleTargetRef: {{name: checkout}}
+{bounds}
+metrics:
+  - type: RequestRate
+    requestRate: {{source: linkerd}}
+cooldown: {{scaleDown: soon}}
+"""
+    above = [line.removeprefix("minReplicas ") for line in complaints(text) if "above" in line]
+
+    assert above == told
+
+
 def test_of_ten_thousand_mistakes_the_first_are_listed_and_the_others_counted():
     entry = ", ".join(f"k{n}: 1" for n in range(90))
     text = with_field(f"schedule: [&a {{{entry}}}{', *a' * 99}]")
@@ -328,6 +351,11 @@ def test_a_mistake_is_told_in_a_few_hundred_characters_however_long_it_is():
             "kind: 'HorizontalPodAutoscaler' is a manifest; "
             "`autoscaler convert` makes a policy of it",
             id="an HPA",
+        ),
+        pytest.param(
+            "{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, spec: {}}",
+            "kind: 'ScaledObject' is a manifest; `autoscaler convert` makes a policy of it",
+            id="a ScaledObject",
         ),
         pytest.param("a: [", "line 2, column 1: did not find expected node content", id="not YAML"),
         pytest.param(
