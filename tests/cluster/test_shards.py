@@ -258,6 +258,18 @@ def test_a_peers_renewal_of_the_common_lease_counts_from_before_it_was_seen(
     assert not one.held()
 
 
+def test_who_joins_counts_on_no_renewal_of_the_common_lease_that_it_did_not_see(
+    replicas: Replicas,
+) -> None:
+    replicas.replica("a").turn()
+    replicas.now += 1.0
+    two = replicas.replica("b")
+    replicas.refuse(LEASE_NAME)
+    two.turn()
+
+    assert two.held_back() == "standby: the common Lease is not renewed"
+
+
 def test_the_common_lease_is_renewed_by_one_of_all_and_not_at_every_turn(
     replicas: Replicas,
 ) -> None:
