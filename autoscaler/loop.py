@@ -82,6 +82,7 @@ class Reconciler:
         self._states = States(self._orders)
         self._capacities = Capacities()
         self._saturation = Saturation()
+        self._roster = Roster()
 
     def recall(
         self, memories: Mapping[TargetRef, Memory], *, clock_moved_by: timedelta = _ZERO
@@ -100,7 +101,7 @@ class Reconciler:
 
     def memories(self, roster: Roster) -> dict[TargetRef, Memory]:
         """Return what is remembered, to be left to another process."""
-        return self._states.memories(roster, self._capacities)
+        return self._states.memories(roster.governed, self._capacities)
 
     def reconcile(
         self, roster: Roster, *, now: datetime, clock_moved_by: timedelta = _ZERO
@@ -118,7 +119,7 @@ class Reconciler:
         self._forecasts.observe(samples, now=now, capped=self._saturation.series(roster))
         horizon = horizon_of(roster, workloads, samples, interval=self._interval, now=now)
         forecasts = self._forecasts.predict(horizon, now=now)
-        self._forget(set(roster.targets))
+        self._forget(roster, now=now)
         outcomes = [
             self._reconcile_one(
                 governed,
@@ -129,7 +130,6 @@ class Reconciler:
             )
             for governed in roster.governed
         ]
-        self._states.end_cycle()
         return CycleSummary(
             now,
             governed=len(outcomes),
@@ -233,8 +233,13 @@ class Reconciler:
         workload = replace(fresh, routability=lost.workload.routability)
         return self._attempt(governed, signals, workload=workload, now=now)
 
-    def _forget(self, present: set[TargetRef]) -> None:
-        """Drop what is known of workloads that no policy governs any more."""
-        self._states.retain(present)
-        self._capacities.retain(present)
+    def _forget(self, roster: Roster, *, now: datetime) -> None:
+        """Drop what is known of workloads that no policy governs, but for what is kept a while."""
+        present = set(roster.targets)
+        if roster is not self._roster:
+            left = (one for one in self._roster.governed if one.target not in present)
+            self._states.recall(self._states.memories(left, self._capacities))
+            self._roster = roster
+        self._states.retain(present, now=now)
+        self._capacities.retain(present | self._states.recalled)
         self._saturation.retain(present)

@@ -2,6 +2,8 @@
 
 Decisions change a state; so do a hand-over between replicas, a clock that was set, a write that
 turns out to have arrived, and a workload that was deleted and made anew.
+A policy that is gone may be back soon, for some tools replace a ConfigMap by deleting it first:
+what is known of its workload is kept for a while, as it is over a restart.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,12 +13,15 @@ from datetime import datetime, timedelta
 from autoscaler.capacities import Capacities
 from autoscaler.decide.facts import TargetRef, WorkloadFacts
 from autoscaler.decide.pipeline import remembered_for
+from autoscaler.decide.rate_limits import LONGEST_PERIOD
 from autoscaler.decide.recovery import Memory, state_at_hand_over, state_at_start
 from autoscaler.decide.state import WorkloadState
 from autoscaler.orders import Orders
-from autoscaler.roster import Governed, Roster
+from autoscaler.roster import Governed
 
 _ZERO = timedelta(0)
+# After this nothing that was remembered limits any more.
+_KEPT_FOR = LONGEST_PERIOD
 
 
 class States:
@@ -32,17 +37,19 @@ class States:
         """Why nothing may be written in this cycle (a dry run, a standby); empty when it may."""
 
     def recall(self, memories: Mapping[TargetRef, Memory]) -> None:
-        """Take up what another process remembered: the next cycle begins its workloads with it."""
-        self._recalled = dict(memories)
+        """Take up what was remembered before: the next turns of these workloads begin with it."""
+        self._recalled.update(memories)
 
-    def memories(self, roster: Roster, capacities: Capacities) -> dict[TargetRef, Memory]:
-        """Return what is remembered, to be left to another process.
+    def memories(
+        self, workloads: Iterable[Governed], capacities: Capacities
+    ) -> dict[TargetRef, Memory]:
+        """Return what is remembered of these, to be left to another process, or to another time.
 
         Of a standby, or a dry run, only what was learned of capacities is of use: its states lack
         the rescales of whoever acts.
         """
         left: dict[TargetRef, Memory] = {}
-        for governed in roster.governed:
+        for governed in workloads:
             state = self._states.get(governed.target)
             if state is not None:
                 if self.held_back:
@@ -88,7 +95,7 @@ class States:
         self.held_back = held_back
 
     def of(self, governed: Governed, workload: WorkloadFacts, *, now: datetime) -> WorkloadState:
-        """Return what is remembered of a workload; at first what another process left of it.
+        """Return what is remembered of a workload; at first what was left of it before.
 
         One that was deleted and made anew under its name is another one: nothing that was ordered
         or recommended of the first is held against it.
@@ -112,14 +119,21 @@ class States:
         """Remember a workload as it is after its turn."""
         self._states[target] = state
         self._clock_moved_by.pop(target, None)
+        self._recalled.pop(target, None)
 
-    def end_cycle(self) -> None:
-        """Drop what another process left of workloads that had no turn in the first cycle."""
-        self._recalled.clear()
+    @property
+    def recalled(self) -> set[TargetRef]:
+        """The workloads whose next turn begins with what was remembered before."""
+        return set(self._recalled)
 
-    def retain(self, present: set[TargetRef]) -> None:
-        """Drop the state of workloads that no policy governs any more."""
+    def retain(self, present: set[TargetRef], *, now: datetime) -> None:
+        """Drop the state of workloads that no policy governs, and what was kept for long enough."""
         for target in self._states.keys() - present:
             del self._states[target]
-            self._clock_moved_by.pop(target, None)
             self._orders.forget(target)
+        for target, memory in list(self._recalled.items()):
+            seen_at = memory.state.seen_at
+            if seen_at is None or abs(now - seen_at) > _KEPT_FOR:
+                del self._recalled[target]
+        for target in self._clock_moved_by.keys() - self._states.keys() - self._recalled.keys():
+            del self._clock_moved_by[target]

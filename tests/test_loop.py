@@ -533,6 +533,12 @@ def restarted(world, *, remembering=True, moved_by=timedelta(0)):
     return after
 
 
+def governs(world, *targets):
+    """Leave these policies in force and no others, from the next cycle on."""
+    world.roster = compiled({target: ("test", policy_for(target)) for target in targets})
+    world.forecasts.follow(world.roster)
+
+
 def calm_world():
     """A world long after its start, in which scale-in waits for the load to fall."""
     world = bench(1000.0, checkout=12)
@@ -653,14 +659,15 @@ def test_a_write_that_nobody_answered_before_the_lead_was_lost_is_reversed_by_no
     assert world.records[-1].state.reverted_at == ()
 
 
-def test_a_memory_is_for_the_first_cycle_only():
+def test_a_memory_of_a_workload_that_has_no_turn_is_kept_for_half_an_hour():
     world = calm_world()
     after = restarted(world)
-    after.roster = compiled({})
-    after.forecasts.follow(after.roster)
-    after.run()
+    governs(after)
+    after.run(4 * 29)
+    kept = after.reconciler._states.recalled
+    after.run(4)
 
-    assert after.reconciler._states._recalled == {}
+    assert (kept, after.reconciler._states.recalled) == ({CHECKOUT}, set())
 
 
 def test_lost_metrics_never_lower():
@@ -695,15 +702,46 @@ def test_load_that_goes_is_followed_down_after_the_stabilization_window():
     assert 5 <= world.cluster.replicas[CHECKOUT] < 10
 
 
-def test_a_policy_that_left_leaves_no_memory():
+def test_a_policy_that_left_leaves_no_memory_after_half_an_hour():
     world = bench(1000.0, checkout=4, policies={CHECKOUT: LEARNING})
     world.run()
-    assert world.reconciler._capacities._fits.keys() == {CHECKOUT}
-    world.roster = compiled({})
-    world.forecasts.follow(world.roster)
+    governs(world)
     world.run()
+    assert world.reconciler._capacities._fits.keys() == {CHECKOUT}
+    world.run(4 * 31)
 
     assert world.reconciler._states._states == world.reconciler._capacities._fits == {}
+    assert world.reconciler._states.recalled == set()
+
+
+def test_a_policy_that_is_gone_for_a_cycle_goes_on_as_if_it_had_not_been():
+    world = calm_world()
+    world.run(4 * 3)
+    before = len(world.records)
+    governs(world)
+    world.run()
+    governs(world, CHECKOUT)
+    world.run(4 * 3)
+
+    since = {record.decision.reason for record in world.records[before:]}
+    assert Reason.RESTART_HOLD not in since
+    assert world.cluster.replicas[CHECKOUT] < 12
+
+
+@pytest.mark.parametrize("change", ["a quarter of an hour goes by", "somebody scales", "made anew"])
+def test_a_policy_that_comes_back_to_another_world_lowers_nothing_at_first(change):
+    world = calm_world()
+    governs(world)
+    world.run(4 * 15 if change == "a quarter of an hour goes by" else 1)
+    if change == "somebody scales":
+        world.cluster.scaled_by_hpa(CHECKOUT, 14)
+    world.cluster.uid = "second" if change == "made anew" else "first"
+    before = world.cluster.replicas[CHECKOUT]
+    governs(world, CHECKOUT)
+    world.run(4 * 4)
+
+    assert world.cluster.replicas[CHECKOUT] == before
+    assert world.records[-1].decision.reason is Reason.RESTART_HOLD
 
 
 @pytest.mark.parametrize(
