@@ -5,7 +5,7 @@ Doubts about one sample are judged in `recommend`; these holds are about the wor
 
 | hold | begins | ends | at the latest |
 |---|---|---|---|
-| rollout | a rollout runs | it is complete | 30 min: a stuck rollout has failed long before |
+| rollout | a rollout runs | it is complete | 30 min; ready pods that are needed stay longer |
 | pods not ready | fewer pods serve than are needed | enough serve | 15 min |
 | contradiction | one metric reads nothing, another is busy | they agree | 30 min |
 | load vanished | it falls below a tenth, the need by half, in 5 min | - | 10 min, each |

@@ -1,8 +1,8 @@
 """The rules between a recommendation and a decision, each a step that may change the number.
 
-Order: hold on doubt -> stabilize -> replacements for pods that never become ready -> fewer and
-larger steps -> cool down -> limit rate -> bounds -> hold after a clock jump -> paused direction ->
-the `maxReplicas` of an HPA whose floor we set.
+Order: hold on doubt -> stabilize -> ready pods of a rollout -> replacements for pods that never
+become ready -> fewer and larger steps -> cool down -> limit rate -> bounds -> hold after a clock
+jump -> paused direction -> the `maxReplicas` of an HPA whose floor we set.
 A step returns the `Limit` it imposes, or None when it leaves the number alone.
 """
 
@@ -81,6 +81,22 @@ def stabilized(number: int, case: Case) -> Limit | None:
         left = last_at_most(after, case.state.recommendations) + up_window - case.now
         return Limit(Reason.SCALE_UP_STABILIZED, number, after, left_text(left))
     return None
+
+
+def spared_in_a_rollout(number: int, case: Case) -> Limit | None:
+    """Give up no ready pod that is needed while a rollout runs, however long it has been stuck.
+
+    A Deployment then takes ready pods of the old template rather than those of the new one that
+    never come: what is left of ready pods is what there was, less all that is taken away.
+    """
+    workload = case.workload
+    if not 0 < number < case.current or not workload.rollout_in_progress:
+        return None
+    not_ready = max(0, case.current - workload.ready_replicas)
+    after = min(number + not_ready, case.current)
+    if after == number:
+        return None
+    return Limit(Reason.ROLLOUT_HOLD, number, after, f"{not_ready} of them are not ready")
 
 
 def fewer_steps(number: int, case: Case) -> Limit | None:
@@ -245,6 +261,7 @@ def at_rest(number: int, case: Case) -> bool:
 STEPS: tuple[Step, ...] = (
     held,
     stabilized,
+    spared_in_a_rollout,
     made_up_for,
     fewer_steps,
     larger_steps,

@@ -17,6 +17,7 @@ from decide.worlds import (
     events,
     outcome,
     quiet,
+    reasons,
     signal,
     workload,
 )
@@ -104,6 +105,36 @@ def test_metrics_that_contradict_each_other_hold_for_half_an_hour(age, desired):
     state = quiet(0, holds=((Reason.METRICS_CONTRADICT_HOLD, ago(age)),))
 
     assert decided(signal(0.0), signal(600), state=state).desired_replicas == desired
+
+
+@pytest.mark.parametrize(
+    ("ready", "rolls", "expected"),
+    [
+        pytest.param(8, True, 8, id="two of the new template do not come: six serve"),
+        pytest.param(10, True, 6, id="all serve, as in a canary that pauses"),
+        pytest.param(12, True, 6, id="more serve, as in a surge"),
+        pytest.param(5, True, 10, id="fewer serve than are needed"),
+        pytest.param(8, False, 6, id="without a rollout those that do not serve go first"),
+    ],
+)
+def test_a_rollout_that_is_stuck_for_long_gives_up_no_ready_pod_that_is_needed(
+    ready, rolls, expected
+):
+    """Deployments take them from the old template: of 10, scaled to 6, the real one left 4."""
+    long_over = ((Reason.ROLLOUT_HOLD, ago(7200)), (Reason.PODS_NOT_READY_HOLD, ago(7200)))
+    state = quiet(6, holds=long_over)
+    facts = workload(10, ready_replicas=ready, rollout_in_progress=rolls, pods=None)
+    decision = decided(signal(600), facts=facts, state=state)
+
+    assert decision.desired_replicas == expected
+    assert (Reason.ROLLOUT_HOLD in reasons(decision)) == (rolls and expected > 6)
+
+
+def test_a_broken_rollout_keeps_no_pod_of_a_workload_that_sleeps():
+    asleep = quiet(0, idle_since=ago(7200), holds=((Reason.ROLLOUT_HOLD, ago(7200)),))
+    facts = workload(1, ready_replicas=0, rollout_in_progress=True)
+
+    assert decided(signal(0), facts=facts, state=asleep, minReplicas=0).desired_replicas == 0
 
 
 def test_a_restart_forgets_the_cooldown_and_therefore_waits_for_it():
