@@ -4,6 +4,8 @@
     dns+srv://_http._tcp.prometheus.monitoring.svc          Kubernetes' or Consul's DNS
     consul://127.0.0.1:8500/prometheus?tag=primary          Consul's catalog
 
+Servers that are found answer below `?path=`, if it is given.
+
 The first server answers until it fails; then the next one does, and the first is tried again after
 a while.
 """
@@ -41,6 +43,17 @@ class FixedServers:
         return self._urls
 
 
+class ServersBelow:
+    """Servers that were found, which answer below a path, as Mimir's do."""
+
+    def __init__(self, servers: Servers, path: str) -> None:
+        self._servers, self._path = servers, path
+
+    def urls(self) -> list[str]:
+        """Return the addresses with the path."""
+        return [f"{url}/{self._path}" for url in self._servers.urls()]
+
+
 def servers_of(address: str, *, timeout: timedelta) -> Servers:
     """Return the servers that an address stands for.
 
@@ -50,16 +63,26 @@ def servers_of(address: str, *, timeout: timedelta) -> Servers:
         When the address is of no known form.
     """
     parts = urlsplit(address)
-    if parts.scheme == "dns+srv":
-        options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-        return SrvRecords(
+    if parts.scheme not in {"dns+srv", "consul"}:
+        return _fixed(address)
+    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    servers: Servers
+    if parts.scheme == "consul":
+        servers = ConsulServers(consul_of(address), timeout=timeout)
+    else:
+        if parts.netloc and parts.path.strip("/"):
+            raise MetricUnavailableError(f"{address!r} has a path: give ?path={parts.path}")
+        servers = SrvRecords(
             parts.netloc or parts.path.strip("/"),
             scheme=options.get("scheme", "http"),
             nameserver=options.get("nameserver"),
             timeout=timeout,
         )
-    if parts.scheme == "consul":
-        return ConsulServers(consul_of(address), timeout=timeout)
+    path = options.get("path", "").strip("/")
+    return ServersBelow(servers, path) if path else servers
+
+
+def _fixed(address: str) -> FixedServers:
     urls = [url.strip() for url in address.split(",") if url.strip()]
     if not urls or not all(url.startswith(("http://", "https://")) for url in urls):
         raise MetricUnavailableError(

@@ -194,6 +194,25 @@ def test_srv_records_are_asked_over_tcp_and_ordered_by_priority_and_weight():
     ]
 
 
+@pytest.mark.parametrize("path", ["prometheus", "/prometheus/"])
+def test_servers_that_are_found_may_answer_below_a_path(consul, path):
+    consul.register(8080)
+    dns = DnsStub("1 1 8080 a.", addresses={"a.": "10.0.0.1"})
+    by_dns = servers_of(
+        f"dns+srv://m.?nameserver=127.0.0.1:{dns.port}&path={path}", timeout=TIMEOUT
+    )
+    by_consul = servers_of(f"consul://{consul.address}/mimir?path={path}", timeout=TIMEOUT)
+
+    assert by_dns.urls() == ["http://10.0.0.1:8080/prometheus"]
+    assert [url.rpartition(":")[2] for url in by_consul.urls()] == ["8080/prometheus"]
+    dns.stop()
+
+
+def test_a_path_that_would_be_left_out_is_refused():
+    with pytest.raises(MetricUnavailableError, match=r"give \?path=/prometheus"):
+        servers_of("dns+srv://_http._tcp.mimir.svc/prometheus", timeout=TIMEOUT)
+
+
 def test_a_name_without_servers_is_unknown():
     dns = DnsStub()
     records = SrvRecords("prometheus.", nameserver=f"127.0.0.1:{dns.port}", timeout=TIMEOUT)
