@@ -10,6 +10,8 @@ This is a lexer, not a parser: Prometheus says what is wrong with a query, bette
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|\#[^\n\r]*(?=\r?\n|\Z))
@@ -32,6 +34,9 @@ _AGGREGATIONS = {
     *("topk", "bottomk", "count_values", "quantile", "limitk", "limit_ratio"),
 }
 _DURATION = re.compile(r"(?:[0-9]+(?:ms|s|m|h|d|w|y))+")
+_PART_OF_DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d|w|y)")
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
+_LONGEST_SECONDS = 1e12
 # More selectors than this in one query is somebody's dashboard, not a load.
 _MOST_SELECTORS = 8
 
@@ -63,6 +68,19 @@ class OwnQuery:
         One that selects every series there is would otherwise be answered by all of them.
         """
         return f"vector({self.text}\n)" if self.scalar else f"sum({self.text}\n)"
+
+    @property
+    def windows(self) -> frozenset[timedelta]:
+        """The windows that its selectors are read over."""
+        return frozenset(_span(found.window) for found in self.selectors if found.window)
+
+
+@lru_cache(maxsize=1024)
+def _span(window: str) -> timedelta:
+    """Return a duration of PromQL; one of thirty thousand years for all that are longer."""
+    parts = _PART_OF_DURATION.findall(window)
+    seconds = sum(int(amount[:20]) * _SECONDS[unit] for amount, unit in parts)
+    return timedelta(seconds=min(seconds, _LONGEST_SECONDS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ without load to whoever learns from it.
 
 from collections import Counter as Tally
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -41,7 +40,12 @@ from autoscaler.metrics.source import (
     SCRAPE_INTERVAL,
     Counter,
 )
-from autoscaler.metrics.targets_down import Down, DownByPlace, Place, down_query, targets_down
+from autoscaler.metrics.targets_down import (
+    DownByPlace,
+    down_query,
+    targets_down,
+    usual,
+)
 from autoscaler.metrics.transport import QueryRefusedError, QueryWrongError
 from autoscaler.ports import History, LoadSeries
 from autoscaler.strict import MALFORMED
@@ -72,10 +76,9 @@ class PrometheusMetrics:
         self._jobs: dict[tuple[Counter, ...], frozenset[str]] = {}
         self._behind: dict[tuple[TargetRef, str], Behind] = {}
         self._silent: dict[int, tuple[list[str], frozenset[str]]] = {}
-        stretch = settings.scrape_interval / SCRAPE_INTERVAL
-        self._ended = EndedPods(window=CPU_WINDOW * stretch)
-        windows = (CONTROL_WINDOW * stretch, CPU_WINDOW * stretch)
-        self._down_query = down_query(windows, probe=PROBE * stretch)
+        self._stretch = settings.scrape_interval / SCRAPE_INTERVAL
+        self._ended = EndedPods(window=CPU_WINDOW * self._stretch)
+        self._down_query = self._asked_of_targets(())
 
     def close(self) -> None:
         """Let go of connections and threads."""
@@ -96,7 +99,7 @@ class PrometheusMetrics:
         around = Circumstances(
             now,
             workloads,
-            *_targets_down(down),
+            *targets_down(down),
             ended=self._ended.of,
             scrape_interval=self._settings.scrape_interval,
         )
@@ -120,11 +123,17 @@ class PrometheusMetrics:
         self._queries = [group.newest_query() for group in self._plan.groups]
         self._own = {index: examined(text) for index, text in self._plan.queries.items()}
         self._own_queries.retain(self._plan.queries.values())
+        self._down_query = self._asked_of_targets(self._own.values())
         self._series = series
         counted = {group.counters for group in self._plan.groups}
         self._jobs = {each: jobs for each, jobs in self._jobs.items() if each in counted}
         asked = {(series[index].target, query.text) for index, query in self._own.items()}
         self._behind = {own: self._behind.get(own, Behind()) for own in asked}
+
+    def _asked_of_targets(self, own: Iterable[OwnQuery]) -> str:
+        named = {window * self._stretch for window in (CONTROL_WINDOW, CPU_WINDOW)}
+        theirs = usual(window for query in own for window in query.windows)
+        return down_query(named | theirs, probe=PROBE * self._stretch)
 
     def _answers(
         self, own: Round, *, now: datetime, deadline: float
@@ -209,8 +218,6 @@ class PrometheusMetrics:
         )
         samples: dict[int, Sample] = {}
         down = DownByPlace(around.down, around.scraped)
-        now = (target for target in around.down if target.window is None)
-        down_now = DownByPlace(now, around.scraped)
         rows_of: dict[int, dict[str, list[Part]]] = {}
         n_in = Tally(map(id, outcomes.values()))
         for index, outcome in outcomes.items():
@@ -222,8 +229,7 @@ class PrometheusMetrics:
                     rows_of[id(outcome)] = by_query(outcome.result, index)
                 rows = rows_of[id(outcome)].get(str(index), ())
                 beside = around.of(outcome, shared=n_in[id(outcome)] > 1)
-                rated = any(found.window for found in self._own[index].selectors)
-                samples[index] = self._own_sample(index, rows, beside, down if rated else down_now)
+                samples[index] = self._own_sample(index, rows, beside, down)
             except MALFORMED as error:
                 samples[index] = unknown(MetricUnavailableError(f"malformed answer: {error!r}"))
         return samples
@@ -241,7 +247,9 @@ class PrometheusMetrics:
         sample = sample_of(rows, query, now=around.now)
         if sample.trusted and (lost := behind.lost(now=around.now)):
             sample = replace(sample, doubt=Doubt.PARTIAL, detail=lost)
-        sample = beside_down(sample, target, around, read=behind.read, down=down)
+        sample = beside_down(
+            sample, target, around, read=behind.read, down=down, windows=query.windows
+        )
         return with_doubt(sample, around)
 
 
@@ -286,12 +294,3 @@ def unscraped(sample: Sample, pods: Sequence[str]) -> Sample:
         return sample
     detail = f"{len(pods)} ready pods are not scraped, first {pods[0]}"
     return replace(sample, doubt=Doubt.PARTIAL, detail=detail)
-
-
-def _targets_down(outcome: Outcome) -> tuple[tuple[Down, ...], bool, frozenset[Place]]:
-    """Return the targets that are down, whether that is known at all, and where jobs scrape."""
-    if not isinstance(outcome, MetricUnavailableError):
-        with suppress(*MALFORMED):
-            down, scraped = targets_down(outcome.result)
-            return down, True, scraped
-    return (), False, frozenset()

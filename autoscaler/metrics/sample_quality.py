@@ -110,11 +110,13 @@ def beside_down(
     *,
     read: Collection[Place],
     down: DownByPlace,
+    windows: Collection[timedelta] = (),
 ) -> Sample:
     """Return what a user's query amounts to while targets of the jobs it reads are down.
 
     Those of the workload's own namespace are its pods, or other people's; elsewhere all are a
     gateway's that may have held some of its load.
+    Those that were down when one of the query's `windows` began are missed as well.
     """
     absent = sample.doubt is Doubt.ABSENT
     if not read or not (absent or sample.trusted):
@@ -127,9 +129,12 @@ def beside_down(
         target
         for place in sorted(read)
         for target in found(place)
-        if not target.pod
-        or target.namespace != workload.namespace
-        or target.is_a_pod_of(workload, pods)
+        if (target.window is None or target.window in windows)
+        and (
+            not target.pod
+            or target.namespace != workload.namespace
+            or target.is_a_pod_of(workload, pods)
+        )
     ]
     if absent:
         return not_scraped(sample, missed)

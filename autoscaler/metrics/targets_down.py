@@ -4,20 +4,27 @@ A target that is up again is missed like one that is down: its counters have no 
 the window, so that a rate over the window shows only what they counted since.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from autoscaler.decide.facts import PodFacts, TargetRef
+from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.connection import Outcome
 from autoscaler.metrics.ownership import owner_name
 from autoscaler.metrics.plan import PART_LABEL
 from autoscaler.metrics.promql import by, duration, labelled
 from autoscaler.metrics.source import CLUSTER_LABEL
-from autoscaler.strict import text_of
+from autoscaler.strict import MALFORMED, text_of
 
 # A scrape job, and the namespace of what it scrapes.
 Place = tuple[str, str]
+# Each costs Prometheus a look at every target's past.
+_MOST_WINDOWS = 8
+_LONGEST_WINDOW = timedelta(hours=1)
 # The part of the answer that says where jobs scrape.
 _SCRAPED = "scraped"
 _LABELS = ("job", "instance", "namespace", "pod", CLUSTER_LABEL)
@@ -60,6 +67,12 @@ class Down:
 DOWN_UNKNOWN = "which scrape targets are down is not known"
 
 
+def usual(windows: Iterable[timedelta]) -> set[timedelta]:
+    """Return the windows of users' queries that are asked about: those that most of them have."""
+    counted = Counter(window for window in windows if window <= _LONGEST_WINDOW)
+    return {window for window, _ in counted.most_common(_MOST_WINDOWS)}
+
+
 def down_query(windows: Collection[timedelta], *, probe: timedelta) -> str:
     """Return the query for the targets that are down, or were just before one of the windows.
 
@@ -88,13 +101,15 @@ def down_query(windows: Collection[timedelta], *, probe: timedelta) -> str:
     )
 
 
-def targets_down(rows: Iterable[Any]) -> tuple[tuple[Down, ...], frozenset[Place]]:
-    """Return the targets in an answer, and where their jobs scrape.
+def targets_down(outcome: Outcome) -> tuple[tuple[Down, ...], bool, frozenset[Place]]:
+    """Return the targets that are down, whether that is known at all, and where jobs scrape."""
+    if not isinstance(outcome, MetricUnavailableError):
+        with suppress(*MALFORMED):
+            return _read(outcome.result)
+    return (), False, frozenset()
 
-    Raises
-    ------
-    An error of `MALFORMED` where it is no answer.
-    """
+
+def _read(rows: Iterable[Any]) -> tuple[tuple[Down, ...], bool, frozenset[Place]]:
     down: list[Down] = []
     scraped: set[Place] = set()
     for row in rows:
@@ -103,7 +118,7 @@ def targets_down(rows: Iterable[Any]) -> tuple[tuple[Down, ...], frozenset[Place
             scraped.add((text_of(labels.get("job", "")), text_of(labels.get("namespace", ""))))
         else:
             down.append(Down.of(labels))
-    return tuple(down), frozenset(scraped)
+    return tuple(down), True, frozenset(scraped)
 
 
 def told_down(down: Sequence[Down]) -> str:

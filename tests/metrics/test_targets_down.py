@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from autoscaler.metrics.meshes import LINKERD
+from autoscaler.metrics.own_query import examined
 from autoscaler.metrics.source import CONTROL_WINDOW, PROBE, SCRAPE_INTERVAL
-from autoscaler.metrics.targets_down import Down, DownByPlace, down_query, told_down
+from autoscaler.metrics.targets_down import Down, DownByPlace, down_query, told_down, usual
 from support.load_series import TARGET, request_rate, workload
 from support.prometheus_stub import row, success
 
@@ -42,6 +43,25 @@ def test_the_window_in_a_row_is_that_of_the_counters_whatever_the_scrape_interva
 )  # fmt: skip
 def test_what_is_down_is_told_before_what_was(down, told):
     assert told_down(down) == told
+
+
+def test_of_many_windows_those_are_asked_about_that_most_queries_have():
+    odd = [timedelta(seconds=n) for n in range(1, 1000)]
+    common = [timedelta(minutes=2), timedelta(minutes=10)]
+
+    asked = usual([*odd, timedelta(days=1), timedelta(days=1), *common, *common])
+
+    assert set(common) <= asked
+    assert len(asked) == 8
+    assert max(asked) == timedelta(minutes=10)
+
+
+@pytest.mark.parametrize(
+    ("window", "seconds"),
+    [("2m", 120), ("120s", 120), ("1h30m", 5400), ("500ms", 0.5), ("9" * 30 + "y", 1e12)],
+)
+def test_the_windows_of_a_query_are_spans_of_time(window, seconds):
+    assert examined(f"rate(a[{window}]) + b").windows == {timedelta(seconds=seconds)}
 
 
 SHOP = Down("pods", "a", "shop")

@@ -74,6 +74,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         *requests("cart", CART[1], away=(-240, -30)),
         *ingress("a"),
         *ingress("b", answers=False),
+        *requests("desk", "desk-7d4b9c5f6-bcdfg"),
+        *requests("desk", "desk-7d4b9c5f6-bcdfh", away=(-900, -360)),
         *requests("till", "till-7d4b9c5f6-bcdfg"),
         *requests("till", "till-7d4b9c5f6-bcdfh", away=(-90, -30)),
     )
@@ -165,6 +167,14 @@ def test_a_query_misses_a_gateway_whose_series_have_the_namespaces_of_its_worklo
 
     assert sample.value == pytest.approx(50, rel=0.01)
     assert (sample.doubt, sample.detail) == (Doubt.PARTIAL, "1 scrape target is down, b")
+
+
+@pytest.mark.parametrize(("window", "missed"), [("10m", True), ("600s", True), ("2m", False)])
+def test_a_query_misses_a_target_that_was_down_when_its_own_window_began(url, window, missed):
+    sample = newest(url, own(window, name="desk"), {})
+
+    assert (sample.value < 90) == missed
+    assert (sample.doubt is Doubt.PARTIAL) == missed
 
 
 def test_a_query_misses_no_target_of_its_job_in_another_namespace(url):
