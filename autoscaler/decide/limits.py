@@ -1,6 +1,6 @@
 """The rules between a recommendation and a decision, each a step that may change the number.
 
-Order: hold on doubt -> stabilize -> ready pods of a rollout -> replacements for pods that never
+Order: hold on doubt -> stabilize -> ready pods that would go -> replacements for pods that never
 become ready -> fewer and larger steps -> cool down -> limit rate -> bounds -> hold after a clock
 jump -> paused direction -> the `maxReplicas` of an HPA whose floor we set.
 A step returns the `Limit` it imposes, or None when it leaves the number alone.
@@ -32,6 +32,8 @@ from autoscaler.decide.stabilization import last_at_least, last_at_most, stabili
 from autoscaler.decide.standstill import paused_direction
 
 _ZERO = timedelta(0)
+# The kind whose pods go by their number, ready or not.
+_LAST_ONES_GO = "StatefulSet"
 
 
 Step = Callable[[int, Case], Limit | None]
@@ -83,20 +85,25 @@ def stabilized(number: int, case: Case) -> Limit | None:
     return None
 
 
-def spared_in_a_rollout(number: int, case: Case) -> Limit | None:
-    """Give up no ready pod that is needed while a rollout runs, however long it has been stuck.
+def spared(number: int, case: Case) -> Limit | None:
+    """Give up no ready pod that is needed where ready ones go before those that are not ready.
 
-    A Deployment then takes ready pods of the old template rather than those of the new one that
-    never come: what is left of ready pods is what there was, less all that is taken away.
+    While a rollout runs, however long it has been stuck, a Deployment takes pods of the old
+    template rather than those of the new one that never come; a StatefulSet always takes its last
+    ones. Elsewhere those that are not ready go first.
     """
     workload = case.workload
-    if not 0 < number < case.current or not workload.rollout_in_progress:
+    ready, rolls = workload.ready_replicas, workload.rollout_in_progress
+    if not (rolls or workload.target.kind == _LAST_ONES_GO):
         return None
-    not_ready = max(0, case.current - workload.ready_replicas)
+    if not (ready and 0 < number < case.current):
+        return None
+    not_ready = max(0, case.current - ready)
     after = min(number + not_ready, case.current)
     if after == number:
         return None
-    return Limit(Reason.ROLLOUT_HOLD, number, after, f"{not_ready} of them are not ready")
+    reason = Reason.ROLLOUT_HOLD if rolls else Reason.PODS_NOT_READY_HOLD
+    return Limit(reason, number, after, f"{not_ready} of them are not ready")
 
 
 def fewer_steps(number: int, case: Case) -> Limit | None:
@@ -261,7 +268,7 @@ def at_rest(number: int, case: Case) -> bool:
 STEPS: tuple[Step, ...] = (
     held,
     stabilized,
-    spared_in_a_rollout,
+    spared,
     made_up_for,
     fewer_steps,
     larger_steps,

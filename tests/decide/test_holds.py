@@ -12,6 +12,7 @@ from decide.worlds import (
     LONG_AGO,
     LOW,
     NOW,
+    TARGET,
     ago,
     decided,
     events,
@@ -114,6 +115,7 @@ def test_metrics_that_contradict_each_other_hold_for_half_an_hour(age, desired):
         pytest.param(10, True, 6, id="all serve, as in a canary that pauses"),
         pytest.param(12, True, 6, id="more serve, as in a surge"),
         pytest.param(5, True, 10, id="fewer serve than are needed"),
+        pytest.param(0, True, 6, id="none serve: none can be lost"),
         pytest.param(8, False, 6, id="without a rollout those that do not serve go first"),
     ],
 )
@@ -128,6 +130,22 @@ def test_a_rollout_that_is_stuck_for_long_gives_up_no_ready_pod_that_is_needed(
 
     assert decision.desired_replicas == expected
     assert (Reason.ROLLOUT_HOLD in reasons(decision)) == (rolls and expected > 6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "ready", "expected"),
+    [
+        pytest.param("Deployment", 9, 6, id="a Deployment takes the one that is not ready"),
+        pytest.param("StatefulSet", 9, 7, id="a StatefulSet takes the last ones, ready or not"),
+        pytest.param("StatefulSet", 10, 6, id="all are ready"),
+    ],
+)
+def test_which_pods_go_is_known_where_one_is_not_ready(kind, ready, expected):
+    facts = workload(10, target=TARGET._replace(kind=kind), ready_replicas=ready)
+    decision = decided(signal(600), facts=facts, state=quiet(6))
+
+    assert decision.desired_replicas == expected
+    assert (Reason.PODS_NOT_READY_HOLD in reasons(decision)) == (expected > 6)
 
 
 def test_a_broken_rollout_keeps_no_pod_of_a_workload_that_sleeps():
