@@ -58,6 +58,7 @@ _MOST_REFUSALS = 5
 # that time from each client hurts nobody, and one that is refused is tried twice a minute at most.
 _MOST_BUSY = 20
 GONE = 410
+_NOT_FOUND = 404
 # As good as a watch that was refused; and how the API server begins to say so, a line an event.
 _FAILED = 500
 _ERROR_EVENT = re.compile(rb'^\{"type": ?"ERROR"', re.MULTILINE)
@@ -133,6 +134,7 @@ class Listing:
         self._listed = threading.Event()
         self._stream: WatchStream | None = None
         self._failures = 0
+        self._is_served_no_more = False
         self.failure = ""
         """What went wrong last, until the first list came."""
         self.heard_at = time.monotonic()
@@ -146,8 +148,11 @@ class Listing:
 
     @property
     def out_of_sight(self) -> bool:
-        """Whether listing and watching fail: what is known is as old as the first failure."""
-        return self._failures > 0 and self._stream is None
+        """Whether listing and watching fail: what is known is as old as the first failure.
+
+        Of a kind that the server no longer serves, as when KEDA was removed, there is nothing.
+        """
+        return self._failures > 0 and self._stream is None and not self._is_served_no_more
 
     def wait_listed(self, seconds: float) -> bool:
         """Wait until the first list was taken in; return whether it was."""
@@ -252,6 +257,7 @@ class Listing:
     def _report(self, error: ApiException) -> None:
         """Say what failed, once and then every ten minutes or so; then wait."""
         self._failures += 1
+        self._is_served_no_more = error.status == _NOT_FOUND
         self.failure = str(error.reason)
         # An outage of hours has more failures than a float can count doublings.
         doublings = min(self._failures - 1, _MOST_DOUBLINGS)

@@ -307,8 +307,17 @@ def test_a_watch_that_goes_on_failing_is_told_again_every_ten_minutes(
     assert told == [("WARNING", 1), ("WARNING", 21), ("WARNING", 41)]
 
 
-def test_a_kind_is_out_of_sight_from_a_failure_until_it_is_watched_again(serve: Any) -> None:
-    _, listing = serve(page("a"), (403, {}), (200, b""))
+@pytest.mark.parametrize(
+    ("status", "out_of_sight"),
+    [
+        pytest.param(403, True, id="a permission is gone"),
+        pytest.param(404, False, id="the kind is gone: KEDA was removed"),
+    ],
+)
+def test_a_kind_is_out_of_sight_from_a_failure_until_it_is_watched_again(
+    serve: Any, status: int, out_of_sight: bool
+) -> None:
+    _, listing = serve(page("a"), (status, {}), (200, b""))
     seen: list[bool] = []
     listing._stopping = Unhurried(meanwhile=lambda: seen.append(listing.out_of_sight))
     listing()
@@ -317,7 +326,7 @@ def test_a_kind_is_out_of_sight_from_a_failure_until_it_is_watched_again(serve: 
     stream.close()
 
     before, after_a_refusal, *_, watched_again = seen
-    assert [before, after_a_refusal, watched_again] == [False, True, False]
+    assert [before, after_a_refusal, watched_again] == [False, out_of_sight, False]
 
 
 @pytest.mark.parametrize("n_failures", [10, 1100, 100_000])
