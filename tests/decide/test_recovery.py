@@ -21,6 +21,7 @@ from decide.worlds import LONG_AGO, NOW, WORTH, ago, policy, signal, workload
 
 REACH = timedelta(minutes=5)
 DOWN_HOUR = {"scaleDown": {"stabilizationWindowSeconds": 3600}}
+UP_HOUR = {"scaleUp": {"stabilizationWindowSeconds": 3600}}
 SLOWLY = {"scaleUp": {"policies": [{"type": "Pods", "value": 2, "periodSeconds": 600}]}}
 ONE_BY_ONE = {"scaleDown": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 900}]}}
 LOW = signal(200.0, 200.0)
@@ -214,7 +215,10 @@ def down(kind, value, *, seconds=900):
     ("fields", "minutes"),
     [
         pytest.param({}, 5, id="by default the window"),
+        pytest.param({"behavior": DOWN_HOUR}, 60, id="a longer window"),
+        pytest.param({"behavior": UP_HOUR}, 5, id="of scale-in, not of scale-out"),
         pytest.param({"cooldown": {"scaleDown": "10m"}}, 10, id="a longer cooldown"),
+        pytest.param({"cooldown": {"scaleUp": "10m"}}, 5, id="likewise"),
         pytest.param({"behavior": down("Pods", 1)}, 15, id="a longer period"),
         pytest.param({"behavior": down("Pods", 150)}, 15, id="of however many pods"),
         pytest.param({"behavior": down("Percent", 10)}, 15, id="of a share"),
