@@ -117,6 +117,7 @@ def test_no_ceiling_takes_pods_away_while_the_clock_is_doubted(bounds, desired):
     later = decided(signal(300), spec=20, state=quiet(3), schedule=[night], **bounds)
 
     assert (decision.desired_replicas, decision.reason) == (desired, Reason.CLOCK_JUMP_HOLD)
+    assert decision.chain[-1].detail == "at most 5m left"
     assert (later.desired_replicas, later.reason) == (5, Reason.SCHEDULE_CEILING)
 
 

@@ -162,6 +162,19 @@ def test_a_restart_forgets_the_cooldown_and_therefore_waits_for_it():
     assert decided(LOW, state=state, cooldown={"scaleDown": "400s"}).desired_replicas == 3
 
 
+@pytest.mark.parametrize(
+    ("state", "detail"),
+    [
+        pytest.param(WorkloadState(ago(240), seen_at=ago(15)), "1m left", id="restart"),
+        pytest.param(
+            quiet(0, holds=((Reason.BURST_HOLD, ago(60)),)), "at most 14m left", id="a cause"
+        ),
+    ],
+)
+def test_a_hold_says_how_long_it_still_lasts(state, detail):
+    assert decided(LOW, state=state).chain[0].detail == detail
+
+
 def test_a_second_jump_of_the_clock_begins_its_hold_anew():
     jumped = replace(quiet(0, holds=((Reason.CLOCK_JUMP_HOLD, ago(299)),)), seen_at=ago(-60))
 

@@ -56,6 +56,14 @@ def test_a_workload_s_lead_time_is_that_of_its_pods_and_of_the_catalog():
     assert lead_time_of(in_consul, configured=None) == timedelta(seconds=80)
 
 
+@pytest.mark.parametrize("facts", [None, workload()], ids=["nothing measured", "measured"])
+def test_the_policy_and_the_pace_of_the_loop_count_for_each_workload(facts):
+    slow = {"cycle": timedelta(minutes=2), "metric_age": timedelta(minutes=3)}
+
+    assert lead_time_of(facts, configured=timedelta(minutes=9)) == timedelta(minutes=9)
+    assert lead_time_of(facts, configured=None, **slow) == timedelta(minutes=5)
+
+
 def test_a_slower_loop_and_an_older_metric_lengthen_it():
     got = lead_time(
         seconds(5, 5, 5, 5, 5), cycle=timedelta(minutes=1), metric_age=timedelta(minutes=2)
