@@ -164,6 +164,13 @@ def test_what_a_limit_range_gives_to_pods_is_their_request(rolls):
     assert requested_per_pod(metric("Resource", CPU), facts) == 0.5
 
 
+@pytest.mark.parametrize("rolls", [False, True])
+def test_where_neither_pods_nor_templates_request_anything_nothing_is_requested(rolls):
+    facts = replace(mixed(0.0, 0.0, rollout_in_progress=rolls), requests={})
+
+    assert requested_per_pod(metric("Resource", CPU), facts) is None
+
+
 def test_of_two_templates_without_requests_the_smaller_of_what_pods_were_given_counts():
     facts = replace(mixed(0.5, 0.25, rollout_in_progress=True), requests={})
 
@@ -247,6 +254,7 @@ def test_a_new_template_starts_over_and_stands_on_the_old_ones_low_end():
     fresh = for_template(taught(400), "v2", known=known)
 
     assert (fresh.weight, fresh.template_hash) == (0.0, "v2")
+    assert for_template(CapacityFit("v1", learned_of="a b"), "v2", known=None).learned_of == "a b"
     assert learned_capacity(fresh, request_cores=0.5).per_pod == known.low
     assert for_template(fresh, "v2", known=None) is fresh
 
@@ -369,6 +377,7 @@ def pod(ready_for, **fields):
         pytest.param({}, True, id="counts alone, all ready"),
         pytest.param({"ready_replicas": 9}, False, id="one is not ready"),
         pytest.param({"ready_replicas": 11}, False, id="one is one too many"),
+        pytest.param({"spec_replicas": 11}, False, id="one more was ordered just now"),
         pytest.param({"rollout_in_progress": True}, False, id="a rollout"),
         pytest.param({"pods": (pod(120), pod(9000))}, True, id="all warm"),
         pytest.param({"pods": (pod(119), pod(9000))}, False, id="one is warming up"),
@@ -379,7 +388,7 @@ def pod(ready_for, **fields):
     ],
 )
 def test_a_minute_teaches_only_where_every_pod_is_warm(facts, expected):
-    assert warmed_up(workload(10, **facts), now=NOW) is expected
+    assert warmed_up(replace(workload(10), **facts), now=NOW) is expected
 
 
 def test_nothing_runs_nothing_is_learned():

@@ -198,7 +198,7 @@ NOT_YET = {"load": 0.0, "median": 0.0, "risk": 0.25}
         pytest.param(11, {"risk": 0.1, "median": 966.0}, 11, id="1,099 at 20 %: as good as enough"),
         pytest.param(11, {"risk": 0.1, "median": 970.0}, 12, id="1,101: not quite"),
         pytest.param(11, {"risk": 0.1, "burst": True}, 12, id="a burst"),
-        pytest.param(11, {"risk": 0.1, "trust": Trust.DEMOTED}, 12, id="no trust"),
+        pytest.param(11, {"risk": 0.1, "trust": Trust.DEMOTED}, 16, id="no trust: persistence"),
         pytest.param(11, {"risk": 0.1, "median": 1300.0}, 12, id="a median above the quantile"),
         pytest.param(0, {"risk": 0.1}, 12, id="from zero, anything is more"),
         pytest.param(0, NOT_YET, 12, id="also where there is nothing yet"),
@@ -207,7 +207,7 @@ NOT_YET = {"load": 0.0, "median": 0.0, "risk": 0.25}
 )
 def test_nothing_is_added_before_the_risk_is_twice_the_stated_one(there, fields, desired):
     state = quiet(12, idle_since=ago(60)) if not there else quiet(12)
-    persistence = {"reactive_quantile": 1200.0}
+    persistence = {"reactive_quantile": 1600.0}
     load = signal(**({"load": 980, "quantile": 1200} | NOISE | persistence | fields))
 
     assert (
