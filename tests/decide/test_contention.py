@@ -72,7 +72,13 @@ def test_only_the_last_reversals_are_remembered():
 
 def test_a_count_that_is_overwritten_twice_is_left_alone_for_a_while():
     contested = replace(quiet(0), order=Order(15, "1"), reverted_at=(ago(400),))
-    facts = workload(10, resource_version="3", replicas_manager="argocd-controller")
+    facts = workload(
+        10,
+        status_replicas=9,
+        ready_replicas=8,
+        resource_version="3",
+        replicas_manager="argocd-controller",
+    )
     first = outcome(HIGH, facts=facts, state=contested)
 
     assert first.decision.chain == (

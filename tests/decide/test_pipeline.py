@@ -37,6 +37,19 @@ def test_growth_by_forecast_is_what_the_forecast_asks_for():
     assert decided(signal(1500, 1700)) == Decision(10, 17, Reason.FORECAST_ABOVE_TARGET)
 
 
+def test_the_count_that_is_ordered_is_the_current_one_whatever_exists():
+    coming = workload(10, status_replicas=12, ready_replicas=8)
+
+    assert decided(HIGH, facts=coming) == Decision(10, 15, Reason.METRIC_ABOVE_TARGET)
+    assert decided(signal(1200), facts=coming).current_replicas == 10
+    blind = outcome(signal(None), facts=coming, state=WorkloadState(LONG_AGO)).state_if_held
+    assert [each.replicas for each in blind.recommendations] == [10]
+
+
+def test_what_is_remembered_is_of_the_object_that_was_seen():
+    assert outcome(LOW, facts=workload(10, uid="d1")).state_if_held.uid == "d1"
+
+
 def test_shrinking_comes_when_window_and_cooldown_are_over():
     assert decided(LOW) == Decision(10, 3, Reason.ALL_BELOW_TARGET)
 

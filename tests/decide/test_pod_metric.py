@@ -229,6 +229,13 @@ def test_a_sum_over_pods_that_are_not_all_known_never_lowers(quantile, changes, 
     assert may_lower or got.reason is Reason.METRICS_PARTIAL_HOLD
 
 
+def test_nor_does_anybody_else_lower_where_such_a_sum_asks_for_more():
+    facts = workload(2, ready_replicas=3, pods=cpu_pods(9000, 9000))
+    got = recommended(cpu_signal({"pod-0": 0.9, "pod-1": 0.9}), facts=facts, metrics=[CPU])
+
+    assert (got.replicas, got.may_lower) == (4, False)
+
+
 def test_what_boots_takes_away_no_more_than_there_is():
     facts, cpu = workload(2, pods=cpu_pods(9000, 30, ready=False)), MetricSpec.model_validate(CPU)
     sample = cpu_signal({"pod-0": 0.5, "pod-1": 3.0}, quantile=0.5).sample

@@ -252,6 +252,7 @@ def test_a_value_target_needs_no_capacity():
     [
         pytest.param(10, 10, 80, (8, True), id="all ready: HPA's formula"),
         pytest.param(10, 4, 80, (4, True), id="by ready pods, as HPA"),
+        pytest.param(10, 4, 100, (10, True), id="on target as many as are ordered, as HPA"),
         pytest.param(10, 0, 80, (None, False), id="none ready says nothing"),
         pytest.param(0, 0, 80, (1, True), id="from zero"),
     ],
@@ -260,12 +261,19 @@ def test_a_value_target_is_multiplied_by_ready_pods_if_there_are_any(spec, ready
     queue = {"metric": {"name": "queue"}, "target": {"type": "Value", "value": "100"}}
     got = recommended(
         signal(load, capacity=None),
-        facts=workload(spec, ready_replicas=ready),
+        facts=workload(spec, status_replicas=ready, ready_replicas=ready),
         metrics=[{"type": "External", "external": queue}],
         minReplicas=0,
     )
 
     assert (got.replicas, got.may_lower) == expected
+
+
+def test_an_average_is_that_over_the_pods_that_exist_as_for_hpa():
+    coming = workload(20, status_replicas=10, ready_replicas=5)
+
+    assert recommended(signal(1050), facts=coming).replicas == 10
+    assert recommended(signal(1050, 100), facts=coming).proposals[0].usage_ratio == 1.05
 
 
 def test_a_partial_total_of_a_value_target_never_lowers():
