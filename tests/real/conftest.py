@@ -74,14 +74,14 @@ def new_control_plane(
         yield make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """The control plane that the tests share; each has a namespace of its own."""
     with _control_planes(tmp_path_factory) as make:
         yield make()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def admin(plane: ControlPlane) -> Iterator[client.ApiClient]:
     """A client that may do everything."""
     connection = connect(plane.admin_kubeconfig)
@@ -98,20 +98,20 @@ def namespace(plane: ControlPlane, admin: client.ApiClient) -> Iterator[Namespac
     plane.kubectl("delete", "namespace", name, "--wait=false")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def installed(plane: ControlPlane) -> ControlPlane:
     """The shared control plane after `kubectl apply -k deploy/`."""
     plane.kubectl("apply", "-k", str(_DEPLOY))
     return plane
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def service_account(installed: ControlPlane) -> Path:
     """A kubeconfig of the service account that `deploy/` makes, and nothing more."""
     return installed.service_account_kubeconfig("autoscaler-system", "predictive-autoscaler")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def new_prometheus(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[[], PrometheusServer]]:
@@ -131,7 +131,7 @@ def new_prometheus(
         server.exporter.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def prometheus_ahead(
     new_prometheus: Callable[[], PrometheusServer],
 ) -> Callable[[], PrometheusServer]:
