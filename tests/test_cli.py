@@ -290,18 +290,6 @@ def test_a_taken_port_is_told_with_the_way_out(capsys):
     assert f"port {port}: Address already in use; without --port the page takes a free one" in told
 
 
-def test_a_demo_beside_another_takes_a_free_port(monkeypatch, capsys):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        taken = server.getsockname()[1]
-        monkeypatch.setattr(demo_command, "USUAL_PORT", taken)
-
-        assert main(["demo", "--days", "0.01"]) == 0
-
-    first, second, *_ = capsys.readouterr().err.splitlines()
-    assert first == f"port {taken} is taken, perhaps by another demo"
-    assert re.fullmatch(rf"the page: http://127.0.0.1:(?!{taken})\d+/", second)
-
-
 def test_validate_accepts_a_good_policy(policy, capsys):
     assert main(["validate", str(policy)]) == 0
     assert "Deployment checkout is valid" in capsys.readouterr().out
@@ -408,18 +396,18 @@ def test_a_decisions_file_that_cannot_be_written_is_named(policy, trace, tmp_pat
     assert f"{out}: cannot be written" in capsys.readouterr().err
 
 
-def demo_shown():
+def demo_shown(*flags):
     """Return how a short demo ended, what it logged, and what it showed beside."""
-    command = ["demo", "--port", "0", "--days", "0.02", "--seed", "3", "--log-format", "json"]
+    command = ["demo", "--days", "0.02", "--seed", "3", "--log-format", "json", *flags]
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(command)
-    return code, out.getvalue(), re.sub(r"http://\S+", "", err.getvalue())
+    return code, out.getvalue(), err.getvalue()
 
 
 @pytest.fixture(scope="module")
 def demo():
-    return demo_shown()
+    return demo_shown("--port", "0")
 
 
 def test_the_demo_ends_with_the_comparison(demo):
@@ -451,8 +439,17 @@ def test_the_log_of_the_demo_is_json_alone_and_can_be_explained(tmp_path, demo):
     assert main(["explain", "shop/catalog", "--log", str(tmp_path / "demo.log")]) == 0
 
 
-def test_the_demo_with_a_seed_repeats_itself(demo):
-    assert demo_shown() == demo
+def test_a_demo_beside_another_takes_a_free_port_and_with_its_seed_repeats_it(monkeypatch, demo):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = server.getsockname()[1]
+        monkeypatch.setattr(demo_command, "USUAL_PORT", taken)
+
+        code, out, err = demo_shown()
+
+    told, page, *shown = err.splitlines()
+    assert told == f"port {taken} is taken, perhaps by another demo"
+    assert re.fullmatch(rf"the page: http://127.0.0.1:(?!{taken})\d+/", page)
+    assert (code, out, shown) == (demo[0], demo[1], demo[2].splitlines()[1:])
 
 
 def test_sources_lists_what_a_policy_may_name(capsys):
