@@ -1,9 +1,16 @@
+import json
+
 import numpy as np
 import pytest
 import yaml
 
 from autoscaler.cli import main
 from autoscaler.commands.proposal import learned_from
+from autoscaler.commands.recorded import recorded
+from autoscaler.decide.facts import TargetRef
+from autoscaler.metrics.findings import DOUBTFUL
+from autoscaler.metrics.settings import PrometheusSettings
+from autoscaler.metrics.workload_past import query_metric
 from autoscaler.policy.schema import Mode, WorkloadPolicy
 from support.prometheus_stub import PrometheusStub, Reply
 
@@ -80,3 +87,16 @@ def test_a_prometheus_that_does_not_answer_is_not_asked_about_every_source(capsy
     assert len({asked.promql for asked in stub.asked}) == 1
     assert "502" in (told := capsys.readouterr().err)
     assert "does --prometheus-url say where Prometheus is?" in told
+
+
+def test_a_past_that_prometheus_warns_of_is_told_once(capsys):
+    stub, data = PrometheusStub(), {"resultType": "matrix", "result": []}
+    body = {"status": "success", "data": data, "warnings": ["a store is away"]}
+    stub.reply = lambda _: Reply(body=json.dumps(body).encode())
+
+    with recorded(PrometheusSettings(stub.url), TargetRef("shop", "api")) as past:
+        for _ in range(2):
+            past.load(query_metric("sum(hits)"), days=0.05)
+    stub.stop()
+
+    assert capsys.readouterr().err.splitlines() == [f"shop/api: {DOUBTFUL}"]

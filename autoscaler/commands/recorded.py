@@ -4,9 +4,11 @@ Pods are counted and requests are read by metrics that cAdvisor and kube-state-m
 What is not there is unknown, NaN or None, which is for the asker to tell.
 """
 
+import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -14,6 +16,7 @@ import numpy as np
 from autoscaler.commands.progress import progress_bar
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import MetricUnavailableError
+from autoscaler.metrics.findings import DOUBTFUL
 from autoscaler.metrics.prometheus import PrometheusMetrics, PrometheusSettings
 from autoscaler.metrics.transport import QueryRefusedError
 from autoscaler.metrics.workload_past import cores_requested, pods_metric, query_metric
@@ -31,6 +34,8 @@ class Recorded:
     metrics: PrometheusMetrics
     target: TargetRef
     end: datetime
+    doubtful: set[str] = field(default_factory=set)
+    """What is to be said against what was read, once."""
 
     def load(self, metric: MetricSpec, *, days: float) -> Trace:
         """Return the load by one metric; a step's value stands at its beginning."""
@@ -38,6 +43,8 @@ class Recorded:
         history = self.metrics.history(
             [LoadSeries(self.target, metric)], start=start, end=self.end, step=STEP
         )
+        if history.doubtful:
+            self.doubtful.add(f"{self.target}: {DOUBTFUL}")
         seconds = int(STEP.total_seconds())
         return Trace(str(self.target), start.timestamp(), seconds, history.load[0])
 
@@ -66,9 +73,14 @@ def recorded(settings: PrometheusSettings, target: TargetRef) -> Iterator[Record
     seconds = STEP.total_seconds()
     now = datetime.now(tz=UTC).timestamp() // seconds * seconds
     metrics = PrometheusMetrics(settings)
+    past = Recorded(metrics, target, datetime.fromtimestamp(now, tz=UTC))
+    # What is wrong is told in a sentence; a bare event name on the way there tells nobody anything.
+    logging.getLogger("autoscaler").addHandler(logging.NullHandler())
     try:
         with progress_bar("asking Prometheus"):
-            yield Recorded(metrics, target, datetime.fromtimestamp(now, tz=UTC))
+            yield past
+        for told in past.doubtful:
+            print(told, file=sys.stderr)
     except QueryRefusedError:
         raise
     except MetricUnavailableError as error:

@@ -19,7 +19,7 @@ from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.answers import row_key
 from autoscaler.metrics.catalogue import counted_load, only_of
 from autoscaler.metrics.connection import Connection, Question
-from autoscaler.metrics.findings import ENOUGH_PAST, Finding, Level, of_past
+from autoscaler.metrics.findings import DOUBTFUL, ENOUGH_PAST, Finding, Level, of_past
 from autoscaler.metrics.grid import FloatArray
 from autoscaler.metrics.own_query import examined
 from autoscaler.metrics.plan import Group, Member, Plan, planned
@@ -30,7 +30,7 @@ from autoscaler.metrics.source import Counter
 from autoscaler.metrics.workload_past import cores_requested, pods_metric
 from autoscaler.policy.quantity import load_text
 from autoscaler.ports import LoadSeries
-from autoscaler.remedies import remedy
+from autoscaler.remedies import REMEDY, remedy
 from autoscaler.strict import MALFORMED
 
 _STEP = timedelta(minutes=5)
@@ -172,7 +172,11 @@ class Doctor:
             fix = "--prometheus-history-url names a server for long ranges"
             unread = Finding(Level.WARNING, "history", str(error), fix)
             return [(unread, np.empty(0))] * len(series)
-        return [(of_past(load, step=_STEP), load) for load in history.load]
+        doubtful = Finding(Level.WARNING, "history", DOUBTFUL, REMEDY[Doubt.WARNED])
+        return [
+            (doubtful if i in history.doubtful else of_past(load, step=_STEP), load)
+            for i, load in enumerate(history.load)
+        ]
 
     def _scrapes(self, plan: Plan, *, now: datetime) -> list[Finding]:
         """Return how often the series is scraped, against what the windows are made for."""

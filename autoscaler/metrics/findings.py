@@ -13,6 +13,7 @@ from autoscaler.policy.quantity import duration_text
 ENOUGH_PAST = timedelta(days=14)
 _ALMOST_ENOUGH = ENOUGH_PAST - timedelta(hours=4)
 _MOST_GAPS = 0.1
+DOUBTFUL = "Prometheus answered with a warning: a store may be away, and the load shown too low"
 
 
 class Level(StrEnum):

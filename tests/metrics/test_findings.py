@@ -1,11 +1,16 @@
 """What is to be said of a recorded past."""
 
+import json
 from datetime import timedelta
 
 import numpy as np
 import pytest
 
-from autoscaler.metrics.findings import Level, of_past
+from autoscaler.metrics.doctor import Doctor
+from autoscaler.metrics.findings import DOUBTFUL, Level, of_past
+from autoscaler.metrics.settings import PrometheusSettings
+from support.load_series import NOW, request_rate
+from support.prometheus_stub import Reply
 
 STEP = timedelta(minutes=5)
 FORTNIGHT = 14 * 288
@@ -49,3 +54,14 @@ def test_the_past_is_told_by_length_gaps_and_what_is_missing(load, level, says):
     found = of_past(load, step=STEP)
 
     assert (found.level, found.says) == (level, says)
+
+
+def test_a_past_that_prometheus_warns_of_may_be_too_low(stub):
+    data = {"resultType": "matrix", "result": []}
+    body = {"status": "success", "data": data, "isPartial": True}
+    stub.reply = lambda _: Reply(body=json.dumps(body).encode())
+    doctor = Doctor(PrometheusSettings(stub.url))
+    [(found, _)] = doctor._pasts([request_rate(source="linkerd")], now=NOW)
+    doctor.close()
+
+    assert (found.level, found.subject, found.says) == ("warning", "history", DOUBTFUL)
