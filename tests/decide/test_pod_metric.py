@@ -229,6 +229,13 @@ def test_a_sum_over_pods_that_are_not_all_known_never_lowers(quantile, changes, 
     assert may_lower or got.reason is Reason.METRICS_PARTIAL_HOLD
 
 
+def test_on_target_as_many_are_asked_for_as_are_ordered_as_for_hpa():
+    facts = workload(4, status_replicas=3, ready_replicas=2, pods=cpu_pods(9000, 9000))
+    on_target = cpu_signal({"pod-0": 0.5, "pod-1": 0.5})
+
+    assert recommended(on_target, facts=facts, metrics=[CPU]).replicas == 4
+
+
 def test_nor_does_anybody_else_lower_where_such_a_sum_asks_for_more():
     facts = workload(2, ready_replicas=3, pods=cpu_pods(9000, 9000))
     got = recommended(cpu_signal({"pod-0": 0.9, "pod-1": 0.9}), facts=facts, metrics=[CPU])
@@ -321,7 +328,8 @@ def test_where_pods_are_not_watched_as_many_must_be_measured_as_serve(usage, may
     sample = Sample(0.2, NOW, len(by_pod), by_pod=by_pod)
     seen = Signal("cpu", sample, Capacity(0.5, CapacitySource.REQUEST), None)
 
-    assert recommended(seen, facts=workload(2), metrics=[CPU]).may_lower is may_lower
+    facts = workload(4, status_replicas=3, ready_replicas=2)
+    assert recommended(seen, facts=facts, metrics=[CPU]).may_lower is may_lower
 
 
 def test_pods_that_take_their_first_load_do_not_undo_their_own_scale_out():

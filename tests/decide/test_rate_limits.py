@@ -43,6 +43,7 @@ PODS_4, DOUBLE = ("Pods", 4, 60), ("Percent", 100, 60)
         pytest.param([PODS_4, DOUBLE], "Max", [], 20, id="Max takes the largest change"),
         pytest.param([PODS_4, DOUBLE], "Min", [], 14, id="Min takes the smallest"),
         pytest.param([PODS_4, DOUBLE], "Disabled", [], 10, id="Disabled allows none"),
+        pytest.param([], "Max", [], 10, id="nor do no policies"),
         pytest.param([("Percent", 25, 60)], "Max", [], 13, id="a part of a pod rounds up"),
         pytest.param([PODS_4], "Max", [(59, 3)], 11, id="what was added in the period is used up"),
         pytest.param([PODS_4], "Max", [(60, 3)], 14, id="exactly a period ago is before it"),
@@ -72,6 +73,7 @@ def test_a_scale_out_goes_as_far_as_the_selected_policy_allows(policies, select,
         ),
         pytest.param([PODS_4, ("Percent", 10, 60)], "Min", [], 9, id="Min takes the smallest"),
         pytest.param([PODS_4], "Disabled", [], 10, id="Disabled allows none"),
+        pytest.param([], "Max", [], 10, id="nor do no policies"),
         pytest.param([("Percent", 25, 60)], "Max", [], 7, id="a part of a pod is cut off"),
         pytest.param(
             [PODS_4], "Max", [(59, -3)], 9, id="what was removed in the period is used up"
