@@ -273,7 +273,9 @@ def test_an_average_is_that_over_the_pods_that_exist_as_for_hpa():
     coming = workload(20, status_replicas=10, ready_replicas=5)
 
     assert recommended(signal(1050), facts=coming).replicas == 10
-    assert recommended(signal(1050, 100), facts=coming).proposals[0].usage_ratio == 1.05
+    trusted = recommended(signal(1050, 100), facts=coming)
+    assert (trusted.proposals[0].usage_ratio, trusted.busy_pods) == (1.05, 10.5)
+    assert recommended(signal(1500), facts=coming).reason is Reason.ALL_BELOW_TARGET
 
 
 def test_a_partial_total_of_a_value_target_never_lowers():
@@ -336,3 +338,4 @@ def test_the_youngest_forecast_that_has_a_say_counts():
     assert recommended(old, old).forecast_history == timedelta.max
     assert recommended(old, unheard).forecast_history == timedelta.max
     assert recommended(replace(old, forecast=None)).forecast_history is None
+    assert recommended(signal(500, 500, age=timedelta(hours=5))).forecast_history is None

@@ -137,6 +137,18 @@ def test_zero_is_woken_by_a_request_or_by_the_forecast(woken_by, expected, besid
     assert not expected or got.reason is woken
 
 
+def test_a_pod_that_is_ordered_is_not_taken_for_none_while_it_does_not_exist():
+    ordered = workload(1, status_replicas=0, ready_replicas=0)
+
+    assert recommended(signal(0.0), facts=ordered, minReplicas=0).replicas == 1
+
+
+def test_the_forecast_wakes_by_its_own_quantile():
+    seen = signal(0.0, 50.0, median=0.0, reactive_quantile=0.0)
+
+    assert recommended(seen, minReplicas=0, spec=0).replicas == 1
+
+
 def test_only_the_first_pod_is_woken_and_only_the_last_goes_to_sleep():
     low, high = recommended(signal(300), minReplicas=0), recommended(HIGH, minReplicas=0)
 

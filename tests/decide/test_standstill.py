@@ -78,6 +78,63 @@ def test_a_policy_pauses_as_an_annotation_does(field, wanted, expected):
     assert (decision.desired_replicas, decision.reason) == expected
 
 
+def annotated(**annotations):
+    return {f"autoscaler/{k.replace('_', '-')}": v for k, v in annotations.items()}
+
+
+@pytest.mark.parametrize(
+    ("spec", "annotations", "fields", "limit"),
+    [
+        pytest.param(10, {}, {"paused": True}, Limit(Reason.PAUSED, 15, 10, "policy"), id="policy"),
+        pytest.param(
+            10,
+            annotated(paused="true"),
+            {},
+            Limit(Reason.PAUSED, 15, 10, "annotation autoscaler/paused"),
+            id="annotation",
+        ),
+        pytest.param(
+            10,
+            {},
+            {"pausedScaleOut": True},
+            Limit(Reason.SCALE_OUT_PAUSED, 15, 10, "policy"),
+            id="one direction",
+        ),
+        pytest.param(
+            10,
+            annotated(paused_scale_out="true"),
+            {},
+            Limit(Reason.SCALE_OUT_PAUSED, 15, 10, "annotation autoscaler/paused-scale-out"),
+            id="by annotation",
+        ),
+        pytest.param(
+            10,
+            annotated(paused_replicas="7"),
+            {},
+            Limit(Reason.PAUSED_REPLICAS, 15, 7),
+            id="a fixed count",
+        ),
+        pytest.param(
+            10,
+            annotated(paused_replicas="seven"),
+            {},
+            Limit(Reason.PAUSED, 15, 10, "autoscaler/paused-replicas 'seven' is not a count"),
+            id="no count",
+        ),
+        pytest.param(
+            0, {}, {}, Limit(Reason.SCALING_DISABLED, 15, 0, "spec.replicas is 0"), id="hands off"
+        ),
+    ],
+)
+def test_who_is_told_to_stand_still_keeps_what_is_ordered_whatever_exists(
+    spec, annotations, fields, limit
+):
+    facts = workload(spec, status_replicas=9, ready_replicas=8, annotations=annotations)
+    decision = decided(HIGH, facts=facts, **fields)
+
+    assert (decision.current_replicas, decision.chain) == (spec, (limit,))
+
+
 def test_a_paused_policy_goes_on_remembering():
     paused = outcome(LOW, paused=True, state=quiet(7))
 
