@@ -36,7 +36,7 @@ _AGGREGATIONS = {
 _DURATION = re.compile(r"(?:[0-9]+(?:ms|s|m|h|d|w|y))+")
 _PART_OF_DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d|w|y)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
-_LONGEST_SECONDS = 1e12
+_LONGEST_SECONDS = 1e9  # an instant so long ago has a date
 # More selectors than this in one query is somebody's dashboard, not a load.
 _MOST_SELECTORS = 8
 
@@ -77,7 +77,7 @@ class OwnQuery:
 
 @lru_cache(maxsize=1024)
 def _span(window: str) -> timedelta:
-    """Return a duration of PromQL; one of thirty thousand years for all that are longer."""
+    """Return a duration of PromQL; thirty years for all that are longer."""
     parts = _PART_OF_DURATION.findall(window)
     seconds = sum(int(amount[:20]) * _SECONDS[unit] for amount, unit in parts)
     return timedelta(seconds=min(seconds, _LONGEST_SECONDS))

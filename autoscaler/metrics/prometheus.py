@@ -6,7 +6,7 @@ without load to whoever learns from it.
 """
 
 from collections import Counter as Tally
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -33,20 +33,17 @@ from autoscaler.metrics.promql import Matcher, any_of, selector
 from autoscaler.metrics.sample_quality import Circumstances, beside_down, with_doubt
 from autoscaler.metrics.samples import Reading
 from autoscaler.metrics.settings import PrometheusSettings
-from autoscaler.metrics.source import (
-    CONTROL_WINDOW,
-    CPU_WINDOW,
-    PROBE,
-    SCRAPE_INTERVAL,
-    Counter,
-)
+from autoscaler.metrics.source import CPU_WINDOW, SCRAPE_INTERVAL, Counter
 from autoscaler.metrics.targets_down import (
+    DOWN_QUERY,
+    Down,
     DownByPlace,
-    down_query,
-    targets_down,
-    usual,
+    Outages,
+    places,
+    scraped_query,
 )
 from autoscaler.metrics.transport import QueryRefusedError, QueryWrongError
+from autoscaler.metrics.unscraped_pods import jobs_of, missed, unscraped
 from autoscaler.ports import History, LoadSeries
 from autoscaler.strict import MALFORMED
 
@@ -76,9 +73,10 @@ class PrometheusMetrics:
         self._jobs: dict[tuple[Counter, ...], frozenset[str]] = {}
         self._behind: dict[tuple[TargetRef, str], Behind] = {}
         self._silent: dict[int, tuple[list[str], frozenset[str]]] = {}
-        self._stretch = settings.scrape_interval / SCRAPE_INTERVAL
-        self._ended = EndedPods(window=CPU_WINDOW * self._stretch)
-        self._down_query = self._asked_of_targets(())
+        self._outages = Outages()
+        self._longest_window = timedelta(0)
+        stretch = settings.scrape_interval / SCRAPE_INTERVAL
+        self._ended = EndedPods(window=CPU_WINDOW * stretch)
 
     def close(self) -> None:
         """Let go of connections and threads."""
@@ -99,7 +97,7 @@ class PrometheusMetrics:
         around = Circumstances(
             now,
             workloads,
-            *targets_down(down),
+            *self._targets_down(down, now=now),
             ended=self._ended.of,
             scrape_interval=self._settings.scrape_interval,
         )
@@ -123,17 +121,13 @@ class PrometheusMetrics:
         self._queries = [group.newest_query() for group in self._plan.groups]
         self._own = {index: examined(text) for index, text in self._plan.queries.items()}
         self._own_queries.retain(self._plan.queries.values())
-        self._down_query = self._asked_of_targets(self._own.values())
+        windows = (window for query in self._own.values() for window in query.windows)
+        self._longest_window = max(windows, default=timedelta(0))
         self._series = series
         counted = {group.counters for group in self._plan.groups}
         self._jobs = {each: jobs for each, jobs in self._jobs.items() if each in counted}
         asked = {(series[index].target, query.text) for index, query in self._own.items()}
         self._behind = {own: self._behind.get(own, Behind()) for own in asked}
-
-    def _asked_of_targets(self, own: Iterable[OwnQuery]) -> str:
-        named = {window * self._stretch for window in (CONTROL_WINDOW, CPU_WINDOW)}
-        theirs = usual(window for query in own for window in query.windows)
-        return down_query(named | theirs, probe=PROBE * self._stretch)
 
     def _answers(
         self, own: Round, *, now: datetime, deadline: float
@@ -143,7 +137,7 @@ class PrometheusMetrics:
         All are sent at once, so that a slow one delays no other; those under suspicion of being too
         heavy are the last.
         """
-        questions = [Question(self._down_query, at=now)]
+        questions = [Question(DOWN_QUERY, at=now)]
         for group, query in zip(self._plan.groups, self._queries, strict=True):
             questions.append(Question(query, at=now, read=partial(_table, group)))
         texts = self._own_queries.questions(own.batches)
@@ -178,7 +172,7 @@ class PrometheusMetrics:
         if not names:
             return {}
         up = f"count by (job, pod) ({selector('up', [Matcher('pod', '=~', any_of(names))])})"
-        asked = Question(up, at=around.now, read=_jobs_of)
+        asked = Question(up, at=around.now, read=jobs_of)
         [outcome] = self._connection.ask([asked], deadline=deadline)
         if isinstance(outcome, MetricUnavailableError):
             detail = "some ready pods are silent, and whether they are scraped is not known"
@@ -217,9 +211,8 @@ class PrometheusMetrics:
             own, answers, ask=ask, now=around.now, alive=around.down_is_known
         )
         samples: dict[int, Sample] = {}
-        down = DownByPlace(around.down, around.scraped)
+        heard: dict[int, tuple[Answer, Sequence[Part]]] = {}
         rows_of: dict[int, dict[str, list[Part]]] = {}
-        n_in = Tally(map(id, outcomes.values()))
         for index, outcome in outcomes.items():
             if isinstance(outcome, MetricUnavailableError):
                 samples[index] = unknown(outcome)
@@ -228,38 +221,57 @@ class PrometheusMetrics:
                 if id(outcome) not in rows_of:
                     rows_of[id(outcome)] = by_query(outcome.result, index)
                 rows = rows_of[id(outcome)].get(str(index), ())
-                beside = around.of(outcome, shared=n_in[id(outcome)] > 1)
-                samples[index] = self._own_sample(index, rows, beside, down)
+                self._behind_of(index).note(rows, self._own[index], now=around.now)
+                heard[index] = outcome, rows
+            except MALFORMED as error:
+                samples[index] = unknown(MetricUnavailableError(f"malformed answer: {error!r}"))
+        down = self._down_by_place(around, deadline=deadline)
+        n_in = Tally(map(id, outcomes.values()))
+        for index, (answer, parts) in heard.items():
+            beside = around.of(answer, shared=n_in[id(answer)] > 1)
+            try:
+                samples[index] = self._own_sample(index, parts, beside, down)
             except MALFORMED as error:
                 samples[index] = unknown(MetricUnavailableError(f"malformed answer: {error!r}"))
         return samples
 
+    def _behind_of(self, index: int) -> Behind:
+        return self._behind[self._series[index].target, self._own[index].text]
+
     def _own_sample(
-        self,
-        index: int,
-        rows: Sequence[Part],
-        around: Circumstances,
-        down: DownByPlace,
+        self, index: int, rows: Sequence[Part], around: Circumstances, down: DownByPlace
     ) -> Sample:
-        target, query = self._series[index].target, self._own[index]
-        behind = self._behind[target, query.text]
-        behind.note(rows, query, now=around.now)
+        target, query, behind = self._series[index].target, self._own[index], self._behind_of(index)
         sample = sample_of(rows, query, now=around.now)
         if sample.trusted and (lost := behind.lost(now=around.now)):
             sample = replace(sample, doubt=Doubt.PARTIAL, detail=lost)
-        sample = beside_down(
-            sample, target, around, read=behind.read, down=down, windows=query.windows
-        )
+        windows = query.windows if around.down else ()
+        sample = beside_down(sample, target, around, read=behind.read, down=down, windows=windows)
         return with_doubt(sample, around)
 
+    def _down_by_place(self, around: Circumstances, *, deadline: float) -> DownByPlace:
+        """Return the targets that are down, or were, by where they are scraped."""
+        within = self._longest_window + around.scrape_interval
+        down = [target for target in around.down if target.was_down(within, now=around.now)]
+        jobs = {target.job for target in down}
+        if jobs:
+            jobs &= {job for behind in self._behind.values() for job, _ in behind.read}
+        if not jobs:
+            return DownByPlace(down, ())
+        question = Question(scraped_query(jobs), at=around.now, read=places)
+        [outcome] = self._connection.ask([question], deadline=deadline)
+        scraped = () if isinstance(outcome, MetricUnavailableError) else outcome.result
+        return DownByPlace(down, scraped)
 
-def _jobs_of(rows: Iterable[Any]) -> dict[str, set[str]]:
-    """Return which jobs scrape each pod."""
-    found: dict[str, set[str]] = {}
-    for row in rows:
-        labels = row["metric"]
-        found.setdefault(labels.get("pod", ""), set()).add(labels.get("job", ""))
-    return found
+    def _targets_down(self, outcome: Outcome, *, now: datetime) -> tuple[tuple[Down, ...], bool]:
+        """Return the targets that are down, or were, and whether that is known at all."""
+        if isinstance(outcome, MetricUnavailableError):
+            return (), False
+        try:
+            down = [Down.of(row["metric"]) for row in outcome.result]
+        except MALFORMED:
+            return (), False
+        return self._outages.note(down, now=now), True
 
 
 def _own_question(text: str, *, now: datetime) -> Question:
@@ -275,22 +287,3 @@ def unknown(error: MetricUnavailableError) -> Sample:
     """Return the sample of a question that was not answered."""
     refused = isinstance(error, QueryRefusedError)
     return Sample(None, doubt=Doubt.REFUSED if refused else Doubt.UNREACHABLE, detail=str(error))
-
-
-def missed(
-    pods: Sequence[str], jobs: Collection[str], jobs_of: Mapping[str, set[str]]
-) -> list[str]:
-    """Return which silent pods none of a source's jobs scrapes: one may lack the proxy that counts.
-
-    Where it scrapes none of them here (the series came by federation) any job says they are seen.
-    """
-    seen = [pod for pod in pods if not jobs_of.get(pod, set()).isdisjoint(jobs)]
-    return [pod for pod in pods if pod not in (seen or jobs_of)]
-
-
-def unscraped(sample: Sample, pods: Sequence[str]) -> Sample:
-    """Return a sample from which some pods are missing."""
-    if not pods:
-        return sample
-    detail = f"{len(pods)} ready pods are not scraped, first {pods[0]}"
-    return replace(sample, doubt=Doubt.PARTIAL, detail=detail)

@@ -52,13 +52,15 @@ class Circumstances:
     workloads: Mapping[TargetRef, WorkloadFacts]
     down: tuple[Down, ...] = ()
     down_is_known: bool = True
-    scraped: frozenset[Place] = frozenset()
-    """Where the jobs of targets that are down scrape."""
     ended: Callable[[TargetRef], Collection[str]] = lambda target: ()
     """Which pods a workload had until a moment ago, whose work is still in windows of rates."""
     warnings: tuple[str, ...] = ()
     skew: timedelta = timedelta(0)
     scrape_interval: timedelta = SCRAPE_INTERVAL
+
+    def misses(self, target: Down, windows: Collection[timedelta]) -> bool:
+        """Whether a target is down, or was when one of these windows began."""
+        return target.is_missed(windows, now=self.now, scrape_interval=self.scrape_interval)
 
     def of(self, answer: Answer, *, shared: bool) -> "Circumstances":
         """Return what is known beside the rows of one answer, `shared` by several series."""
@@ -129,7 +131,7 @@ def beside_down(
         target
         for place in sorted(read)
         for target in found(place)
-        if (target.window is None or target.window in windows)
+        if around.misses(target, windows)
         and (
             not target.pod
             or target.namespace != workload.namespace

@@ -94,13 +94,13 @@ class Reading:
             _Parts(*(table.of(number, part) for part in _Parts._fields))
             for number in range(len(group.counters))
         ]
-        windows = {None, *(counter.window for counter in group.counters)}
+        windows = {counter.window for counter in group.counters if counter.window}
         clusters = {each for counter in group.counters for each in counter.clusters}
         self._down = tuple(
             target
             for target in circumstances.down
             if target.job in jobs
-            and target.window in windows
+            and circumstances.misses(target, windows)
             and (not clusters or target.cluster in {"", *clusters})
         )
         # Of the ways a source may be scraped a cluster has one; the others answer nothing.
@@ -279,7 +279,7 @@ class Reading:
         if target.pod:
             return not self._group.source.per_pod or target.is_a_pod_of(member.target, pods)
         dated = pods is not None and all(counter.by_pod for counter in self._group.counters)
-        return not dated or target.window is not None
+        return not dated or target.was is not None
 
 
 def _by_pod(rows: Rows) -> dict[str, dict[str, list[tuple[str, str, float]]]]:

@@ -2,54 +2,62 @@
 
 A target that is up again is missed like one that is down: its counters have no sample from before
 the window, so that a rate over the window shows only what they counted since.
+When it was down is remembered from cycle to cycle: to ask Prometheus for the past of every target
+would cost it several times what it costs to say which are down.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from autoscaler.decide.facts import PodFacts, TargetRef
-from autoscaler.errors import MetricUnavailableError
-from autoscaler.metrics.connection import Outcome
 from autoscaler.metrics.ownership import owner_name
-from autoscaler.metrics.plan import PART_LABEL
-from autoscaler.metrics.promql import by, duration, labelled
+from autoscaler.metrics.promql import Matcher, any_of, by, selector
 from autoscaler.metrics.source import CLUSTER_LABEL
-from autoscaler.strict import MALFORMED, text_of
+from autoscaler.strict import text_of
 
 # A scrape job, and the namespace of what it scrapes.
 Place = tuple[str, str]
-# Each costs Prometheus a look at every target's past.
-_MOST_WINDOWS = 8
-_LONGEST_WINDOW = timedelta(hours=1)
-# The part of the answer that says where jobs scrape.
-_SCRAPED = "scraped"
 _LABELS = ("job", "instance", "namespace", "pod", CLUSTER_LABEL)
+DOWN_QUERY = f"count {by(_LABELS)} (up == 0)"
+# Longer than the window of any load.
+_REMEMBERED_FOR = timedelta(hours=1)
+# Of two replicas behind one address one may see a target that the other does not.
+_ONE_OUTAGE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """A scrape target that Prometheus cannot reach now, or could not when a window began."""
+    """A scrape target that Prometheus cannot reach now, or could not a while ago."""
 
     job: str
     instance: str
     namespace: str = ""
     pod: str = ""
     cluster: str = ""
-    window: timedelta | None = None
-    """The window at whose beginning it was down; None = it is down now."""
+    was: tuple[datetime, datetime] | None = None
+    """When it was first and last seen down; None = it is down now."""
 
     @classmethod
     def of(cls, labels: Mapping[str, str]) -> "Down":
-        """Return the target that a row of the answer stands for."""
+        """Return the target that a row of `up` stands for."""
         told = [text_of(labels.get(name, "")) for name in _LABELS]
         job, instance, namespace, pod, cluster = told
-        seconds = labels.get(PART_LABEL)
-        window = None if seconds is None else timedelta(seconds=float(seconds))
-        return cls(job, instance, namespace, pod, cluster, window)
+        return cls(job, instance, namespace, pod, cluster)
+
+    def was_down(self, within: timedelta, *, now: datetime) -> bool:
+        """Whether it is down, or was within so long a time."""
+        return self.was is None or now - self.was[1] <= within
+
+    def is_missed(
+        self, windows: Iterable[timedelta], *, now: datetime, scrape_interval: timedelta
+    ) -> bool:
+        """Whether it is down, or was for a scrape or more when one of these windows began."""
+        if self.was is None:
+            return True
+        first, last = self.was[0] + scrape_interval, self.was[1] + scrape_interval
+        return any(first <= now - window < last for window in windows)
 
     def is_a_pod_of(self, workload: TargetRef, pods: tuple[PodFacts, ...] | None) -> bool:
         """Whether this is one of the workload's pods, by owner or else by name.
@@ -67,63 +75,40 @@ class Down:
 DOWN_UNKNOWN = "which scrape targets are down is not known"
 
 
-def usual(windows: Iterable[timedelta]) -> set[timedelta]:
-    """Return the windows of users' queries that are asked about: those that most of them have."""
-    counted = Counter(window for window in windows if window <= _LONGEST_WINDOW)
-    return {window for window, _ in counted.most_common(_MOST_WINDOWS)}
+class Outages:
+    """When targets were down within the last hour."""
+
+    def __init__(self) -> None:
+        self._outages: dict[Down, tuple[datetime, datetime]] = {}
+
+    def note(self, down: Collection[Down], *, now: datetime) -> tuple[Down, ...]:
+        """Remember who is down now; return them, and those that were down before."""
+        for target in down:
+            first, last = self._outages.get(target, (now, now))
+            self._outages[target] = (first if abs(now - last) <= _ONE_OUTAGE else now, now)
+        self._outages = {
+            target: was
+            for target, was in self._outages.items()
+            if abs(now - was[1]) < _REMEMBERED_FOR
+        }
+        back = self._outages.keys() - set(down)
+        return (*down, *(replace(target, was=self._outages[target]) for target in back))
 
 
-def down_query(windows: Collection[timedelta], *, probe: timedelta) -> str:
-    """Return the query for the targets that are down, or were just before one of the windows.
-
-    And for the namespaces in which their jobs scrape.
-    """
-    labels = by(_LABELS)
-    lately = f"min_over_time(up[{duration(max(windows) + probe)}]) == 0"
-    places = f"count by (job, namespace) (up) and on (job) ({lately})"
-    before = {
-        window: f"max_over_time(up[{duration(probe)}] offset {duration(window)})"
-        for window in sorted(set(windows))
-    }
-    return "\nor ".join(
-        (
-            f"count {labels} (up == 0)",
-            labelled(places, PART_LABEL, _SCRAPED),
-            *(
-                labelled(
-                    f"count {labels} (up == 1 and {then} == 0)",
-                    PART_LABEL,
-                    str(window.total_seconds()),
-                )
-                for window, then in before.items()
-            ),
-        )
-    )
+def scraped_query(jobs: Iterable[str]) -> str:
+    """Return the query for the namespaces in which jobs scrape."""
+    return f"count by (job, namespace) ({selector('up', [Matcher('job', '=~', any_of(jobs))])})"
 
 
-def targets_down(outcome: Outcome) -> tuple[tuple[Down, ...], bool, frozenset[Place]]:
-    """Return the targets that are down, whether that is known at all, and where jobs scrape."""
-    if not isinstance(outcome, MetricUnavailableError):
-        with suppress(*MALFORMED):
-            return _read(outcome.result)
-    return (), False, frozenset()
-
-
-def _read(rows: Iterable[Any]) -> tuple[tuple[Down, ...], bool, frozenset[Place]]:
-    down: list[Down] = []
-    scraped: set[Place] = set()
-    for row in rows:
-        labels = row["metric"]
-        if labels.get(PART_LABEL) == _SCRAPED:
-            scraped.add((text_of(labels.get("job", "")), text_of(labels.get("namespace", ""))))
-        else:
-            down.append(Down.of(labels))
-    return tuple(down), True, frozenset(scraped)
+def places(rows: Iterable[Any]) -> frozenset[Place]:
+    """Return where jobs scrape, as an answer tells it."""
+    found = (row["metric"] for row in rows)
+    return frozenset((labels.get("job", ""), labels.get("namespace", "")) for labels in found)
 
 
 def told_down(down: Sequence[Down]) -> str:
     """Return that targets are down, or were, in words; empty when none is."""
-    now = [target for target in down if target.window is None]
+    now = [target for target in down if target.was is None]
     told = now or down
     when = "down" if now else "down when the window of the rate began"
     if len(told) == 1:

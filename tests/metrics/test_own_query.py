@@ -288,10 +288,11 @@ def beside_down(down):
     rows += [row(2, autoscaler_part="0:series0", **where) for where in read]
     scraped = (*read[:2], {"job": "pods", "namespace": "bank"},
                {"job": "honoured", "namespace": "ingress"})  # fmt: skip
-    targets = [row(1, **down), *(row(3, autoscaler_part="scraped", **where) for where in scraped)]
+    targets = [row(3, **where) for where in scraped]
 
     def reply(asked):
-        return success(targets if "up == 0" in asked.promql else rows)
+        is_down = "up == 0" in asked.promql
+        return success([row(1, **down)] if is_down else targets if "(up{" in asked.promql else rows)
 
     return reply
 

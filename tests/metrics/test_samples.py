@@ -420,21 +420,26 @@ def test_a_pod_that_serves_and_is_not_listed_is_missed(sample_of):
 
 
 @pytest.mark.parametrize(
-    ("window", "known", "doubt"),
+    ("known", "doubts"),
     [
-        pytest.param({}, True, None, id="each of our pods is heard"),
-        pytest.param({}, False, Doubt.PARTIAL, id="our pods are not known"),
-        pytest.param({"autoscaler_part": "300.0"}, True, Doubt.PARTIAL, id="it is back"),
+        pytest.param(True, [None, Doubt.PARTIAL], id="each of our pods is heard"),
+        pytest.param(False, [Doubt.PARTIAL, Doubt.PARTIAL], id="our pods are not known"),
     ],
 )
-def test_a_kubelet_that_is_down_is_missed_by_the_pods_of_its_node(sample_of, window, known, doubt):
-    down = row(1, job="kubelet", instance="10.0.0.9:10250", **window)
-    jobs = row(2, autoscaler_part="0:jobs", job="kubelet")
+def test_a_kubelet_that_is_down_is_missed_by_the_pods_of_its_node(stub, reader_of, known, doubts):
+    facts, reader = workload(*OURS) if known else {}, reader_of(stub.url)
+    rows = [*PODS, row(2, autoscaler_part="0:jobs", job="kubelet")]
+    down = row(1, job="kubelet", instance="10.0.0.9:10250")
 
-    facts = workload(*OURS) if known else None
-    sample = sample_of([*PODS, jobs], series=cpu(), down=[down], workloads=facts)
+    def read(minutes, *targets):
+        now = NOW + timedelta(minutes=minutes)
+        stub.reply = lambda asked: success(targets if "up == 0" in asked.promql else rows)
+        [sample] = reader.newest([cpu()], now=now, workloads=facts)
+        return sample.doubt
 
-    assert sample.doubt is doubt
+    while_down = [read(minutes / 2, down) for minutes in range(-13, 0)]
+
+    assert [while_down[-1], read(0)] == doubts
 
 
 LOST = [{"ready": False}, {"deleted": True}, {"phase": PodPhase.FAILED}]

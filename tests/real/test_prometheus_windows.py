@@ -90,10 +90,13 @@ def own(window: str, name: str = "cart") -> LoadSeries:
     return request_rate(query=query, target=TargetRef("shop", name))
 
 
-def newest(url: str, series: LoadSeries, workloads: Workloads) -> Sample:
+def newest(url: str, series: LoadSeries, workloads: Workloads, *, since: float = 0.0) -> Sample:
+    """Return the last sample of cycles that began so many seconds ago."""
     reader = PrometheusMetrics(PrometheusSettings(url))
     try:
-        [sample] = reader.newest([series], now=NOW, workloads=workloads)
+        for seconds in np.arange(-since, 1, SCRAPE):
+            now = NOW + timedelta(seconds=float(seconds))
+            [sample] = reader.newest([series], now=now, workloads=workloads)
     finally:
         reader.close()
     return sample
@@ -148,14 +151,16 @@ CART_NOW = "1 scrape target was down when the window of the rate began, cart-7d4
 def test_a_target_that_is_back_is_missed_until_the_window_begins_after_its_return(
     url, series, known
 ):
-    sample = newest(url, series, workload(*CART, target=series.target) if known else {})
+    facts = workload(*CART, target=series.target) if known else {}
+    sample = newest(url, series, facts, since=300)
 
     assert sample.value < 100 * 0.8
     assert (sample.doubt, sample.detail) == (Doubt.PARTIAL, CART_NOW)
 
 
 def test_a_target_that_was_away_for_less_than_the_window_is_missed_by_nobody(url):
-    sample = newest(url, request_rate(source="linkerd", target=TargetRef("shop", "till")), {})
+    series = request_rate(source="linkerd", target=TargetRef("shop", "till"))
+    sample = newest(url, series, {}, since=150)
 
     assert sample.value == pytest.approx(100, rel=0.01)
     assert sample.trusted
@@ -171,13 +176,13 @@ def test_a_query_misses_a_gateway_whose_series_have_the_namespaces_of_its_worklo
 
 @pytest.mark.parametrize(("window", "missed"), [("10m", True), ("600s", True), ("2m", False)])
 def test_a_query_misses_a_target_that_was_down_when_its_own_window_began(url, window, missed):
-    sample = newest(url, own(window, name="desk"), {})
+    sample = newest(url, own(window, name="desk"), {}, since=960)
 
     assert (sample.value < 90) == missed
     assert (sample.doubt is Doubt.PARTIAL) == missed
 
 
 def test_a_query_misses_no_target_of_its_job_in_another_namespace(url):
-    sample = newest(url, own("2m", name="till"), {})
+    sample = newest(url, own("2m", name="till"), {}, since=300)
 
     assert sample.trusted

@@ -6,8 +6,8 @@ import pytest
 from autoscaler.cli import main
 from autoscaler.decide.facts import Doubt, Sample, TargetRef, Trust
 from autoscaler.decide.reason import Reason
-from autoscaler.metrics.prometheus import unscraped
 from autoscaler.metrics.sample_quality import DOWN_UNKNOWN
+from autoscaler.metrics.unscraped_pods import unscraped
 from autoscaler.remedies import END_OF, REMEDY, remedy
 from review.records import NOW, UNROUTABLE, decided, missing, policy, record, signal, workload
 
