@@ -103,7 +103,7 @@ def spared(number: int, case: Case) -> Limit | None:
     if after == number:
         return None
     reason = Reason.ROLLOUT_HOLD if rolls else Reason.PODS_NOT_READY_HOLD
-    return Limit(reason, number, after, f"{not_ready} of them are not ready")
+    return Limit(reason, number, after, f"{not_ready} not ready")
 
 
 def fewer_steps(number: int, case: Case) -> Limit | None:
