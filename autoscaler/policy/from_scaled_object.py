@@ -42,7 +42,7 @@ def policy_of_scaled_object(manifest: Fields) -> Converted:
         raise PolicyError(f"triggers: {shown(triggers)} must be a list of triggers")
     fields = {
         "scaleTargetRef": _target(mapping(spec, "scaleTargetRef")),
-        "minReplicas": _min_replicas(spec),
+        "minReplicas": _min_replicas(spec, triggers),
         "maxReplicas": spec.get("maxReplicaCount", _MAX_REPLICAS),
         "metrics": [],
     }
@@ -58,10 +58,16 @@ def policy_of_scaled_object(manifest: Fields) -> Converted:
     return Converted(fields, tuple(_left_out(manifest, spec, triggers)))
 
 
-def _min_replicas(spec: Fields) -> Any:
-    """Return the least count: 0 also for one that is said to be 1 at work and 0 when idle."""
+def _min_replicas(spec: Fields, triggers: list[Any]) -> Any:
+    """Return the least count: 0 also for one that is said to be 1 at work and 0 when idle.
+
+    By CPU or memory alone neither KEDA nor we would see when the first pod is needed again.
+    """
     least = spec.get("minReplicaCount", _MIN_REPLICAS)
-    return 0 if least == 1 and spec.get("idleReplicaCount") == 0 else least
+    if least == 1 and spec.get("idleReplicaCount") == 0:
+        least = 0
+    wakes = any(isinstance(each, dict) and each.get("type") == "prometheus" for each in triggers)
+    return 1 if least == 0 and not wakes else least
 
 
 def _target(reference: Fields) -> Fields:
@@ -142,7 +148,7 @@ def _is_paused(manifest: Fields) -> bool:
 
 def _left_out(manifest: Fields, spec: Fields, triggers: list[Fields]) -> Iterator[str]:
     """Yield what changes for a workload whose ScaledObject says more than a policy can."""
-    least = _min_replicas(spec)
+    least = _min_replicas(spec, triggers)
     if least != 0 and spec.get("idleReplicaCount") is not None:
         yield "idleReplicaCount is left out: an idle workload keeps minReplicas"
     if spec.get("fallback"):

@@ -179,6 +179,13 @@ def test_a_scaled_object_has_kedas_bounds_where_it_names_none():
     assert (fields["minReplicas"], fields["maxReplicas"]) == (0, 100)
 
 
+@pytest.mark.parametrize("bounds", [{}, {"minReplicaCount": 1, "idleReplicaCount": 0}])
+def test_by_cpu_alone_nothing_goes_to_zero(bounds):
+    conversion = converted([scaled_object("orders", trigger("cpu", value="70"), **bounds)])
+
+    assert policy_in(conversion, "orders.yaml")["minReplicas"] == 1
+
+
 @pytest.mark.parametrize(
     ("least", "idle", "min_replicas"),
     [
