@@ -6,6 +6,8 @@ A decision renders itself; nobody reassembles prose elsewhere.
 from dataclasses import field
 from datetime import timedelta
 
+from autoscaler.decide.facts import ForecastFacts, Trust
+from autoscaler.decide.lead_time import longest_lead_time
 from autoscaler.decide.reason import Reason
 from autoscaler.policy.quantity import seconds_text
 from autoscaler.value import value
@@ -59,16 +61,25 @@ class Recommendation:
     proposals: tuple[Proposal, ...] = ()
     may_lower: bool = True
     detail: str = ""
-    forecast_history: timedelta | None = None
-    """The shortest past behind a forecast that has a say in it; None = measured load alone has."""
-    promised_for: timedelta = timedelta(0)
-    """How far ahead the trusted forecasts look: so long what they asked for is still to come."""
+    forecasts: tuple[ForecastFacts, ...] = ()
+    """Those that have a say in it; without any, measured load alone has."""
     enough_replicas: int | None = None
     """With so many there, nothing is added yet; None = no more is asked for than is there."""
     steered: bool = False
-    """Whether every metric has a trusted forecast without a burst (`churn.steered`)."""
+    """Whether more is asked for than is there, and every metric has a trusted forecast without a
+    burst (`churn.steered`)."""
     busy_pods: float | None = None
     """How many pods the measured load fills; None = that cannot be told."""
+
+    @property
+    def forecast_history(self) -> timedelta | None:
+        """The shortest past behind a forecast that has a say; None = measured load alone has."""
+        return min((forecast.history for forecast in self.forecasts), default=None)
+
+    @property
+    def promised_for(self) -> timedelta:
+        """How far ahead the trusted ones look: so long what they asked for is still to come."""
+        return longest_lead_time(f.lead_time for f in self.forecasts if f.trust is Trust.TRUSTED)
 
 
 @value(frozen=True, slots=True)

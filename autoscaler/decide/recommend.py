@@ -7,13 +7,12 @@ forbids lowering.
 With it go the reason a person would give, and what the rules that damp it read of the forecasts.
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 
 from autoscaler.decide.churn import enough_replicas, steered
 from autoscaler.decide.decision import Proposal, Recommendation
 from autoscaler.decide.facts import ForecastFacts, Signal, Trust, WorkloadFacts
-from autoscaler.decide.lead_time import longest_lead_time
 from autoscaler.decide.one_metric import proposed
 from autoscaler.decide.reason import Reason
 from autoscaler.decide.scale_to_zero import asleep, replicas_around_zero
@@ -38,7 +37,8 @@ def recommended(
         for signal, metric in zip(signals, policy.metrics, strict=True)
     )
     doubt = next((proposal.doubt for proposal in proposals if proposal.doubt), None)
-    replicas = max((p.replicas for p in proposals if p.replicas is not None), default=None)
+    asked = [n for proposal in proposals if (n := proposal.replicas) is not None]
+    replicas = max(asked, default=None)
     if policy.min_replicas == 0:
         replicas = replicas_around_zero(
             replicas, signals, workload=workload, idle_since=state.idle_since, now=now
@@ -52,33 +52,22 @@ def recommended(
         proposals,
         may_lower=doubt is None,
         detail=_detail(signals),
-        forecast_history=_history(signals, proposals),
-        promised_for=_promised_for(signals, proposals),
+        forecasts=_with_a_say(signals, proposals),
         enough_replicas=enough_replicas(signals, proposals) if more else None,
-        steered=steered(signals, proposals),
+        steered=more and steered(signals, proposals),
         busy_pods=_busy_pods(proposals, workload),
     )
 
 
-def _history(signals: Sequence[Signal], proposals: Sequence[Proposal]) -> timedelta | None:
-    """Return the shortest past behind a forecast that has a say."""
-    heard = _with_a_say(signals, proposals)
-    return min((forecast.history for forecast in heard), default=None)
-
-
-def _promised_for(signals: Sequence[Signal], proposals: Sequence[Proposal]) -> timedelta:
-    """Return how far ahead the trusted forecasts that have a say look."""
-    heard = _with_a_say(signals, proposals)
-    return longest_lead_time(f.lead_time for f in heard if f.trust is Trust.TRUSTED)
-
-
 def _with_a_say(
     signals: Sequence[Signal], proposals: Sequence[Proposal]
-) -> Iterator[ForecastFacts]:
-    """Yield the forecasts that ask for replicas."""
-    for signal, proposal in zip(signals, proposals, strict=True):
-        if proposal.predictive is not None and signal.forecast is not None:
-            yield signal.forecast
+) -> tuple[ForecastFacts, ...]:
+    """Return the forecasts that ask for replicas."""
+    return tuple(
+        signal.forecast
+        for signal, proposal in zip(signals, proposals, strict=True)
+        if proposal.predictive is not None and signal.forecast is not None
+    )
 
 
 def _busy_pods(proposals: Sequence[Proposal], workload: WorkloadFacts) -> float | None:
