@@ -95,7 +95,7 @@ def test_a_clock_that_is_set_twice_was_set_by_both_until_the_next_turn():
 
 
 def test_only_of_workloads_that_had_a_turn_something_is_left():
-    left = states_of(CHECKOUT).memories(roster_of(CHECKOUT, SEARCH), Capacities())
+    left = states_of(CHECKOUT).memories(roster_of(CHECKOUT, SEARCH).governed, Capacities())
 
     assert {target: memory.state for target, memory in left.items()} == {CHECKOUT: LED}
 
@@ -105,7 +105,7 @@ def test_of_a_workload_that_nobody_governs_nothing_is_left_not_even_a_write_with
     states, [governed] = states_of(CHECKOUT, orders=orders), roster_of(CHECKOUT).governed
     orders.carry_out(governed, outcome(signal(1500)), held_back="")
     states.note_clock(timedelta(minutes=3))
-    states.retain({SEARCH})
+    states.retain({SEARCH}, now=NOW)
 
     arrived = workload(15, resource_version="2")
     assert states.of(governed, arrived, now=NOW) == WorkloadState(NOW)
