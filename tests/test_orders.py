@@ -10,6 +10,7 @@ from decide.worlds import TARGET, outcome, policy, signal, workload
 
 OUTCOME = outcome(signal(1500))
 MORE = OUTCOME.decision.desired_replicas
+STARTING = {"resource_version": "2", "status_replicas": 10, "ready_replicas": 10}
 
 
 def governed(**fields):
@@ -99,7 +100,7 @@ def test_a_lost_race_is_the_loop_s_to_decide_again(cluster):
 @pytest.mark.parametrize(
     ("later", "arrived"),
     [
-        pytest.param(workload(MORE, resource_version="2"), OUTCOME, id="it shows"),
+        pytest.param(workload(MORE, **STARTING), OUTCOME, id="it shows, though no pod came yet"),
         pytest.param(workload(10, resource_version="2"), None, id="it shows that it did not"),
         pytest.param(workload(10), None, id="the watch is as it was"),
     ],
