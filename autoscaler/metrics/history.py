@@ -151,7 +151,8 @@ class HistoryReader:
 
     def _piece(self, group: Group, query: str, grid: Grid) -> FloatArray:
         """Return one piece of a group's past, from the cache or from Prometheus."""
-        kept = self._cache.kept(query, grid)
+        whose = f"{query}\n{group.members_text()}"
+        kept = self._cache.kept(whose, grid)
         if kept is not None and len(kept) == len(group.members):
             self._spent.from_cache += 1
             return kept
@@ -166,7 +167,7 @@ class HistoryReader:
         read = np.asarray(answer.result)
         rows = [member.index for member in group.members]
         if not self._warns(answer, rows, shared=len(rows) > 1):
-            self._keep(query, grid, read)
+            self._keep(whose, grid, read)
         return read
 
     def _answer(self, group: Group, query: str, grid: Grid) -> Answer:

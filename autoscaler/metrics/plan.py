@@ -101,6 +101,10 @@ class Group:
             else:
                 yield number, f"{number}:{_LOAD}", member.keys[number]
 
+    def members_text(self) -> str:
+        """Return whose pasts an answer is read into, in order: of one query that may differ."""
+        return "\n".join(str(list(self.past_keys(member))) for member in self.members)
+
     def _query(self, expressions: Callable[[Counter], dict[str, str]]) -> str:
         """Return one query for every part of every counter, told apart by `PART_LABEL`."""
         return "\nor ".join(

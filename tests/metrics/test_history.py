@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import MetricUnavailableError
 from autoscaler.metrics.grid import Grid, chunks, grid_between, placed
 from support.load_series import NOW, cpu, request_rate
@@ -339,6 +340,27 @@ def test_a_later_range_finds_the_pieces_of_an_earlier_one(stub, read):
     assert len(stub.asked) == 1  # the last piece has grown
     assert history.load[0, 0] == (later - span + MINUTE).timestamp() / 60 % 1000
     assert not np.isnan(history.load).any()
+
+
+def test_what_was_kept_of_the_same_workloads_in_another_order_is_not_mixed_up(stub, read):
+    def answered(asked):
+        names = {"a": 1.0, "b": 2.0}
+        labels = {"autoscaler_part": "0:load", "namespace": "shop"}
+        return matrix(
+            *(
+                ({**labels, "deployment": name}, points(asked, lambda _, load=load: load))
+                for name, load in names.items()
+            )
+        )
+
+    stub.reply = answered
+    a, b = (request_rate(source="linkerd", target=TargetRef("shop", name)) for name in "ab")
+    earlier = NOW - HOUR
+    read(a, b, cache=True, end=earlier)
+
+    history = read(b, a, cache=True, end=earlier)
+
+    assert history.load[:, 0].tolist() == [2.0, 1.0]
 
 
 def test_pieces_older_than_a_fortnight_are_removed(stub, read, tmp_path):
