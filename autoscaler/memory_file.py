@@ -29,9 +29,9 @@ from autoscaler.decide.state import (
 from autoscaler.errors import MemoryFileError
 from autoscaler.strict import MALFORMED, count_of, flag_of, instant_of, number_of, text_of, whole_of
 
-VERSION = 6
+VERSION = 7
 Json = Mapping[str, Any]
-_SUMS = ("weight", "load", "cores", "load_variance", "covariance", "spread")
+_SUMS = ("weight", "load", "cores", "load_variance", "covariance", "spread", "odd")
 
 
 class Left(NamedTuple):

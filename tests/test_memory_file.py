@@ -37,7 +37,7 @@ WHOLE = WorkloadState(
     uid="5f0c",
 )
 KNOWN = Capacity(80.0, CapacitySource.LEARNED, 80.0, None, 100.5)
-FIT = CapacityFit("6b8f", 40.0, 55.5, 0.6, 210.0, 2.1, 0.02, KNOWN, "rate cpu")
+FIT = CapacityFit("6b8f", 40.0, 55.5, 0.6, 210.0, 2.1, 0.02, KNOWN, "rate cpu", 3.0)
 MEMORIES = {
     CHECKOUT: Memory(WHOLE, timedelta(minutes=5), FIT),
     ROLLOUT: Memory(WorkloadState(NOW), timedelta(hours=1)),
@@ -97,7 +97,7 @@ def without(name):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        pytest.param(lambda d: d.update(version=7), "is of version 7, not 6", id="later version"),
+        pytest.param(lambda d: d.update(version=8), "is of version 8, not 7", id="later version"),
         pytest.param(lambda d: d.update(clock=["x"]), "is damaged", id="half a clock"),
         pytest.param(lambda d: d.pop("workloads"), "is damaged", id="no workloads"),
         pytest.param(

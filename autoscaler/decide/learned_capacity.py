@@ -4,6 +4,8 @@
 
 A robust recursive regression: every warm minute adds to weighted sums that forget with a half-life
 of a day, and an outlier counts for less the farther out it lies (Huber).
+A load far beyond all others would decide the slope alone, however little it counts, so the first
+minutes of such a load teach nothing: a counter that goes backwards makes one for a few minutes.
 Deliberately conservative: sized on the low end of the 90 % bounds; without enough spread in load
 the idle share is taken for load, which asks for more pods, never for fewer.
 
@@ -31,6 +33,9 @@ _LEAST_SPREAD = 0.05
 _Z = 1.645
 # HPA's default CPU target.
 DEFAULT_UTILIZATION = 0.8
+# A load or CPU use so many times its mean is odd, and the tenth odd minute within about a day is
+# believed: one wrong sample of a counter is in a rate for five minutes at most.
+_ODD, _BELIEVED_AFTER = 10.0, 9.0
 # A pod this close to its limit is throttled: what it serves is no longer what it was offered.
 _SATURATED = 0.95
 # Caches, just-in-time compilers and connection pools settle within a few minutes.
@@ -53,6 +58,8 @@ class CapacityFit:
     """What the template before could carry; stands in until this one is known."""
     learned_of: str = ""
     """Which load cost the CPU of which container: of another load it says nothing."""
+    odd: float = 0.0
+    """How many minutes were far beyond the mean; forgotten like the sums."""
 
     @property
     def slope(self) -> float:
@@ -63,9 +70,13 @@ class CapacityFit:
 def with_minute(
     fit: CapacityFit, *, load_per_pod: float, cores_per_pod: float, limit_cores: float | None = None
 ) -> CapacityFit:
-    """Return the fit after one more warm minute; a throttled one teaches nothing."""
+    """Return the fit after one more warm minute; a throttled one teaches nothing, nor a glitch."""
     if limit_cores is not None and cores_per_pod >= _SATURATED * limit_cores:
         return fit
+    if fit.weight and (load_per_pod > _ODD * fit.load or cores_per_pod > _ODD * fit.cores):
+        fit = replace(fit, odd=fit.odd + 1.0)
+        if fit.odd <= _BELIEVED_AFTER:
+            return fit
     residual = cores_per_pod - fit.cores - fit.slope * (load_per_pod - fit.load)
     trust = _huber_weight(fit, residual)
     weight = FORGETTING * fit.weight + trust
@@ -80,6 +91,7 @@ def with_minute(
         load_variance=keep * (fit.load_variance + share * load_step * load_step),
         covariance=keep * (fit.covariance + share * load_step * cores_step),
         spread=fit.spread + share * (abs(residual) - fit.spread) if fit.weight else 0.0,
+        odd=FORGETTING * fit.odd,
     )
 
 

@@ -336,7 +336,7 @@ def test_a_target_beyond_the_whole_request_takes_no_pod_for_saturated_before_it(
     [
         pytest.param(0.29 + 0.0168, 1.0, id="1.345 spreads off: all of it"),
         pytest.param(0.29 + 0.0336, 0.5, id="twice as far: half"),
-        pytest.param(0.29 + 16.8, 0.01, id="a hundredth at the least"),
+        pytest.param(0.29 + 2.4, 0.01, id="a hundredth at the least"),
     ],
 )
 def test_a_wild_minute_counts_for_less_the_farther_out_it_lies(cores, counts):
@@ -393,3 +393,41 @@ def test_a_minute_teaches_only_where_every_pod_is_warm(facts, expected):
 
 def test_nothing_runs_nothing_is_learned():
     assert not warmed_up(workload(0), now=NOW + timedelta(hours=1))
+
+
+def glitched(fit, *, minutes, **times):
+    """The fit after minutes whose load or cores are so many times as high as the minute's is."""
+    load, cores = (times.get(name, 1.0) for name in ("load", "cores"))
+    for _ in range(minutes):
+        fit = with_minute(fit, load_per_pod=60.0 * load, cores_per_pod=0.35 * cores)
+    return fit
+
+
+@pytest.mark.parametrize("times", [{"load": 1e3}, {"load": 1e10}, {"cores": 1e10}], ids=str)
+def test_a_counter_that_jumped_does_not_change_what_a_pod_carries(times):
+    before = learned_capacity(fit := taught(2000), request_cores=0.5)
+
+    got = learned_capacity(glitched(fit, minutes=5, **times), request_cores=0.5)
+
+    assert got.per_pod == pytest.approx(before.per_pod, rel=0.01)
+
+
+def test_the_tenth_odd_minute_is_believed():
+    fit = taught(2000)
+
+    ninth, tenth = (glitched(fit, minutes=n, load=1e3) for n in (9, 10))
+    assert ninth.load == fit.load
+    assert tenth.load > fit.load
+
+
+def test_a_launch_is_believed_after_ten_minutes_also_when_it_comes_in_pieces():
+    idle = taught(2000, load=(0.1, 0.2))
+    launched = learned_capacity(taught(60, fit=idle), request_cores=0.5)
+    pieces = idle
+    for _ in range(20):
+        pieces = taught(57, fit=taught(3, fit=pieces), load=(0.1, 0.2))
+    in_pieces = learned_capacity(pieces, request_cores=0.5)
+
+    true = learned_capacity(taught(2000), request_cores=0.5)
+    assert launched.per_pod == pytest.approx(true.per_pod, rel=0.3)
+    assert in_pieces.per_pod == pytest.approx(true.per_pod, rel=0.3)
