@@ -16,6 +16,7 @@ from models.batch import ForecastBatch, concatenated, nothing_known
 from models.calibration import Calibration
 from models.codec import known_loads
 from models.features import MinuteView, inputs, minute_view
+from models.glitches import Glitches
 from models.horizon import USUAL_AGE_SECONDS, Asked, horizon_of
 from models.memory import Memory
 from models.moment import Moment, moment_of
@@ -65,6 +66,7 @@ class ForecastEngine:
             n_slots=_RING_DAYS * _DAY_STEPS + _RING_EXTRA_STEPS,
             exact_minutes=exact_minutes,
         )
+        self.glitches = Glitches(self.table)
         self.pulse = Pulse(self.table)
         self.weeks = Weeks(self.table, self.memory)
         self.calibration = Calibration(self.table, self.memory)
@@ -156,7 +158,8 @@ class ForecastEngine:
         for past, ends in zip(y.T, self._ends(y.shape[1], end_seconds), strict=True):
             index = round(ends / self.step_seconds)
             if self.memory.reaches(index):
-                self.memory.write(index, *known_loads(rows, past))
+                which, load = self._believed(rows, past)
+                self.memory.write(index, rows[which], load)
 
     def _ends(self, n_samples: int, end_seconds: float) -> Iterator[float]:
         """Yield when each of the steps ends of which the last ends at `end_seconds`."""
@@ -195,7 +198,9 @@ class ForecastEngine:
         self._views.clear()
         rows = self._rows(rows)
         index = self.memory.opened(end_seconds)
-        at, load = known_loads(rows, values)
+        self.glitches.update(*known_loads(rows, values))
+        which, load = self._believed(rows, values)
+        at = rows[which]
         self.pulse.update(at, load)
         if index is not None:
             self.memory.write(index, at, load)
@@ -218,11 +223,18 @@ class ForecastEngine:
         at_seconds
             When they were sampled, unix seconds.
         """
-        at, load = known_loads(self._rows(rows), values)
+        rows = self._rows(rows)
+        which, load = self._believed(rows, values)
         if self.memory.index is None:
             # One step back, for the step that this reading lies in is not closed yet.
             self.memory.opened(at_seconds - self.step_seconds)
-        self.memory.freshen(at, load, at_seconds=at_seconds)
+        self.memory.freshen(rows[which], load, at_seconds=at_seconds)
+
+    def _believed(self, rows: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray]:
+        """Return the places of the values that are loads and no glitches, and those loads."""
+        which, load = known_loads(np.arange(len(rows)), values)
+        believed = self.glitches.believed(rows[which], load)
+        return which[believed], load[believed]
 
     def learn(self, rows: IntArray, *, now_seconds: float) -> None:
         """Bring what changes slowly up to date: which days are alike by local time.

@@ -7,7 +7,6 @@ many risks as asked.
 The answers are those of `observe_now`, `append` and `predict`, tick by tick; a test holds that.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar
@@ -128,14 +127,19 @@ class Walk:
                 engine.append(value, end_seconds=at, rows=self.rows, settle=False)
             if closes or not by_minute:
                 by_minute.append(moment_of(engine.memory, engine.pulse, first))
-            scored = closes and not math.isnan(load)
-            closed.append(round(at / engine.step_seconds) if scored else None)
+            index = round(at / engine.step_seconds)
+            closed.append(index if closes and self._knows(index) else None)
             for name, values in zip(("blocks", "trailing", "sampled_at"), newest, strict=True):
                 values.append(table[name][..., first])
         _, minute = _minutes(readings)
         blocks, trailing, sampled_at = (np.concatenate(values, axis=-1) for values in newest)
         moment = joined(by_minute).take(minute)
         return replace(moment, blocks=blocks, trailing=trailing, sampled_at=sampled_at), closed
+
+    def _knows(self, index: int) -> bool:
+        """Whether the load of a step that was just closed is known, and believed."""
+        memory, first = self._engine.memory, self.rows[:1]
+        return bool(np.isfinite(memory.loads(np.array([index]), first, index)[0]))
 
 
 def _minutes(readings: Readings) -> tuple[IntArray, IntArray]:

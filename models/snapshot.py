@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from models.memory import Memory
 from models.table import Table
 
-_VERSION = 5
+_VERSION = 6
 _MAGIC = b"forecast-engine-snapshot\n"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
