@@ -40,6 +40,7 @@ _CATCHES_UP = 2 * STEP
 # A series that was seen for as long is forecast from what was seen, even if its past is unread.
 _WAITS_FOR_PAST = timedelta(minutes=10)
 
+FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
 
@@ -218,7 +219,7 @@ class Forecasts:
         self._follow_clock(now)
         values = np.array([_learnable(s, now=now) for s in samples], dtype=np.float64)
         at = _measured_at(samples, now=now)
-        minute = int(at // STEP.total_seconds())
+        minute = int(at.max() // STEP.total_seconds())
         if minute == self._minute:
             self._engine.observe_now(values, at_seconds=at, rows=self._rows)
             return
@@ -229,7 +230,9 @@ class Forecasts:
         at_limit = np.zeros(len(values), dtype=np.bool_)
         at_limit[list(capped)] = True
         end_seconds = minute * STEP.total_seconds()
-        self._engine.append(values, end_seconds=end_seconds, rows=self._rows, capped=at_limit)
+        self._engine.append(
+            values, end_seconds=end_seconds, rows=self._rows, capped=at_limit, at_seconds=at
+        )
 
     def _follow_clock(self, now: datetime) -> None:
         """Follow a clock that was set: forget minutes that are still to come, read skipped ones.
@@ -288,7 +291,13 @@ def _learnable(sample: Sample, *, now: datetime) -> float:
     return sample.value if now - sample.sampled_at <= 2 * STEP else float("nan")
 
 
-def _measured_at(samples: Sequence[Sample], *, now: datetime) -> float:
-    """Return when the newest trusted sample was taken, unix seconds; `now` when there is none."""
-    instants = [s.sampled_at for s in samples if s.trusted and s.sampled_at is not None]
-    return min(max(instants, default=now), now).timestamp()
+def _measured_at(samples: Sequence[Sample], *, now: datetime) -> FloatArray:
+    """Return when each sample was taken, unix seconds; one that is not trusted, as the newest.
+
+    Where none is trusted, all are of `now`.
+    """
+    latest = now.timestamp()
+    known = [s.sampled_at.timestamp() if s.trusted and s.sampled_at else np.nan for s in samples]
+    at = np.minimum(known, latest)
+    newest = np.fmax.reduce(at)
+    return np.where(np.isnan(at), latest if np.isnan(newest) else newest, at)

@@ -189,11 +189,13 @@ class ForecastEngine:
         rows: IntArray | None = None,
         settle: bool = True,
         capped: BoolArray | None = None,
+        at_seconds: FloatArray | None = None,
     ) -> None:
         """Close the step that ends at `end_seconds`: its mean load per row, NaN where unknown.
 
         `settle` False leaves the promises whose window ends here to be scored later.
         `capped` marks loads that were all the pods could serve: lower bounds of what was offered.
+        `at_seconds` is when each row was sampled, where that is not the end of the step.
         """
         self._views.clear()
         rows = self._rows(rows)
@@ -205,14 +207,15 @@ class ForecastEngine:
         if index is not None:
             self.memory.write(index, at, load)
             self.weeks.update(index, at, load, self.pulse.level(at))
-        self.observe_now(values, at_seconds=end_seconds, rows=rows)
+        sampled = end_seconds if at_seconds is None else at_seconds
+        self.observe_now(values, at_seconds=sampled, rows=rows)
         if index is not None and capped is not None:
             self.calibration.mark_capped(index, rows, capped)
         if index is not None and settle:
             self.calibration.settle(index, at)
 
     def observe_now(
-        self, values: FloatArray, *, at_seconds: float, rows: IntArray | None = None
+        self, values: FloatArray, *, at_seconds: FloatArray | float, rows: IntArray | None = None
     ) -> None:
         """Take the freshest mean over the last minute; between two steps it sharpens `now`.
 
@@ -221,14 +224,15 @@ class ForecastEngine:
         values
             Loads, shape (n_rows,); NaN, infinite or negative = not known.
         at_seconds
-            When they were sampled, unix seconds.
+            When they were sampled, unix seconds: all at once, or each row at a time of its own.
         """
         rows = self._rows(rows)
+        at = np.broadcast_to(at_seconds, rows.shape)
         which, load = self._believed(rows, values)
         if self.memory.index is None:
             # One step back, for the step that this reading lies in is not closed yet.
-            self.memory.opened(at_seconds - self.step_seconds)
-        self.memory.freshen(rows[which], load, at_seconds=at_seconds)
+            self.memory.opened(float(np.max(at_seconds)) - self.step_seconds)
+        self.memory.freshen(rows[which], load, at_seconds=at[which])
 
     def _believed(self, rows: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray]:
         """Return the places of the values that are loads and no glitches, and those loads."""

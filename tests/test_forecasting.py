@@ -301,6 +301,19 @@ def test_a_memory_that_cannot_be_used_is_refused_and_everything_is_read_again(
     assert len(forecasts.missing_history(limit=9)) == 1
 
 
+@pytest.mark.parametrize("later", [0, 15, 60], ids=["a step", "within it", "the next"])
+def test_each_forecast_is_as_old_as_its_own_sample(later):
+    forecasts, ages = Forecasts(), (timedelta(seconds=2), timedelta(seconds=28))
+    forecasts.follow(roster_of(CHECKOUT, SEARCH))
+    for seconds in sorted({0, later}):
+        now = NOW + timedelta(seconds=seconds)
+        forecasts.observe([Sample(50.0, now - age, n_series=1) for age in ages], now=now)
+
+    got = forecasts.predict(horizon(2), now=now)
+
+    assert tuple(forecast.age for forecast in got) == ages
+
+
 @pytest.mark.parametrize(
     ("age", "known"),
     [
