@@ -25,6 +25,12 @@ def lead_time_found(*starts, configured="auto"):
             (400, 30), "auto", "6m40s, the longest until 5 starts were seen (2 so far)", id="slow"
         ),
         pytest.param((60,) * 7, "auto", "1m, P90 of 7 starts", id="measured"),
+        pytest.param(
+            (60, 7200),
+            "auto",
+            "30m, as far as a forecast looks ahead; pods took longer to start",
+            id="an outlier",
+        ),
         pytest.param((60,), "3m", "3m, as the policy says", id="given"),
         pytest.param((60,), "10s", "45s, the least there is; the policy says 10s", id="too short"),
     ],

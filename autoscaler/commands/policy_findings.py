@@ -17,7 +17,7 @@ from autoscaler.metrics.findings import Finding, Level
 from autoscaler.policy.metric import TargetType
 from autoscaler.policy.quantity import duration_text, load_text
 from autoscaler.policy.schema import WorkloadPolicy
-from autoscaler.policy.warnings import warnings_of
+from autoscaler.policy.warnings import FARTHEST_FORECAST, warnings_of
 from autoscaler.roster import Governed
 
 _GIVE = "give requestRate.target.averageValue, the requests/s one pod may carry"
@@ -153,6 +153,9 @@ def _lead_time(governed: Governed, workload: WorkloadFacts) -> Finding:
         return Finding(Level.OK, "lead time", says)
     routability = workload.routability
     late = "" if routability is None or not routability.delay else ", and Consul's delay"
+    if known == FARTHEST_FORECAST:
+        says = f"{lead}, as far as a forecast looks ahead; pods took longer to start{late}"
+        return Finding(Level.OK, "lead time", says)
     if n_timed < FEWEST_PODS:
         longest = max(workload.lead_times, default=DEFAULT_LEAD_TIME)
         whose = "the longest" if longest > DEFAULT_LEAD_TIME else "the default"

@@ -56,6 +56,10 @@ def lead_time(
 ) -> timedelta:
     """Return the P90 of created -> Ready, never below one cycle plus the metric's age.
 
+    What is measured counts up to `FARTHEST_FORECAST`: one pod that waited hours for a node would
+    otherwise have a small workload forecast hours ahead for as long as that pod lives, and what is
+    ordered for a peak is kept for no longer than that.
+
     Parameters
     ----------
     lead_times
@@ -71,6 +75,8 @@ def lead_time(
         measured = max(DEFAULT_LEAD_TIME, *lead_times, timedelta(0)) + routable_after
     else:
         measured = upper_share(lead_times) + routable_after
+    if configured is None:
+        measured = min(measured, FARTHEST_FORECAST)
     return max(measured, cycle + metric_age)
 
 
