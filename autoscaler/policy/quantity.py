@@ -90,13 +90,11 @@ def _bounded_duration(seconds: float, written: object) -> timedelta:
 
 def parsed_share(value: Any) -> float:
     """Return a share ("1%", "0.3 %" or 0.01) as a float between 0 and 1."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"{_written(value)} is not a share such as 1% or 0.01")
     try:
         text = str(value).strip()
         share = decimal_of(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
-        raise ValueError(f"{value!r} is not a share such as 1% or 0.01") from None
+        raise ValueError(f"{_written(value)} is not a share such as 1% or 0.01") from None
     if not 0 <= share <= 1:
         guess = f"; did you mean {text}%?" if 1 < share <= 100 and "%" not in text else ""
         raise ValueError(f"{value!r} is not between 0% and 100%{guess}")

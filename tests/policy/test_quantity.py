@@ -108,6 +108,14 @@ def test_what_is_not_wholly_a_share_is_none(text):
         parsed_share(text)
 
 
+@pytest.mark.parametrize(
+    "parsed", [parsed_share, parsed_quantity, parsed_duration], ids=lambda parsed: parsed.__name__
+)
+def test_a_truth_is_told_as_it_is_written_in_yaml(parsed):
+    with pytest.raises(ValueError, match=r"^true is not a"):
+        parsed(True)
+
+
 @pytest.mark.parametrize("text", ["nan", "nan%", "inf%", "1e400", "1e400%", "-1%", "101%"])
 def test_a_share_is_between_nothing_and_all(text):
     with pytest.raises(ValueError, match="is not between 0% and 100%"):
