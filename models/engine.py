@@ -20,7 +20,7 @@ from models.glitches import Glitches
 from models.horizon import USUAL_AGE_SECONDS, Asked, horizon_of
 from models.memory import Memory
 from models.moment import Moment, moment_of
-from models.network import Network, pooled_prior, quantiles
+from models.network import Network, fingerprint, pooled_prior, quantiles
 from models.past import Seen
 from models.pulse import Pulse
 from models.rehearsal import rehearsal, rehearsed
@@ -263,8 +263,9 @@ class ForecastEngine:
 
     @property
     def _meta(self) -> str:
-        """What a snapshot must agree on: the grid and the ring's shape."""
-        return f"step {self.step_seconds} s, {self.memory.n_slots} slots"
+        """What a snapshot must agree on: the grid, the ring's shape, the prior."""
+        prior = fingerprint(self.prior)
+        return f"step {self.step_seconds} s, {self.memory.n_slots} slots, prior {prior}"
 
     def predict(
         self,

@@ -10,7 +10,8 @@ that it can lean on what followed this minute on earlier days without having to 
 Several members, fitted from different beginnings, are averaged.
 """
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -52,6 +53,12 @@ class Network:
     deviation: F32Array
     layers: tuple[Layer, ...]
 
+    def arrays(self) -> Iterator[F32Array]:
+        """Yield every array of numbers that it is made of."""
+        yield from (self.mean, self.deviation)
+        for layer in self.layers:
+            yield from (layer.weight, layer.bias)
+
     def hidden(self, x: F32Array) -> F32Array:
         """Return the last layer's outputs, shape (n, n_levels + n_gated)."""
         h = np.clip((x - self.mean) / self.deviation, -_FAR_OUT, _FAR_OUT)
@@ -60,6 +67,12 @@ class Network:
             h = np.maximum(z, _SLOPE * z)
         last = self.layers[-1]
         return np.asarray(h @ last.weight + last.bias)
+
+
+def fingerprint(members: tuple[Network, ...]) -> str:
+    """Return what tells these members from others, in a few letters."""
+    numbers = b"".join(array.tobytes() for member in members for array in member.arrays())
+    return hashlib.sha256(numbers).hexdigest()[:12]
 
 
 def network_inputs(features: F32Array, scale: FloatArray | F32Array) -> F32Array:

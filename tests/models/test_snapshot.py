@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -64,3 +66,13 @@ def test_a_snapshot_of_another_grid_is_refused(tmp_path):
 
     with pytest.raises(SnapshotError, match="belongs to step 60 s"):
         ForecastEngine(step_seconds=30).load(tmp_path / "state")
+
+
+def test_what_was_learned_of_another_prior_is_refused(tmp_path):
+    engine, rows = engine_with_past()
+    engine.save(tmp_path / "state", rows_by_key={"a": int(rows[0])})
+    first, *others = engine.prior
+    newer = replace(first, mean=first.mean + np.float32(0.1))
+
+    with pytest.raises(SnapshotError, match="prior"):
+        ForecastEngine(prior=(newer, *others)).load(tmp_path / "state")
