@@ -1,4 +1,4 @@
-"""Real parts for the tests of this folder: a control plane and a Prometheus per test run.
+"""Real parts for the tests of this folder: a control plane per process, and a Prometheus per test.
 
 Where binaries are missing the tests are skipped with what to install; REQUIRE_REAL=1 makes that a
 failure, as continuous integration wants it.
