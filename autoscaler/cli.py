@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from autoscaler import __version__
 from autoscaler.commands import examples, flags
+from autoscaler.commands.command_line import EXIT_CODES, OneLineParser
 from autoscaler.commands.flags import choice, flag, one_of, url_of
 from autoscaler.commands.shared_flags import consul_flags, prometheus_flags
 from autoscaler.exit_codes import exit_code_of
@@ -42,11 +43,11 @@ def _done(arguments: argparse.Namespace) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the whole command line."""
-    top = flags.OneLineParser(
+    top = OneLineParser(
         prog="autoscaler",
         description="A predictive horizontal autoscaler for Kubernetes.",
         epilog="Every flag is also an environment variable: --interval is AUTOSCALER_INTERVAL. "
-        + flags.EXIT_CODES,
+        + EXIT_CODES,
     )
     top.add_argument("--version", action="version", version=f"autoscaler {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")

@@ -13,9 +13,10 @@ from kubernetes.informer import ADDED, DELETED, MODIFIED, SharedInformer
 
 from autoscaler.cluster import parsing
 from autoscaler.cluster.api import Json, list_path
-from autoscaler.cluster.listing import Listing, Resource
+from autoscaler.cluster.listing import Listing
 from autoscaler.cluster.objects import Pod, Seen
 from autoscaler.cluster.store import Store
+from autoscaler.cluster.watched import Resource
 
 POLICY_SELECTOR = "autoscaler/policies=true"
 _KEY_FIELDS = ("namespace", "name")

@@ -22,11 +22,11 @@ from autoscaler.cluster.api import REQUEST_TIMEOUT_SECONDS
 from autoscaler.cluster.events import EventRecorder
 from autoscaler.cluster.floors import Floors
 from autoscaler.cluster.informers import Informer, resources
-from autoscaler.cluster.listing import Resource
 from autoscaler.cluster.objects import HPA
 from autoscaler.cluster.resources import Kind, Kinds
 from autoscaler.cluster.scale import Scaler
 from autoscaler.cluster.store import Store
+from autoscaler.cluster.watched import Resource
 from autoscaler.decide.facts import SCALED_OBJECT, TargetRef, WorkloadFacts
 from autoscaler.errors import ScaleConflictError, ScaleRefusedError
 from autoscaler.ports import PolicyDocument

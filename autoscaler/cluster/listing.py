@@ -21,17 +21,17 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import urllib3
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
 
-from autoscaler.cluster.api import Json, Request, answered, opened, refusal_of
+from autoscaler.cluster.api import Request, answered, opened, refusal_of
 from autoscaler.cluster.objects import Seen
-from autoscaler.strict import MALFORMED
+from autoscaler.cluster.watched import Resource
 
 logger = logging.getLogger(__name__)
 # The informer warns of every end of a watch; ends are usual, and failures are reported here.
@@ -64,8 +64,6 @@ _FAILED = 500
 _ERROR_EVENT = re.compile(rb'^\{"type": ?"ERROR"', re.MULTILINE)
 _GONE_EVENT = re.compile(rb'"code": ?410\b')
 _LONGEST_ERROR = 300
-# Warnings of unreadable objects that are remembered, so as not to be repeated.
-_MOST_TOLD = 1000
 # Too many requests: a list is the dearest that a server could be asked for instead of a watch.
 BUSY = 429
 
@@ -87,41 +85,6 @@ class Items:
 
 # What the list function returns after `stop`.
 _NOTHING = Items([], ListMeta("0"))
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """What is listed: where it is, and what is kept of each object (None: nothing)."""
-
-    path: str
-    trimmed: Callable[[Json], Seen | None]
-    label_selector: str | None = None
-    _told: set[tuple[str, str]] = field(default_factory=set, init=False, repr=False, compare=False)
-
-    def kept(self, raw: Json) -> Seen | None:
-        """Return what is kept of an object; one that cannot be read is left out, never fatal.
-
-        A custom resource is only as good as its schema, and one of them must not end the list.
-        """
-        try:
-            return self.trimmed(raw)
-        except MALFORMED as error:
-            self._tell(raw, repr(error)[:_LONGEST_ERROR])
-            return None
-
-    def _tell(self, raw: Json, error: str) -> None:
-        """Warn of what is wrong with an object, once: its status may change all the time."""
-        meta = raw.get("metadata") if isinstance(raw, dict) else None
-        where = ("namespace", "name")
-        named = "/".join(str(meta.get(w)) for w in where) if isinstance(meta, dict) else str(meta)
-        named = named[:_LONGEST_ERROR]
-        if (named, error) in self._told:
-            return
-        if len(self._told) >= _MOST_TOLD:
-            self._told.clear()
-        self._told.add((named, error))
-        fields = {"resource": self.path, "object": named, "error": error}
-        logger.warning("object_unreadable", extra={"fields": fields})
 
 
 class Listing:

@@ -1,6 +1,6 @@
 """What each command is typed for: a few lines to begin with, which its `--help` shows."""
 
-from autoscaler.commands.flags import EXIT_CODES
+from autoscaler.commands.command_line import EXIT_CODES
 
 EXAMPLES = {
     "demo": (

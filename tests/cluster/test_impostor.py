@@ -11,11 +11,12 @@ from autoscaler.cluster.api import Request, answered
 from autoscaler.cluster.events import EventRecorder, Happening
 from autoscaler.cluster.kubernetes_cluster import KubernetesCluster
 from autoscaler.cluster.lease import Leadership
-from autoscaler.cluster.listing import Listing, Resource
+from autoscaler.cluster.listing import Listing
 from autoscaler.cluster.parsing import policy_source
 from autoscaler.cluster.resources import Kinds
 from autoscaler.cluster.scale import Scaler
 from autoscaler.cluster.shards import Shards
+from autoscaler.cluster.watched import Resource
 from autoscaler.decide.facts import TargetRef
 from autoscaler.errors import ScaleRefusedError, ScaleUnansweredError
 from support.election import election

@@ -14,10 +14,11 @@ from kubernetes.client.exceptions import ApiException
 
 from autoscaler.cluster import listing as listing_module
 from autoscaler.cluster.informers import Informer
-from autoscaler.cluster.listing import GONE, Items, Listing, Resource, WatchStream
+from autoscaler.cluster.listing import GONE, Items, Listing, WatchStream
 from autoscaler.cluster.objects import Pod
 from autoscaler.cluster.parsing import policy_source
 from autoscaler.cluster.store import Store
+from autoscaler.cluster.watched import Resource
 from autoscaler.decide.facts import PodFacts
 from support.loopback import Handler, Loopback
 from support.processes import wait_until

@@ -9,9 +9,9 @@ from random import Random
 import pytest
 
 from autoscaler.cluster import parsing
-from autoscaler.cluster.listing import Resource
 from autoscaler.cluster.objects import PolicySource, Workload
 from autoscaler.cluster.store import Store
+from autoscaler.cluster.watched import Resource
 from autoscaler.policy.book import PolicyBook
 from autoscaler.strict import MALFORMED
 from fuzz.hostile import inputs, mutated
