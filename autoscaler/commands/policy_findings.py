@@ -30,7 +30,7 @@ def without_cluster(
     target = governed.target
     requests = doctor.cpu_requests(target, now=now) if _is_learned(governed) else {}
     workload = WorkloadFacts(target, 0, 0, 0, "", now, requests=requests)
-    return [*_bounds(governed), *_capacity(governed, diagnoses, workload, doctor, now=now)]
+    return [*_fields(governed), *_capacity(governed, diagnoses, workload, doctor, now=now)]
 
 
 def in_cluster(
@@ -47,7 +47,7 @@ def in_cluster(
         fix = "correct scaleTargetRef, or create the workload"
         return [Finding(Level.ERROR, "target", says, fix)]
     return [
-        *_bounds(governed),
+        *_fields(governed),
         *_rival(governed, workload),
         *_requests(governed, workload),
         *_capacity(governed, diagnoses, workload, doctor, now=now),
@@ -56,11 +56,11 @@ def in_cluster(
     ]
 
 
-def _bounds(governed: Governed) -> Iterator[Finding]:
-    """Yield each bound that cannot hold as it is written."""
+def _fields(governed: Governed) -> Iterator[Finding]:
+    """Yield each field that cannot hold as it is written."""
     for says in warnings_of(governed.policy):
-        fix = "raise maxReplicas or lower minReplicas, or correct the schedule"
-        yield Finding(Level.WARNING, "policy", says, fix)
+        field, _, _ = says.partition(":")
+        yield Finding(Level.WARNING, "policy", says, f"correct {field}")
 
 
 def _is_learned(governed: Governed) -> bool:

@@ -270,5 +270,31 @@ def test_a_lead_time_beyond_the_forecast_is_a_warning(lead_time, expected):
     assert book(PolicyDocument(plain.source, text, plain.namespace)).warnings == expected
 
 
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        pytest.param(
+            "{type: Resource, resource: {name: cpu, target: {averageUtilization: 70}}}",
+            {
+                "shop/a: minReplicas: 0 with metrics of pods alone, which measure nothing where "
+                "there are none: only a forecast would start the first one"
+            },
+            id="cpu alone",
+        ),
+        pytest.param(
+            "{type: External, external: {metric: {name: jobs}, target: {value: 70}}}",
+            set(),
+            id="a queue",
+        ),
+    ],
+)
+def test_a_workload_at_zero_that_no_metric_would_start_is_a_warning(metric, expected):
+    whole = "scaleTargetRef: {name: checkout}\nminReplicas: 0\nmaxReplicas: 5\n"
+
+    after = book(PolicyDocument("shop/a", f"{whole}metrics: [{metric}]\n", "shop"))
+
+    assert (after.warnings, after.problems) == (expected, frozenset())
+
+
 def test_the_warning_begins_where_the_forecaster_was_never_shown_more():
     assert FARTHEST_FORECAST.total_seconds() == MOST_LEAD_SECONDS
