@@ -27,18 +27,22 @@ REMEDY = {
 }
 
 _SCRAPE_PODS = "let Prometheus scrape every pod"
+_BY_A_QUERY = "measure it by a query, whose zero is trusted"
+_WAIT = "wait: it ends with the window of the rate"
 _LATE = "it is scraped late or not at all: look at Prometheus's page of targets"
 # Of a partial sample, by words of its detail, in which what people named comes later.
 _MISSING = (
     ("negative: ", "look at the query: no load is below zero"),
     ("no series any more: ", "bring the series back, or take it out of the query"),
-    ("a zero may be a sender", "measure it by a query, whose zero is trusted"),
+    ("a zero may be a sender", _BY_A_QUERY),
     ("newest sample is ", _LATE),
-    ("silent: ", _LATE),
+    ("exporters are silent", _LATE),
+    ("when the window of the rate began", _WAIT),
     ("scrape target", _SCRAPE_AGAIN),
+    ("ready pods count nothing", f"look at what sends their counts, or {_BY_A_QUERY}"),
     ("ready pods are ", _SCRAPE_PODS),
     ("pods serve", _SCRAPE_PODS),
-    (" window of ", "wait: it ends with the window of the rate"),
+    (" window of ", _WAIT),
 )
 
 _UNPAUSE = "remove the pause: the step below names the annotation or the field"

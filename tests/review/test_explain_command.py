@@ -6,7 +6,7 @@ import pytest
 from autoscaler.cli import main
 from autoscaler.decide.facts import Doubt, Sample, TargetRef, Trust
 from autoscaler.decide.reason import Reason
-from autoscaler.metrics.sample_quality import DOWN_UNKNOWN
+from autoscaler.metrics.targets_down import DOWN_UNKNOWN, Down, told_down
 from autoscaler.metrics.unscraped_pods import unscraped
 from autoscaler.remedies import END_OF, REMEDY, remedy
 from review.records import NOW, UNROUTABLE, decided, missing, policy, record, signal, workload
@@ -106,13 +106,15 @@ def test_every_doubt_has_a_way_out():
     ("detail", "way"),
     [
         (DOWN, "bring back the scrape targets that are down"),
+        (told_down([Down("ingress", "web:80", was=(NOW, NOW))]), "wait: it ends with the window"),
         (DOWN_UNKNOWN, "bring back the scrape targets that are down"),
         ("3 ready pods are silent, first web-1", "let Prometheus scrape every pod"),
         (unscraped(Sample(1.0), ["web-1"]).detail, "let Prometheus scrape every pod"),
         ("4 pods serve, not all of them are known by name", "let Prometheus scrape every pod"),
         ("a zero may be a sender that is gone: its series never expire", "measure it by a query"),
         ("newest sample is 70 s old", "it is scraped late"),
-        ("silent: 2 of its exporters, first 10.0.0.7:9090", "it is scraped late"),
+        ("2 exporters are silent, first 10.0.0.7:9090", "it is scraped late"),
+        ("1 ready pods count nothing, first web-1", "look at what sends their counts"),
         ("scraped for less than the window of the rate", "wait: it ends with the window"),
         ("2 counters began anew within the window of the rate", "wait: it ends with the window"),
         ("hits_total is there for less than its window of 5m", "wait: it ends with the window"),
