@@ -14,8 +14,6 @@ from autoscaler.value import value
 
 # The kind of KEDA's objects, with which `WorkloadFacts.rival` then begins.
 SCALED_OBJECT = "ScaledObject"
-
-
 # In the place of a container's name: what a pod requests, or may use, for all its containers.
 WHOLE_POD = ""
 

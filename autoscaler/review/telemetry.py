@@ -5,7 +5,7 @@ never during a reconcile.
 """
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
@@ -78,29 +78,30 @@ class Telemetry:
             "Turns of policies that ended in an error of ours; replicas stay as they are.",
             registry=self.registry,
         )
-        problems = Gauge(
+        self._ask(
             "autoscaler_policy_problems",
             "Policies refused as they are written; the last good version of each stays in force.",
-            registry=self.registry,
+            lambda: len(latest.policy_problems()),
         )
-        problems.set_function(lambda: len(latest.policy_problems()))
-        doubtful = Gauge(
+        self._ask(
             "autoscaler_doubtful_history_series",
             "Series whose history was answered with a warning; it is used, and read again.",
-            registry=self.registry,
+            lambda: float(latest.doubtful_pasts()),
         )
-        doubtful.set_function(lambda: float(latest.doubtful_pasts()))
-        out_of_sight = Gauge(
+        self._ask(
             "autoscaler_kinds_out_of_sight",
             "Kinds that cannot be listed or watched: decisions rest on what was seen last of them.",
-            registry=self.registry,
+            lambda: float(latest.out_of_sight()),
         )
-        out_of_sight.set_function(lambda: float(latest.out_of_sight()))
         self._counted: Tally[tuple[str, str]] = Tally()
         """Of the cycle under way: the library's own counter takes a lock for each."""
         build = Gauge("autoscaler_build_info", "Always 1.", ("version",), registry=self.registry)
         build.labels(__version__).set(1)
         self.registry.register(_Role(latest))
+
+    def _ask(self, name: str, told: str, count: Callable[[], float]) -> None:
+        """Add a gauge of what is counted when somebody scrapes."""
+        Gauge(name, told, registry=self.registry).set_function(count)
 
     def count(self, record: DecisionRecord) -> None:
         """Count one record by its action: scale_up, scale_down or none."""
