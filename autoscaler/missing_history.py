@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscaler.decide.facts import Doubt, Sample
+from autoscaler.doubtful_history import DoubtfulHistory
 from autoscaler.ports import History, LoadSeries
 from autoscaler.review.log import log_event
 
@@ -28,9 +29,6 @@ HISTORY = timedelta(days=14)
 LONGEST_GAP = timedelta(minutes=10)
 # Two unanswered readings farther apart than this are two outages: between them somebody answered.
 _ONE_OUTAGE = 2 * STEP
-# What was answered with a warning is read again after this, then after twice as long each time:
-# where every answer has one, eight times in the fortnight after which it is let be.
-_FIRST_WAIT = timedelta(hours=1)
 # Stand in a saved memory before the key of a series whose past was not read yet, or lacks minutes,
 # and of one whose past was answered with a warning.
 _UNREAD = "unread:"
@@ -48,14 +46,6 @@ class Arrived(NamedTuple):
     wholes: list[int]
 
 
-class _Doubt(NamedTuple):
-    """Minutes of a series that were answered with a warning, when, and how long they are left."""
-
-    spans: tuple[Span, ...]
-    since: datetime
-    wait: timedelta
-
-
 class MissingHistory:
     """Series by key whose past is wanted, and since when nobody answered for the others."""
 
@@ -70,7 +60,7 @@ class MissingHistory:
         """Series of which just gaps are being read, and which."""
         self._unanswered: dict[str, Span] = {}
         """The minutes for which nobody answered, of series that were not heard of since."""
-        self._doubts: dict[str, _Doubt] = {}
+        self._doubts = DoubtfulHistory(let_be_after=HISTORY)
         self._recalled: dict[str, Span | None] = {}
         """Series of a restored memory that lack a past (None), or have a doubtful one."""
 
@@ -120,10 +110,10 @@ class MissingHistory:
         self._gaps = {k: s for k, s in self._gaps.items() if k in self._wanted.keys() - whole}
         left = series_of.keys() - whole
         self._unanswered = {k: s for k, s in self._unanswered.items() if k in left}
-        self._doubts = {k: d for k, d in self._doubts.items() if k in left}
+        self._doubts.retain(left)
         for key, span in self._recalled.items():
             if span is not None and key in left:
-                self._doubts[key] = _Doubt((span,), span[1], _FIRST_WAIT)
+                self._doubts.recall(key, span)
         self._recalled.clear()
 
     def next(self, limit: int) -> dict[str, LoadSeries]:
@@ -155,7 +145,7 @@ class MissingHistory:
         places = [i for i, k in enumerate(keys) if k in self._series and k not in too_little]
         gaps = [i for i in places if keys[i] in self._gaps]
         wholes = [i for i in places if keys[i] not in self._gaps]
-        loads, doubted = history.load[gaps], set(self._doubts)
+        loads, doubted = history.load[gaps], self._doubts.keys
         for i in wholes:
             del self._wanted[keys[i]]
             self._believed(keys[i], (history_span(history.end_at),), history, i)
@@ -163,7 +153,7 @@ class MissingHistory:
             read = self._reading_gaps.get(keys[i], self._gaps[keys[i]])
             self._want_less(keys[i], read)
             load[~_during(self._believed(keys[i], read, history, i), history)] = np.nan
-        if settled := doubted - self._doubts.keys():
+        if settled := doubted - self._doubts.keys:
             log_event(logger, logging.INFO, "history_no_longer_doubtful", series=len(settled))
         return Arrived(gaps, loads, wholes)
 
@@ -178,27 +168,13 @@ class MissingHistory:
     def _believed(
         self, key: str, read: tuple[Span, ...], history: History, row: int
     ) -> tuple[Span, ...]:
-        """Return which minutes to take from a row that was read; remember which are in doubt.
-
-        Those that are so once more stay as they are.
-        """
-        before = self._doubts.pop(key, _Doubt((), history.end_at, _FIRST_WAIT / 2))
-        others = tuple(span for span in before.spans if span not in read)
-        if row in history.doubtful:
-            self._doubts[key] = _Doubt((*others, *read), history.end_at, 2 * before.wait)
-            return tuple(span for span in read if span not in before.spans)
-        if others:
-            self._doubts[key] = before._replace(spans=others)
-        return read
+        """Return which minutes to take from a row that was read."""
+        doubtful = row in history.doubtful
+        return self._doubts.believed(key, read, doubtful=doubtful, at=history.end_at)
 
     def want_doubtful_again(self, *, now: datetime) -> None:
-        """Want what was answered with a warning a while ago; after a fortnight it is let be."""
-        old = [key for key, doubt in self._doubts.items() if now - doubt.spans[-1][1] > HISTORY]
-        for key in old:
-            del self._doubts[key]
-        # The clock may be set back.
-        due = {k: d.spans for k, d in self._doubts.items() if abs(now - d.since) >= d.wait}
-        if due:
+        """Want what was answered with a warning a while ago."""
+        if due := self._doubts.due(now=now):
             self._want(due)
 
     def note_answers(
