@@ -17,14 +17,15 @@ def jobs_of(rows: Iterable[Any]) -> dict[str, set[str]]:
 
 
 def missed(
-    pods: Sequence[str], jobs: Collection[str], jobs_of: Mapping[str, set[str]]
+    pods: Sequence[str], jobs: Collection[str], scraped_by: Mapping[str, set[str]]
 ) -> list[str]:
     """Return which silent pods none of a source's jobs scrapes: one may lack the proxy that counts.
 
+    `scraped_by` is which jobs scrape each pod.
     Where it scrapes none of them here (the series came by federation) any job says they are seen.
     """
-    seen = [pod for pod in pods if not jobs_of.get(pod, set()).isdisjoint(jobs)]
-    return [pod for pod in pods if pod not in (seen or jobs_of)]
+    seen = [pod for pod in pods if not scraped_by.get(pod, set()).isdisjoint(jobs)]
+    return [pod for pod in pods if pod not in (seen or scraped_by)]
 
 
 def unscraped(sample: Sample, pods: Sequence[str]) -> Sample:
